@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.37;
+
+/// Inclusive bounds of one dimension symbol.
+struct Bound {
+    uint32 minimum;
+    uint32 maximum;
+}
+
+/// What the other contracts need of a program. Sizes are those at the symbols' maxima.
+struct Model {
+    /// Zero: no such model.
+    address owner;
+    uint32 nodeCount;
+    uint32 outputNode;
+    /// DTYPE_* of the output and of the input.
+    uint8 outputDtype;
+    uint8 inputDtype;
+    /// Code of the artefact's availability, as the owner states it.
+    uint8 availability;
+    /// Challenger's moves of the deepest descent (4.6).
+    uint8 moves;
+    /// Root of the tree over the node leaf hashes.
+    bytes32 nodeRoot;
+    /// Multiplications of one answer.
+    uint64 macs;
+    /// Bytes of all tensors of the model.
+    uint64 tensorBytes;
+    uint64 inputBytes;
+    uint64 outputBytes;
+    uint64 outputElements;
+    /// One for each symbol of the header.
+    Bound[] bounds;
+    /// Where the artefact is.
+    string locator;
+}
+
+/// @title Programs whose every node leaf was checked on chain.
+/// @dev Spec: programs (page 1) and claims, 3.4. Errors of malformed leaves are those of
+/// `NodeLeaf`, `Parameters` and `Dimensions`.
+interface IModelRegistry {
+    event ModelRegistered(bytes32 indexed modelId, address indexed owner, bytes32 indexed rulesId, string locator);
+    event LocatorSet(bytes32 indexed modelId, string locator);
+    event OwnershipTransferred(bytes32 indexed modelId, address indexed from, address indexed to);
+
+    error AlreadyRegistered(bytes32 modelId);
+    error UnknownModel(bytes32 modelId);
+    error NotOwner(address expected, address actual);
+    error OwnerZero();
+    /// Availability codes are 0 (on chain), 1 (published), 2 (private).
+    error AvailabilityUnknown(uint8 most, uint8 actual);
+
+    /// The header's length is not what its symbol count gives.
+    error HeaderLength(uint256 expected, uint256 actual);
+    error HeaderVersionUnknown(uint256 expected, uint256 actual);
+    /// The header's node count is not the number of leaves.
+    error NodeCount(uint256 expected, uint256 actual);
+    /// A program has 2 to `most` nodes.
+    error NodeCountOutside(uint256 most, uint256 actual);
+    error SymbolCount(uint256 most, uint256 actual);
+    error SymbolBounds(uint256 symbol, uint32 minimum, uint32 maximum);
+    /// The output is one of the nodes 1 to `most`.
+    error OutputNode(uint256 most, uint256 actual);
+
+    /// Node 0 is INPUT and no other node is.
+    error InputMisplaced(uint256 node, uint8 op);
+    /// An input of a node has a smaller index than the node.
+    error InputNotBefore(uint256 node, uint256 slot, uint256 actual);
+    /// Element count of an input, by the consumer's shape and by the producer's.
+    error InputElements(uint256 node, uint256 slot, uint256 expected, uint256 actual);
+    error InputDtype(uint256 node, uint256 slot, uint8 expected, uint8 actual);
+    /// The running total named by the leaf is not the sum up to this node.
+    error MacTotal(uint256 node, uint256 expected, uint256 actual);
+    /// A step on this node could open more than `most` bytes.
+    error OpenedBytes(uint256 node, uint256 most, uint256 actual);
+
+    /// One value for each symbol.
+    error DimensionCount(uint256 expected, uint256 actual);
+    error DimensionOutside(uint256 symbol, uint32 minimum, uint32 maximum, uint32 actual);
+
+    /// Checks every node leaf by page 1 and stores the model under its id.
+    /// @param header Canonical header bytes (1.8).
+    /// @param nodeLeaves Canonical node leaves (1.9), in execution order.
+    function register(bytes calldata header, bytes[] calldata nodeLeaves, string calldata locator, uint8 availability)
+        external
+        returns (bytes32 modelId);
+
+    function setLocator(bytes32 modelId, string calldata locator) external;
+
+    function transferOwnership(bytes32 modelId, address to) external;
+
+    /// Reverts `UnknownModel` when nothing is registered under the id.
+    function model(bytes32 modelId) external view returns (Model memory);
+
+    /// Input and output bytes at `dimensions`; reverts when those break the model's bounds.
+    function sizes(bytes32 modelId, uint32[] calldata dimensions)
+        external
+        view
+        returns (uint256 inputBytes, uint256 outputBytes);
+
+    /// Least window of a request on the model (3.3).
+    function windowFloor(bytes32 modelId) external view returns (uint64 seconds_);
+
+    /// Time that each side of a game on the model has in all (3.3).
+    function clock(bytes32 modelId) external view returns (uint64 seconds_);
+}

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.37;
+
+import {DTYPE_I32} from "../generated/ProtocolConstants.sol";
+import {OP_AVG_POOL} from "../generated/ProtocolConstants.sol";
+import {OP_CONV} from "../generated/ProtocolConstants.sol";
+import {OP_INPUT} from "../generated/ProtocolConstants.sol";
+import {OP_MATMUL} from "../generated/ProtocolConstants.sol";
+import {OP_MAX_POOL} from "../generated/ProtocolConstants.sol";
+import {OP_TRANSPOSE} from "../generated/ProtocolConstants.sol";
+import {TAG_NODE_LEAF} from "../generated/ProtocolConstants.sol";
+import {Dimensions} from "./Dimensions.sol";
+import {Parameters} from "./Parameters.sol";
+
+/// @title The canonical bytes of a node.
+/// @dev op u8, type u8, inputs u8, tensors u8, running MACs u64, then input indices u32 each, tensor
+/// roots, parameters. `check` refuses every leaf whose counts or length are not those of its
+/// operator; the other functions expect a checked leaf. Spec: programs, 1.9 and 1.10.
+library NodeLeaf {
+    uint256 private constant HEAD_BYTES = 12;
+
+    /// The leaf ends before its fields do, or bytes follow them.
+    error LeafLength(uint256 expected, uint256 actual);
+    error LeafOperator(uint8 actual);
+    /// Types are 1 (i8), 2 (i16), 3 (i32).
+    error LeafDtype(uint8 actual);
+    error LeafInputs(uint8 op, uint256 expected, uint256 actual);
+    error LeafTensors(uint8 op, uint256 expected, uint256 actual);
+
+    /// keccak256(0x03, leaf).
+    function hash(bytes calldata leaf) internal pure returns (bytes32 result) {
+        uint256 tag = TAG_NODE_LEAF;
+        assembly ("memory-safe") {
+            let start := mload(0x40)
+            mstore8(start, tag)
+            calldatacopy(add(start, 1), leaf.offset, leaf.length)
+            result := keccak256(start, add(leaf.length, 1))
+        }
+    }
+
+    /// Refuses a leaf whose operator, type, counts or length are not canonical; returns the
+    /// offset of its parameters.
+    function check(bytes calldata leaf) internal pure returns (uint256 parametersAt) {
+        if (leaf.length < HEAD_BYTES) revert LeafLength(HEAD_BYTES, leaf.length);
+        uint8 code = op(leaf);
+        if (dtype(leaf) == 0 || DTYPE_I32 < dtype(leaf)) revert LeafDtype(dtype(leaf));
+        parametersAt = parametersOffset(leaf);
+        (uint256 inputs, uint256 tensors, uint256 length) = _expected(leaf, code, parametersAt);
+        if (inputCount(leaf) != inputs) revert LeafInputs(code, inputs, inputCount(leaf));
+        if (tensorCount(leaf) != tensors) revert LeafTensors(code, tensors, tensorCount(leaf));
+        if (leaf.length != parametersAt + length) revert LeafLength(parametersAt + length, leaf.length);
+    }
+
+    function op(bytes calldata leaf) internal pure returns (uint8) {
+        return uint8(Parameters.read(leaf, 0, 1));
+    }
+
+    /// DTYPE_* of the output.
+    function dtype(bytes calldata leaf) internal pure returns (uint8) {
+        return uint8(Parameters.read(leaf, 1, 1));
+    }
+
+    function inputCount(bytes calldata leaf) internal pure returns (uint256) {
+        return Parameters.read(leaf, 2, 1);
+    }
+
+    function tensorCount(bytes calldata leaf) internal pure returns (uint256) {
+        return Parameters.read(leaf, 3, 1);
+    }
+
+    /// Running total of multiplications, this node included.
+    function macs(bytes calldata leaf) internal pure returns (uint64) {
+        return uint64(Parameters.read(leaf, 4, 8));
+    }
+
+    /// Index of the node that makes input `slot`.
+    function input(bytes calldata leaf, uint256 slot) internal pure returns (uint32) {
+        return uint32(Parameters.read(leaf, HEAD_BYTES + 4 * slot, 4));
+    }
+
+    /// Root of tensor `slot` of the node.
+    function tensorRoot(bytes calldata leaf, uint256 slot) internal pure returns (bytes32) {
+        return bytes32(Parameters.read(leaf, HEAD_BYTES + 4 * inputCount(leaf) + 32 * slot, 32));
+    }
+
+    /// Where the parameters start.
+    function parametersOffset(bytes calldata leaf) internal pure returns (uint256) {
+        return HEAD_BYTES + 4 * inputCount(leaf) + 32 * tensorCount(leaf);
+    }
+
+    /// Bytes of one element of the output.
+    function elementBytes(bytes calldata leaf) internal pure returns (uint256) {
+        return Parameters.dtypeBytes(dtype(leaf));
+    }
+
+    /// Elements of the node's output at the symbols' `values`. Expects a checked leaf.
+    function outputElements(bytes calldata leaf, uint32[] memory values) internal pure returns (uint256 elements) {
+        uint8 code = op(leaf);
+        uint256 start = parametersOffset(leaf);
+        if (code == OP_MATMUL) {
+            Parameters.Matmul memory m = Parameters.matmul(leaf, start, values);
+            return Dimensions.times(m.rows, m.outputs);
+        }
+        if (code == OP_CONV) {
+            Parameters.Conv memory c = Parameters.conv(leaf, start, values);
+            return Dimensions.times(Dimensions.times(c.outHeight, c.outWidth), c.outputs);
+        }
+        if (code == OP_MAX_POOL || code == OP_AVG_POOL) {
+            Parameters.Pool memory p = Parameters.pool(leaf, start, values);
+            return Dimensions.times(Dimensions.times(p.outHeight, p.outWidth), p.channels);
+        }
+        if (code == OP_TRANSPOSE) return Parameters.transpose(leaf, start, values).elements;
+        if (code == OP_INPUT) return Parameters.inputElements(leaf, start, values);
+        revert LeafOperator(code);
+    }
+
+    /// Inputs, tensors and bytes of parameters that a leaf of operator `code` has.
+    function _expected(bytes calldata leaf, uint8 code, uint256 start)
+        private
+        pure
+        returns (uint256 inputs, uint256 tensors, uint256 length)
+    {
+        if (code == OP_MATMUL || code == OP_CONV) {
+            length = code == OP_MATMUL ? Parameters.MATMUL_BYTES : Parameters.CONV_BYTES;
+            if (leaf.length != start + length) revert LeafLength(start + length, leaf.length);
+            uint256 tailAt = start + length - Parameters.TAIL_BYTES;
+            inputs = Parameters.read(leaf, tailAt, 1) == 0 ? 1 : 2;
+            tensors = Parameters.read(leaf, leaf.length - 1, 1) == 0 ? 2 : 3;
+        } else if (code == OP_MAX_POOL) {
+            (inputs, length) = (1, Parameters.POOL_BYTES);
+        } else if (code == OP_AVG_POOL) {
+            (inputs, length) = (1, Parameters.AVG_POOL_BYTES);
+        } else if (code == OP_TRANSPOSE || code == OP_INPUT) {
+            if (leaf.length <= start) revert LeafLength(start + 1, leaf.length);
+            uint256 rank = Parameters.read(leaf, start, 1);
+            (inputs, length) = code == OP_INPUT ? (uint256(0), 1 + 8 * rank) : (uint256(1), 1 + 9 * rank);
+        } else {
+            revert LeafOperator(code);
+        }
+    }
+}
