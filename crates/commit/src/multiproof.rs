@@ -77,11 +77,17 @@ pub fn multiproof_root(
     siblings: &[Hash],
 ) -> Result<Hash, MultiProofError> {
     if indices.is_empty() || indices.len() != hashes.len() {
-        return Err(MultiProofError::Count { indices: indices.len(), hashes: hashes.len() });
+        return Err(MultiProofError::Count {
+            indices: indices.len(),
+            hashes: hashes.len(),
+        });
     }
     check_indices(leaves, indices)?;
-    let mut current: Vec<(u64, Hash)> =
-        indices.iter().copied().zip(hashes.iter().copied()).collect();
+    let mut current: Vec<(u64, Hash)> = indices
+        .iter()
+        .copied()
+        .zip(hashes.iter().copied())
+        .collect();
     let mut unused = siblings.iter();
     let mut padding = absent(0);
     for level in 0..depth(leaves) {
@@ -96,10 +102,15 @@ pub fn multiproof_root(
                     next_hash
                 }
                 _ if sibling >= len => padding,
-                _ => *unused.next().ok_or(MultiProofError::Missing { given: siblings.len() })?,
+                _ => *unused.next().ok_or(MultiProofError::Missing {
+                    given: siblings.len(),
+                })?,
             };
-            let parent =
-                if index.is_multiple_of(2) { inner(&hash, &other) } else { inner(&other, &hash) };
+            let parent = if index.is_multiple_of(2) {
+                inner(&hash, &other)
+            } else {
+                inner(&other, &hash)
+            };
             above.push((index / 2, parent));
         }
         current = above;

@@ -19,7 +19,9 @@ pub fn inner(left: &Hash, right: &Hash) -> Hash {
 
 /// Hash of an absent subtree of height `level`.
 pub fn absent(level: u32) -> Hash {
-    (0..level).fold(keccak256_tagged(TAG_ABSENT, &[]), |below, _| inner(&below, &below))
+    (0..level).fold(keccak256_tagged(TAG_ABSENT, &[]), |below, _| {
+        inner(&below, &below)
+    })
 }
 
 /// Depth of the tree over `leaves` leaves: the smallest d with 2^d >= leaves.
@@ -54,7 +56,10 @@ pub fn fold(entries: &[Hash], from: u32, levels: u32) -> Vec<Hash> {
 /// Root over the leaves; no leaves count as one absent leaf.
 pub fn root(leaves: &[Hash]) -> Hash {
     let depth = depth(leaves.len() as u64);
-    fold(leaves, 0, depth).first().copied().unwrap_or_else(|| absent(depth))
+    fold(leaves, 0, depth)
+        .first()
+        .copied()
+        .unwrap_or_else(|| absent(depth))
 }
 
 /// A tree with all its levels at hand, for whoever answers or challenges.
@@ -66,11 +71,18 @@ pub struct Tree {
 impl Tree {
     /// Builds every level.
     pub fn new(leaves: Vec<Hash>) -> Self {
-        let leaves = if leaves.is_empty() { alloc::vec![absent(0)] } else { leaves };
+        let leaves = if leaves.is_empty() {
+            alloc::vec![absent(0)]
+        } else {
+            leaves
+        };
         let depth = depth(leaves.len() as u64);
         let mut levels = alloc::vec![leaves];
         for level in 0..depth {
-            let above = levels.last().map(|below| fold(below, level, 1)).unwrap_or_default();
+            let above = levels
+                .last()
+                .map(|below| fold(below, level, 1))
+                .unwrap_or_default();
             levels.push(above);
         }
         Self { levels }
@@ -78,12 +90,18 @@ impl Tree {
 
     /// The root.
     pub fn root(&self) -> Hash {
-        self.levels.last().and_then(|top| top.first()).copied().unwrap_or_default()
+        self.levels
+            .last()
+            .and_then(|top| top.first())
+            .copied()
+            .unwrap_or_default()
     }
 
     /// Depth of the tree.
     pub fn depth(&self) -> u32 {
-        u32::try_from(self.levels.len()).unwrap_or(u32::MAX).saturating_sub(1)
+        u32::try_from(self.levels.len())
+            .unwrap_or(u32::MAX)
+            .saturating_sub(1)
     }
 
     /// The present entries of a level; empty above the root.
@@ -126,7 +144,10 @@ mod tests {
     #[test]
     fn three_leaves_are_padded_with_one_absent_leaf() {
         let leaves = [tile_hash(b"a"), tile_hash(b"b"), tile_hash(b"c")];
-        let want = inner(&inner(&leaves[0], &leaves[1]), &inner(&leaves[2], &absent(0)));
+        let want = inner(
+            &inner(&leaves[0], &leaves[1]),
+            &inner(&leaves[2], &absent(0)),
+        );
         assert_eq!(root(&leaves), want);
         assert_eq!(Tree::new(leaves.to_vec()).root(), want);
     }

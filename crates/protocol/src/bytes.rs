@@ -11,7 +11,9 @@ use crate::hash::Hash;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
     /// The input ends before the field does.
-    #[error("{field}: {needed} bytes needed at offset {offset}, {remaining} remain; the data is cut off or is no {field}")]
+    #[error(
+        "{field}: {needed} bytes needed at offset {offset}, {remaining} remain; the data is cut off or is no {field}"
+    )]
     Truncated {
         /// The field being read.
         field: &'static str,
@@ -121,14 +123,22 @@ impl<'a> Reader<'a> {
 
     /// A refusal of `value`, which was the field just read.
     pub fn invalid(&self, field: &'static str, value: u64, expected: &'static str) -> DecodeError {
-        DecodeError::Invalid { field, offset: self.offset, value, expected }
+        DecodeError::Invalid {
+            field,
+            offset: self.offset,
+            value,
+            expected,
+        }
     }
 
     /// Ends reading; refuses anything left.
     pub fn finish(self) -> Result<(), DecodeError> {
         match self.remaining() {
             0 => Ok(()),
-            extra => Err(DecodeError::Trailing { offset: self.offset, extra }),
+            extra => Err(DecodeError::Trailing {
+                offset: self.offset,
+                extra,
+            }),
         }
     }
 }
@@ -195,20 +205,37 @@ mod tests {
         reader.u8("first").unwrap();
         assert_eq!(
             reader.u32("second"),
-            Err(DecodeError::Truncated { field: "second", offset: 1, needed: 4, remaining: 1 })
+            Err(DecodeError::Truncated {
+                field: "second",
+                offset: 1,
+                needed: 4,
+                remaining: 1
+            })
         );
     }
 
     #[test]
     fn bytes_after_the_end_are_refused() {
         let reader = Reader::new(&[1]);
-        assert_eq!(reader.finish(), Err(DecodeError::Trailing { offset: 0, extra: 1 }));
+        assert_eq!(
+            reader.finish(),
+            Err(DecodeError::Trailing {
+                offset: 0,
+                extra: 1
+            })
+        );
     }
 
     #[test]
     fn what_is_written_is_read_back() {
         let mut writer = Writer::new();
-        writer.u8(1).u16(2).u32(3).i32(-4).u64(5).hash(&Hash([6; 32]));
+        writer
+            .u8(1)
+            .u16(2)
+            .u32(3)
+            .i32(-4)
+            .u64(5)
+            .hash(&Hash([6; 32]));
         let bytes = writer.into_bytes();
         let mut reader = Reader::new(&bytes);
         assert_eq!(reader.u8("a"), Ok(1));

@@ -125,7 +125,11 @@ mod tests {
         for (i, a) in TABLE.iter().enumerate() {
             for b in &TABLE[..i] {
                 assert_ne!(a.name, b.name);
-                assert!(a.unit != "tag" || b.unit != "tag" || a.value != b.value, "{}", a.name);
+                assert!(
+                    a.unit != "tag" || b.unit != "tag" || a.value != b.value,
+                    "{}",
+                    a.name
+                );
             }
         }
     }

@@ -1,0 +1,266 @@
+//! The file form of a program: `SELFSAME`, version, header, interface, leaves, names, tensors.
+//!
+//! Decoding refuses every non-canonical form, never allocates on the word of a length field
+//! alone, and compares each tensor's root with its leaf's, so a flipped byte is named with the
+//! node that it belongs to.
+//!
+//! Spec: interface, 6.7.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use selfsame_protocol::constants as c;
+use selfsame_protocol::{DecodeError, Hash, Reader, Writer};
+
+use crate::check::{CheckedProgram, ProgramError};
+use crate::dim::{DimValues, Symbol};
+use crate::header::ModelCommitment;
+use crate::interface::Interface;
+use crate::leaf::{LeafError, NodeLeaf};
+use crate::ops::{Conv, Linear, MatMul, Op};
+use crate::program::{Node, Notes, Program};
+use crate::shape::elements;
+use crate::tensor::{DType, Tensor};
+
+const MAGIC: [u8; 8] = *b"SELFSAME";
+const VERSION: u16 = 1;
+
+/// Why bytes are no artefact.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ArtefactError {
+    /// The bytes do not parse.
+    #[error("artefact: {0}")]
+    Decode(#[from] DecodeError),
+    /// A node leaf does not parse.
+    #[error("artefact, node {node}: {error}")]
+    Leaf {
+        /// The node.
+        node: u32,
+        /// Why.
+        error: LeafError,
+    },
+    /// The program is not well formed.
+    #[error("artefact: {0}")]
+    Program(#[from] ProgramError),
+    /// A leaf or header says something else than the program gives.
+    #[error(
+        "artefact, node {node}: {field} differs from what the program gives; the file is damaged or forged"
+    )]
+    Mismatch {
+        /// The node; the node count for the header.
+        node: u32,
+        /// What differs.
+        field: &'static str,
+    },
+    /// The header names another interface than the one that follows.
+    #[error("artefact: interface hash is {found}, the header says {expected}")]
+    InterfaceHash {
+        /// Hash of the section.
+        found: Hash,
+        /// Hash in the header.
+        expected: Hash,
+    },
+}
+
+/// Writes a program with its commitment (made by [`CheckedProgram::commit`]).
+pub fn encode(program: &CheckedProgram, commitment: &ModelCommitment) -> Vec<u8> {
+    let mut writer = Writer::new();
+    writer.raw(&MAGIC).u16(VERSION);
+    section(&mut writer, &commitment.header);
+    section(&mut writer, &program.program().interface.encode());
+    for leaf in &commitment.leaves {
+        section(&mut writer, &leaf.encode());
+    }
+    let notes = &program.program().notes;
+    section(&mut writer, notes.name.as_bytes());
+    for index in 0..commitment.leaves.len() {
+        section(
+            &mut writer,
+            notes.nodes.get(index).map_or(&[], |name| name.as_bytes()),
+        );
+    }
+    for node in program.nodes() {
+        for tensor in node.op.tensors() {
+            writer.raw(&tensor.to_bytes());
+        }
+    }
+    writer.into_bytes()
+}
+
+/// Reads a program, checks it whole, and gives its commitment.
+pub fn decode(bytes: &[u8]) -> Result<(CheckedProgram, ModelCommitment), ArtefactError> {
+    let mut reader = Reader::new(bytes);
+    let magic: [u8; 8] = reader.array("magic")?;
+    let version = reader.u16("artefact version")?;
+    if magic != MAGIC || version != VERSION {
+        return Err(reader
+            .invalid("artefact", u64::from(version), "SELFSAME, version 1")
+            .into());
+    }
+    let header = read_section(&mut reader, "header")?;
+    let frame = Frame::decode(header)?;
+    let interface = decode_interface(read_section(&mut reader, "interface")?, &frame)?;
+    let mut leaves = Vec::new();
+    for node in 0..frame.node_count {
+        let leaf = read_section(&mut reader, "node leaf")?;
+        leaves.push(NodeLeaf::decode(leaf).map_err(|error| ArtefactError::Leaf { node, error })?);
+    }
+    let name = read_text(&mut reader)?;
+    let names = (0..frame.node_count)
+        .map(|_| read_text(&mut reader))
+        .collect::<Result<_, _>>()?;
+    let nodes = leaves
+        .iter()
+        .map(|leaf| read_node(leaf, &mut reader))
+        .collect::<Result<_, _>>()?;
+    reader.finish()?;
+    let program = CheckedProgram::new(Program {
+        symbols: frame.symbols,
+        nodes,
+        output: frame.output,
+        interface,
+        notes: Notes { name, nodes: names },
+    })?;
+    let commitment = program.commit();
+    for (node, (found, expected)) in (0..).zip(leaves.iter().zip(&commitment.leaves)) {
+        if found != expected {
+            let field = if found.tensor_roots == expected.tensor_roots {
+                "MAC total"
+            } else {
+                "tensor root"
+            };
+            return Err(ArtefactError::Mismatch { node, field });
+        }
+    }
+    Ok((program, commitment))
+}
+
+struct Frame {
+    node_count: u32,
+    output: u32,
+    symbols: Vec<Symbol>,
+    interface: Hash,
+}
+
+impl Frame {
+    fn decode(header: &[u8]) -> Result<Self, DecodeError> {
+        let mut reader = Reader::new(header);
+        let version = reader.u16("header version")?;
+        if version != c::HEADER_VERSION {
+            return Err(reader.invalid("header version", u64::from(version), "version 1"));
+        }
+        let node_count = reader.u32("node count")?;
+        if node_count > c::NODES_MAX {
+            return Err(reader.invalid("node count", u64::from(node_count), "at most NODES_MAX"));
+        }
+        let output = reader.u32("output node")?;
+        let count = reader.u8("symbol count")?;
+        let symbol = |reader: &mut Reader<'_>| {
+            Ok(Symbol {
+                minimum: reader.u32("minimum")?,
+                maximum: reader.u32("maximum")?,
+            })
+        };
+        let symbols = (0..count)
+            .map(|_| symbol(&mut reader))
+            .collect::<Result<_, DecodeError>>()?;
+        let interface = reader.hash("interface hash")?;
+        reader.finish()?;
+        Ok(Self {
+            node_count,
+            output,
+            symbols,
+            interface,
+        })
+    }
+}
+
+fn section(writer: &mut Writer, bytes: &[u8]) {
+    writer
+        .u32(u32::try_from(bytes.len()).unwrap_or(u32::MAX))
+        .raw(bytes);
+}
+
+fn read_section<'a>(reader: &mut Reader<'a>, field: &'static str) -> Result<&'a [u8], DecodeError> {
+    let len = reader.u32(field)?;
+    reader.take(field, len as usize)
+}
+
+fn read_text(reader: &mut Reader<'_>) -> Result<String, DecodeError> {
+    let bytes = read_section(reader, "name")?;
+    match core::str::from_utf8(bytes) {
+        Ok(text) => Ok(text.into()),
+        Err(error) => Err(reader.invalid("name", error.valid_up_to() as u64, "UTF-8")),
+    }
+}
+
+fn decode_interface(bytes: &[u8], frame: &Frame) -> Result<Interface, ArtefactError> {
+    let mut reader = Reader::new(bytes);
+    let interface = Interface::decode(&mut reader)?;
+    reader.finish()?;
+    let found = interface.hash();
+    if found != frame.interface {
+        return Err(ArtefactError::InterfaceHash {
+            found,
+            expected: frame.interface,
+        });
+    }
+    Ok(interface)
+}
+
+fn read_tensor(
+    reader: &mut Reader<'_>,
+    field: &'static str,
+    dtype: DType,
+    elements: u64,
+) -> Result<Tensor, DecodeError> {
+    let bytes =
+        usize::try_from(elements.saturating_mul(u64::from(dtype.size()))).unwrap_or(usize::MAX);
+    let taken = reader.take(field, bytes)?;
+    let count = bytes / dtype.size() as usize;
+    Tensor::from_bytes(dtype, count, taken)
+        .map_err(|_| reader.invalid(field, elements, "a whole number of elements"))
+}
+
+fn read_node(leaf: &NodeLeaf, reader: &mut Reader<'_>) -> Result<Node, DecodeError> {
+    let mut node = leaf.node.clone();
+    let terms = node.op.terms();
+    if let Op::MatMul(MatMul {
+        out_channels,
+        linear,
+        ..
+    })
+    | Op::Conv(Conv {
+        out_channels,
+        linear,
+        ..
+    }) = &mut node.op
+    {
+        let channels = u64::from(*out_channels);
+        let weights = read_tensor(
+            reader,
+            "weights",
+            DType::I8,
+            elements(&[*out_channels]).saturating_mul(terms),
+        )?;
+        let constants = read_tensor(reader, "constants", DType::I32, channels.saturating_mul(4))?;
+        let table = match linear.table {
+            Some(_) => Some(read_tensor(reader, "table", DType::I8, 256)?),
+            None => None,
+        };
+        if let (Tensor::I8(weights), Tensor::I32(constants)) = (weights, constants) {
+            let entries = match &table {
+                Some(Tensor::I8(entries)) => Some(entries.as_slice()),
+                Some(Tensor::I16(_) | Tensor::I32(_)) | None => None,
+            };
+            *linear = Linear::from_parts(linear.tail(), weights, &constants, entries);
+        }
+    }
+    Ok(node)
+}
+
+/// Bytes of an output: what a claim carries.
+pub fn output_bytes(program: &CheckedProgram, values: &DimValues) -> Option<u64> {
+    let (elements, dtype) = program.output_of(program.program().output, values)?;
+    Some(elements.saturating_mul(u64::from(dtype.size())))
+}

@@ -1,0 +1,662 @@
+//! The check of a whole program: the only way to a [`CheckedProgram`].
+//!
+//! Spec: programs, 1.2 to 1.13.
+
+use alloc::vec::Vec;
+
+use selfsame_protocol::constants as c;
+
+use crate::dim::{DimError, DimValues};
+use crate::limits::opened_bytes;
+use crate::ops::{ChannelConstants, Linear, Op, Window};
+use crate::program::{Node, Program};
+use crate::shape::{ShapeError, elements};
+use crate::tensor::DType;
+
+/// Why a program is refused. `node` is the index of the offending node.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ProgramError {
+    /// Number of nodes out of range.
+    #[error("{found} nodes; a program has 2 to {}", c::NODES_MAX)]
+    NodeCount {
+        /// Nodes found.
+        found: usize,
+    },
+    /// Bad symbols.
+    #[error(
+        "symbol {symbol} has bounds {minimum}..={maximum}, or there are more than {}",
+        c::SYMBOLS_MAX
+    )]
+    Symbol {
+        /// Symbol number, from 1.
+        symbol: usize,
+        /// Minimum.
+        minimum: u32,
+        /// Maximum.
+        maximum: u32,
+    },
+    /// The output is not a node other than INPUT.
+    #[error("output node {output} is INPUT or beyond the {nodes} nodes")]
+    Output {
+        /// Output named.
+        output: u32,
+        /// Nodes.
+        nodes: usize,
+    },
+    /// INPUT stands elsewhere than first, or not first.
+    #[error("node {node}: INPUT is node 0 and only node 0")]
+    InputPlace {
+        /// The node.
+        node: usize,
+    },
+    /// Wrong number of inputs.
+    #[error("node {node}: {found} inputs, the operator takes {expected}")]
+    InputCount {
+        /// The node.
+        node: usize,
+        /// Found.
+        found: usize,
+        /// Taken.
+        expected: usize,
+    },
+    /// An input is not an earlier node.
+    #[error("node {node}: input {input} is not an earlier node")]
+    Order {
+        /// The node.
+        node: usize,
+        /// The input named.
+        input: u32,
+    },
+    /// Element type of an input or output.
+    #[error("node {node}: element type {found:?}, needs {expected:?}")]
+    Type {
+        /// The node.
+        node: usize,
+        /// Found.
+        found: DType,
+        /// Needed.
+        expected: DType,
+    },
+    /// Element count of an input.
+    #[error("node {node}, input {slot}: reads {expected} elements, node {input} has {found}")]
+    Elements {
+        /// The node.
+        node: usize,
+        /// Input slot.
+        slot: usize,
+        /// Node read.
+        input: u32,
+        /// Elements that it has.
+        found: u64,
+        /// Elements that the operator reads.
+        expected: u64,
+    },
+    /// No shape.
+    #[error("node {node}: {error}")]
+    Shape {
+        /// The node.
+        node: usize,
+        /// Why.
+        error: ShapeError,
+    },
+    /// A number outside its limits.
+    #[error("node {node}: {field} is {found}, allowed is {low}..={high}")]
+    Limit {
+        /// The node.
+        node: usize,
+        /// Field.
+        field: &'static str,
+        /// Found.
+        found: i64,
+        /// Smallest allowed.
+        low: i64,
+        /// Largest allowed.
+        high: i64,
+    },
+}
+
+/// A program that satisfies page 1 of the specification.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckedProgram {
+    program: Program,
+    running_macs: Vec<u64>,
+}
+
+impl CheckedProgram {
+    /// Checks every rule; O(size of the program).
+    pub fn new(program: Program) -> Result<Self, ProgramError> {
+        check_frame(&program)?;
+        let minima = DimValues::minima(&program.symbols);
+        let maxima = DimValues::maxima(&program.symbols);
+        let mut running_macs = Vec::with_capacity(program.nodes.len());
+        let mut total = 0_u64;
+        for (index, node) in program.nodes.iter().enumerate() {
+            check_place(index, node, &program)?;
+            for values in [&minima, &maxima] {
+                check_shapes(index, node, &program, values)?;
+            }
+            check_limits(index, node, &maxima, &program)?;
+            let outputs = output_elements(index, node, &maxima)?;
+            total = total.saturating_add(outputs.saturating_mul(node.op.terms()));
+            running_macs.push(total);
+        }
+        Ok(Self {
+            program,
+            running_macs,
+        })
+    }
+
+    /// The program.
+    pub fn program(&self) -> &Program {
+        &self.program
+    }
+
+    /// Gives the program back.
+    pub fn into_program(self) -> Program {
+        self.program
+    }
+
+    /// The nodes.
+    pub fn nodes(&self) -> &[Node] {
+        &self.program.nodes
+    }
+
+    /// Node `index`, if there is one.
+    pub fn node(&self, index: u32) -> Option<&Node> {
+        self.program.nodes.get(index as usize)
+    }
+
+    /// MACs up to and including node `index`, at the symbols' maxima.
+    pub fn running_macs(&self, index: usize) -> u64 {
+        self.running_macs.get(index).copied().unwrap_or_default()
+    }
+
+    /// MACs of the whole program at the symbols' maxima.
+    pub fn macs(&self) -> u64 {
+        self.running_macs.last().copied().unwrap_or_default()
+    }
+
+    /// Shape of every node's output at the given values.
+    pub fn shapes(&self, values: &DimValues) -> Result<Vec<Vec<u32>>, DimError> {
+        values.check(&self.program.symbols)?;
+        self.program
+            .nodes
+            .iter()
+            .map(|node| match node.op.output_shape(values) {
+                Ok(shape) => Ok(shape),
+                Err(ShapeError::Dim(error)) => Err(error),
+                // Extents grow with the symbols and the minima were checked.
+                Err(ShapeError::Window { span, extent }) => Err(DimError::Range {
+                    scale: span,
+                    value: extent,
+                    offset: 0,
+                }),
+            })
+            .collect()
+    }
+
+    /// Element count and type of node `index`'s output.
+    pub fn output_of(&self, index: u32, values: &DimValues) -> Option<(u64, DType)> {
+        let node = self.node(index)?;
+        let shape = node.op.output_shape(values).ok()?;
+        Some((elements(&shape), node.dtype))
+    }
+
+    /// Bytes of all tensors.
+    pub fn tensor_bytes(&self) -> u64 {
+        let bytes = |tensor: &crate::Tensor| tensor.len() as u64 * u64::from(tensor.dtype().size());
+        self.nodes()
+            .iter()
+            .map(|node| node.op.tensors().iter().map(bytes).sum::<u64>())
+            .sum()
+    }
+}
+
+fn check_frame(program: &Program) -> Result<(), ProgramError> {
+    let found = program.nodes.len();
+    if found < 2 || found > c::NODES_MAX as usize {
+        return Err(ProgramError::NodeCount { found });
+    }
+    for (index, symbol) in program.symbols.iter().enumerate() {
+        let ordered = 1 <= symbol.minimum && symbol.minimum <= symbol.maximum;
+        if !ordered || usize::from(c::SYMBOLS_MAX) <= index {
+            let (minimum, maximum) = (symbol.minimum, symbol.maximum);
+            return Err(ProgramError::Symbol {
+                symbol: index + 1,
+                minimum,
+                maximum,
+            });
+        }
+    }
+    if program.output == 0 || found <= program.output as usize {
+        return Err(ProgramError::Output {
+            output: program.output,
+            nodes: found,
+        });
+    }
+    Ok(())
+}
+
+fn check_place(index: usize, node: &Node, program: &Program) -> Result<(), ProgramError> {
+    if matches!(node.op, Op::Input(_)) != (index == 0) {
+        return Err(ProgramError::InputPlace { node: index });
+    }
+    let expected = node.op.input_count();
+    if node.inputs.len() != expected {
+        return Err(ProgramError::InputCount {
+            node: index,
+            found: node.inputs.len(),
+            expected,
+        });
+    }
+    for (slot, &input) in node.inputs.iter().enumerate() {
+        let source = program
+            .nodes
+            .get(input as usize)
+            .filter(|_| (input as usize) < index);
+        let Some(source) = source else {
+            return Err(ProgramError::Order { node: index, input });
+        };
+        let expected = node.op.input_dtype(slot).unwrap_or(node.dtype);
+        if source.dtype != expected {
+            return Err(ProgramError::Type {
+                node: index,
+                found: source.dtype,
+                expected,
+            });
+        }
+    }
+    Ok(())
+}
+
+fn output_elements(index: usize, node: &Node, values: &DimValues) -> Result<u64, ProgramError> {
+    let shape = node
+        .op
+        .output_shape(values)
+        .map_err(|error| ProgramError::Shape { node: index, error })?;
+    let count = elements(&shape);
+    limit(
+        index,
+        "output elements",
+        count,
+        1,
+        u64::from(c::ELEMENTS_MAX),
+    )?;
+    Ok(count)
+}
+
+fn check_shapes(
+    index: usize,
+    node: &Node,
+    program: &Program,
+    values: &DimValues,
+) -> Result<(), ProgramError> {
+    output_elements(index, node, values)?;
+    for (slot, &input) in node.inputs.iter().enumerate() {
+        let shape = node
+            .op
+            .input_shape(slot, values)
+            .map_err(|error| ProgramError::Shape { node: index, error })?;
+        let expected = elements(&shape);
+        let found = match program.nodes.get(input as usize) {
+            Some(source) => output_elements(input as usize, source, values)?,
+            None => 0,
+        };
+        if found != expected {
+            return Err(ProgramError::Elements {
+                node: index,
+                slot,
+                input,
+                found,
+                expected,
+            });
+        }
+    }
+    Ok(())
+}
+
+fn limit(
+    node: usize,
+    field: &'static str,
+    found: u64,
+    low: u64,
+    high: u64,
+) -> Result<(), ProgramError> {
+    if (low..=high).contains(&found) {
+        return Ok(());
+    }
+    let signed = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+    Err(ProgramError::Limit {
+        node,
+        field,
+        found: signed(found),
+        low: signed(low),
+        high: signed(high),
+    })
+}
+
+fn limit_signed(
+    node: usize,
+    field: &'static str,
+    found: i64,
+    low: i64,
+    high: i64,
+) -> Result<(), ProgramError> {
+    if (low..=high).contains(&found) {
+        return Ok(());
+    }
+    Err(ProgramError::Limit {
+        node,
+        field,
+        found,
+        low,
+        high,
+    })
+}
+
+fn check_limits(
+    index: usize,
+    node: &Node,
+    maxima: &DimValues,
+    program: &Program,
+) -> Result<(), ProgramError> {
+    if !matches!(node.op, Op::Input(_)) {
+        limit(index, "terms", node.op.terms(), 1, u64::from(c::TERMS_MAX))?;
+    }
+    match &node.op {
+        Op::Input(op) => {
+            limit(
+                index,
+                "rank",
+                op.shape.len() as u64,
+                1,
+                u64::from(c::RANK_MAX),
+            )?;
+        }
+        Op::MatMul(op) => {
+            let end = u64::from(op.k_offset) + u64::from(op.k_len);
+            limit(
+                index,
+                "k_offset + k_len",
+                end,
+                1,
+                u64::from(op.row_elements),
+            )?;
+            limit(
+                index,
+                "output channels",
+                u64::from(op.out_channels),
+                1,
+                u64::from(c::ELEMENTS_MAX),
+            )?;
+            check_linear(
+                index,
+                node.dtype,
+                &op.linear,
+                op.out_channels,
+                node.op.terms(),
+            )?;
+        }
+        Op::Conv(op) => {
+            limit(
+                index,
+                "groups",
+                u64::from(op.groups),
+                1,
+                u64::from(op.channels),
+            )?;
+            limit(
+                index,
+                "channels modulo groups",
+                u64::from(op.channels % op.groups),
+                0,
+                0,
+            )?;
+            limit(
+                index,
+                "output channels",
+                u64::from(op.out_channels),
+                1,
+                u64::from(c::ELEMENTS_MAX),
+            )?;
+            limit(
+                index,
+                "output channels modulo groups",
+                u64::from(op.out_channels % op.groups),
+                0,
+                0,
+            )?;
+            check_window(index, &op.window, false)?;
+            check_linear(
+                index,
+                node.dtype,
+                &op.linear,
+                op.out_channels,
+                node.op.terms(),
+            )?;
+        }
+        Op::MaxPool(op) => {
+            limit(
+                index,
+                "channels",
+                u64::from(op.channels),
+                1,
+                u64::from(c::ELEMENTS_MAX),
+            )?;
+            check_window(index, &op.window, true)?;
+        }
+        Op::AvgPool(op) => {
+            limit(
+                index,
+                "channels",
+                u64::from(op.channels),
+                1,
+                u64::from(c::ELEMENTS_MAX),
+            )?;
+            check_window(index, &op.window, true)?;
+            limit(
+                index,
+                "multiplier",
+                u64::from(op.multiplier),
+                1,
+                u64::from(c::MULTIPLIER_MAX),
+            )?;
+            limit(
+                index,
+                "shift",
+                u64::from(op.shift),
+                1,
+                u64::from(c::SHIFT_MAX),
+            )?;
+            check_clamp(index, node.dtype.range(), op.low, op.high)?;
+        }
+        Op::Transpose(op) => {
+            limit(
+                index,
+                "rank",
+                op.shape.len() as u64,
+                1,
+                u64::from(c::RANK_MAX),
+            )?;
+            let rank = op.shape.len() as u64;
+            limit(
+                index,
+                "axes of the permutation",
+                op.permutation.len() as u64,
+                rank,
+                rank,
+            )?;
+            let mut seen = 0_u64;
+            for &axis in &op.permutation {
+                limit(index, "axis", u64::from(axis), 0, rank - 1)?;
+                limit(index, "axis named twice", (seen >> axis) & 1, 0, 0)?;
+                seen |= 1 << axis;
+            }
+        }
+    }
+    let source = node
+        .inputs
+        .first()
+        .and_then(|&input| program.nodes.get(input as usize));
+    let input_dtype = source.map_or(node.dtype, |source| source.dtype);
+    let opened = opened_bytes(&node.op, input_dtype, maxima)
+        .map_err(|error| ProgramError::Shape { node: index, error })?;
+    limit(
+        index,
+        "opened bytes",
+        opened,
+        0,
+        u64::from(c::OPENED_BYTES_MAX),
+    )
+}
+
+fn check_window(index: usize, window: &Window, pool: bool) -> Result<(), ProgramError> {
+    let extent_max = u64::from(c::EXTENT_MAX);
+    for axis in 0..2 {
+        limit(
+            index,
+            "kernel",
+            u64::from(window.kernel[axis]),
+            1,
+            extent_max,
+        )?;
+        limit(
+            index,
+            "stride",
+            u64::from(window.stride[axis]),
+            1,
+            extent_max,
+        )?;
+        let dilation_max = if pool { 1 } else { extent_max };
+        limit(
+            index,
+            "dilation",
+            u64::from(window.dilation[axis]),
+            1,
+            dilation_max,
+        )?;
+        for side in [axis, axis + 2] {
+            let pad_max = if pool {
+                u64::from(window.span(axis)) - 1
+            } else {
+                extent_max
+            };
+            limit(
+                index,
+                "pad",
+                u64::from(window.pad[side]),
+                0,
+                pad_max.min(extent_max),
+            )?;
+        }
+    }
+    Ok(())
+}
+
+fn check_clamp(
+    index: usize,
+    (min, max): (i32, i32),
+    low: i32,
+    high: i32,
+) -> Result<(), ProgramError> {
+    limit_signed(
+        index,
+        "clamp high",
+        i64::from(high),
+        i64::from(min),
+        i64::from(max),
+    )?;
+    limit_signed(
+        index,
+        "clamp low",
+        i64::from(low),
+        i64::from(min),
+        i64::from(high),
+    )
+}
+
+fn check_linear(
+    index: usize,
+    dtype: DType,
+    linear: &Linear,
+    out_channels: u32,
+    terms: u64,
+) -> Result<(), ProgramError> {
+    let weights = u64::from(out_channels).saturating_mul(terms);
+    limit(index, "weights", weights, 1, u64::from(c::ELEMENTS_MAX))?;
+    limit(
+        index,
+        "weight count",
+        linear.weights.len() as u64,
+        weights,
+        weights,
+    )?;
+    let channels = u64::from(out_channels);
+    limit(
+        index,
+        "channel constants",
+        linear.constants.len() as u64,
+        channels,
+        channels,
+    )?;
+    if let Some(&weight) = linear.weights.iter().find(|&&weight| weight == i8::MIN) {
+        limit_signed(index, "weight", i64::from(weight), -127, 127)?;
+    }
+    for constants in &linear.constants {
+        check_constants(index, constants, linear.addend.is_some())?;
+    }
+    match &linear.table {
+        None => check_clamp(index, dtype.range(), linear.low, linear.high),
+        Some(table) => {
+            if dtype != DType::I8 {
+                return Err(ProgramError::Type {
+                    node: index,
+                    found: dtype,
+                    expected: DType::I8,
+                });
+            }
+            for &entry in table.iter() {
+                limit_signed(index, "table entry", i64::from(entry), -127, 127)?;
+            }
+            check_clamp(index, (-128, 127), linear.low, linear.high)
+        }
+    }
+}
+
+fn check_constants(
+    index: usize,
+    constants: &ChannelConstants,
+    addend: bool,
+) -> Result<(), ProgramError> {
+    let bias_max = i64::from(c::BIAS_MAX);
+    let multiplier_max = i64::from(c::MULTIPLIER_MAX);
+    limit_signed(
+        index,
+        "bias",
+        i64::from(constants.bias),
+        -bias_max,
+        bias_max,
+    )?;
+    limit_signed(
+        index,
+        "multiplier",
+        i64::from(constants.multiplier),
+        1,
+        multiplier_max,
+    )?;
+    let addend_max = if addend { multiplier_max } else { 0 };
+    limit_signed(
+        index,
+        "addend multiplier",
+        i64::from(constants.addend_multiplier),
+        0,
+        addend_max,
+    )?;
+    limit_signed(
+        index,
+        "shift",
+        i64::from(constants.shift),
+        1,
+        i64::from(c::SHIFT_MAX),
+    )
+}

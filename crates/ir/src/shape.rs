@@ -1,0 +1,114 @@
+//! Shapes, terms and MACs of operators.
+//!
+//! Spec: programs, 1.5, 1.10.
+
+use alloc::vec::Vec;
+
+use crate::dim::{Dim, DimError, DimValues};
+use crate::ops::{Op, Window};
+
+/// Why an operator has no shape.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ShapeError {
+    /// A dimension has no value.
+    #[error(transparent)]
+    Dim(#[from] DimError),
+    /// The kernel is larger than the padded input.
+    #[error("the dilated kernel spans {span} cells, the padded input has fewer (extent {extent})")]
+    Window {
+        /// Span of the dilated kernel.
+        span: u32,
+        /// Extent of the input without padding.
+        extent: u32,
+    },
+}
+
+fn windowed(
+    height: Dim,
+    width: Dim,
+    window: &Window,
+    values: &DimValues,
+) -> Result<(u32, u32), ShapeError> {
+    let extent = |axis: usize, dim: Dim| {
+        let extent = dim.at(values)?;
+        window
+            .output_extent(axis, extent)
+            .ok_or(ShapeError::Window {
+                span: window.span(axis),
+                extent,
+            })
+    };
+    Ok((extent(0, height)?, extent(1, width)?))
+}
+
+fn shape_at(shape: &[Dim], values: &DimValues) -> Result<Vec<u32>, ShapeError> {
+    shape.iter().map(|dim| Ok(dim.at(values)?)).collect()
+}
+
+impl Op {
+    /// Shape of the output at the given symbol values.
+    pub fn output_shape(&self, values: &DimValues) -> Result<Vec<u32>, ShapeError> {
+        Ok(match self {
+            Self::Input(op) => shape_at(&op.shape, values)?,
+            Self::MatMul(op) => alloc::vec![op.rows.at(values)?, op.out_channels],
+            Self::Conv(op) => {
+                let (height, width) = windowed(op.height, op.width, &op.window, values)?;
+                alloc::vec![height, width, op.out_channels]
+            }
+            Self::MaxPool(op) => {
+                let (height, width) = windowed(op.height, op.width, &op.window, values)?;
+                alloc::vec![height, width, op.channels]
+            }
+            Self::AvgPool(op) => {
+                let (height, width) = windowed(op.height, op.width, &op.window, values)?;
+                alloc::vec![height, width, op.channels]
+            }
+            Self::Transpose(op) => {
+                let shape = shape_at(&op.shape, values)?;
+                let axis = |&axis: &u8| shape.get(usize::from(axis)).copied().unwrap_or(1);
+                op.permutation.iter().map(axis).collect()
+            }
+        })
+    }
+
+    /// Shape of input `slot` as this operator sees it. Slot 1 is the addend, of the output's shape.
+    pub fn input_shape(&self, slot: usize, values: &DimValues) -> Result<Vec<u32>, ShapeError> {
+        if slot == 1 {
+            return self.output_shape(values);
+        }
+        Ok(match self {
+            Self::Input(op) => shape_at(&op.shape, values)?,
+            Self::MatMul(op) => alloc::vec![op.rows.at(values)?, op.row_elements],
+            Self::Conv(op) => alloc::vec![op.height.at(values)?, op.width.at(values)?, op.channels],
+            Self::MaxPool(op) => {
+                alloc::vec![op.height.at(values)?, op.width.at(values)?, op.channels]
+            }
+            Self::AvgPool(op) => {
+                alloc::vec![op.height.at(values)?, op.width.at(values)?, op.channels]
+            }
+            Self::Transpose(op) => shape_at(&op.shape, values)?,
+        })
+    }
+
+    /// Terms that one output element reads; 0 for INPUT.
+    pub fn terms(&self) -> u64 {
+        match self {
+            Self::Input(_) => 0,
+            Self::MatMul(op) => u64::from(op.k_len),
+            Self::Conv(op) => {
+                let per_group = op.channels.checked_div(op.groups).unwrap_or(0);
+                op.window.cells().saturating_mul(u64::from(per_group))
+            }
+            Self::MaxPool(op) => op.window.cells(),
+            Self::AvgPool(op) => op.window.cells(),
+            Self::Transpose(_) => 1,
+        }
+    }
+}
+
+/// Number of elements of a shape, saturating.
+pub(crate) fn elements(shape: &[u32]) -> u64 {
+    shape.iter().fold(1, |product, &extent| {
+        product.saturating_mul(u64::from(extent))
+    })
+}
