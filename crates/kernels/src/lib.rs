@@ -1,1 +1,40 @@
-//! Placeholder.
+//! Exact integer kernels, one token per instruction set, every path with the same bits.
+//!
+//! * What: linear nodes (convolution and matrix product with a fused requantisation), pools,
+//!   transposition, Keccak-256 over many lanes, and the thread pool that runs them.
+//! * When: only the engines call this crate; the meaning of each operator is in the interpreter,
+//!   and every kernel here is tested for equality with a portable twin.
+//! * Key types: [`Kernel`] (permission to run an instruction set), [`Grid`] (where a stored tensor
+//!   keeps its elements), [`Linear`] (packed weights of one node), [`Bytes`] (aligned storage).
+//! * Sums of products are exact because every operand is eight bits wide and no instruction used
+//!   here saturates on the operands that are admitted; the order of lanes is then irrelevant.
+//! * Related crates: `runtime` plans whole programs with these kernels.
+//!
+//! All unsafe code of the workspace is in this crate. Lengths are checked once at the entrance of
+//! each public function; below it, raw pointers stay inside the checked ranges.
+
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    reason = "an engine: widths are argued in the module comments and tested against the portable twin"
+)]
+
+mod accumulate;
+mod bytes;
+mod finish;
+mod grid;
+mod grouped;
+mod kernel;
+mod linear;
+mod pack;
+mod portable;
+mod tiles;
+#[cfg(target_arch = "x86_64")]
+mod x86;
+
+pub use bytes::Bytes;
+pub use finish::{Addend, Output};
+pub use grid::{Grid, GridError};
+pub use kernel::{InstructionSet, Kernel, KernelError};
+pub use linear::{Linear, LinearError, LinearSpec};

@@ -1,0 +1,69 @@
+//! Times single linear nodes on every kernel of this machine: microseconds and GMAC/s, on stderr.
+
+use std::time::Instant;
+
+use selfsame_kernels::{Addend, Bytes, Grid, Kernel, Linear, LinearSpec, Output};
+
+fn main() {
+    // Height, width, channels in, window, stride, pad, channels out.
+    let layers = [
+        (28, 28, 1, 5, 1, 2, 6),
+        (14, 14, 6, 5, 1, 0, 16),
+        (1, 1, 400, 1, 1, 0, 120),
+        (1, 1, 120, 1, 1, 0, 84),
+        (1, 1, 64, 1, 1, 0, 32),
+        (28, 28, 1, 3, 1, 1, 16),
+        (28, 28, 16, 3, 1, 1, 16),
+        (28, 28, 16, 3, 2, 1, 32),
+        (14, 14, 32, 3, 1, 1, 32),
+        (7, 7, 64, 3, 1, 1, 64),
+        (56, 56, 64, 3, 1, 1, 64),
+        (1, 128, 384, 1, 1, 0, 1536),
+    ];
+    for kernel in Kernel::available() {
+        for (h, w, c, k, stride, pad, o) in layers {
+            let input = Grid::new(h, w, c, [pad; 4]).expect("small");
+            let side = |n: usize| (n + 2 * pad - k) / stride + 1;
+            let output = Grid::dense(side(h), side(w), o).expect("small");
+            let weights: Vec<i8> = (0..o * k * k * c)
+                .map(|i| (i * 31 % 255) as i8 | 1)
+                .collect();
+            let constants = vec![[5, 20_000, 0, 28]; o];
+            let spec = LinearSpec {
+                input,
+                output,
+                kernel: [k, k],
+                stride: [stride, stride],
+                dilation: [1, 1],
+                pad: [pad, pad],
+                groups: 1,
+                channel_offset: 0,
+                channel_count: c,
+                weights: &weights,
+                constants: &constants,
+                addend_max: 0,
+                lo: 0,
+                hi: 127,
+                table: None,
+            };
+            let linear = Linear::new(kernel, &spec).expect("valid");
+            let x = Bytes::filled(input.len(), 0x85);
+            let mut y = vec![0_u8; output.len()];
+            let count = (20_000_000 / linear.macs().max(2000)).max(3);
+            let mut best = f64::MAX;
+            for _ in 0..5 {
+                let start = Instant::now();
+                for _ in 0..count {
+                    linear.run(&x, Addend::None, Output::I8(&mut y), 0..output.height());
+                }
+                best = best.min(start.elapsed().as_secs_f64() / count as f64);
+            }
+            eprintln!(
+                "{:12} [{h}][{w}][{c}] k{k} s{stride} -> {o}: {:9.3} us {:7.1} GMAC/s",
+                kernel.name(),
+                best * 1e6,
+                linear.macs() as f64 / best * 1e-9
+            );
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! Sums of products of one tile: M positions times N vectors of output channels.
+//!
+//! ```text
+//! acc[m][n][lane] = bias[n][lane] + sum over runs r, groups g, bytes b < 4 of
+//!                   x[m * pixel_step + runs[r] + 4g + b] * w[r][g][n][lane][b]
+//! ```
+//!
+//! A convolution needs no gathered copy of its input: for one row of its window, the `kw * C`
+//! inputs of a position are contiguous in `[H][W][C]`, hence one run per window row. Four inputs
+//! are broadcast to all lanes at once; each lane holds the weights of one output channel. Runs are
+//! padded to four bytes by zero weights, so the up to three bytes read behind a run do not count.
+//!
+//! One generic body is compiled for each instruction set; [`Isa`] names the few operations.
+
+use crate::finish::Finish;
+
+/// The most lanes that any instruction set has.
+pub(crate) const LANES_MAX: usize = 16;
+/// The most accumulators of a tile.
+pub(crate) const SCRATCH: usize = 28 * LANES_MAX;
+
+/// The accumulators of a tile on their way from the products to the requantisation.
+#[repr(C, align(64))]
+pub(crate) struct Scratch(pub(crate) [i32; SCRATCH]);
+
+/// One tile. The maker promises that every access of the formula above is inside an allocation.
+#[derive(Clone, Copy)]
+pub(crate) struct Tile<'a> {
+    /// Stored input at the window of the first position.
+    pub(crate) input: *const u8,
+    /// Elements between the windows of neighbouring positions.
+    pub(crate) pixel_step: usize,
+    /// Starts of the runs, relative to the window.
+    pub(crate) runs: &'a [usize],
+    /// Groups of four elements in a run.
+    pub(crate) groups: usize,
+    /// Packed weights of the block: `[runs][groups][N][LANES][4]`.
+    pub(crate) weights: *const i8,
+    /// Start values, `[N][LANES]`.
+    pub(crate) bias: *const i32,
+}
+
+/// The operations of an instruction set.
+///
+/// # Safety
+///
+/// Every method may only be called when the processor has the instruction set.
+pub(crate) unsafe trait Isa {
+    /// `i32[LANES]`.
+    type Sums: Copy;
+    /// Four weights of each lane.
+    type Weights: Copy;
+    /// Four inputs, the same in each lane.
+    type Inputs: Copy;
+    /// Lanes of a vector.
+    const LANES: usize;
+
+    /// Reads `i32[LANES]`.
+    unsafe fn load_sums(from: *const i32) -> Self::Sums;
+    /// Writes `i32[LANES]`.
+    unsafe fn store_sums(sums: Self::Sums, to: *mut i32);
+    /// Reads `i8[LANES][4]`.
+    unsafe fn load_weights(from: *const i8) -> Self::Weights;
+    /// Reads four stored inputs.
+    unsafe fn load_inputs(from: *const u8) -> Self::Inputs;
+    /// Adds the four products of each lane.
+    unsafe fn dot4(sums: Self::Sums, x: Self::Inputs, w: Self::Weights) -> Self::Sums;
+    /// Requantises and writes `pixels` vectors of one block of channels.
+    unsafe fn finish(finish: &Finish);
+}
+
+/// The body of every tile kernel; the formula is in the module comment.
+///
+/// # Safety
+///
+/// `I` is available and `tile` keeps its promise; `to` takes `M * N * LANES` numbers.
+#[inline(always)]
+pub(crate) unsafe fn tile<I: Isa, const M: usize, const N: usize>(tile: &Tile, to: *mut i32) {
+    // SAFETY: the caller's promise covers every pointer below, all offsets are those of the formula.
+    unsafe {
+        let mut sums = [[I::load_sums(tile.bias); N]; M];
+        for row in &mut sums {
+            for (n, sum) in row.iter_mut().enumerate() {
+                *sum = I::load_sums(tile.bias.add(n * I::LANES));
+            }
+        }
+        let mut w = tile.weights;
+        for &run in tile.runs {
+            let mut x = tile.input.add(run);
+            for _ in 0..tile.groups {
+                let mut weights = [I::load_weights(w); N];
+                for (n, weight) in weights.iter_mut().enumerate().skip(1) {
+                    *weight = I::load_weights(w.add(n * I::LANES * 4));
+                }
+                for (m, row) in sums.iter_mut().enumerate() {
+                    let inputs = I::load_inputs(x.add(m * tile.pixel_step));
+                    for (sum, &weight) in row.iter_mut().zip(&weights) {
+                        *sum = I::dot4(*sum, inputs, weight);
+                    }
+                }
+                x = x.add(4);
+                w = w.add(N * I::LANES * 4);
+            }
+        }
+        for (m, row) in sums.iter().enumerate() {
+            for (n, &sum) in row.iter().enumerate() {
+                I::store_sums(sum, to.add((m * N + n) * I::LANES));
+            }
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! The end of a linear node: addend, requantisation, clamp, table.
+//!
+//! ```text
+//! v = clamp((acc * M + addend * A + 2^(s-1)) >> s, lo, hi);  y = v or table[v + 128]
+//! ```
+//!
+//! `acc` and the addend have 32 bits, M and A at most 15, so every sum fits 64 bits with room to
+//! spare. Where the bounds of a node prove that the shifted value fits 32 bits, vector paths clamp
+//! there; the others take the scalar path. Spec: commitments, 2.10 and 2.11.
+
+use crate::grid::Grid;
+
+/// The second input of a linear node, stored on `Grid`.
+#[derive(Debug, Clone, Copy)]
+pub enum Addend<'a> {
+    /// No second input.
+    None,
+    /// Stored bytes (flipped as the kernel says).
+    I8(&'a [u8], Grid),
+    /// `i16` elements.
+    I16(&'a [i16], Grid),
+    /// `i32` elements.
+    I32(&'a [i32], Grid),
+}
+
+/// Where the output goes: whole stored rows of the output grid.
+#[derive(Debug)]
+pub enum Output<'a> {
+    /// Stored bytes (flipped as the kernel says).
+    I8(&'a mut [u8]),
+    /// `i16` elements.
+    I16(&'a mut [i16]),
+    /// `i32` elements.
+    I32(&'a mut [i32]),
+}
+
+/// Second input at the first channel of a tile.
+#[derive(Clone, Copy)]
+pub(crate) enum RawAddend {
+    None,
+    I8(*const u8),
+    I16(*const i16),
+    I32(*const i32),
+}
+
+/// Output at the first channel of a tile.
+#[derive(Clone, Copy)]
+pub(crate) enum RawOutput {
+    I8(*mut u8),
+    I16(*mut i16),
+    I32(*mut i32),
+}
+
+/// Clamp, table and form of the output; the same for all channels of a node.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rule<'a> {
+    pub(crate) lo: i32,
+    pub(crate) hi: i32,
+    /// What is XORed into stored bytes.
+    pub(crate) flip: u8,
+    /// Whether the shifted value of every channel fits 32 bits.
+    pub(crate) fits: bool,
+    /// `table[v + 128]`.
+    pub(crate) table: Option<&'a [i8; 256]>,
+}
+
+/// Requantisation of one vector of channels at `pixels` positions.
+///
+/// The maker promises: constants hold a whole vector, `sums` holds `pixels` vectors `sums_step`
+/// apart, output and addend hold `channels` elements at each of `pixels` positions `pixel_step`
+/// apart.
+#[derive(Clone, Copy)]
+pub(crate) struct Finish<'a> {
+    pub(crate) rule: Rule<'a>,
+    pub(crate) multiplier: *const i32,
+    pub(crate) addend_multiplier: *const i32,
+    pub(crate) shift: *const i32,
+    pub(crate) sums: *const i32,
+    pub(crate) sums_step: usize,
+    pub(crate) pixels: usize,
+    pub(crate) pixel_step: usize,
+    /// Channels of this vector that exist, at most its lanes.
+    pub(crate) channels: usize,
+    pub(crate) addend: RawAddend,
+    pub(crate) output: RawOutput,
+}
+
+/// `clamp((acc * M + addend * A + 2^(s-1)) >> s, lo, hi)`; `s` in 1..=46.
+pub(crate) fn requantize(acc: i32, m: i32, addend: i32, a: i32, s: i32, rule: &Rule) -> i32 {
+    let sum = i64::from(acc) * i64::from(m) + i64::from(addend) * i64::from(a);
+    let rounded = (sum + (1_i64 << (s - 1))) >> s;
+    rounded.clamp(i64::from(rule.lo), i64::from(rule.hi)) as i32
+}
+
+/// The meaning of every `finish`: one element after the other.
+///
+/// # Safety
+///
+/// `f` keeps the promise of [`Finish`].
+pub(crate) unsafe fn scalar(f: &Finish) {
+    // SAFETY: the maker of `f` promises that all indices below are inside their allocations.
+    unsafe {
+        for p in 0..f.pixels {
+            for c in 0..f.channels {
+                let at = p * f.pixel_step + c;
+                let addend = match f.addend {
+                    RawAddend::None => 0,
+                    RawAddend::I8(x) => i32::from((*x.add(at) ^ f.rule.flip) as i8),
+                    RawAddend::I16(x) => i32::from(*x.add(at)),
+                    RawAddend::I32(x) => *x.add(at),
+                };
+                let acc = *f.sums.add(p * f.sums_step + c);
+                let (m, a) = (*f.multiplier.add(c), *f.addend_multiplier.add(c));
+                let mut v = requantize(acc, m, addend, a, *f.shift.add(c), &f.rule);
+                if let Some(table) = f.rule.table {
+                    v = i32::from(table[usize::from((v + 128) as u8)]);
+                }
+                match f.output {
+                    RawOutput::I8(y) => *y.add(at) = v as i8 as u8 ^ f.rule.flip,
+                    RawOutput::I16(y) => *y.add(at) = v as i16,
+                    RawOutput::I32(y) => *y.add(at) = v,
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn halves_round_up_on_both_sides_of_zero() {
+        let rule = Rule {
+            lo: -127,
+            hi: 127,
+            flip: 0,
+            fits: true,
+            table: None,
+        };
+        for (acc, want) in [(1, 1), (-1, 0), (3, 2), (-3, -1), (300, 127), (-300, -127)] {
+            assert_eq!(requantize(acc, 1, 0, 0, 1, &rule), want, "{acc} / 2");
+        }
+    }
+
+    #[test]
+    fn the_widest_operands_do_not_overflow() {
+        let rule = Rule {
+            lo: i32::MIN,
+            hi: i32::MAX,
+            flip: 0,
+            fits: false,
+            table: None,
+        };
+        let m = 32_767;
+        assert_eq!(requantize(i32::MAX, m, i32::MAX, m, 1, &rule), i32::MAX);
+        assert_eq!(requantize(i32::MIN, m, i32::MIN, m, 1, &rule), i32::MIN);
+        assert_eq!(requantize(i32::MIN, m, i32::MIN, m, 46, &rule), -2);
+    }
+}

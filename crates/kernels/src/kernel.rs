@@ -1,0 +1,224 @@
+//! Instruction sets and the token that permits to run one.
+//!
+//! A [`Kernel`] exists only if the processor was asked and said yes, so a function that takes one
+//! may run its instructions. A set that the machine lacks is an error with its name: a gap to be
+//! reported, never a pass.
+
+use thiserror::Error;
+
+/// An instruction set that kernels are written for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum InstructionSet {
+    /// Plain Rust, any machine.
+    Portable,
+    /// 256-bit integer vectors of x86-64; products by the sign trick.
+    Avx2,
+    /// 256-bit `vpdpbusd`.
+    AvxVnni,
+    /// 512-bit `vpdpbusd`.
+    Avx512Vnni,
+    /// Tile products of x86-64. Named so that it is reported; no kernel uses it yet.
+    Amx,
+    /// `sdot` of 64-bit Arm.
+    Neon,
+}
+
+impl InstructionSet {
+    /// Every set, slowest first.
+    pub const ALL: [Self; 6] = [
+        Self::Portable,
+        Self::Neon,
+        Self::Avx2,
+        Self::AvxVnni,
+        Self::Avx512Vnni,
+        Self::Amx,
+    ];
+
+    /// The name used on command lines and in reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Portable => "portable",
+            Self::Avx2 => "avx2",
+            Self::AvxVnni => "avx-vnni",
+            Self::Avx512Vnni => "avx512-vnni",
+            Self::Amx => "amx",
+            Self::Neon => "neon",
+        }
+    }
+
+    fn detected(self) -> bool {
+        match self {
+            Self::Portable => true,
+            Self::Avx2 | Self::AvxVnni | Self::Avx512Vnni => detected_x86(self),
+            Self::Neon => detected_arm(),
+            Self::Amx => false,
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+fn detected_x86(set: InstructionSet) -> bool {
+    let avx2 = is_x86_feature_detected!("avx2");
+    match set {
+        InstructionSet::Avx2 => avx2,
+        InstructionSet::AvxVnni => avx2 && is_x86_feature_detected!("avxvnni"),
+        InstructionSet::Avx512Vnni => {
+            avx2 && is_x86_feature_detected!("avx512f")
+                && is_x86_feature_detected!("avx512bw")
+                && is_x86_feature_detected!("avx512dq")
+                && is_x86_feature_detected!("avx512vl")
+                && is_x86_feature_detected!("avx512vnni")
+        }
+        InstructionSet::Portable | InstructionSet::Amx | InstructionSet::Neon => false,
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn detected_x86(_: InstructionSet) -> bool {
+    false
+}
+
+#[cfg(target_arch = "aarch64")]
+fn detected_arm() -> bool {
+    std::arch::is_aarch64_feature_detected!("dotprod")
+}
+
+#[cfg(not(target_arch = "aarch64"))]
+fn detected_arm() -> bool {
+    false
+}
+
+/// Permission to run one instruction set; only detection gives it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Kernel(InstructionSet);
+
+impl Kernel {
+    /// The kernel that every machine has, and the meaning of all others.
+    pub const PORTABLE: Self = Self(InstructionSet::Portable);
+
+    /// The token of `set`, if this machine has it and a kernel for it exists.
+    pub fn detect(set: InstructionSet) -> Result<Self, KernelError> {
+        if set.detected() {
+            Ok(Self(set))
+        } else {
+            Err(KernelError::Missing {
+                name: set.name(),
+                available: available_names(),
+            })
+        }
+    }
+
+    /// The token of the set called `name`; `auto` is the fastest one of this machine.
+    pub fn named(name: &str) -> Result<Self, KernelError> {
+        if name == "auto" {
+            return Ok(Self::best());
+        }
+        let set = InstructionSet::ALL.into_iter().find(|s| s.name() == name);
+        match set {
+            Some(set) => Self::detect(set),
+            None => Err(KernelError::Unknown {
+                name: name.chars().take(32).collect(),
+                known: InstructionSet::ALL.map(InstructionSet::name).join(", "),
+            }),
+        }
+    }
+
+    /// The fastest kernel of this machine.
+    pub fn best() -> Self {
+        Self::available().pop().unwrap_or(Self::PORTABLE)
+    }
+
+    /// The kernels of this machine, slowest first.
+    pub fn available() -> Vec<Self> {
+        let sets = InstructionSet::ALL.into_iter();
+        sets.filter(|set| set.detected()).map(Self).collect()
+    }
+
+    /// The sets that this machine lacks or that have no kernel: what a report must call a gap.
+    pub fn gaps() -> Vec<InstructionSet> {
+        let sets = InstructionSet::ALL.into_iter();
+        sets.filter(|set| !set.detected()).collect()
+    }
+
+    /// The instruction set.
+    pub const fn instruction_set(self) -> InstructionSet {
+        self.0
+    }
+
+    /// The name used on command lines and in reports.
+    pub const fn name(self) -> &'static str {
+        self.0.name()
+    }
+
+    /// What is XORed into every stored eight-bit element.
+    ///
+    /// `vpdpbusd` multiplies unsigned by signed bytes. Its kernels store x as the unsigned x + 128,
+    /// which is x with the sign bit flipped, and fold `-128 * sum(weights)` into the bias.
+    pub const fn flip(self) -> u8 {
+        match self.0 {
+            InstructionSet::AvxVnni | InstructionSet::Avx512Vnni => 0x80,
+            InstructionSet::Portable
+            | InstructionSet::Avx2
+            | InstructionSet::Amx
+            | InstructionSet::Neon => 0,
+        }
+    }
+}
+
+fn available_names() -> String {
+    let names: Vec<_> = Kernel::available().into_iter().map(Kernel::name).collect();
+    names.join(", ")
+}
+
+/// Why no kernel was given.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum KernelError {
+    /// The name is not one of ours.
+    #[error("unknown kernel `{name}`; choose auto or one of {known}")]
+    Unknown {
+        /// What was asked for, cut to 32 characters.
+        name: String,
+        /// All names.
+        known: String,
+    },
+    /// The name is right but this machine cannot run it, or no kernel is written for it yet.
+    #[error("kernel `{name}` cannot run here; this machine has {available}")]
+    Missing {
+        /// The instruction set.
+        name: &'static str,
+        /// The names that would work.
+        available: String,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_portable_kernel_is_always_available_and_first() {
+        assert_eq!(Kernel::available().first(), Some(&Kernel::PORTABLE));
+    }
+
+    #[test]
+    fn every_set_is_either_available_or_a_gap() {
+        let available = Kernel::available();
+        let gaps = Kernel::gaps();
+        assert_eq!(available.len() + gaps.len(), InstructionSet::ALL.len());
+        for set in gaps {
+            assert!(matches!(
+                Kernel::named(set.name()),
+                Err(KernelError::Missing { .. })
+            ));
+        }
+        for kernel in available {
+            assert_eq!(Kernel::named(kernel.name()), Ok(kernel));
+        }
+    }
+
+    #[test]
+    fn an_unknown_name_is_refused_with_the_list() {
+        let error = Kernel::named("mmx").expect_err("not ours").to_string();
+        assert!(error.contains("mmx") && error.contains("avx512-vnni"));
+    }
+}

@@ -1,0 +1,135 @@
+//! Packing: weights and constants of a linear node in the order in which tiles read them.
+//!
+//! ```text
+//! weights  [block][run][group][N][LANES][4]     constants  [channel, padded to whole vectors]
+//! ```
+//!
+//! A block is N vectors of output channels. Missing channels and the ends of runs have weight 0.
+
+use crate::bytes::Bytes;
+
+/// N vectors of output channels that one tile computes together.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Block {
+    /// Vectors of the block.
+    pub(crate) vectors: usize,
+    /// First output channel.
+    pub(crate) channel: usize,
+    /// First packed weight.
+    pub(crate) weights_at: usize,
+}
+
+/// The contraction of one output element: `runs` runs of `run_len` contiguous inputs.
+#[derive(Debug, Clone)]
+pub(crate) struct Runs {
+    /// Starts of the runs, relative to the window.
+    pub(crate) starts: Vec<usize>,
+    /// Inputs of a run.
+    pub(crate) run_len: usize,
+}
+
+impl Runs {
+    /// Groups of four inputs in a run, the last one padded.
+    pub(crate) fn groups(&self) -> usize {
+        self.run_len.div_ceil(4)
+    }
+}
+
+/// Cuts `vector_count` vectors into blocks of at most `vectors_max` (a power of two).
+pub(crate) fn blocks(
+    vector_count: usize,
+    vectors_max: usize,
+    lanes: usize,
+    runs: &Runs,
+) -> Vec<Block> {
+    let vector_len = runs.starts.len() * runs.groups() * lanes * 4;
+    let mut blocks = Vec::new();
+    let mut vector = 0;
+    while vector < vector_count {
+        let mut vectors = vectors_max;
+        while vector_count - vector < vectors {
+            vectors /= 2;
+        }
+        blocks.push(Block {
+            vectors,
+            channel: vector * lanes,
+            weights_at: vector * vector_len,
+        });
+        vector += vectors;
+    }
+    blocks
+}
+
+/// Packs `weights: [outputs][runs][run_len]`.
+pub(crate) fn weights(
+    weights: &[i8],
+    outputs: usize,
+    lanes: usize,
+    runs: &Runs,
+    blocks: &[Block],
+) -> Bytes {
+    let (groups, run_len) = (runs.groups(), runs.run_len);
+    let run_count = runs.starts.len();
+    let vector_count = outputs.div_ceil(lanes);
+    let mut packed = Bytes::filled(vector_count * run_count * groups * lanes * 4, 0);
+    let target = packed.as_mut_slice();
+    for block in blocks {
+        for output in block.channel..outputs.min(block.channel + block.vectors * lanes) {
+            let (vector, lane) = (
+                (output - block.channel) / lanes,
+                (output - block.channel) % lanes,
+            );
+            for run in 0..run_count {
+                for k in 0..run_len {
+                    let group = (run * groups + k / 4) * block.vectors + vector;
+                    target[block.weights_at + (group * lanes + lane) * 4 + k % 4] =
+                        weights[(output * run_count + run) * run_len + k] as u8;
+                }
+            }
+        }
+    }
+    packed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_cover_all_vectors_once_and_halve_at_the_end() {
+        let runs = Runs {
+            starts: vec![0],
+            run_len: 4,
+        };
+        let cut = blocks(7, 4, 8, &runs);
+        let shape: Vec<_> = cut
+            .iter()
+            .map(|b| (b.vectors, b.channel, b.weights_at))
+            .collect();
+        assert_eq!(shape, [(4, 0, 0), (2, 32, 128), (1, 48, 192)]);
+    }
+
+    #[test]
+    fn packed_weights_are_a_permutation_with_zeros() {
+        let runs = Runs {
+            starts: vec![0, 10],
+            run_len: 5,
+        };
+        let cut = blocks(1, 1, 8, &runs);
+        let source: Vec<i8> = (1..=30).collect();
+        let packed = weights(&source, 3, 8, &runs, &cut);
+        let mut found: Vec<u8> = packed
+            .as_slice()
+            .iter()
+            .copied()
+            .filter(|&b| b != 0)
+            .collect();
+        found.sort_unstable();
+        assert_eq!(found, (1..=30).collect::<Vec<u8>>());
+        // Output 1, run 1, k = 4: vector 0, group 1 * 2 + 1, lane 1, byte 0.
+        assert_eq!(
+            packed.as_slice()[(3 * 8 + 1) * 4],
+            source[(2 + 1) * 5 + 4] as u8
+        );
+    }
+}

@@ -1,0 +1,59 @@
+//! The portable twin: the operations of a kernel in plain Rust, on eight lanes.
+
+use crate::accumulate::{Isa, LANES_MAX};
+use crate::finish::{self, Finish};
+
+/// Plain Rust.
+pub(crate) struct Portable;
+
+const LANES: usize = 8;
+const _: () = assert!(LANES <= LANES_MAX);
+
+// SAFETY: plain Rust needs no instruction set.
+unsafe impl Isa for Portable {
+    type Sums = [i32; LANES];
+    type Weights = *const i8;
+    type Inputs = [i16; 4];
+    const LANES: usize = LANES;
+
+    #[inline(always)]
+    unsafe fn load_sums(from: *const i32) -> Self::Sums {
+        // SAFETY: the caller promises `LANES` readable numbers.
+        unsafe { from.cast::<Self::Sums>().read_unaligned() }
+    }
+
+    #[inline(always)]
+    unsafe fn store_sums(sums: Self::Sums, to: *mut i32) {
+        // SAFETY: the caller promises room for `LANES` numbers.
+        unsafe { to.cast::<Self::Sums>().write_unaligned(sums) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_weights(from: *const i8) -> Self::Weights {
+        from
+    }
+
+    #[inline(always)]
+    unsafe fn load_inputs(from: *const u8) -> Self::Inputs {
+        // SAFETY: the caller promises four readable bytes.
+        let bytes = unsafe { from.cast::<[i8; 4]>().read_unaligned() };
+        bytes.map(i16::from)
+    }
+
+    #[inline(always)]
+    unsafe fn dot4(mut sums: Self::Sums, x: Self::Inputs, w: Self::Weights) -> Self::Sums {
+        for (lane, sum) in sums.iter_mut().enumerate() {
+            for (b, &x) in x.iter().enumerate() {
+                // SAFETY: the caller promises `LANES * 4` readable weights.
+                let w = i16::from(unsafe { *w.add(lane * 4 + b) });
+                *sum = sum.wrapping_add(i32::from(x * w));
+            }
+        }
+        sums
+    }
+
+    unsafe fn finish(finish: &Finish) {
+        // SAFETY: the caller passes on the promise of `Finish`.
+        unsafe { finish::scalar(finish) }
+    }
+}

@@ -1,0 +1,127 @@
+//! Which tile kernels exist for each instruction set, and how large a tile may be.
+//!
+//! The accumulators of a tile, its weights and one input vector must fit the registers: 32 of them
+//! with AVX-512 and Neon, 16 with AVX2. Few positions (a matrix product of one row) want many
+//! vectors of channels instead, so that the latency of the products is hidden.
+
+use crate::accumulate::{Isa, SCRATCH, Tile, tile};
+use crate::finish::Finish;
+use crate::kernel::{InstructionSet, Kernel};
+use crate::portable::Portable;
+
+/// Computes the sums of one tile.
+///
+/// # Safety
+///
+/// The instruction set is there, the tile keeps its promise, and there is room for its sums.
+pub(crate) type TileKernel = unsafe fn(&Tile, *mut i32);
+
+/// The functions of one instruction set.
+pub(crate) struct Engine {
+    pub(crate) lanes: usize,
+    /// Vectors of a block, given the positions of an output row.
+    pub(crate) vectors_max: fn(usize) -> usize,
+    /// The most positions of a tile, given the vectors of its block.
+    pub(crate) pixels_max: fn(usize) -> usize,
+    /// The kernel for (positions, vectors).
+    pub(crate) tile: fn(usize, usize) -> Option<TileKernel>,
+    /// Requantises one vector of channels.
+    pub(crate) finish: unsafe fn(&Finish),
+}
+
+/// Makes `fn(positions, vectors) -> Option<TileKernel>` over the listed sizes.
+macro_rules! tile_table {
+    ($name:ident, $isa:ty, #[$feature:meta], $($n:literal: [$($m:literal)*]),*) => {
+        fn $name(pixels: usize, vectors: usize) -> Option<TileKernel> {
+            match (pixels, vectors) {
+                $($(($m, $n) => {
+                    #[$feature]
+                    unsafe fn kernel(at: &Tile, to: *mut i32) {
+                        const { assert!($m * $n * <$isa as Isa>::LANES <= SCRATCH) };
+                        // SAFETY: the caller passes on its promises.
+                        unsafe { tile::<$isa, $m, $n>(at, to) }
+                    }
+                    Some(kernel)
+                })*)*
+                _ => None,
+            }
+        }
+    };
+}
+
+tile_table!(portable_tile, Portable, #[inline(never)], 1: [1 2 3 4]);
+
+const PORTABLE: Engine = Engine {
+    lanes: Portable::LANES,
+    vectors_max: |_| 1,
+    pixels_max: |_| 4,
+    tile: portable_tile,
+    finish: Portable::finish,
+};
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use super::{Engine, Isa, SCRATCH, Tile, TileKernel, tile};
+    use crate::x86::{Avx2, Avx512, AvxVnni};
+
+    tile_table!(avx2_tile, Avx2, #[target_feature(enable = "avx2")],
+        1: [1 2 3 4 5 6], 2: [1 2 3 4], 4: [1]);
+    tile_table!(avx_vnni_tile, AvxVnni, #[target_feature(enable = "avx2,avxvnni")],
+        1: [1 2 3 4 5 6 7 8 9 10], 2: [1 2 3 4 5 6], 4: [1 2]);
+    tile_table!(avx512_tile, Avx512,
+        #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")],
+        1: [1 2 3 4 5 6 7 8 9 10 11 12 13 14],
+        2: [1 2 3 4 5 6 7 8 9 10 11 12 13 14],
+        4: [1 2 3 4 5 6]);
+
+    pub(super) const AVX2: Engine = Engine {
+        lanes: Avx2::LANES,
+        vectors_max: |width| if width == 1 { 4 } else { 2 },
+        pixels_max: |vectors| match vectors {
+            1 => 6,
+            2 => 4,
+            _ => 1,
+        },
+        tile: avx2_tile,
+        finish: Avx2::finish,
+    };
+
+    pub(super) const AVX_VNNI: Engine = Engine {
+        lanes: AvxVnni::LANES,
+        vectors_max: |width| if width <= 2 { 4 } else { 2 },
+        pixels_max: |vectors| match vectors {
+            1 => 10,
+            2 => 6,
+            _ => 2,
+        },
+        tile: avx_vnni_tile,
+        finish: AvxVnni::finish,
+    };
+
+    pub(super) const AVX512: Engine = Engine {
+        lanes: Avx512::LANES,
+        vectors_max: |width| if width <= 6 { 4 } else { 2 },
+        pixels_max: |vectors| match vectors {
+            1 | 2 => 14,
+            _ => 6,
+        },
+        tile: avx512_tile,
+        finish: Avx512::finish,
+    };
+}
+
+/// The functions of `kernel`'s instruction set.
+pub(crate) fn engine(kernel: Kernel) -> Engine {
+    match kernel.instruction_set() {
+        #[cfg(target_arch = "x86_64")]
+        InstructionSet::Avx2 => x86::AVX2,
+        #[cfg(target_arch = "x86_64")]
+        InstructionSet::AvxVnni => x86::AVX_VNNI,
+        #[cfg(target_arch = "x86_64")]
+        InstructionSet::Avx512Vnni => x86::AVX512,
+        #[cfg(target_arch = "aarch64")]
+        InstructionSet::Neon => crate::arm::NEON,
+        // Sets without a kernel never become a token.
+        _ => PORTABLE,
+    }
+}

@@ -1,0 +1,9 @@
+//! x86-64: AVX2, AVX-VNNI (256 bit) and AVX-512 VNNI.
+
+mod avx2;
+mod avx512;
+mod avx_vnni;
+
+pub(crate) use avx_vnni::AvxVnni;
+pub(crate) use avx2::Avx2;
+pub(crate) use avx512::Avx512;

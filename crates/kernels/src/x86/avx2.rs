@@ -1,0 +1,204 @@
+//! AVX2: eight lanes, products by the sign trick.
+//!
+//! ```text
+//! x * w = |x| * (w with the sign of x);  vpmaddubsw adds two of these in 16 bits
+//! ```
+//!
+//! |x| <= 128 as an unsigned byte and |w| <= 127, so a pair sum is at most 2 * 128 * 127 = 32512
+//! < 2^15 and nothing saturates. Weights of -128 are refused when a node is packed.
+
+use core::arch::x86_64::{
+    __m128i, __m256i, _mm_loadl_epi64, _mm_loadu_si128, _mm_packs_epi16, _mm_packs_epi32,
+    _mm_set1_epi8, _mm_storel_epi64, _mm_storeu_si128, _mm_xor_si128, _mm256_abs_epi8,
+    _mm256_add_epi32, _mm256_add_epi64, _mm256_and_si256, _mm256_blend_epi32,
+    _mm256_castsi256_si128, _mm256_cvtepi8_epi32, _mm256_cvtepi16_epi32, _mm256_extracti128_si256,
+    _mm256_loadu_si256, _mm256_madd_epi16, _mm256_maddubs_epi16, _mm256_max_epi32,
+    _mm256_min_epi32, _mm256_mul_epi32, _mm256_set1_epi16, _mm256_set1_epi32, _mm256_set1_epi64x,
+    _mm256_setzero_si256, _mm256_sign_epi8, _mm256_slli_epi64, _mm256_sllv_epi64,
+    _mm256_srli_epi64, _mm256_srlv_epi64, _mm256_storeu_si256, _mm256_sub_epi64, _mm256_xor_si256,
+};
+
+use crate::accumulate::Isa;
+use crate::finish::{self, Finish, RawAddend, RawOutput};
+
+/// AVX2.
+pub(crate) struct Avx2;
+
+const LANES: usize = 8;
+
+// SAFETY: every method inherits the demand of the trait: AVX2 is there.
+unsafe impl Isa for Avx2 {
+    type Sums = __m256i;
+    type Weights = __m256i;
+    /// The inputs and their absolute values.
+    type Inputs = (__m256i, __m256i);
+    const LANES: usize = LANES;
+
+    #[inline(always)]
+    unsafe fn load_sums(from: *const i32) -> __m256i {
+        // SAFETY: the caller promises AVX2 and eight readable numbers.
+        unsafe { _mm256_loadu_si256(from.cast()) }
+    }
+
+    #[inline(always)]
+    unsafe fn store_sums(sums: __m256i, to: *mut i32) {
+        // SAFETY: the caller promises AVX2 and room for eight numbers.
+        unsafe { _mm256_storeu_si256(to.cast(), sums) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_weights(from: *const i8) -> __m256i {
+        // SAFETY: the caller promises AVX2 and 32 readable weights.
+        unsafe { _mm256_loadu_si256(from.cast()) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_inputs(from: *const u8) -> Self::Inputs {
+        // SAFETY: the caller promises AVX2 and four readable bytes.
+        unsafe {
+            let x = _mm256_set1_epi32(from.cast::<i32>().read_unaligned());
+            (x, _mm256_abs_epi8(x))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn dot4(sums: __m256i, (x, magnitude): Self::Inputs, w: __m256i) -> __m256i {
+        // SAFETY: the caller promises AVX2; no memory is touched.
+        unsafe {
+            let pairs = _mm256_maddubs_epi16(magnitude, _mm256_sign_epi8(w, x));
+            _mm256_add_epi32(sums, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))
+        }
+    }
+
+    unsafe fn finish(finish: &Finish) {
+        // SAFETY: the caller passes on both promises.
+        unsafe {
+            if finish.rule.fits && finish.rule.table.is_none() {
+                finish_avx2(finish);
+            } else {
+                finish::scalar(finish);
+            }
+        }
+    }
+}
+
+/// Requantisation on eight lanes, for nodes whose shifted values fit 32 bits.
+///
+/// AVX2 lacks the arithmetic shift of 64-bit lanes: x >> s = ((x ^ 2^63) >>> s) - (2^63 >>> s).
+///
+/// # Safety
+///
+/// AVX2 is there and `f` keeps its promise.
+#[target_feature(enable = "avx2")]
+pub(super) unsafe fn finish_avx2(f: &Finish) {
+    // SAFETY: the maker of `f` promises whole vectors of constants and sums.
+    let (m, a, s) = unsafe {
+        (
+            _mm256_loadu_si256(f.multiplier.cast()),
+            _mm256_loadu_si256(f.addend_multiplier.cast()),
+            _mm256_loadu_si256(f.shift.cast()),
+        )
+    };
+    let (m_odd, a_odd) = (_mm256_srli_epi64::<32>(m), _mm256_srli_epi64::<32>(a));
+    let (s_even, s_odd) = (
+        _mm256_and_si256(s, _mm256_set1_epi64x(0xffff_ffff)),
+        _mm256_srli_epi64::<32>(s),
+    );
+    let sign = _mm256_set1_epi64x(i64::MIN);
+    let half = |s| _mm256_srli_epi64::<1>(_mm256_sllv_epi64(_mm256_set1_epi64x(1), s));
+    let (half_even, half_odd) = (half(s_even), half(s_odd));
+    let (fix_even, fix_odd) = (
+        _mm256_srlv_epi64(sign, s_even),
+        _mm256_srlv_epi64(sign, s_odd),
+    );
+    let shift = |x, s, fix| _mm256_sub_epi64(_mm256_srlv_epi64(_mm256_xor_si256(x, sign), s), fix);
+    let (lo, hi) = (_mm256_set1_epi32(f.rule.lo), _mm256_set1_epi32(f.rule.hi));
+    for p in 0..f.pixels {
+        // SAFETY: as above, vector `p` of `f.pixels`.
+        let acc = unsafe { _mm256_loadu_si256(f.sums.add(p * f.sums_step).cast()) };
+        let mut even = _mm256_add_epi64(_mm256_mul_epi32(acc, m), half_even);
+        let mut odd = _mm256_add_epi64(
+            _mm256_mul_epi32(_mm256_srli_epi64::<32>(acc), m_odd),
+            half_odd,
+        );
+        if !matches!(f.addend, RawAddend::None) {
+            // SAFETY: the promise of `f`, position `p`.
+            let x = unsafe { load_addend(f, p * f.pixel_step) };
+            even = _mm256_add_epi64(even, _mm256_mul_epi32(x, a));
+            odd = _mm256_add_epi64(odd, _mm256_mul_epi32(_mm256_srli_epi64::<32>(x), a_odd));
+        }
+        even = shift(even, s_even, fix_even);
+        odd = shift(odd, s_odd, fix_odd);
+        let both = _mm256_blend_epi32::<0b1010_1010>(even, _mm256_slli_epi64::<32>(odd));
+        let y = _mm256_min_epi32(_mm256_max_epi32(both, lo), hi);
+        // SAFETY: the promise of `f`, position `p`.
+        unsafe { store(f, p * f.pixel_step, y) };
+    }
+}
+
+/// Eight elements of the second input, zero where no channel is left.
+///
+/// # Safety
+///
+/// AVX2 is there and `f.channels` elements can be read at `at`.
+#[target_feature(enable = "avx2")]
+unsafe fn load_addend(f: &Finish, at: usize) -> __m256i {
+    let mut tail = [0_u8; 32];
+    // SAFETY: full vectors read eight elements, which exist; tails copy `f.channels` of them.
+    unsafe {
+        let (source, width): (*const u8, usize) = match f.addend {
+            RawAddend::None => return _mm256_setzero_si256(),
+            RawAddend::I8(x) => (x.add(at), 1),
+            RawAddend::I16(x) => (x.add(at).cast(), 2),
+            RawAddend::I32(x) => (x.add(at).cast(), 4),
+        };
+        let source = if f.channels == LANES {
+            source
+        } else {
+            core::ptr::copy_nonoverlapping(source, tail.as_mut_ptr(), f.channels * width);
+            tail.as_ptr()
+        };
+        match f.addend {
+            RawAddend::I8(_) => {
+                let flip = _mm_set1_epi8(f.rule.flip as i8);
+                _mm256_cvtepi8_epi32(_mm_xor_si128(_mm_loadl_epi64(source.cast()), flip))
+            }
+            RawAddend::I16(_) => _mm256_cvtepi16_epi32(_mm_loadu_si128(source.cast())),
+            RawAddend::I32(_) | RawAddend::None => _mm256_loadu_si256(source.cast()),
+        }
+    }
+}
+
+/// Narrows and writes `f.channels` elements at `at`.
+///
+/// # Safety
+///
+/// AVX2 is there and `f.channels` elements can be written at `at`.
+#[target_feature(enable = "avx2")]
+unsafe fn store(f: &Finish, at: usize, y: __m256i) {
+    let words: __m128i =
+        _mm_packs_epi32(_mm256_castsi256_si128(y), _mm256_extracti128_si256::<1>(y));
+    let mut tail = [0_u8; 32];
+    // SAFETY: full vectors write eight elements, which exist; tails copy `f.channels` of them.
+    unsafe {
+        let (target, width): (*mut u8, usize) = match f.output {
+            RawOutput::I8(y) => (y.add(at), 1),
+            RawOutput::I16(y) => (y.add(at).cast(), 2),
+            RawOutput::I32(y) => (y.add(at).cast(), 4),
+        };
+        let whole = f.channels == LANES;
+        let to = if whole { target } else { tail.as_mut_ptr() };
+        match f.output {
+            RawOutput::I8(_) => {
+                let bytes = _mm_packs_epi16(words, words);
+                let flipped = _mm_xor_si128(bytes, _mm_set1_epi8(f.rule.flip as i8));
+                _mm_storel_epi64(to.cast(), flipped);
+            }
+            RawOutput::I16(_) => _mm_storeu_si128(to.cast(), words),
+            RawOutput::I32(_) => _mm256_storeu_si256(to.cast(), y),
+        }
+        if !whole {
+            core::ptr::copy_nonoverlapping(tail.as_ptr(), target, f.channels * width);
+        }
+    }
+}

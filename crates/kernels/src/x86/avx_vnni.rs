@@ -1,0 +1,62 @@
+//! AVX-VNNI: eight lanes, unsigned times signed bytes, no saturation.
+//!
+//! Inputs are stored with the sign bit flipped (x + 128); the bias holds `-128 * sum(weights)`.
+//! The wrapping sum is exact because the true accumulator fits 32 bits.
+
+use core::arch::x86_64::{__m256i, _mm256_dpbusd_avx_epi32, _mm256_set1_epi32};
+
+use super::avx2::{Avx2, finish_avx2};
+use crate::accumulate::Isa;
+use crate::finish::{self, Finish};
+
+/// AVX-VNNI.
+pub(crate) struct AvxVnni;
+
+// SAFETY: every method inherits the demand of the trait: AVX-VNNI, and with it AVX2, is there.
+unsafe impl Isa for AvxVnni {
+    type Sums = __m256i;
+    type Weights = __m256i;
+    type Inputs = __m256i;
+    const LANES: usize = 8;
+
+    #[inline(always)]
+    unsafe fn load_sums(from: *const i32) -> __m256i {
+        // SAFETY: the caller's promise, passed on.
+        unsafe { Avx2::load_sums(from) }
+    }
+
+    #[inline(always)]
+    unsafe fn store_sums(sums: __m256i, to: *mut i32) {
+        // SAFETY: the caller's promise, passed on.
+        unsafe { Avx2::store_sums(sums, to) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_weights(from: *const i8) -> __m256i {
+        // SAFETY: the caller's promise, passed on.
+        unsafe { Avx2::load_weights(from) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_inputs(from: *const u8) -> __m256i {
+        // SAFETY: the caller promises the instruction set and four readable bytes.
+        unsafe { _mm256_set1_epi32(from.cast::<i32>().read_unaligned()) }
+    }
+
+    #[inline(always)]
+    unsafe fn dot4(sums: __m256i, x: __m256i, w: __m256i) -> __m256i {
+        // SAFETY: the caller promises the instruction set; no memory is touched.
+        unsafe { _mm256_dpbusd_avx_epi32(sums, x, w) }
+    }
+
+    unsafe fn finish(finish: &Finish) {
+        // SAFETY: the caller passes on both promises.
+        unsafe {
+            if finish.rule.fits && finish.rule.table.is_none() {
+                finish_avx2(finish);
+            } else {
+                finish::scalar(finish);
+            }
+        }
+    }
+}
