@@ -205,9 +205,9 @@ impl Interface {
                 writer.u8(u8::try_from(rule.tables.len()).unwrap_or(u8::MAX));
                 writer.u32(rule.height).u32(rule.width);
                 for table in &rule.tables {
-                    table.iter().for_each(|entry| {
+                    for entry in table {
                         writer.raw(&entry.to_be_bytes());
-                    });
+                    }
                 }
             }
         }

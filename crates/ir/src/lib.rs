@@ -26,6 +26,7 @@ mod header;
 pub mod interface;
 mod leaf;
 mod limits;
+mod op_limits;
 pub mod ops;
 mod program;
 mod shape;

@@ -30,7 +30,9 @@ impl InputSpec {
 
 pub(super) fn encode_shape(shape: &[Dim], writer: &mut Writer) {
     writer.u8(u8::try_from(shape.len()).unwrap_or(u8::MAX));
-    shape.iter().for_each(|dim| dim.encode(writer));
+    for dim in shape {
+        dim.encode(writer);
+    }
 }
 
 pub(super) fn decode_rank(reader: &mut Reader<'_>) -> Result<u8, DecodeError> {

@@ -1,0 +1,329 @@
+//! Limits on the parameters and tensors of each operator.
+//!
+//! Spec: programs, 1.11 to 1.13.
+
+use selfsame_protocol::constants as c;
+
+use crate::check::ProgramError;
+use crate::ops::{AvgPool, ChannelConstants, Conv, Linear, MatMul, Op, Transpose, Window};
+use crate::program::Node;
+use crate::tensor::DType;
+
+pub(crate) fn limit(
+    node: usize,
+    field: &'static str,
+    found: u64,
+    low: u64,
+    high: u64,
+) -> Result<(), ProgramError> {
+    if (low..=high).contains(&found) {
+        return Ok(());
+    }
+    let signed = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+    Err(ProgramError::Limit {
+        node,
+        field,
+        found: signed(found),
+        low: signed(low),
+        high: signed(high),
+    })
+}
+
+fn limit_signed(
+    node: usize,
+    field: &'static str,
+    found: i64,
+    low: i64,
+    high: i64,
+) -> Result<(), ProgramError> {
+    if (low..=high).contains(&found) {
+        return Ok(());
+    }
+    Err(ProgramError::Limit {
+        node,
+        field,
+        found,
+        low,
+        high,
+    })
+}
+
+/// Checks everything about node `index` that its own parameters and tensors decide.
+pub(crate) fn check_op(index: usize, node: &Node) -> Result<(), ProgramError> {
+    let elements_max = u64::from(c::ELEMENTS_MAX);
+    match &node.op {
+        Op::Input(op) => limit(
+            index,
+            "rank",
+            op.shape.len() as u64,
+            1,
+            u64::from(c::RANK_MAX),
+        ),
+        Op::MatMul(op) => check_matmul(index, node.dtype, op),
+        Op::Conv(op) => check_conv(index, node.dtype, op),
+        Op::MaxPool(op) => {
+            limit(index, "channels", u64::from(op.channels), 1, elements_max)?;
+            check_window(index, &op.window, true)
+        }
+        Op::AvgPool(op) => check_avg_pool(index, node.dtype, op),
+        Op::Transpose(op) => check_transpose(index, op),
+    }
+}
+
+fn check_matmul(index: usize, dtype: DType, op: &MatMul) -> Result<(), ProgramError> {
+    let end = u64::from(op.k_offset) + u64::from(op.k_len);
+    limit(
+        index,
+        "k_offset + k_len",
+        end,
+        1,
+        u64::from(op.row_elements),
+    )?;
+    limit(
+        index,
+        "output channels",
+        u64::from(op.out_channels),
+        1,
+        u64::from(c::ELEMENTS_MAX),
+    )?;
+    check_linear(
+        index,
+        dtype,
+        &op.linear,
+        op.out_channels,
+        u64::from(op.k_len),
+    )
+}
+
+fn check_conv(index: usize, dtype: DType, op: &Conv) -> Result<(), ProgramError> {
+    limit(
+        index,
+        "groups",
+        u64::from(op.groups),
+        1,
+        u64::from(op.channels),
+    )?;
+    limit(
+        index,
+        "channels modulo groups",
+        u64::from(op.channels % op.groups),
+        0,
+        0,
+    )?;
+    limit(
+        index,
+        "output channels",
+        u64::from(op.out_channels),
+        1,
+        u64::from(c::ELEMENTS_MAX),
+    )?;
+    limit(
+        index,
+        "output channels modulo groups",
+        u64::from(op.out_channels % op.groups),
+        0,
+        0,
+    )?;
+    check_window(index, &op.window, false)?;
+    let terms = op
+        .window
+        .cells()
+        .saturating_mul(u64::from(op.channels / op.groups));
+    check_linear(index, dtype, &op.linear, op.out_channels, terms)
+}
+
+fn check_avg_pool(index: usize, dtype: DType, op: &AvgPool) -> Result<(), ProgramError> {
+    limit(
+        index,
+        "channels",
+        u64::from(op.channels),
+        1,
+        u64::from(c::ELEMENTS_MAX),
+    )?;
+    check_window(index, &op.window, true)?;
+    limit(
+        index,
+        "multiplier",
+        u64::from(op.multiplier),
+        1,
+        u64::from(c::MULTIPLIER_MAX),
+    )?;
+    limit(
+        index,
+        "shift",
+        u64::from(op.shift),
+        1,
+        u64::from(c::SHIFT_MAX),
+    )?;
+    check_clamp(index, dtype.range(), op.low, op.high)
+}
+
+fn check_transpose(index: usize, op: &Transpose) -> Result<(), ProgramError> {
+    let rank = op.shape.len() as u64;
+    limit(index, "rank", rank, 1, u64::from(c::RANK_MAX))?;
+    limit(
+        index,
+        "axes of the permutation",
+        op.permutation.len() as u64,
+        rank,
+        rank,
+    )?;
+    let mut seen = 0_u64;
+    for &axis in &op.permutation {
+        limit(index, "axis", u64::from(axis), 0, rank - 1)?;
+        limit(index, "axis named twice", (seen >> axis) & 1, 0, 0)?;
+        seen |= 1 << axis;
+    }
+    Ok(())
+}
+
+fn check_window(index: usize, window: &Window, pool: bool) -> Result<(), ProgramError> {
+    let extent_max = u64::from(c::EXTENT_MAX);
+    for axis in 0..2 {
+        limit(
+            index,
+            "kernel",
+            u64::from(window.kernel[axis]),
+            1,
+            extent_max,
+        )?;
+        limit(
+            index,
+            "stride",
+            u64::from(window.stride[axis]),
+            1,
+            extent_max,
+        )?;
+        let dilation_max = if pool { 1 } else { extent_max };
+        limit(
+            index,
+            "dilation",
+            u64::from(window.dilation[axis]),
+            1,
+            dilation_max,
+        )?;
+        for side in [axis, axis + 2] {
+            let pad_max = if pool {
+                u64::from(window.span(axis)) - 1
+            } else {
+                extent_max
+            };
+            limit(
+                index,
+                "pad",
+                u64::from(window.pad[side]),
+                0,
+                pad_max.min(extent_max),
+            )?;
+        }
+    }
+    Ok(())
+}
+
+fn check_clamp(
+    index: usize,
+    (min, max): (i32, i32),
+    low: i32,
+    high: i32,
+) -> Result<(), ProgramError> {
+    limit_signed(
+        index,
+        "clamp high",
+        i64::from(high),
+        i64::from(min),
+        i64::from(max),
+    )?;
+    limit_signed(
+        index,
+        "clamp low",
+        i64::from(low),
+        i64::from(min),
+        i64::from(high),
+    )
+}
+
+fn check_linear(
+    index: usize,
+    dtype: DType,
+    linear: &Linear,
+    out_channels: u32,
+    terms: u64,
+) -> Result<(), ProgramError> {
+    let weights = u64::from(out_channels).saturating_mul(terms);
+    limit(index, "weights", weights, 1, u64::from(c::ELEMENTS_MAX))?;
+    limit(
+        index,
+        "weight count",
+        linear.weights.len() as u64,
+        weights,
+        weights,
+    )?;
+    let channels = u64::from(out_channels);
+    limit(
+        index,
+        "channel constants",
+        linear.constants.len() as u64,
+        channels,
+        channels,
+    )?;
+    if let Some(&weight) = linear.weights.iter().find(|&&weight| weight == i8::MIN) {
+        limit_signed(index, "weight", i64::from(weight), -127, 127)?;
+    }
+    for constants in &linear.constants {
+        check_constants(index, constants, linear.addend.is_some())?;
+    }
+    match &linear.table {
+        None => check_clamp(index, dtype.range(), linear.low, linear.high),
+        Some(table) => {
+            if dtype != DType::I8 {
+                return Err(ProgramError::Type {
+                    node: index,
+                    found: dtype,
+                    expected: DType::I8,
+                });
+            }
+            for &entry in table.iter() {
+                limit_signed(index, "table entry", i64::from(entry), -127, 127)?;
+            }
+            check_clamp(index, (-128, 127), linear.low, linear.high)
+        }
+    }
+}
+
+fn check_constants(
+    index: usize,
+    constants: &ChannelConstants,
+    addend: bool,
+) -> Result<(), ProgramError> {
+    let bias_max = i64::from(c::BIAS_MAX);
+    let multiplier_max = i64::from(c::MULTIPLIER_MAX);
+    limit_signed(
+        index,
+        "bias",
+        i64::from(constants.bias),
+        -bias_max,
+        bias_max,
+    )?;
+    limit_signed(
+        index,
+        "multiplier",
+        i64::from(constants.multiplier),
+        1,
+        multiplier_max,
+    )?;
+    let addend_max = if addend { multiplier_max } else { 0 };
+    limit_signed(
+        index,
+        "addend multiplier",
+        i64::from(constants.addend_multiplier),
+        0,
+        addend_max,
+    )?;
+    limit_signed(
+        index,
+        "shift",
+        i64::from(constants.shift),
+        1,
+        i64::from(c::SHIFT_MAX),
+    )
+}
