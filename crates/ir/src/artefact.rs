@@ -1,4 +1,4 @@
-//! The file form of a program: `SELFSAME`, version, header, interface, leaves, names, tensors.
+//! The file form of a program: `SELFSAME`, version, model id, header, interface, leaves, names, tensors.
 //!
 //! Decoding refuses every non-canonical form, never allocates on the word of a length field
 //! alone, and compares each tensor's root with its leaf's, so a flipped byte is named with the
@@ -52,6 +52,16 @@ pub enum ArtefactError {
         /// What differs.
         field: &'static str,
     },
+    /// The content has another model id than the file says.
+    #[error(
+        "artefact: the content's model id is {found}, the file says {expected}; it is damaged or forged"
+    )]
+    ModelId {
+        /// Id of the content.
+        found: Hash,
+        /// Id in the file.
+        expected: Hash,
+    },
     /// The header names another interface than the one that follows.
     #[error("artefact: interface hash is {found}, the header says {expected}")]
     InterfaceHash {
@@ -65,7 +75,7 @@ pub enum ArtefactError {
 /// Writes a program with its commitment (made by [`CheckedProgram::commit`]).
 pub fn encode(program: &CheckedProgram, commitment: &ModelCommitment) -> Vec<u8> {
     let mut writer = Writer::new();
-    writer.raw(&MAGIC).u16(VERSION);
+    writer.raw(&MAGIC).u16(VERSION).hash(&commitment.model_id);
     section(&mut writer, &commitment.header);
     section(&mut writer, &program.program().interface.encode());
     for leaf in &commitment.leaves {
@@ -97,6 +107,7 @@ pub fn decode(bytes: &[u8]) -> Result<(CheckedProgram, ModelCommitment), Artefac
             .invalid("artefact", u64::from(version), "SELFSAME, version 1")
             .into());
     }
+    let expected = reader.hash("model id")?;
     let header = read_section(&mut reader, "header")?;
     let frame = Frame::decode(header)?;
     let interface = decode_interface(read_section(&mut reader, "interface")?, &frame)?;
@@ -131,6 +142,10 @@ pub fn decode(bytes: &[u8]) -> Result<(CheckedProgram, ModelCommitment), Artefac
             };
             return Err(ArtefactError::Mismatch { node, field });
         }
+    }
+    let found = commitment.model_id;
+    if found != expected {
+        return Err(ArtefactError::ModelId { found, expected });
     }
     Ok((program, commitment))
 }
