@@ -1,5 +1,14 @@
 //! Times single linear nodes on every kernel of this machine: microseconds and GMAC/s, on stderr.
 
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    clippy::naive_bytecount,
+    reason = "a measurement; figures are rounded for people"
+)]
+
 use std::time::Instant;
 
 use selfsame_kernels::{Addend, Bytes, Grid, Kernel, Linear, LinearSpec, Output};

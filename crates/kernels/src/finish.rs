@@ -56,7 +56,7 @@ pub(crate) enum RawOutput {
 pub(crate) struct Rule<'a> {
     pub(crate) lo: i32,
     pub(crate) hi: i32,
-    /// What is XORed into stored bytes.
+    /// Stored bytes are combined with this by exclusive or.
     pub(crate) flip: u8,
     /// Whether the shifted value of every channel fits 32 bits.
     pub(crate) fits: bool,

@@ -150,7 +150,7 @@ impl Kernel {
         self.0.name()
     }
 
-    /// What is XORed into every stored eight-bit element.
+    /// Every stored eight-bit element is combined with this by exclusive or.
     ///
     /// `vpdpbusd` multiplies unsigned by signed bytes. Its kernels store x as the unsigned x + 128,
     /// which is x with the sign bit flipped, and fold `-128 * sum(weights)` into the bias.

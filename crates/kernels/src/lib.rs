@@ -17,7 +17,9 @@
     clippy::cast_possible_truncation,
     clippy::cast_possible_wrap,
     clippy::cast_sign_loss,
-    reason = "an engine: widths are argued in the module comments and tested against the portable twin"
+    clippy::inline_always,
+    clippy::wildcard_imports,
+    reason = "an engine: widths are argued in the module comments and tested against the portable twin; intrinsics only become instructions where they are inlined"
 )]
 
 mod accumulate;
@@ -25,16 +27,22 @@ mod bytes;
 mod finish;
 mod grid;
 mod grouped;
+mod keccak;
 mod kernel;
 mod linear;
 mod pack;
+mod pool;
 mod portable;
 mod tiles;
+mod transpose;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
 pub use bytes::Bytes;
 pub use finish::{Addend, Output};
 pub use grid::{Grid, GridError};
+pub use keccak::{HASH_BYTES, keccak_chunks, keccak_one};
 pub use kernel::{InstructionSet, Kernel, KernelError};
 pub use linear::{Linear, LinearError, LinearSpec};
+pub use pool::{Average, PoolSpec, average_pool, max_pool, max_pool_bytes};
+pub use transpose::{AXES_MAX, transpose};

@@ -1,5 +1,14 @@
 //! Every kernel of this machine gives the bits of the formula, on odd sizes and worst cases.
 
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    clippy::naive_bytecount,
+    reason = "small test data with known ranges"
+)]
+
 use proptest::prelude::*;
 use selfsame_kernels::{Addend, Bytes, Grid, Kernel, Linear, LinearError, LinearSpec, Output};
 

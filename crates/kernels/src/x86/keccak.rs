@@ -1,0 +1,197 @@
+//! Keccak-f[1600] on four or eight states at once, one per 64-bit lane.
+//!
+//! Source: FIPS 202, section 3.2. Lane (x, y) is word `x + 5 * y`.
+
+use core::arch::x86_64::{
+    __m256i, __m512i, _mm256_andnot_si256, _mm256_loadu_si256, _mm256_or_si256,
+    _mm256_set1_epi64x, _mm256_sll_epi64, _mm256_srl_epi64, _mm256_storeu_si256,
+    _mm256_xor_si256, _mm512_loadu_si512, _mm512_rolv_epi64, _mm512_set1_epi64,
+    _mm512_storeu_si512, _mm512_ternarylogic_epi64, _mm512_xor_si512, _mm_cvtsi64_si128,
+};
+
+const ROUNDS: [u64; 24] = [
+    0x0000_0000_0000_0001,
+    0x0000_0000_0000_8082,
+    0x8000_0000_0000_808a,
+    0x8000_0000_8000_8000,
+    0x0000_0000_0000_808b,
+    0x0000_0000_8000_0001,
+    0x8000_0000_8000_8081,
+    0x8000_0000_0000_8009,
+    0x0000_0000_0000_008a,
+    0x0000_0000_0000_0088,
+    0x0000_0000_8000_8009,
+    0x0000_0000_8000_000a,
+    0x0000_0000_8000_808b,
+    0x8000_0000_0000_008b,
+    0x8000_0000_0000_8089,
+    0x8000_0000_0000_8003,
+    0x8000_0000_0000_8002,
+    0x8000_0000_0000_0080,
+    0x0000_0000_0000_800a,
+    0x8000_0000_8000_000a,
+    0x8000_0000_8000_8081,
+    0x8000_0000_0000_8080,
+    0x0000_0000_8000_0001,
+    0x8000_0000_8000_8008,
+];
+
+/// Rotation of lane (x, y), at `x + 5 * y`.
+const ROTATIONS: [u32; 25] = [
+    0, 1, 62, 28, 27, 36, 44, 6, 55, 20, 3, 10, 43, 25, 39, 41, 45, 15, 21, 8, 18, 2, 61, 56, 14,
+];
+
+/// Where lane (x, y) goes in pi: (y, 2x + 3y).
+const fn target(lane: usize) -> usize {
+    let (x, y) = (lane % 5, lane / 5);
+    y + 5 * ((2 * x + 3 * y) % 5)
+}
+
+/// The operations of a vector of 64-bit words.
+///
+/// # Safety
+///
+/// Every method may only be called when the processor has the instruction set.
+unsafe trait Words: Copy {
+    unsafe fn splat(word: u64) -> Self;
+    unsafe fn xor(self, other: Self) -> Self;
+    /// `self ^ b ^ c`.
+    unsafe fn xor3(self, b: Self, c: Self) -> Self;
+    /// `self ^ (!b & c)`.
+    unsafe fn chi(self, b: Self, c: Self) -> Self;
+    unsafe fn rotate(self, bits: u32) -> Self;
+}
+
+// SAFETY: every method inherits the demand of the trait: AVX2 is there.
+unsafe impl Words for __m256i {
+    #[inline(always)]
+    unsafe fn splat(word: u64) -> Self {
+        // SAFETY: the caller promises AVX2; no memory is touched.
+        unsafe { _mm256_set1_epi64x(word as i64) }
+    }
+
+    #[inline(always)]
+    unsafe fn xor(self, other: Self) -> Self {
+        // SAFETY: as above.
+        unsafe { _mm256_xor_si256(self, other) }
+    }
+
+    #[inline(always)]
+    unsafe fn xor3(self, b: Self, c: Self) -> Self {
+        // SAFETY: as above.
+        unsafe { self.xor(b).xor(c) }
+    }
+
+    #[inline(always)]
+    unsafe fn chi(self, b: Self, c: Self) -> Self {
+        // SAFETY: as above.
+        unsafe { self.xor(_mm256_andnot_si256(b, c)) }
+    }
+
+    #[inline(always)]
+    unsafe fn rotate(self, bits: u32) -> Self {
+        // SAFETY: as above.
+        unsafe {
+            let left = _mm256_sll_epi64(self, _mm_cvtsi64_si128(i64::from(bits)));
+            let right = _mm256_srl_epi64(self, _mm_cvtsi64_si128(64 - i64::from(bits)));
+            _mm256_or_si256(left, right)
+        }
+    }
+}
+
+// SAFETY: every method inherits the demand of the trait: AVX-512F is there.
+unsafe impl Words for __m512i {
+    #[inline(always)]
+    unsafe fn splat(word: u64) -> Self {
+        // SAFETY: the caller promises AVX-512F; no memory is touched.
+        unsafe { _mm512_set1_epi64(word as i64) }
+    }
+
+    #[inline(always)]
+    unsafe fn xor(self, other: Self) -> Self {
+        // SAFETY: as above.
+        unsafe { _mm512_xor_si512(self, other) }
+    }
+
+    #[inline(always)]
+    unsafe fn xor3(self, b: Self, c: Self) -> Self {
+        // SAFETY: as above.
+        unsafe { _mm512_ternarylogic_epi64::<0x96>(self, b, c) }
+    }
+
+    #[inline(always)]
+    unsafe fn chi(self, b: Self, c: Self) -> Self {
+        // SAFETY: as above.
+        unsafe { _mm512_ternarylogic_epi64::<0xd2>(self, b, c) }
+    }
+
+    #[inline(always)]
+    unsafe fn rotate(self, bits: u32) -> Self {
+        // SAFETY: as above.
+        unsafe { _mm512_rolv_epi64(self, _mm512_set1_epi64(i64::from(bits))) }
+    }
+}
+
+/// Four states.
+///
+/// # Safety
+///
+/// The processor has AVX2.
+#[target_feature(enable = "avx2")]
+pub(crate) unsafe fn permute4(state: &mut [[u64; 4]; 25]) {
+    // SAFETY: `__m256i` is four words; loads and stores are unaligned and inside `state`.
+    unsafe {
+        let mut lanes = state.each_ref().map(|word| _mm256_loadu_si256(word.as_ptr().cast()));
+        rounds(&mut lanes);
+        for (word, lane) in state.iter_mut().zip(lanes) {
+            _mm256_storeu_si256(word.as_mut_ptr().cast(), lane);
+        }
+    }
+}
+
+/// Eight states.
+///
+/// # Safety
+///
+/// The processor has AVX-512F.
+#[target_feature(enable = "avx512f")]
+pub(crate) unsafe fn permute8(state: &mut [[u64; 8]; 25]) {
+    // SAFETY: `__m512i` is eight words; loads and stores are unaligned and inside `state`.
+    unsafe {
+        let mut lanes = state.each_ref().map(|word| _mm512_loadu_si512(word.as_ptr().cast()));
+        rounds(&mut lanes);
+        for (word, lane) in state.iter_mut().zip(lanes) {
+            _mm512_storeu_si512(word.as_mut_ptr().cast(), lane);
+        }
+    }
+}
+
+/// The 24 rounds: theta, rho and pi, chi, iota.
+#[inline(always)]
+unsafe fn rounds<W: Words>(a: &mut [W; 25]) {
+    // SAFETY: the caller promises the instruction set of `W`.
+    unsafe {
+        for constant in ROUNDS {
+            let mut parity = [a[0]; 5];
+            for x in 0..5 {
+                parity[x] = a[x].xor3(a[x + 5], a[x + 10]).xor3(a[x + 15], a[x + 20]);
+            }
+            let mut b = *a;
+            for x in 0..5 {
+                let turned = parity[(x + 1) % 5].rotate(1);
+                for y in 0..5 {
+                    let lane = x + 5 * y;
+                    let mixed = a[lane].xor3(parity[(x + 4) % 5], turned);
+                    b[target(lane)] =
+                        if lane == 0 { mixed } else { mixed.rotate(ROTATIONS[lane]) };
+                }
+            }
+            for y in 0..5 {
+                for x in 0..5 {
+                    a[x + 5 * y] = b[x + 5 * y].chi(b[(x + 1) % 5 + 5 * y], b[(x + 2) % 5 + 5 * y]);
+                }
+            }
+            a[0] = a[0].xor(W::splat(constant));
+        }
+    }
+}
