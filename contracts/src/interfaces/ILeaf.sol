@@ -10,7 +10,9 @@ struct Opening {
 }
 
 /// @title A judge of one operator family: recomputes one element of one node.
-/// @dev Spec: game, 4.8. Which tiles an element reads is derived here, never taken from the caller.
+/// @dev Spec: game, 4.8. Which tiles an element reads is derived here, never taken from the caller:
+/// of the input exactly the tiles that hold a cell of a term inside the input; of the weights the
+/// whole row of the output channel, also where cells are padding; one tile of constants, addend, table.
 /// Malformed leaves and openings revert with a typed error.
 /// Warning: `roots` of inputs are only what the openings hash to; the caller compares them with the trace.
 interface ILeaf {

@@ -29,12 +29,13 @@ library Dimensions {
             result += int256(scale * values[symbol - 1]);
         }
         if (result < 1) revert DimensionBelowOne(result);
+        if (int256(uint256(ELEMENTS_MAX)) < result) revert ElementsTooMany(ELEMENTS_MAX, uint256(result));
         return uint256(result);
     }
 
     /// `elements * extent`, refused beyond ELEMENTS_MAX.
     function times(uint256 elements, uint256 extent) internal pure returns (uint256 product) {
-        // Both factors are below 2^57.
+        // Both factors are below 2^33.
         product = elements * extent;
         if (ELEMENTS_MAX < product) revert ElementsTooMany(ELEMENTS_MAX, product);
     }

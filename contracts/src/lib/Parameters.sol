@@ -4,7 +4,6 @@ pragma solidity 0.8.37;
 import {DTYPE_I16} from "../generated/ProtocolConstants.sol";
 import {DTYPE_I32} from "../generated/ProtocolConstants.sol";
 import {DTYPE_I8} from "../generated/ProtocolConstants.sol";
-import {ELEMENTS_MAX} from "../generated/ProtocolConstants.sol";
 import {EXTENT_MAX} from "../generated/ProtocolConstants.sol";
 import {INT8_MAX} from "../generated/ProtocolConstants.sol";
 import {MULTIPLIER_MAX} from "../generated/ProtocolConstants.sol";
@@ -230,8 +229,8 @@ library Parameters {
         int256 most;
         if (dtype == DTYPE_I8) most = int256(uint256(INT8_MAX));
         else if (dtype == DTYPE_I16) most = 32_767;
-        else most = 1 << 30;
-        int256 least = table ? -most - 1 : -most;
+        else most = type(int32).max;
+        int256 least = table || dtype == DTYPE_I32 ? -most - 1 : -most;
         if (lo < least || most < lo) revert ClampBound(least, most, lo);
         if (hi < lo || most < hi) revert ClampBound(lo, most, hi);
     }

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.37;
+
+import {PREPAY_BASEFEE_FACTOR} from "../generated/ProtocolConstants.sol";
+import {PRIORITY_FEE_WEI} from "../generated/ProtocolConstants.sol";
+
+/// @title What each kind of move counts for when its gas is prepaid or repaid.
+/// @dev units = a constant of the kind + PER_BYTE for each byte of its payload. PER_BYTE is the
+/// calldata floor of a non-zero byte (EIP-7623), which is more than such a byte costs where execution
+/// dominates. The rule: units are at least the gas that the move uses (test/GasUnits.t.sol).
+/// Payloads are counted from what the contract derives or checks, never from the length of the
+/// calldata, so that padding earns nothing. Spec: game, 4.4 and 4.11.
+library GasUnits {
+    uint256 internal constant PER_BYTE = 40;
+    uint256 internal constant PER_HASH = 32 * PER_BYTE;
+
+    uint256 internal constant OPEN = 330_000;
+    uint256 internal constant FIRST_ANSWER = 150_000;
+    uint256 internal constant ANSWER = 120_000;
+    uint256 internal constant NAME_NODE = 140_000;
+    uint256 internal constant NAME_ENTRY = 90_000;
+    uint256 internal constant STEP = 400_000;
+    /// Of a step, for each opened byte, beside its calldata: hashing, reading, multiplying.
+    uint256 internal constant STEP_PER_BYTE = 100;
+    uint256 internal constant TIMEOUT = 350_000;
+    uint256 internal constant CONVICT_FORM = 400_000;
+    uint256 internal constant CONVICT_TWO_ROOTS = 330_000;
+
+    /// Bound of one whole game with all its answers, of any model that the registry accepts:
+    /// what a bond counts for each of GAMES_REPAID games (3.8).
+    uint256 internal constant GAME_GAS = 8_000_000;
+
+    /// Answer of `entries` hashes and `siblings` hashes of proof.
+    function firstAnswer(uint256 entries, uint256 siblings) internal pure returns (uint256) {
+        return FIRST_ANSWER + PER_HASH * (entries + siblings);
+    }
+
+    function answer(uint256 entries) internal pure returns (uint256) {
+        return ANSWER + PER_HASH * entries;
+    }
+
+    function answerTile(uint256 length) internal pure returns (uint256) {
+        return ANSWER + PER_BYTE * length;
+    }
+
+    function nameNode(uint256 hashes, uint256 leafBytes) internal pure returns (uint256) {
+        return NAME_NODE + PER_HASH * hashes + PER_BYTE * leafBytes;
+    }
+
+    function nameEntry(uint256 hashes) internal pure returns (uint256) {
+        return NAME_ENTRY + PER_HASH * hashes;
+    }
+
+    function step(uint256 hashes, uint256 payload) internal pure returns (uint256) {
+        return STEP + PER_HASH * hashes + (PER_BYTE + STEP_PER_BYTE) * payload;
+    }
+
+    function convictForm(uint256 hashes, uint256 payload) internal pure returns (uint256) {
+        return CONVICT_FORM + PER_HASH * hashes + PER_BYTE * payload;
+    }
+
+    /// Wei per unit paid for a transaction of this block: min(gas price, base fee + priority fee).
+    function price() internal view returns (uint256) {
+        uint256 most = block.basefee + PRIORITY_FEE_WEI;
+        return tx.gasprice < most ? tx.gasprice : most;
+    }
+
+    /// Wei per unit prepaid for a transaction of a later block.
+    function prepayPrice() internal view returns (uint256) {
+        return PREPAY_BASEFEE_FACTOR * block.basefee + PRIORITY_FEE_WEI;
+    }
+}
