@@ -204,7 +204,10 @@ mod tests {
         let mut back = vec![0; 12];
         grid.load(&stored, 0x80, &mut back);
         assert_eq!(back, dense);
-        let untouched = stored.iter().map(|&b| usize::from(b == 0x80)).sum::<usize>();
+        let untouched = stored
+            .iter()
+            .map(|&b| usize::from(b == 0x80))
+            .sum::<usize>();
         // One interior element is zero, stored as 0x80 too.
         assert_eq!(untouched, grid.len() - 12 + 1);
     }

@@ -31,16 +31,27 @@ pub fn keccak_chunks(
     out: &mut [[u8; HASH_BYTES]],
 ) {
     assert!(0 < chunk_len, "keccak: chunk length");
-    assert_eq!(bytes.len().div_ceil(chunk_len), out.len(), "keccak: number of chunks");
+    assert_eq!(
+        bytes.len().div_ceil(chunk_len),
+        out.len(),
+        "keccak: number of chunks"
+    );
     let lanes = match kernel.instruction_set() {
         InstructionSet::Avx2 | InstructionSet::AvxVnni => 4,
         InstructionSet::Avx512Vnni => 8,
         InstructionSet::Portable | InstructionSet::Neon | InstructionSet::Amx => 1,
     };
-    let whole = if lanes == 1 { 0 } else { bytes.len() / chunk_len / lanes * lanes };
+    let whole = if lanes == 1 {
+        0
+    } else {
+        bytes.len() / chunk_len / lanes * lanes
+    };
     let (wide, rest) = bytes.split_at(whole * chunk_len);
     let (wide_out, rest_out) = out.split_at_mut(whole);
-    for (group, out) in wide.chunks_exact(chunk_len * lanes).zip(wide_out.chunks_exact_mut(lanes)) {
+    for (group, out) in wide
+        .chunks_exact(chunk_len * lanes)
+        .zip(wide_out.chunks_exact_mut(lanes))
+    {
         wide_group(kernel, tag, group, chunk_len, out);
     }
     for (chunk, out) in rest.chunks(chunk_len).zip(rest_out) {
@@ -64,11 +75,15 @@ fn wide_group(kernel: Kernel, tag: u8, group: &[u8], chunk_len: usize, out: &mut
     match kernel.instruction_set() {
         InstructionSet::Avx512Vnni => {
             // SAFETY: the token proves AVX-512F.
-            sponge::<8>(tag, group, chunk_len, out, |state| unsafe { keccak::permute8(state) });
+            sponge::<8>(tag, group, chunk_len, out, |state| unsafe {
+                keccak::permute8(state);
+            });
         }
         _ => {
             // SAFETY: the callers come here with a token of AVX2 or more.
-            sponge::<4>(tag, group, chunk_len, out, |state| unsafe { keccak::permute4(state) });
+            sponge::<4>(tag, group, chunk_len, out, |state| unsafe {
+                keccak::permute4(state);
+            });
         }
     }
 }
@@ -81,7 +96,10 @@ fn wide_group(_: Kernel, tag: u8, group: &[u8], chunk_len: usize, out: &mut [[u8
 }
 
 /// Word `w` of every lane lies in `state[w]`.
-#[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "no wide permutation here"))]
+#[cfg_attr(
+    not(target_arch = "x86_64"),
+    expect(dead_code, reason = "no wide permutation here")
+)]
 fn sponge<const L: usize>(
     tag: u8,
     group: &[u8],
@@ -147,13 +165,17 @@ mod tests {
     fn every_kernel_hashes_like_the_library() {
         let bytes: Vec<u8> = (0..9000_u32).map(|i| (i * 7 + i / 256) as u8).collect();
         for kernel in Kernel::available() {
-            for chunk_len in [1, 7, 8, 64, 133, 134, 135, 136, 137, 271, 272, 512, 8999, 9000] {
+            for chunk_len in [
+                1, 7, 8, 64, 133, 134, 135, 136, 137, 271, 272, 512, 8999, 9000,
+            ] {
                 for len in [0, 1, chunk_len, 5 * chunk_len + 3, 9000] {
                     let bytes = &bytes[..len.min(9000)];
                     let mut out = vec![[0; 32]; bytes.len().div_ceil(chunk_len)];
                     keccak_chunks(kernel, 3, bytes, chunk_len, &mut out);
-                    let want: Vec<_> =
-                        bytes.chunks(chunk_len).map(|chunk| keccak_one(3, chunk)).collect();
+                    let want: Vec<_> = bytes
+                        .chunks(chunk_len)
+                        .map(|chunk| keccak_one(3, chunk))
+                        .collect();
                     assert_eq!(out, want, "{} {chunk_len} {len}", kernel.name());
                 }
             }

@@ -33,6 +33,7 @@ mod linear;
 mod pack;
 mod pool;
 mod portable;
+mod threads;
 mod tiles;
 mod transpose;
 #[cfg(target_arch = "x86_64")]
@@ -45,4 +46,5 @@ pub use keccak::{HASH_BYTES, keccak_chunks, keccak_one};
 pub use kernel::{InstructionSet, Kernel, KernelError};
 pub use linear::{Linear, LinearError, LinearSpec};
 pub use pool::{Average, PoolSpec, average_pool, max_pool, max_pool_bytes};
+pub use threads::{THREADS_MAX, ThreadPool};
 pub use transpose::{AXES_MAX, transpose};

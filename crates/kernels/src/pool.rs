@@ -52,14 +52,20 @@ impl PoolSpec {
     fn cells(&self, axis: usize, at: usize) -> Range<usize> {
         let size = [self.input.height(), self.input.width()][axis];
         let start = at * self.stride[axis];
-        let end = (start + self.kernel[axis]).saturating_sub(self.pad[axis]).min(size);
+        let end = (start + self.kernel[axis])
+            .saturating_sub(self.pad[axis])
+            .min(size);
         start.saturating_sub(self.pad[axis]).min(end)..end
     }
 
     fn check(&self, input_len: usize, output_len: usize) {
         assert_eq!(input_len, self.input.len(), "pool: input length");
         assert_eq!(output_len, self.output.len(), "pool: output length");
-        assert_eq!(self.input.channels(), self.output.channels(), "pool: channels");
+        assert_eq!(
+            self.input.channels(),
+            self.output.channels(),
+            "pool: channels"
+        );
     }
 }
 
@@ -75,7 +81,9 @@ pub fn max_pool_bytes(kernel: Kernel, spec: &PoolSpec, input: &[u8], output: &mu
     let channels = spec.input.channels();
     let columns = SEGMENT / channels;
     if columns < spec.kernel[1] {
-        max_pool_with(spec, input, output, |a, b| ((a ^ flip).max(b ^ flip)) ^ flip);
+        max_pool_with(spec, input, output, |a, b| {
+            ((a ^ flip).max(b ^ flip)) ^ flip
+        });
         return;
     }
     let pixels = (columns - spec.kernel[1]) / spec.stride[1] + 1;
@@ -99,7 +107,12 @@ pub fn max_pool_bytes(kernel: Kernel, spec: &PoolSpec, input: &[u8], output: &mu
             for x in start..end {
                 let cells = spec.cells(1, x);
                 let cells = (cells.start - first) * channels..(cells.end - first) * channels;
-                row_max(&column_max, cells, channels, &mut results[(x - start) * channels..]);
+                row_max(
+                    &column_max,
+                    cells,
+                    channels,
+                    &mut results[(x - start) * channels..],
+                );
             }
             let to = spec.output.index(y, start);
             let target = &mut output[to..to + (end - start) * channels];
@@ -113,7 +126,9 @@ pub fn max_pool_bytes(kernel: Kernel, spec: &PoolSpec, input: &[u8], output: &mu
 /// Maximum over cells of `channels` bytes, in blocks that may write behind the end.
 fn row_max(cells: &[u8], range: Range<usize>, channels: usize, to: &mut [u8]) {
     let block = |at: usize| -> [u8; BLOCK] {
-        cells[at..at + BLOCK].try_into().expect("the slice has the length of a block")
+        cells[at..at + BLOCK]
+            .try_into()
+            .expect("the slice has the length of a block")
     };
     for c in (0..channels).step_by(BLOCK) {
         let mut most = block(range.start + c);
@@ -136,12 +151,7 @@ pub fn max_pool<T: Copy + Ord>(spec: &PoolSpec, input: &[T], output: &mut [T]) {
     max_pool_with(spec, input, output, T::max);
 }
 
-fn max_pool_with<T: Copy>(
-    spec: &PoolSpec,
-    input: &[T],
-    output: &mut [T],
-    max: impl Fn(T, T) -> T,
-) {
+fn max_pool_with<T: Copy>(spec: &PoolSpec, input: &[T], output: &mut [T], max: impl Fn(T, T) -> T) {
     spec.check(input.len(), output.len());
     let channels = spec.input.channels();
     for (y, x) in positions(spec) {
@@ -179,7 +189,13 @@ pub fn average_pool(
     spec.check(input.len(), output_len);
     assert!((1..=46).contains(&average.shift), "average pool: shift");
     let flip = kernel.flip();
-    let rule = Rule { lo: average.lo, hi: average.hi, flip, fits: false, table: None };
+    let rule = Rule {
+        lo: average.lo,
+        hi: average.hi,
+        flip,
+        fits: false,
+        table: None,
+    };
     let channels = spec.input.channels();
     for (y, x) in positions(spec) {
         let (rows, columns) = (spec.cells(0, y), spec.cells(1, x));
@@ -187,7 +203,10 @@ pub fn average_pool(
             let count = (channels - first).min(64);
             // At most 2^24 cells of magnitude 128: a sum fits 32 bits.
             let mut sums = [0_i32; 64];
-            for (row, column) in rows.clone().flat_map(|r| columns.clone().map(move |c| (r, c))) {
+            for (row, column) in rows
+                .clone()
+                .flat_map(|r| columns.clone().map(move |c| (r, c)))
+            {
                 let from = spec.input.index(row, column) + first;
                 for (sum, &cell) in sums.iter_mut().zip(&input[from..from + count]) {
                     *sum = sum.wrapping_add(i32::from((cell ^ flip) as i8));

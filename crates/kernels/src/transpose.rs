@@ -17,8 +17,15 @@ pub const AXES_MAX: usize = 8;
 /// the shape: graph checking has already made them equal.
 pub fn transpose<T: Copy>(input: &[T], shape: &[usize], permutation: &[usize], output: &mut [T]) {
     let rank = shape.len();
-    assert!(rank <= AXES_MAX && permutation.len() == rank, "transpose: axes");
-    assert_eq!(input.len(), shape.iter().product::<usize>(), "transpose: input length");
+    assert!(
+        rank <= AXES_MAX && permutation.len() == rank,
+        "transpose: axes"
+    );
+    assert_eq!(
+        input.len(),
+        shape.iter().product::<usize>(),
+        "transpose: input length"
+    );
     assert_eq!(input.len(), output.len(), "transpose: output length");
     let mut steps = [1_usize; AXES_MAX];
     for axis in (1..rank).rev() {
@@ -28,7 +35,10 @@ pub fn transpose<T: Copy>(input: &[T], shape: &[usize], permutation: &[usize], o
     let mut axes = [(1_usize, 0_usize); AXES_MAX];
     let mut seen = [false; AXES_MAX];
     for (axis, &from) in axes.iter_mut().zip(permutation) {
-        assert!(!std::mem::replace(&mut seen[from], true), "transpose: not a permutation");
+        assert!(
+            !std::mem::replace(&mut seen[from], true),
+            "transpose: not a permutation"
+        );
         *axis = (shape[from], steps[from]);
     }
     let Some(outer) = rank.checked_sub(1) else {

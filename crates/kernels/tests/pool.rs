@@ -23,7 +23,13 @@ struct Case {
 impl Case {
     /// The cells of window (`y`, `x`) for channel `c` that lie inside the input.
     fn cells(&self, y: usize, x: usize, c: usize) -> Vec<i8> {
-        let PoolSpec { input, kernel, stride, pad, .. } = self.spec;
+        let PoolSpec {
+            input,
+            kernel,
+            stride,
+            pad,
+            ..
+        } = self.spec;
         let mut cells = Vec::new();
         for (i, j) in (0..kernel[0]).flat_map(|i| (0..kernel[1]).map(move |j| (i, j))) {
             let row = (y * stride[0] + i).wrapping_sub(pad[0]);

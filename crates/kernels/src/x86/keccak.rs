@@ -3,10 +3,10 @@
 //! Source: FIPS 202, section 3.2. Lane (x, y) is word `x + 5 * y`.
 
 use core::arch::x86_64::{
-    __m256i, __m512i, _mm256_andnot_si256, _mm256_loadu_si256, _mm256_or_si256,
-    _mm256_set1_epi64x, _mm256_sll_epi64, _mm256_srl_epi64, _mm256_storeu_si256,
-    _mm256_xor_si256, _mm512_loadu_si512, _mm512_rolv_epi64, _mm512_set1_epi64,
-    _mm512_storeu_si512, _mm512_ternarylogic_epi64, _mm512_xor_si512, _mm_cvtsi64_si128,
+    __m256i, __m512i, _mm_cvtsi64_si128, _mm256_andnot_si256, _mm256_loadu_si256, _mm256_or_si256,
+    _mm256_set1_epi64x, _mm256_sll_epi64, _mm256_srl_epi64, _mm256_storeu_si256, _mm256_xor_si256,
+    _mm512_loadu_si512, _mm512_rolv_epi64, _mm512_set1_epi64, _mm512_storeu_si512,
+    _mm512_ternarylogic_epi64, _mm512_xor_si512,
 };
 
 const ROUNDS: [u64; 24] = [
@@ -141,7 +141,9 @@ unsafe impl Words for __m512i {
 pub(crate) unsafe fn permute4(state: &mut [[u64; 4]; 25]) {
     // SAFETY: `__m256i` is four words; loads and stores are unaligned and inside `state`.
     unsafe {
-        let mut lanes = state.each_ref().map(|word| _mm256_loadu_si256(word.as_ptr().cast()));
+        let mut lanes = state
+            .each_ref()
+            .map(|word| _mm256_loadu_si256(word.as_ptr().cast()));
         rounds(&mut lanes);
         for (word, lane) in state.iter_mut().zip(lanes) {
             _mm256_storeu_si256(word.as_mut_ptr().cast(), lane);
@@ -158,7 +160,9 @@ pub(crate) unsafe fn permute4(state: &mut [[u64; 4]; 25]) {
 pub(crate) unsafe fn permute8(state: &mut [[u64; 8]; 25]) {
     // SAFETY: `__m512i` is eight words; loads and stores are unaligned and inside `state`.
     unsafe {
-        let mut lanes = state.each_ref().map(|word| _mm512_loadu_si512(word.as_ptr().cast()));
+        let mut lanes = state
+            .each_ref()
+            .map(|word| _mm512_loadu_si512(word.as_ptr().cast()));
         rounds(&mut lanes);
         for (word, lane) in state.iter_mut().zip(lanes) {
             _mm512_storeu_si512(word.as_mut_ptr().cast(), lane);
@@ -182,8 +186,11 @@ unsafe fn rounds<W: Words>(a: &mut [W; 25]) {
                 for y in 0..5 {
                     let lane = x + 5 * y;
                     let mixed = a[lane].xor3(parity[(x + 4) % 5], turned);
-                    b[target(lane)] =
-                        if lane == 0 { mixed } else { mixed.rotate(ROTATIONS[lane]) };
+                    b[target(lane)] = if lane == 0 {
+                        mixed
+                    } else {
+                        mixed.rotate(ROTATIONS[lane])
+                    };
                 }
             }
             for y in 0..5 {
