@@ -1,0 +1,312 @@
+//! Import of Gemm, `MatMul`, Conv and `BatchNormalization`.
+
+use super::super::constant::Value;
+use super::super::error::ImportError;
+use super::super::graph::{FloatOp, Linear};
+use super::super::window::{EXTENT_MAX, Window2};
+use super::{Imported, NodeContext};
+
+impl NodeContext<'_> {
+    /// `y = alpha * x * B + beta * C` with constant `B [K][N]` (or `[N][K]` with transB).
+    pub(super) fn gemm(&mut self) -> Imported {
+        self.allow(&["alpha", "beta", "transA", "transB"])?;
+        self.require_int("transA", 0)?;
+        let input = self.activation(0)?;
+        let alpha = self.float("alpha", 1.0)?;
+        let beta = self.float("beta", 1.0)?;
+        let transposed = self.int("transB", 0)? != 0;
+        if self.shape_of(input).len() != 1 {
+            let what = format!("input of shape {:?} (without batch)", self.shape_of(input));
+            return Err(self.refuse(what, "one axis besides the batch", "flatten before it"));
+        }
+        let mut linear = self.dense_weights(transposed)?;
+        if self.optional(2)?.is_some() {
+            let c = self.float_constant(2)?;
+            let last = c.dims.last().copied().unwrap_or(1);
+            let fits = c.elements.len() == last && (last == linear.outputs || last == 1);
+            if !fits {
+                let what = format!("bias of shape {:?}", c.dims);
+                return Err(self.refuse(what, "one bias per output", "use nn.Linear"));
+            }
+            for (index, bias) in linear.bias.iter_mut().enumerate() {
+                *bias = beta * c.elements[if last == 1 { 0 } else { index }];
+            }
+        }
+        if alpha.to_bits() != 1.0_f32.to_bits() {
+            linear.weights.iter_mut().for_each(|w| *w *= alpha);
+        }
+        self.push_dense(input, linear)
+    }
+
+    /// `y = x * B` over the last axis, with constant `B [K][N]`.
+    pub(super) fn matmul(&mut self) -> Imported {
+        self.allow(&[])?;
+        if matches!(
+            (self.value(0)?, self.value(1)?),
+            (Value::Activation(_), Value::Activation(_))
+        ) {
+            return Err(self.refuse(
+                "both operands are activations".to_owned(),
+                "a constant second operand",
+                "attention comes later; MLPs and convolutional networks are supported",
+            ));
+        }
+        let input = self.activation(0)?;
+        let linear = self.dense_weights(false)?;
+        self.push_dense(input, linear)
+    }
+
+    /// Weights of input 1 as `[N][K]`, with zero bias.
+    fn dense_weights(&mut self, transposed: bool) -> Result<Linear, ImportError> {
+        let mut weights = self.float_constant(1)?;
+        let &[rows, columns] = weights.dims.as_slice() else {
+            let what = format!("weights of shape {:?}", weights.dims);
+            return Err(self.refuse(what, "two axes", "use nn.Linear"));
+        };
+        self.spend(weights.elements.len())?;
+        let outputs = if transposed { rows } else { columns };
+        if !transposed {
+            weights = weights.transpose(&[1, 0]);
+        }
+        if weights.elements.is_empty() {
+            let what = format!("weights of shape {:?}", weights.dims);
+            return Err(self.refuse(what, "at least one element", "remove the empty layer"));
+        }
+        Ok(Linear {
+            outputs,
+            weights: weights.elements.to_vec(),
+            bias: vec![0.0; outputs],
+        })
+    }
+
+    fn push_dense(&mut self, input: usize, linear: Linear) -> Imported {
+        let mut shape = self.shape_of(input).to_vec();
+        let terms = shape.last().copied().unwrap_or(1);
+        if terms != linear.row_len() {
+            let what = format!(
+                "input of {terms} columns against {} rows of weights",
+                linear.row_len()
+            );
+            return Err(self.refuse(what, "equal numbers", "check the model with onnx.checker"));
+        }
+        if let Some(last) = shape.last_mut() {
+            *last = linear.outputs;
+        }
+        Ok(Value::Activation(self.push(
+            FloatOp::Dense(linear),
+            vec![input],
+            shape,
+        )?))
+    }
+
+    /// Two-dimensional convolution.
+    pub(super) fn conv(&mut self) -> Imported {
+        self.allow(&[
+            "auto_pad",
+            "dilations",
+            "group",
+            "kernel_shape",
+            "pads",
+            "strides",
+        ])?;
+        let input = self.activation(0)?;
+        let weights = self.float_constant(1)?;
+        let (&[channels, height, width], &[outputs, per_group, kernel_h, kernel_w]) =
+            (self.shape_of(input), weights.dims.as_slice())
+        else {
+            let what = format!(
+                "input of shape {:?} (without batch) and weights of shape {:?}",
+                self.shape_of(input),
+                weights.dims
+            );
+            return Err(self.refuse(what, "[C][H][W] and [O][C/groups][kh][kw]", "use nn.Conv2d"));
+        };
+        let groups = self.int("group", 1)?;
+        let groups = usize::try_from(groups).ok().filter(|&g| {
+            g >= 1
+                && outputs >= 1
+                && channels.is_multiple_of(g)
+                && outputs.is_multiple_of(g)
+                && per_group == channels / g
+        });
+        let Some(groups) = groups else {
+            let what = format!(
+                "{channels} channels, {outputs} outputs, weights for {per_group} channels per group"
+            );
+            return Err(self.refuse(
+                what,
+                "groups that divide both",
+                "check the model with onnx.checker",
+            ));
+        };
+        if let Some(kernel) = self.ints("kernel_shape")?
+            && !kernel
+                .iter()
+                .map(|&k| usize::try_from(k).ok())
+                .eq([Some(kernel_h), Some(kernel_w)])
+        {
+            let what = format!("kernel_shape {kernel:?} against weights {:?}", weights.dims);
+            return Err(self.refuse(what, "equal extents", "check the model with onnx.checker"));
+        }
+        let window = self.window([kernel_h, kernel_w], [height, width])?;
+        let (Some(out_h), Some(out_w)) = (window.output(0, height), window.output(1, width)) else {
+            return Err(self.kernel_too_large(window, [height, width]));
+        };
+        let bias = match self.optional(2)? {
+            None => vec![0.0; outputs],
+            Some(_) => self.float_constant(2)?.elements.to_vec(),
+        };
+        if bias.len() != outputs {
+            let what = format!("{} biases for {outputs} outputs", bias.len());
+            return Err(self.refuse(
+                what,
+                "one bias per output",
+                "check the model with onnx.checker",
+            ));
+        }
+        self.spend(weights.elements.len())?;
+        let linear = Linear {
+            outputs,
+            weights: weights.elements.to_vec(),
+            bias,
+        };
+        let shape = vec![outputs, out_h, out_w];
+        Ok(Value::Activation(self.push(
+            FloatOp::Conv(linear, window, groups),
+            vec![input],
+            shape,
+        )?))
+    }
+
+    /// Window attributes of convolutions and pools.
+    pub(super) fn window(
+        &self,
+        kernel: [usize; 2],
+        extents: [usize; 2],
+    ) -> Result<Window2, ImportError> {
+        let dilations = self.extents("dilations", &[1, 1], 1)?;
+        let strides = self.extents("strides", &[1, 1], 1)?;
+        let pads = self.extents("pads", &[0, 0, 0, 0], 0)?;
+        let mut window = Window2 {
+            kernel,
+            strides: [strides[0], strides[1]],
+            pads_begin: [pads[0], pads[1]],
+            pads_end: [pads[2], pads[3]],
+            dilations: [dilations[0], dilations[1]],
+        };
+        if !kernel.iter().all(|&k| (1..=EXTENT_MAX).contains(&k)) {
+            return Err(self.refuse(
+                format!("kernel {kernel:?}"),
+                "extents of 1 to 4096",
+                "use a smaller kernel",
+            ));
+        }
+        let auto_pad = self.text("auto_pad", "NOTSET")?;
+        match auto_pad.as_str() {
+            "NOTSET" => {}
+            "VALID" => (window.pads_begin, window.pads_end) = ([0, 0], [0, 0]),
+            "SAME_UPPER" | "SAME_LOWER" => {
+                for axis in 0..2 {
+                    let out = extents[axis].div_ceil(window.strides[axis]);
+                    let needed = (out - 1) * window.strides[axis] + window.span(axis);
+                    let total = needed.saturating_sub(extents[axis]);
+                    let (less, more) = (total / 2, total - total / 2);
+                    let lower = auto_pad == "SAME_LOWER";
+                    window.pads_begin[axis] = if lower { more } else { less };
+                    window.pads_end[axis] = if lower { less } else { more };
+                }
+            }
+            _ => {
+                return Err(self.refuse(
+                    format!("attribute \"auto_pad\" = {auto_pad:?}"),
+                    "NOTSET, VALID, SAME_UPPER, SAME_LOWER",
+                    "export with explicit pads",
+                ));
+            }
+        }
+        Ok(window)
+    }
+
+    pub(super) fn kernel_too_large(&self, window: Window2, extents: [usize; 2]) -> ImportError {
+        self.refuse(
+            format!("a kernel of {:?} on an image of {extents:?}", window.kernel),
+            "kernels inside the padded image",
+            "use a larger input or a smaller kernel",
+        )
+    }
+
+    /// A list attribute of extents from `least` to the limit, as many as in `default`.
+    fn extents(
+        &self,
+        name: &str,
+        default: &[usize],
+        least: usize,
+    ) -> Result<Vec<usize>, ImportError> {
+        let Some(values) = self.ints(name)? else {
+            return Ok(default.to_vec());
+        };
+        let extents: Option<Vec<usize>> = values
+            .iter()
+            .map(|&v| {
+                usize::try_from(v)
+                    .ok()
+                    .filter(|n| (least..=EXTENT_MAX).contains(n))
+            })
+            .collect();
+        extents.filter(|e| e.len() == default.len()).ok_or_else(|| {
+            self.refuse(
+                format!("attribute {name:?} = {:?}", &values[..values.len().min(8)]),
+                &format!("{} numbers of {least} to {EXTENT_MAX}", default.len()),
+                "use two spatial axes and explicit, non-negative numbers",
+            )
+        })
+    }
+
+    /// `y = (x - mean) / sqrt(var + epsilon) * scale + bias`, per channel.
+    pub(super) fn batch_norm(&mut self) -> Imported {
+        self.allow(&["epsilon", "momentum", "training_mode", "spatial"])?;
+        self.require_int("training_mode", 0)?;
+        let input = self.activation(0)?;
+        let epsilon = f64::from(self.float("epsilon", 1e-5)?);
+        let shape = self.shape_of(input).to_vec();
+        let channels = shape.first().copied().unwrap_or(0);
+        let mut parts = Vec::with_capacity(4);
+        for index in 1..=4 {
+            let part = self.float_constant(index)?;
+            if part.elements.len() != channels {
+                let what = format!(
+                    "input {index} has {} elements for {channels} channels",
+                    part.elements.len()
+                );
+                return Err(self.refuse(
+                    what,
+                    "one per channel",
+                    "check the model with onnx.checker",
+                ));
+            }
+            parts.push(part);
+        }
+        let mut scale = Vec::with_capacity(channels);
+        let mut shift = Vec::with_capacity(channels);
+        for c in 0..channels {
+            let at = |index: usize| f64::from(parts[index].elements[c]);
+            let factor = at(0) / (at(3) + epsilon).sqrt();
+            scale.push(single(factor));
+            shift.push(single(at(1) - at(2) * factor));
+        }
+        let op = FloatOp::Affine {
+            axis: 0,
+            scale,
+            shift,
+        };
+        Ok(Value::Activation(self.push(op, vec![input], shape)?))
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "parameters are kept in single precision"
+)]
+fn single(value: f64) -> f32 {
+    value as f32
+}

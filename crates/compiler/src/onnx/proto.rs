@@ -1,0 +1,371 @@
+//! ONNX messages: model, graph, node, attribute, declared value.
+
+use std::collections::HashSet;
+
+use super::error::DecodeError;
+use super::tensor::{OnnxTensor, decode_tensor};
+use super::wire::{Field, Reader};
+use super::{ELEMENTS_MAX, FAN_MAX, NAME_BYTES_MAX, NODES_MAX, OPSETS, RANK_MAX};
+
+/// A decoded model: names are unique and every node reads only what stands before it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OnnxModel {
+    /// Version of the operator set, 13 to 21.
+    pub opset: i64,
+    /// Who wrote the file, e.g. `pytorch 2.15.0`.
+    pub producer: String,
+    /// Nodes in execution order.
+    pub nodes: Vec<OnnxNode>,
+    /// Constants.
+    pub initializers: Vec<OnnxTensor>,
+    /// Declared inputs without those that are constants.
+    pub inputs: Vec<OnnxValueInfo>,
+    /// Declared outputs.
+    pub outputs: Vec<OnnxValueInfo>,
+}
+
+/// One operator of the graph.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct OnnxNode {
+    /// Name; a made-up one (`#index`) if the file gives none.
+    pub name: String,
+    /// Operator, e.g. `Conv`.
+    pub op: String,
+    /// Operator domain; empty for the ONNX one.
+    pub domain: String,
+    /// Names of the values it reads; an empty name is an absent optional input.
+    pub inputs: Vec<String>,
+    /// Names of the values it makes.
+    pub outputs: Vec<String>,
+    /// Attributes.
+    pub attributes: Vec<Attribute>,
+}
+
+/// A named attribute.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Attribute {
+    /// Name.
+    pub name: String,
+    /// Value.
+    pub value: AttributeValue,
+}
+
+/// Value of an attribute.
+#[derive(Debug, Clone, PartialEq)]
+pub enum AttributeValue {
+    /// FLOAT.
+    Float(f32),
+    /// INT.
+    Int(i64),
+    /// STRING, lossy if it is not UTF-8.
+    Text(String),
+    /// TENSOR.
+    Tensor(OnnxTensor),
+    /// FLOATS.
+    Floats(Vec<f32>),
+    /// INTS.
+    Ints(Vec<i64>),
+    /// Any other type (graphs, sparse tensors, lists of text), by its code.
+    Other(i64),
+}
+
+/// A declared input or output.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct OnnxValueInfo {
+    /// Name.
+    pub name: String,
+    /// `TensorProto.DataType`, 0 if it is not a tensor.
+    pub element_type: i64,
+    /// Dimensions; `None` if the file gives no shape.
+    pub dims: Option<Vec<Dim>>,
+}
+
+/// One declared dimension.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Dim {
+    /// A number.
+    Size(i64),
+    /// A name, e.g. `batch`.
+    Name(String),
+    /// Neither.
+    Unknown,
+}
+
+impl OnnxModel {
+    /// Decodes a whole file.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut reader = Reader::new(bytes, 0);
+        let (mut producer, mut version) = (String::new(), String::new());
+        let mut opsets = Vec::new();
+        let mut graph = None;
+        while let Some(field) = reader.next()? {
+            match field.number {
+                2 => producer = field.text(NAME_BYTES_MAX)?.to_owned(),
+                3 => version = field.text(NAME_BYTES_MAX)?.to_owned(),
+                7 => graph = Some(Graph::decode(field.message()?)?),
+                8 => {
+                    limit(opsets.len(), FAN_MAX, "opset imports", &field)?;
+                    opsets.push(decode_opset(field.message()?)?);
+                }
+                _ => {}
+            }
+        }
+        let graph = graph.ok_or(DecodeError::NoGraph)?;
+        let ours: Vec<i64> = opsets
+            .iter()
+            .filter(|(domain, _)| domain.is_empty() || domain == "ai.onnx")
+            .map(|&(_, version)| version)
+            .collect();
+        let &[opset] = ours.as_slice() else {
+            return Err(DecodeError::OpsetCount { count: ours.len() });
+        };
+        if !OPSETS.contains(&opset) {
+            return Err(DecodeError::Opset { version: opset });
+        }
+        let producer = format!("{producer} {version}").trim().to_owned();
+        graph.check(opset, producer)
+    }
+}
+
+#[derive(Default)]
+struct Graph {
+    nodes: Vec<OnnxNode>,
+    initializers: Vec<OnnxTensor>,
+    inputs: Vec<OnnxValueInfo>,
+    outputs: Vec<OnnxValueInfo>,
+}
+
+impl Graph {
+    fn decode(mut reader: Reader<'_>) -> Result<Self, DecodeError> {
+        let mut graph = Self::default();
+        while let Some(field) = reader.next()? {
+            match field.number {
+                1 => {
+                    limit(graph.nodes.len(), NODES_MAX, "nodes", &field)?;
+                    let mut node = decode_node(field.message()?)?;
+                    if node.name.is_empty() {
+                        node.name = format!("#{}", graph.nodes.len());
+                    }
+                    graph.nodes.push(node);
+                }
+                5 => {
+                    limit(graph.initializers.len(), NODES_MAX, "initializers", &field)?;
+                    graph.initializers.push(decode_tensor(field.message()?)?);
+                }
+                11 => {
+                    limit(graph.inputs.len(), NODES_MAX, "inputs", &field)?;
+                    graph.inputs.push(decode_value_info(field.message()?)?);
+                }
+                12 => {
+                    limit(graph.outputs.len(), FAN_MAX, "outputs", &field)?;
+                    graph.outputs.push(decode_value_info(field.message()?)?);
+                }
+                _ => {}
+            }
+        }
+        Ok(graph)
+    }
+
+    /// Names are unique, and every node reads only what stands before it: no cycle can exist.
+    fn check(mut self, opset: i64, producer: String) -> Result<OnnxModel, DecodeError> {
+        let mut known: HashSet<&str> = HashSet::new();
+        for tensor in &self.initializers {
+            define(&mut known, &tensor.name)?;
+        }
+        let constants = known.clone();
+        for input in &self.inputs {
+            // IR version 3 and older list constants among the inputs, too.
+            if !constants.contains(input.name.as_str()) {
+                define(&mut known, &input.name)?;
+            }
+        }
+        for node in &self.nodes {
+            for input in node.inputs.iter().filter(|name| !name.is_empty()) {
+                if !known.contains(input.as_str()) {
+                    return Err(DecodeError::NotSorted {
+                        node: node.name.clone(),
+                        op: node.op.clone(),
+                        input: input.clone(),
+                    });
+                }
+            }
+            for output in node.outputs.iter().filter(|name| !name.is_empty()) {
+                define(&mut known, output)?;
+            }
+        }
+        let constants: HashSet<String> = constants.into_iter().map(str::to_owned).collect();
+        self.inputs.retain(|input| !constants.contains(&input.name));
+        Ok(OnnxModel {
+            opset,
+            producer,
+            nodes: self.nodes,
+            initializers: self.initializers,
+            inputs: self.inputs,
+            outputs: self.outputs,
+        })
+    }
+}
+
+fn define<'a>(known: &mut HashSet<&'a str>, name: &'a str) -> Result<(), DecodeError> {
+    if known.insert(name) {
+        return Ok(());
+    }
+    Err(DecodeError::DuplicateName {
+        name: name.to_owned(),
+    })
+}
+
+fn limit(
+    count: usize,
+    limit: usize,
+    what: &'static str,
+    field: &Field<'_>,
+) -> Result<(), DecodeError> {
+    if count < limit {
+        return Ok(());
+    }
+    Err(DecodeError::TooMany {
+        offset: field.offset,
+        what,
+        limit,
+    })
+}
+
+fn decode_opset(mut reader: Reader<'_>) -> Result<(String, i64), DecodeError> {
+    let (mut domain, mut version) = (String::new(), 0);
+    while let Some(field) = reader.next()? {
+        match field.number {
+            1 => domain = field.text(NAME_BYTES_MAX)?.to_owned(),
+            2 => version = field.int64()?,
+            _ => {}
+        }
+    }
+    Ok((domain, version))
+}
+
+fn decode_node(mut reader: Reader<'_>) -> Result<OnnxNode, DecodeError> {
+    let mut node = OnnxNode::default();
+    while let Some(field) = reader.next()? {
+        match field.number {
+            1 => {
+                limit(node.inputs.len(), FAN_MAX, "inputs of one node", &field)?;
+                node.inputs.push(field.text(NAME_BYTES_MAX)?.to_owned());
+            }
+            2 => {
+                limit(node.outputs.len(), FAN_MAX, "outputs of one node", &field)?;
+                node.outputs.push(field.text(NAME_BYTES_MAX)?.to_owned());
+            }
+            3 => node.name = field.text(NAME_BYTES_MAX)?.to_owned(),
+            4 => node.op = field.text(NAME_BYTES_MAX)?.to_owned(),
+            5 => {
+                limit(
+                    node.attributes.len(),
+                    FAN_MAX,
+                    "attributes of one node",
+                    &field,
+                )?;
+                node.attributes.push(decode_attribute(field.message()?)?);
+            }
+            7 => node.domain = field.text(NAME_BYTES_MAX)?.to_owned(),
+            _ => {}
+        }
+    }
+    Ok(node)
+}
+
+fn decode_attribute(mut reader: Reader<'_>) -> Result<Attribute, DecodeError> {
+    let mut name = String::new();
+    let (mut float, mut int, mut text) = (0.0, 0, String::new());
+    let mut tensor = None;
+    let (mut floats, mut ints) = (Vec::new(), Vec::new());
+    let mut kind = 0;
+    while let Some(field) = reader.next()? {
+        match field.number {
+            1 => name = field.text(NAME_BYTES_MAX)?.to_owned(),
+            2 => float = field.float()?,
+            3 => int = field.int64()?,
+            // A text attribute may be anything (a doc string, a pickle): cut, never refused.
+            4 => {
+                let bytes = field.bytes()?;
+                let kept = &bytes[..bytes.len().min(NAME_BYTES_MAX)];
+                text = String::from_utf8_lossy(kept).into_owned();
+            }
+            5 => tensor = Some(decode_tensor(field.message()?)?),
+            7 => field.floats(&mut floats, ELEMENTS_MAX)?,
+            8 => field.int64s(&mut ints, ELEMENTS_MAX)?,
+            20 => kind = field.int64()?,
+            _ => {}
+        }
+    }
+    let value = match (kind, tensor) {
+        (1, _) => AttributeValue::Float(float),
+        (2, _) => AttributeValue::Int(int),
+        (3, _) => AttributeValue::Text(text),
+        (4, Some(tensor)) => AttributeValue::Tensor(tensor),
+        (6, _) => AttributeValue::Floats(floats),
+        (7, _) => AttributeValue::Ints(ints),
+        (other, _) => AttributeValue::Other(other),
+    };
+    Ok(Attribute { name, value })
+}
+
+fn decode_value_info(mut reader: Reader<'_>) -> Result<OnnxValueInfo, DecodeError> {
+    let mut info = OnnxValueInfo::default();
+    while let Some(field) = reader.next()? {
+        match field.number {
+            1 => info.name = field.text(NAME_BYTES_MAX)?.to_owned(),
+            // TypeProto { tensor_type = 1 }
+            2 => {
+                let mut kind = field.message()?;
+                while let Some(field) = kind.next()? {
+                    if field.number == 1 {
+                        decode_tensor_type(field.message()?, &mut info)?;
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(info)
+}
+
+fn decode_tensor_type(mut reader: Reader<'_>, info: &mut OnnxValueInfo) -> Result<(), DecodeError> {
+    while let Some(field) = reader.next()? {
+        match field.number {
+            1 => info.element_type = field.int64()?,
+            // TensorShapeProto { repeated Dimension dim = 1 }
+            2 => {
+                let mut shape = field.message()?;
+                let mut dims = Vec::new();
+                while let Some(field) = shape.next()? {
+                    if field.number == 1 {
+                        limit(dims.len(), RANK_MAX, "dimensions of one value", &field)?;
+                        dims.push(decode_dim(field.message()?)?);
+                    }
+                }
+                info.dims = Some(dims);
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn decode_dim(mut reader: Reader<'_>) -> Result<Dim, DecodeError> {
+    let mut dim = Dim::Unknown;
+    while let Some(field) = reader.next()? {
+        match field.number {
+            1 => dim = Dim::Size(field.int64()?),
+            2 => {
+                let name = field.text(NAME_BYTES_MAX)?;
+                dim = if name.is_empty() {
+                    Dim::Unknown
+                } else {
+                    Dim::Name(name.to_owned())
+                };
+            }
+            _ => {}
+        }
+    }
+    Ok(dim)
+}

@@ -1,0 +1,278 @@
+//! ONNX `TensorProto`: constants as `f32` or `i64` elements in row-major order.
+//!
+//! Half and double precision become `f32`, all integers become `i64`: the importer computes with
+//! these two only. Memory is bounded by eight times the bytes of the file.
+
+use super::error::DecodeError;
+use super::wire::Reader;
+use super::{ELEMENTS_MAX, NAME_BYTES_MAX, RANK_MAX};
+
+/// A constant of the model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OnnxTensor {
+    /// Name; empty inside an attribute.
+    pub name: String,
+    /// Dimensions, outermost first; empty for a scalar.
+    pub dims: Vec<usize>,
+    /// Elements in row-major order, as many as the product of `dims`.
+    pub elements: Elements,
+}
+
+/// Elements of a constant.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Elements {
+    /// From FLOAT, FLOAT16, BFLOAT16, DOUBLE.
+    Float(Vec<f32>),
+    /// From INT64, INT32, UINT8, INT8, BOOL.
+    Int(Vec<i64>),
+}
+
+impl Elements {
+    fn len(&self) -> usize {
+        match self {
+            Self::Float(values) => values.len(),
+            Self::Int(values) => values.len(),
+        }
+    }
+}
+
+/// Element types of `TensorProto.DataType`, as far as ONNX names them.
+const TYPE_NAMES: [&str; 17] = [
+    "UNDEFINED",
+    "FLOAT",
+    "UINT8",
+    "INT8",
+    "UINT16",
+    "INT16",
+    "INT32",
+    "INT64",
+    "STRING",
+    "BOOL",
+    "FLOAT16",
+    "DOUBLE",
+    "UINT32",
+    "UINT64",
+    "COMPLEX64",
+    "COMPLEX128",
+    "BFLOAT16",
+];
+
+#[derive(Default)]
+struct Raw<'a> {
+    name: String,
+    dims: Vec<i64>,
+    data_type: i64,
+    floats: Vec<f32>,
+    doubles: Vec<f64>,
+    ints: Vec<i64>,
+    raw: Option<&'a [u8]>,
+    external: bool,
+}
+
+/// Reads one `TensorProto`.
+pub(super) fn decode_tensor(mut reader: Reader<'_>) -> Result<OnnxTensor, DecodeError> {
+    let mut t = Raw::default();
+    while let Some(field) = reader.next()? {
+        match field.number {
+            1 => field.int64s(&mut t.dims, 64)?,
+            2 => t.data_type = field.int64()?,
+            4 => field.floats(&mut t.floats, ELEMENTS_MAX)?,
+            5 | 7 => field.int64s(&mut t.ints, ELEMENTS_MAX)?,
+            8 => t.name = field.text(NAME_BYTES_MAX)?.to_owned(),
+            9 => t.raw = Some(field.bytes()?),
+            10 => field.doubles(&mut t.doubles, ELEMENTS_MAX)?,
+            13 => t.external = true,
+            14 => t.external |= field.int64()? == 1,
+            _ => {}
+        }
+    }
+    if t.external {
+        return Err(DecodeError::ExternalData { name: t.name });
+    }
+    let dims = shape(&t)?;
+    let needed = dims.iter().product();
+    let element = usize::try_from(t.data_type)
+        .ok()
+        .and_then(|code| TYPE_NAMES.get(code).copied())
+        .unwrap_or("unknown");
+    let elements = elements(&t, element)?;
+    if elements.len() != needed {
+        return Err(DecodeError::TensorLength {
+            name: t.name,
+            dims: t.dims,
+            element,
+            needed,
+            found: elements.len(),
+        });
+    }
+    Ok(OnnxTensor {
+        name: t.name,
+        dims,
+        elements,
+    })
+}
+
+fn shape(t: &Raw<'_>) -> Result<Vec<usize>, DecodeError> {
+    let refuse = || DecodeError::TensorShape {
+        name: t.name.clone(),
+        dims: t.dims.clone(),
+        rank_max: RANK_MAX,
+        elements_max: ELEMENTS_MAX,
+    };
+    if t.dims.len() > RANK_MAX {
+        return Err(refuse());
+    }
+    let mut product = 1_usize;
+    let mut dims = Vec::with_capacity(t.dims.len());
+    for &dim in &t.dims {
+        let dim = usize::try_from(dim)
+            .ok()
+            .filter(|&d| d <= ELEMENTS_MAX)
+            .ok_or_else(refuse)?;
+        product = product
+            .checked_mul(dim)
+            .filter(|&p| p <= ELEMENTS_MAX)
+            .ok_or_else(refuse)?;
+        dims.push(dim);
+    }
+    Ok(dims)
+}
+
+fn elements(t: &Raw<'_>, element: &'static str) -> Result<Elements, DecodeError> {
+    let typed = !(t.floats.is_empty() && t.doubles.is_empty() && t.ints.is_empty());
+    if let Some(raw) = t.raw {
+        if typed {
+            return Err(DecodeError::TensorTwice {
+                name: t.name.clone(),
+            });
+        }
+        return from_raw(t, raw, element);
+    }
+    Ok(match element {
+        "FLOAT" => Elements::Float(t.floats.clone()),
+        "DOUBLE" => Elements::Float(t.doubles.iter().map(|&v| narrow(v)).collect()),
+        "FLOAT16" => Elements::Float(t.ints.iter().map(|&v| half(low16(v))).collect()),
+        "BFLOAT16" => Elements::Float(t.ints.iter().map(|&v| brain(low16(v))).collect()),
+        "INT64" | "INT32" | "UINT8" | "INT8" | "BOOL" => Elements::Int(t.ints.clone()),
+        _ => return Err(unsupported(t, element)),
+    })
+}
+
+fn from_raw(t: &Raw<'_>, raw: &[u8], element: &'static str) -> Result<Elements, DecodeError> {
+    let width = match element {
+        "FLOAT" | "INT32" => 4,
+        "FLOAT16" | "BFLOAT16" => 2,
+        "DOUBLE" | "INT64" => 8,
+        "UINT8" | "INT8" | "BOOL" => 1,
+        _ => return Err(unsupported(t, element)),
+    };
+    if !raw.len().is_multiple_of(width) {
+        return Err(DecodeError::TensorLength {
+            name: t.name.clone(),
+            dims: t.dims.clone(),
+            element,
+            needed: raw.len().div_ceil(width),
+            found: raw.len() / width,
+        });
+    }
+    let two = || {
+        raw.as_chunks::<2>()
+            .0
+            .iter()
+            .map(|&b| u16::from_le_bytes(b))
+    };
+    let four = || raw.as_chunks::<4>().0.iter();
+    let eight = || raw.as_chunks::<8>().0.iter();
+    Ok(match element {
+        "FLOAT" => Elements::Float(four().map(|&b| f32::from_le_bytes(b)).collect()),
+        "DOUBLE" => Elements::Float(eight().map(|&b| narrow(f64::from_le_bytes(b))).collect()),
+        "FLOAT16" => Elements::Float(two().map(half).collect()),
+        "BFLOAT16" => Elements::Float(two().map(brain).collect()),
+        "INT32" => Elements::Int(four().map(|&b| i64::from(i32::from_le_bytes(b))).collect()),
+        "INT64" => Elements::Int(eight().map(|&b| i64::from_le_bytes(b)).collect()),
+        "INT8" => Elements::Int(raw.iter().map(|&b| i64::from(b.cast_signed())).collect()),
+        _ => Elements::Int(raw.iter().map(|&b| i64::from(b)).collect()),
+    })
+}
+
+fn unsupported(t: &Raw<'_>, element: &'static str) -> DecodeError {
+    DecodeError::TensorType {
+        name: t.name.clone(),
+        code: t.data_type,
+        element,
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "weights are kept in single precision"
+)]
+fn narrow(value: f64) -> f32 {
+    value as f32
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "half precision travels in the low 16 bits of int32_data"
+)]
+fn low16(value: i64) -> u16 {
+    value as u16
+}
+
+fn brain(bits: u16) -> f32 {
+    f32::from_bits(u32::from(bits) << 16)
+}
+
+/// IEEE-754 half to single precision, exactly.
+pub(crate) fn half(bits: u16) -> f32 {
+    let sign = u32::from(bits >> 15) << 31;
+    let exponent = u32::from(bits >> 10) & 0x1f;
+    let fraction = u32::from(bits) & 0x3ff;
+    match exponent {
+        // Zero and subnormals: fraction * 2^-24, which single precision holds exactly.
+        0 => {
+            let magnitude = f32::from(bits & 0x3ff) * f32::from_bits(0x3380_0000);
+            f32::from_bits(magnitude.to_bits() | sign)
+        }
+        0x1f => f32::from_bits(sign | 0x7f80_0000 | fraction << 13),
+        _ => f32::from_bits(sign | (exponent + 112) << 23 | fraction << 13),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_precision_is_widened_exactly() {
+        for (bits, value) in [
+            (0x3c00, 1.0_f32),
+            (0xc000, -2.0),
+            (0x7bff, 65504.0),
+            (0x0001, 5.960_464_5e-8),
+            (0x0400, 6.103_515_6e-5),
+            (0x3555, 0.333_251_95),
+        ] {
+            assert_eq!(half(bits).to_bits(), value.to_bits(), "{bits:#x}");
+        }
+        assert!(half(0x7e00).is_nan());
+        assert_eq!(half(0xfc00), f32::NEG_INFINITY);
+    }
+
+    #[test]
+    fn a_huge_shape_without_data_is_refused_before_any_allocation() {
+        // dims = [2^62, 2^62], data_type = FLOAT
+        let mut bytes = Vec::new();
+        for _ in 0..2 {
+            bytes.push(0x08);
+            bytes.extend([0x80; 8]);
+            bytes.push(0x40);
+        }
+        bytes.extend([0x10, 1]);
+        assert!(matches!(
+            decode_tensor(Reader::new(&bytes, 0)),
+            Err(DecodeError::TensorShape { .. })
+        ));
+    }
+}
