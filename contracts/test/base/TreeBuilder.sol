@@ -38,10 +38,10 @@ library TreeBuilder {
         for (uint256 level = 0; level < depth(leaves.length); ++level) {
             uint256 previous = type(uint256).max;
             for (uint256 i = 0; i < indices.length; ++i) {
-                uint256 at_ = indices[i] >> level;
-                if (at_ == previous) continue;
-                previous = at_;
-                uint256 other = at_ ^ 1;
+                uint256 place = indices[i] >> level;
+                if (place == previous) continue;
+                previous = place;
+                uint256 other = place ^ 1;
                 if (contains(indices, level, other) || leaves.length <= other << level) continue;
                 out[count++] = entry(leaves, level, other);
             }

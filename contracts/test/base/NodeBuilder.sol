@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.37;
+
+import {Opening} from "../../src/interfaces/ILeaf.sol";
+import {TreeBuilder} from "./TreeBuilder.sol";
+
+/// @title Node leaves, tensors and openings for tests, written straight from page 1.
+library NodeBuilder {
+    struct Window {
+        uint16 kh;
+        uint16 kw;
+        uint16 strideH;
+        uint16 strideW;
+        uint16 top;
+        uint16 left;
+        uint16 bottom;
+        uint16 right;
+        uint16 dilationH;
+        uint16 dilationW;
+    }
+
+    function square(uint16 kernel, uint16 stride, uint16 pad) internal pure returns (Window memory) {
+        return Window(kernel, kernel, stride, stride, pad, pad, pad, pad, 1, 1);
+    }
+
+    function window(Window memory w) internal pure returns (bytes memory) {
+        return abi.encodePacked(
+            w.kh, w.kw, w.strideH, w.strideW, w.top, w.left, w.bottom, w.right, w.dilationH, w.dilationW
+        );
+    }
+
+    /// A constant dimension.
+    function dim(uint32 extent) internal pure returns (bytes memory) {
+        return abi.encodePacked(uint32(0), extent);
+    }
+
+    /// scale * symbol + offset.
+    function dim(uint8 symbol, uint24 scale, int32 offset) internal pure returns (bytes memory) {
+        return abi.encodePacked(symbol, scale, offset);
+    }
+
+    function tail(uint8 addend, int32 lo, int32 hi, bool table) internal pure returns (bytes memory) {
+        return abi.encodePacked(addend, lo, hi, table ? uint8(1) : uint8(0));
+    }
+
+    function leaf(
+        uint8 op,
+        uint8 dtype,
+        uint64 macs,
+        uint32[] memory inputs,
+        bytes32[] memory tensorRoots,
+        bytes memory parameters
+    ) internal pure returns (bytes memory out) {
+        out = abi.encodePacked(op, dtype, uint8(inputs.length), uint8(tensorRoots.length), macs);
+        for (uint256 i = 0; i < inputs.length; ++i) {
+            out = abi.encodePacked(out, inputs[i]);
+        }
+        for (uint256 i = 0; i < tensorRoots.length; ++i) {
+            out = abi.encodePacked(out, tensorRoots[i]);
+        }
+        out = abi.encodePacked(out, parameters);
+    }
+
+    /// Bias, M, A, s of each of `channels` output channels.
+    function constants(uint256 channels, int32 bias, int32 m, int32 a, int32 s) internal pure returns (bytes memory out) {
+        for (uint256 i = 0; i < channels; ++i) {
+            out = abi.encodePacked(out, bias, m, a, s);
+        }
+    }
+
+    /// Pseudo-random bytes, none of them 0x80.
+    function noise(uint256 length, uint256 seed) internal pure returns (bytes memory data) {
+        data = new bytes(length);
+        bytes32 word;
+        for (uint256 i = 0; i < length; ++i) {
+            if (i % 32 == 0) word = keccak256(abi.encode(seed, i));
+            data[i] = word[i % 32] == 0x80 ? bytes1(0x7f) : word[i % 32];
+        }
+    }
+
+    /// The opening of the given tiles (increasing) of a tensor.
+    function open(bytes memory tensor, uint256[] memory indices) internal pure returns (Opening memory o) {
+        for (uint256 i = 0; i < indices.length; ++i) {
+            o.tiles = abi.encodePacked(o.tiles, TreeBuilder.slice(tensor, 512 * indices[i], 512));
+        }
+        o.siblings = indices.length == 0
+            ? new bytes32[](0)
+            : TreeBuilder.siblings(TreeBuilder.tiles(tensor), indices);
+    }
+
+    /// The opening of the tiles that `length` contiguous bytes lie in.
+    function openRun(bytes memory tensor, uint256 from, uint256 length) internal pure returns (Opening memory) {
+        uint256 first = from / 512;
+        uint256[] memory indices = new uint256[]((from + length - 1) / 512 - first + 1);
+        for (uint256 i = 0; i < indices.length; ++i) {
+            indices[i] = first + i;
+        }
+        return open(tensor, indices);
+    }
+
+    function root(bytes memory tensor) internal pure returns (bytes32) {
+        return TreeBuilder.root(TreeBuilder.tiles(tensor));
+    }
+
+    function list(uint32 a) internal pure returns (uint32[] memory out) {
+        out = new uint32[](1);
+        out[0] = a;
+    }
+
+    function list(uint32 a, uint32 b) internal pure returns (uint32[] memory out) {
+        out = new uint32[](2);
+        (out[0], out[1]) = (a, b);
+    }
+
+    function roots(bytes memory a, bytes memory b) internal pure returns (bytes32[] memory out) {
+        out = new bytes32[](2);
+        (out[0], out[1]) = (root(a), root(b));
+    }
+
+    function roots(bytes memory a, bytes memory b, bytes memory c) internal pure returns (bytes32[] memory out) {
+        out = new bytes32[](3);
+        (out[0], out[1], out[2]) = (root(a), root(b), root(c));
+    }
+}
