@@ -1,1 +1,28 @@
-//! Placeholder.
+//! Runs a checked program fast, with the bits of the interpreter.
+//!
+//! * What: [`Plan`] packs weights and lays out memory once; [`Session`] runs samples or batches
+//!   without allocating, on any number of threads; [`Trace`] holds every node's output and root.
+//! * When: wherever an answer is made or checked again. The meaning of operators is in the
+//!   interpreter; an engine is never trusted, it is tested equal.
+//! * Key types: [`Plan`], [`Session`], [`Trace`], [`Elements`] and [`ElementsMut`].
+//! * One sample is one run of the steps; a batch is cut over threads by samples and one large node
+//!   by rows. Neither changes an operand of any element, so the bits cannot depend on the cut.
+//! * Related crates: `kernels` (instruction sets, threads), `ir` (programs), `commit` (trees).
+
+#![forbid(unsafe_code)]
+
+mod elements;
+mod error;
+mod layout;
+mod plan;
+mod session;
+mod step;
+mod storage;
+mod trace;
+
+pub use elements::{Elements, ElementsMut};
+pub use error::{PlanError, RunError};
+pub use plan::Plan;
+pub use selfsame_kernels::{InstructionSet, Kernel, KernelError};
+pub use session::Session;
+pub use trace::Trace;

@@ -1,0 +1,174 @@
+//! Where every node's output lives: its grid, its halo, and its slot among the reused buffers.
+//!
+//! An output is stored with the largest padding that a convolution wants to read around it, so
+//! that no convolution copies or tests its input. A consumer that sees another shape (a view)
+//! reads the same bytes where they are dense, else a copy. Slots are reused between tensors of
+//! the same element type and grid only: then the halo, written once, is never dirtied.
+
+use selfsame_ir::{CheckedProgram, DType, DimError, DimValues, Node, Op, Window};
+use selfsame_kernels::{Grid, GridError};
+
+use crate::error::PlanError;
+
+/// Height, width, channels.
+pub(crate) type Dims = [usize; 3];
+
+/// How a consumer sees one of its inputs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Need {
+    /// Shape; `None` if the flat sequence is meant.
+    pub(crate) dims: Option<Dims>,
+    /// Padding that is read: top, left, bottom, right.
+    pub(crate) halo: [usize; 4],
+}
+
+/// How a node's output is stored.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    pub(crate) dtype: DType,
+    pub(crate) grid: Grid,
+}
+
+fn size(extent: u32) -> usize {
+    extent as usize
+}
+
+/// Shape of a node's output as its kernel writes it.
+fn written(node: &Node, shape: &[u32]) -> Dims {
+    match (&node.op, shape) {
+        (Op::Conv(_) | Op::MaxPool(_) | Op::AvgPool(_), &[h, w, c]) => [size(h), size(w), size(c)],
+        (Op::MatMul(_), &[rows, outputs]) => [size(rows), 1, size(outputs)],
+        _ => [1, 1, shape.iter().map(|&extent| size(extent)).product()],
+    }
+}
+
+/// How `node` sees its input `slot`.
+pub(crate) fn need(
+    node: &Node,
+    slot: usize,
+    output: Dims,
+    values: &DimValues,
+) -> Result<Need, DimError> {
+    if slot == 1 {
+        return Ok(Need {
+            dims: Some(output),
+            halo: [0; 4],
+        });
+    }
+    let (height, width, channels, halo) = match &node.op {
+        Op::Input(_) | Op::Transpose(_) => {
+            return Ok(Need {
+                dims: None,
+                halo: [0; 4],
+            });
+        }
+        Op::MatMul(op) => {
+            let dims = [size(op.rows.at(values)?), 1, size(op.row_elements)];
+            return Ok(Need {
+                dims: Some(dims),
+                halo: [0; 4],
+            });
+        }
+        Op::Conv(op) => (op.height, op.width, op.channels, padding(&op.window)),
+        Op::MaxPool(op) => (op.height, op.width, op.channels, [0; 4]),
+        Op::AvgPool(op) => (op.height, op.width, op.channels, [0; 4]),
+    };
+    let dims = [
+        size(height.at(values)?),
+        size(width.at(values)?),
+        size(channels),
+    ];
+    Ok(Need {
+        dims: Some(dims),
+        halo,
+    })
+}
+
+fn padding(window: &Window) -> [usize; 4] {
+    window.pad.map(usize::from)
+}
+
+/// The place of every node's output.
+pub(crate) fn places(
+    program: &CheckedProgram,
+    values: &DimValues,
+) -> Result<Vec<Place>, PlanError> {
+    let shapes = program.shapes(values)?;
+    let nodes = program.nodes();
+    let mut dims: Vec<Dims> = nodes
+        .iter()
+        .zip(&shapes)
+        .map(|(node, shape)| written(node, shape))
+        .collect();
+    let mut halos = vec![[0_usize; 4]; nodes.len()];
+    // INPUT is stored as its first consumer sees it.
+    let first = nodes
+        .iter()
+        .enumerate()
+        .find(|(_, node)| node.inputs.first() == Some(&0));
+    if let Some((index, node)) = first
+        && let Some(seen) = need(node, 0, dims[index], values)?.dims
+    {
+        dims[0] = seen;
+    }
+    for (index, node) in nodes.iter().enumerate() {
+        for (slot, &input) in node.inputs.iter().enumerate() {
+            let need = need(node, slot, dims[index], values)?;
+            let source = input as usize;
+            // A transposition writes the flat sequence.
+            let is_flat = matches!(nodes[source].op, Op::Transpose(_));
+            if need.dims == Some(dims[source]) && !is_flat {
+                for (halo, wanted) in halos[source].iter_mut().zip(need.halo) {
+                    *halo = wanted.max(*halo);
+                }
+            }
+        }
+    }
+    let place = |(index, node): (usize, &Node)| {
+        let grid = grid(dims[index], halos[index]);
+        let grid = grid.map_err(|error| PlanError::Grid { node: index, error })?;
+        Ok(Place {
+            dtype: node.dtype,
+            grid,
+        })
+    };
+    nodes.iter().enumerate().map(place).collect()
+}
+
+/// A grid of `dims` with a halo.
+pub(crate) fn grid([height, width, channels]: Dims, halo: [usize; 4]) -> Result<Grid, GridError> {
+    Grid::new(height, width, channels, halo)
+}
+
+/// The shape of a grid.
+pub(crate) fn dims(grid: &Grid) -> Dims {
+    [grid.height(), grid.width(), grid.channels()]
+}
+
+/// Gives out slots; one that was given back is reused for the same type and grid.
+#[derive(Debug, Default)]
+pub(crate) struct Slots {
+    places: Vec<Place>,
+    free: Vec<usize>,
+}
+
+impl Slots {
+    pub(crate) fn take(&mut self, place: Place) -> usize {
+        let fits = |&slot: &usize| {
+            self.places[slot].dtype == place.dtype && self.places[slot].grid == place.grid
+        };
+        if let Some(at) = self.free.iter().position(fits) {
+            return self.free.swap_remove(at);
+        }
+        self.places.push(place);
+        self.places.len() - 1
+    }
+
+    pub(crate) fn give_back(&mut self, slot: usize) {
+        self.free.push(slot);
+    }
+
+    pub(crate) fn into_places(self) -> Vec<Place> {
+        self.places
+    }
+}

@@ -1,0 +1,346 @@
+//! A plan: packed weights, steps and the memory layout of one program on one kernel.
+
+use selfsame_ir::{AvgPool, CheckedProgram, Conv, DType, DimValues, MatMul, Node, Op, Window};
+use selfsame_kernels::{Average, Grid, Kernel, Linear, LinearSpec, PoolSpec};
+
+use crate::error::PlanError;
+use crate::layout::{self, Dims, Need, Place, Slots};
+use crate::step::{Step, Work, addend_max};
+
+/// Everything about a program that does not change from sample to sample.
+#[derive(Debug)]
+pub struct Plan {
+    pub(crate) kernel: Kernel,
+    pub(crate) steps: Vec<Step>,
+    /// Place of each slot.
+    pub(crate) slots: Vec<Place>,
+    /// Place of each node's output.
+    pub(crate) places: Vec<Place>,
+    pub(crate) input_slot: usize,
+    pub(crate) output_slot: usize,
+    pub(crate) output_node: usize,
+    macs: u64,
+}
+
+impl Plan {
+    /// Packs `program` at the given symbol values for `kernel`.
+    pub fn new(
+        program: &CheckedProgram,
+        values: &DimValues,
+        kernel: Kernel,
+    ) -> Result<Self, PlanError> {
+        let places = layout::places(program, values)?;
+        let output_node = program.program().output as usize;
+        let mut builder = Builder {
+            kernel,
+            values,
+            slots: Slots::default(),
+            slot_of: Vec::with_capacity(places.len()),
+            steps: Vec::new(),
+            places: &places,
+        };
+        let last_use = last_uses(program);
+        for (index, node) in program.nodes().iter().enumerate() {
+            builder.node(index, node)?;
+            // A slot is free again after the last node that reads it; outputs nobody reads at once.
+            for (source, &last) in last_use.iter().enumerate().take(index + 1) {
+                if last == index && source != output_node {
+                    let slot = builder.slot_of[source];
+                    builder.slots.give_back(slot);
+                }
+            }
+        }
+        let (slot_of, steps, slots) = (builder.slot_of, builder.steps, builder.slots);
+        let macs = steps.iter().map(|step| match &step.work {
+            Work::Linear { linear, .. } => linear.macs(),
+            Work::MaxPool { .. }
+            | Work::AveragePool { .. }
+            | Work::Transpose { .. }
+            | Work::Copy { .. } => 0,
+        });
+        Ok(Self {
+            kernel,
+            macs: macs.sum(),
+            steps,
+            slots: slots.into_places(),
+            input_slot: slot_of[0],
+            output_slot: slot_of[output_node],
+            output_node,
+            places,
+        })
+    }
+
+    /// The kernel that the weights are packed for.
+    pub fn kernel(&self) -> Kernel {
+        self.kernel
+    }
+
+    /// Element type and number of elements of one input sample.
+    pub fn input(&self) -> (DType, usize) {
+        let place = &self.places[0];
+        (place.dtype, place.grid.element_count())
+    }
+
+    /// Element type and number of elements of one output sample.
+    pub fn output(&self) -> (DType, usize) {
+        let place = &self.places[self.output_node];
+        (place.dtype, place.grid.element_count())
+    }
+
+    /// Number of nodes, INPUT included.
+    pub fn node_count(&self) -> usize {
+        self.places.len()
+    }
+
+    /// Bytes of all buffers of one workspace.
+    pub fn workspace_bytes(&self) -> usize {
+        let bytes = |place: &Place| place.grid.len() * place.dtype.size() as usize;
+        self.slots.iter().map(bytes).sum()
+    }
+
+    /// Multiply-accumulates of one sample in linear nodes.
+    pub fn macs(&self) -> u64 {
+        self.macs
+    }
+}
+
+/// For each node the last node that reads it, or itself.
+fn last_uses(program: &CheckedProgram) -> Vec<usize> {
+    let mut last: Vec<usize> = (0..program.nodes().len()).collect();
+    for (index, node) in program.nodes().iter().enumerate() {
+        for &input in &node.inputs {
+            last[input as usize] = index;
+        }
+    }
+    last
+}
+
+struct Builder<'a> {
+    kernel: Kernel,
+    values: &'a DimValues,
+    slots: Slots,
+    /// Slot of each node so far.
+    slot_of: Vec<usize>,
+    steps: Vec<Step>,
+    places: &'a [Place],
+}
+
+impl Builder<'_> {
+    fn node(&mut self, index: usize, node: &Node) -> Result<(), PlanError> {
+        let place = self.places[index];
+        let output = layout::dims(&place.grid);
+        let mut operands = Vec::new();
+        let mut copies = Vec::new();
+        for (slot, &source) in node.inputs.iter().enumerate() {
+            let need = layout::need(node, slot, output, self.values)?;
+            let (operand, is_copy) = self.operand(index, source as usize, need)?;
+            if is_copy {
+                copies.push(operand.0);
+            }
+            operands.push(operand);
+        }
+        let output_slot = self.slots.take(place);
+        self.slot_of.push(output_slot);
+        if let Some(&(input, grid)) = operands.first() {
+            let addend = operands.get(1).copied();
+            let work = self.work(index, node, grid, place.grid, addend)?;
+            self.steps.push(Step {
+                work,
+                input,
+                output: output_slot,
+                node: Some(index),
+            });
+        }
+        for slot in copies {
+            self.slots.give_back(slot);
+        }
+        Ok(())
+    }
+
+    /// Slot and grid through which a node reads `source`, and whether that is a copy of its own.
+    fn operand(
+        &mut self,
+        node: usize,
+        source: usize,
+        need: Need,
+    ) -> Result<((usize, Grid), bool), PlanError> {
+        let Place { dtype, grid } = self.places[source];
+        let slot = self.slot_of[source];
+        let seen: Dims = need.dims.unwrap_or([1, 1, grid.element_count()]);
+        let is_wide_enough = grid
+            .halo()
+            .iter()
+            .zip(need.halo)
+            .all(|(&has, wants)| wants <= has);
+        if need.dims == Some(layout::dims(&grid)) && is_wide_enough {
+            return Ok(((slot, grid), false));
+        }
+        let view = layout::grid(seen, need.halo);
+        let view = view.map_err(|error| PlanError::Grid { node, error })?;
+        if grid.is_dense() && view.is_dense() {
+            return Ok(((slot, view), false));
+        }
+        let copy = self.slots.take(Place { dtype, grid: view });
+        let work = Work::Copy {
+            from: grid,
+            to: view,
+        };
+        self.steps.push(Step {
+            work,
+            input: slot,
+            output: copy,
+            node: None,
+        });
+        Ok(((copy, view), true))
+    }
+
+    fn work(
+        &self,
+        index: usize,
+        node: &Node,
+        input: Grid,
+        output: Grid,
+        addend: Option<(usize, Grid)>,
+    ) -> Result<Work, PlanError> {
+        Ok(match &node.op {
+            Op::Conv(op) => self.conv(index, op, input, output, addend)?,
+            Op::MatMul(op) => self.matmul(index, op, input, output, addend)?,
+            Op::MaxPool(op) => Work::MaxPool {
+                spec: pool(&op.window, input, output),
+            },
+            Op::AvgPool(op) => Work::AveragePool {
+                spec: pool(&op.window, input, output),
+                average: average(op),
+            },
+            Op::Transpose(op) => {
+                let shape = op.shape.iter().map(|dim| Ok(dim.at(self.values)? as usize));
+                Work::Transpose {
+                    shape: shape.collect::<Result<_, PlanError>>()?,
+                    permutation: op
+                        .permutation
+                        .iter()
+                        .map(|&axis| usize::from(axis))
+                        .collect(),
+                }
+            }
+            // INPUT has no inputs, so it never comes here; a copy onto itself would be harmless.
+            Op::Input(_) => Work::Copy {
+                from: input,
+                to: output,
+            },
+        })
+    }
+
+    fn conv(
+        &self,
+        index: usize,
+        op: &Conv,
+        input: Grid,
+        output: Grid,
+        addend: Option<(usize, Grid)>,
+    ) -> Result<Work, PlanError> {
+        let window = &op.window;
+        let pair = |axes: [u16; 2]| axes.map(usize::from);
+        let shape = Shape {
+            input,
+            output,
+            kernel: pair(window.kernel),
+            stride: pair(window.stride),
+            dilation: pair(window.dilation),
+            pad: [usize::from(window.pad[0]), usize::from(window.pad[1])],
+            groups: op.groups as usize,
+            channels: 0..op.channels as usize,
+        };
+        self.linear(index, &op.linear, &shape, addend)
+    }
+
+    fn matmul(
+        &self,
+        index: usize,
+        op: &MatMul,
+        input: Grid,
+        output: Grid,
+        addend: Option<(usize, Grid)>,
+    ) -> Result<Work, PlanError> {
+        let first = op.k_offset as usize;
+        let shape = Shape {
+            input,
+            output,
+            kernel: [1, 1],
+            stride: [1, 1],
+            dilation: [1, 1],
+            pad: [0, 0],
+            groups: 1,
+            channels: first..first + op.k_len as usize,
+        };
+        self.linear(index, &op.linear, &shape, addend)
+    }
+
+    fn linear(
+        &self,
+        index: usize,
+        op: &selfsame_ir::Linear,
+        shape: &Shape,
+        addend: Option<(usize, Grid)>,
+    ) -> Result<Work, PlanError> {
+        let constants: Vec<[i32; 4]> = op
+            .constants
+            .iter()
+            .map(|c| [c.bias, c.multiplier, c.addend_multiplier, c.shift])
+            .collect();
+        let spec = LinearSpec {
+            input: shape.input,
+            output: shape.output,
+            kernel: shape.kernel,
+            stride: shape.stride,
+            dilation: shape.dilation,
+            pad: shape.pad,
+            groups: shape.groups,
+            channel_offset: shape.channels.start,
+            channel_count: shape.channels.len(),
+            weights: &op.weights,
+            constants: &constants,
+            addend_max: op.addend.map_or(0, addend_max),
+            lo: op.low,
+            hi: op.high,
+            table: op.table.as_deref(),
+        };
+        let linear = Linear::new(self.kernel, &spec)
+            .map_err(|error| PlanError::Linear { node: index, error })?;
+        Ok(Work::Linear {
+            linear: Box::new(linear),
+            addend,
+        })
+    }
+}
+
+/// The geometry of a linear node.
+struct Shape {
+    input: Grid,
+    output: Grid,
+    kernel: [usize; 2],
+    stride: [usize; 2],
+    dilation: [usize; 2],
+    pad: [usize; 2],
+    groups: usize,
+    channels: std::ops::Range<usize>,
+}
+
+fn pool(window: &Window, input: Grid, output: Grid) -> PoolSpec {
+    PoolSpec {
+        input,
+        output,
+        kernel: window.kernel.map(usize::from),
+        stride: window.stride.map(usize::from),
+        pad: [usize::from(window.pad[0]), usize::from(window.pad[1])],
+    }
+}
+
+fn average(op: &AvgPool) -> Average {
+    Average {
+        multiplier: i32::from(op.multiplier),
+        shift: i32::from(op.shift),
+        lo: op.low,
+        hi: op.high,
+    }
+}

@@ -1,0 +1,259 @@
+//! A session runs samples on a plan: buffers and threads are made once, runs allocate nothing.
+
+use std::sync::Arc;
+
+use selfsame_ir::Tensor;
+use selfsame_kernels::{THREADS_MAX, ThreadPool};
+use selfsame_protocol::Hash;
+
+use crate::elements::{Elements, ElementsMut, zeros};
+use crate::error::RunError;
+use crate::plan::Plan;
+use crate::storage::Buffer;
+use crate::trace::{Hasher, Trace};
+
+/// Buffers for one sample at a time.
+#[derive(Debug)]
+struct Workspace {
+    buffers: Vec<Buffer>,
+}
+
+/// Runs samples of one plan on a fixed number of threads.
+#[derive(Debug)]
+pub struct Session {
+    plan: Arc<Plan>,
+    pool: ThreadPool,
+    /// One for each thread; the first one runs single samples.
+    workspaces: Vec<Workspace>,
+    hasher: Hasher,
+}
+
+/// The samples of one thread.
+struct Part<'a> {
+    workspace: &'a mut Workspace,
+    input: Elements<'a>,
+    output: ElementsMut<'a>,
+}
+
+impl Session {
+    /// A session on `threads` threads, the caller's included (brought into 1..=64).
+    pub fn new(plan: Arc<Plan>, threads: usize) -> Self {
+        let pool = ThreadPool::new(threads);
+        let workspaces = (0..pool.threads()).map(|_| Workspace::new(&plan)).collect();
+        Self {
+            plan,
+            pool,
+            workspaces,
+            hasher: Hasher::default(),
+        }
+    }
+
+    /// The plan.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Threads, the caller's included.
+    pub fn threads(&self) -> usize {
+        self.pool.threads()
+    }
+
+    /// Runs one sample or a batch: `input` and `output` hold as many whole samples each.
+    ///
+    /// A batch is cut over the threads by samples, a single sample by the rows of its large nodes;
+    /// the bits are the same for every cut. Allocates nothing.
+    pub fn run(&mut self, input: Elements, output: ElementsMut) -> Result<(), RunError> {
+        let samples = self.check(input, &output)?;
+        let (plan, pool) = (&*self.plan, &mut self.pool);
+        let mut output = output;
+        if samples == 1 {
+            let pool = (1 < pool.threads()).then_some(pool);
+            self.workspaces[0].run(plan, input, pool, |_, _| {});
+            self.workspaces[0].read_output(plan, output);
+            return Ok(());
+        }
+        let (input_len, output_len) = (plan.input().1, plan.output().1);
+        let part_samples = samples.div_ceil(pool.threads());
+        let mut parts: [Option<Part>; THREADS_MAX] = [const { None }; THREADS_MAX];
+        let mut count = 0;
+        for (part, workspace) in parts.iter_mut().zip(&mut self.workspaces) {
+            let first = count * part_samples;
+            if samples <= first {
+                break;
+            }
+            let part_len = part_samples.min(samples - first);
+            let (mine, rest) = output.split_first(part_len * output_len);
+            output = rest;
+            let input = input.part(first * input_len, part_len * input_len);
+            *part = Some(Part {
+                workspace,
+                input,
+                output: mine,
+            });
+            count += 1;
+        }
+        pool.for_each(&mut parts[..count], &|_, part: &mut Option<Part>| {
+            if let Some(part) = part {
+                part.run(plan, input_len, output_len);
+            }
+        });
+        Ok(())
+    }
+
+    /// Runs one sample and keeps everything.
+    pub fn trace(&mut self, input: &Tensor) -> Result<Trace, RunError> {
+        let mut node_tensors = Vec::with_capacity(self.plan.node_count());
+        let flip = self.plan.kernel().flip();
+        let plan = Arc::clone(&self.plan);
+        let node_roots = self.run_and_commit(input.into(), |node, buffer| {
+            node_tensors.push(buffer.tensor(&plan.places[node].grid, flip));
+        })?;
+        let trace_root = self.hasher.tree_root(self.plan.kernel(), &node_roots);
+        Ok(Trace {
+            node_tensors,
+            node_roots,
+            trace_root,
+        })
+    }
+
+    /// Runs one sample, writes its output, and returns the trace root without keeping the trace.
+    pub fn run_traced(&mut self, input: Elements, output: ElementsMut) -> Result<Hash, RunError> {
+        if input.len() != self.plan.input().1 {
+            return Err(self.length_error(input, &output));
+        }
+        self.check(input, &output)?;
+        let node_roots = self.run_and_commit(input, |_, _| {})?;
+        self.workspaces[0].read_output(&self.plan, output);
+        Ok(self.hasher.tree_root(self.plan.kernel(), &node_roots))
+    }
+
+    /// Runs one sample into a new tensor.
+    pub fn run_one(&mut self, input: &Tensor) -> Result<Tensor, RunError> {
+        let (dtype, len) = self.plan.output();
+        let mut output = zeros(dtype, len);
+        let elements = Elements::from(input);
+        if elements.len() != self.plan.input().1 {
+            return Err(self.length_error(elements, &(&mut output).into()));
+        }
+        self.run(elements, (&mut output).into())?;
+        Ok(output)
+    }
+
+    /// Runs one sample, commits to every node's output and shows it to `keep`.
+    fn run_and_commit(
+        &mut self,
+        input: Elements,
+        mut keep: impl FnMut(usize, &Buffer),
+    ) -> Result<Vec<Hash>, RunError> {
+        let (dtype, len) = self.plan.output();
+        if input.len() != self.plan.input().1 {
+            let mut output = zeros(dtype, len);
+            return Err(self.length_error(input, &(&mut output).into()));
+        }
+        self.check_input(input)?;
+        let (plan, kernel) = (&*self.plan, self.plan.kernel());
+        let hasher = &mut self.hasher;
+        let mut node_roots = Vec::with_capacity(plan.node_count());
+        let pool = (1 < self.pool.threads()).then_some(&mut self.pool);
+        self.workspaces[0].run(plan, input, pool, |node, buffer| {
+            buffer.canonical_bytes(&plan.places[node].grid, kernel.flip(), &mut hasher.bytes);
+            node_roots.push(hasher.tensor_root(kernel));
+            keep(node, buffer);
+        });
+        Ok(node_roots)
+    }
+
+    fn check_input(&self, input: Elements) -> Result<(), RunError> {
+        let expected = self.plan.input().0;
+        let found = input.dtype();
+        if found != expected {
+            return Err(RunError::Type {
+                what: "input",
+                found,
+                expected,
+            });
+        }
+        match input.first_bad() {
+            Some((index, value)) => Err(RunError::Value { index, value }),
+            None => Ok(()),
+        }
+    }
+
+    /// Number of samples.
+    fn check(&self, input: Elements, output: &ElementsMut) -> Result<usize, RunError> {
+        let expected = self.plan.output().0;
+        let found = output.dtype();
+        if found != expected {
+            return Err(RunError::Type {
+                what: "output",
+                found,
+                expected,
+            });
+        }
+        let (input_sample, output_sample) = (self.plan.input().1, self.plan.output().1);
+        let samples = input.len() / input_sample;
+        if samples == 0
+            || !input.len().is_multiple_of(input_sample)
+            || Some(output.len()) != samples.checked_mul(output_sample)
+        {
+            return Err(self.length_error(input, output));
+        }
+        self.check_input(input)?;
+        Ok(samples)
+    }
+
+    fn length_error(&self, input: Elements, output: &ElementsMut) -> RunError {
+        RunError::Length {
+            input: input.len(),
+            output: output.len(),
+            input_sample: self.plan.input().1,
+            output_sample: self.plan.output().1,
+        }
+    }
+}
+
+impl Workspace {
+    fn new(plan: &Plan) -> Self {
+        let flip = plan.kernel.flip();
+        let buffer =
+            |place: &crate::layout::Place| Buffer::new(place.dtype, place.grid.len(), flip);
+        Self {
+            buffers: plan.slots.iter().map(buffer).collect(),
+        }
+    }
+
+    /// Runs every step; `keep` sees each node's output as soon as it is complete.
+    fn run(
+        &mut self,
+        plan: &Plan,
+        input: Elements,
+        mut pool: Option<&mut ThreadPool>,
+        mut keep: impl FnMut(usize, &Buffer),
+    ) {
+        let flip = plan.kernel.flip();
+        self.buffers[plan.input_slot].store(&plan.places[0].grid, flip, input);
+        keep(0, &self.buffers[plan.input_slot]);
+        for step in &plan.steps {
+            step.run(plan.kernel, &mut self.buffers, pool.as_deref_mut());
+            if let Some(node) = step.node {
+                keep(node, &self.buffers[step.output]);
+            }
+        }
+    }
+
+    fn read_output(&self, plan: &Plan, output: ElementsMut) {
+        let grid = &plan.places[plan.output_node].grid;
+        self.buffers[plan.output_slot].load(grid, plan.kernel.flip(), output);
+    }
+}
+
+impl Part<'_> {
+    fn run(&mut self, plan: &Plan, input_len: usize, output_len: usize) {
+        for sample in 0..self.input.len() / input_len {
+            let input = self.input.part(sample * input_len, input_len);
+            self.workspace.run(plan, input, None, |_, _| {});
+            let output = self.output.part(sample * output_len, output_len);
+            self.workspace.read_output(plan, output);
+        }
+    }
+}

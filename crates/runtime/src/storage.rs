@@ -1,0 +1,122 @@
+//! Stored tensors: one buffer each, in the form that kernels read.
+
+use selfsame_ir::{DType, Tensor};
+use selfsame_kernels::{Bytes, Grid};
+
+use crate::elements::{Elements, ElementsMut, zeros};
+
+/// Elements of one stored tensor, halo included. Eight-bit ones are flipped as the kernel says.
+#[derive(Debug)]
+pub(crate) enum Buffer {
+    I8(Bytes),
+    I16(Vec<i16>),
+    I32(Vec<i32>),
+}
+
+impl Default for Buffer {
+    /// An empty buffer; does not allocate.
+    fn default() -> Self {
+        Self::I8(Bytes::default())
+    }
+}
+
+const WRONG_TYPE: &str = "the plan gives every buffer one element type";
+
+impl Buffer {
+    /// A buffer of zeros.
+    pub(crate) fn new(dtype: DType, len: usize, flip: u8) -> Self {
+        match dtype {
+            DType::I8 => Self::I8(Bytes::filled(len, flip)),
+            DType::I16 => Self::I16(vec![0; len]),
+            DType::I32 => Self::I32(vec![0; len]),
+        }
+    }
+
+    pub(crate) fn bytes(&self) -> &Bytes {
+        match self {
+            Self::I8(data) => data,
+            Self::I16(_) | Self::I32(_) => panic!("{WRONG_TYPE}"),
+        }
+    }
+
+    /// Stores one sample's elements.
+    pub(crate) fn store(&mut self, grid: &Grid, flip: u8, from: Elements) {
+        match (self, from) {
+            (Self::I8(to), Elements::I8(from)) => grid.store(from, flip, to.as_mut_slice()),
+            (Self::I16(to), Elements::I16(from)) => to.copy_from_slice(from),
+            (Self::I32(to), Elements::I32(from)) => to.copy_from_slice(from),
+            (Self::I8(_) | Self::I16(_) | Self::I32(_), _) => panic!("{WRONG_TYPE}"),
+        }
+    }
+
+    /// Reads one sample's elements.
+    pub(crate) fn load(&self, grid: &Grid, flip: u8, to: ElementsMut) {
+        match (self, to) {
+            (Self::I8(from), ElementsMut::I8(to)) => grid.load(from.as_slice(), flip, to),
+            (Self::I16(from), ElementsMut::I16(to)) => to.copy_from_slice(from),
+            (Self::I32(from), ElementsMut::I32(to)) => to.copy_from_slice(from),
+            (Self::I8(_) | Self::I16(_) | Self::I32(_), _) => panic!("{WRONG_TYPE}"),
+        }
+    }
+
+    /// The tensor without halo.
+    pub(crate) fn tensor(&self, grid: &Grid, flip: u8) -> Tensor {
+        let dtype = match self {
+            Self::I8(_) => DType::I8,
+            Self::I16(_) => DType::I16,
+            Self::I32(_) => DType::I32,
+        };
+        let mut tensor = zeros(dtype, grid.element_count());
+        self.load(grid, flip, (&mut tensor).into());
+        tensor
+    }
+
+    /// Replaces `to` by the canonical bytes of the tensor without halo: big-endian, not flipped.
+    pub(crate) fn canonical_bytes(&self, grid: &Grid, flip: u8, to: &mut Vec<u8>) {
+        to.clear();
+        match self {
+            Self::I8(data) => {
+                let row = grid.width() * grid.channels();
+                for y in 0..grid.height() {
+                    let start = grid.index(y, 0);
+                    to.extend(data.as_slice()[start..start + row].iter().map(|b| b ^ flip));
+                }
+            }
+            Self::I16(data) => to.extend(data.iter().flat_map(|v| v.to_be_bytes())),
+            Self::I32(data) => to.extend(data.iter().flat_map(|v| v.to_be_bytes())),
+        }
+    }
+}
+
+/// Copies the flat sequence stored on grid `from` to grid `to` of another shape or halo.
+pub(crate) fn copy_flat(source: &[u8], from: &Grid, target: &mut [u8], to: &Grid) {
+    let (from_row, to_row) = (from.width() * from.channels(), to.width() * to.channels());
+    let mut at = 0;
+    while at < from.element_count() {
+        let (from_x, to_x) = (at % from_row, at % to_row);
+        let len = (from_row - from_x).min(to_row - to_x);
+        let start = from.index(at / from_row, 0) + from_x;
+        let end = to.index(at / to_row, 0) + to_x;
+        target[end..end + len].copy_from_slice(&source[start..start + len]);
+        at += len;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flat_copy_keeps_the_sequence_across_shapes_and_halos() {
+        let from = Grid::new(3, 4, 2, [1, 0, 2, 1]).expect("small");
+        let to = Grid::new(2, 3, 4, [0, 2, 1, 0]).expect("small");
+        let x: Vec<i8> = (0..24).collect();
+        let mut source = vec![99; from.len()];
+        from.store(&x, 0, &mut source);
+        let mut target = vec![0; to.len()];
+        copy_flat(&source, &from, &mut target, &to);
+        let mut y = vec![0; 24];
+        to.load(&target, 0, &mut y);
+        assert_eq!(y, x);
+    }
+}
