@@ -1,0 +1,166 @@
+//! `selfsame inspect FILE`: what a program is.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use crate::exit::Exit;
+use crate::failure::{Failure, Outcome};
+use crate::model::Model;
+use crate::output::{Output, Report};
+use crate::paint::Paint;
+use crate::table::Table;
+
+/// Arguments of `inspect`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// A program file.
+    file: PathBuf,
+}
+
+/// One node of the listing.
+#[derive(Debug, Serialize)]
+struct NodeRow {
+    id: u32,
+    name: String,
+    op: &'static str,
+    inputs: Vec<u32>,
+    dtype: &'static str,
+    shape: Vec<u32>,
+    elements: u64,
+    macs: u64,
+}
+
+/// What `inspect` found.
+#[derive(Debug, Serialize)]
+struct Inspection {
+    model_id: String,
+    name: String,
+    artefact_bytes: u64,
+    tensor_bytes: u64,
+    macs: u64,
+    input_shape: Vec<u32>,
+    output_shape: Vec<u32>,
+    labels: Vec<String>,
+    pictures: Option<[u32; 3]>,
+    nodes: Vec<NodeRow>,
+}
+
+/// Runs the command.
+pub(crate) fn run(args: &Args, output: Output) -> Outcome<Exit> {
+    let model = Model::read(&args.file)?;
+    output.report(&inspection(&model)?);
+    Ok(Exit::Ok)
+}
+
+fn inspection(model: &Model) -> Outcome<Inspection> {
+    let program = &model.program;
+    let interface = &program.program().interface;
+    let shapes = program.shapes(&model.values()).map_err(Failure::input)?;
+    let row = |(id, shape): (u32, &Vec<u32>)| {
+        let node = program.node(id)?;
+        let elements = shape.iter().map(|&extent| u64::from(extent)).product();
+        Some(NodeRow {
+            id,
+            name: model.node_name(id),
+            op: node.op.name(),
+            inputs: node.inputs.clone(),
+            dtype: dtype_name(node.dtype),
+            shape: shape.clone(),
+            elements,
+            macs: elements.saturating_mul(node.op.terms()),
+        })
+    };
+    Ok(Inspection {
+        model_id: model.commitment.model_id.to_string(),
+        name: model.name().to_owned(),
+        artefact_bytes: model.artefact_bytes,
+        tensor_bytes: program.tensor_bytes(),
+        macs: program.macs(),
+        input_shape: interface.input.shape.clone(),
+        output_shape: interface.output.shape.clone(),
+        labels: interface.labels.clone(),
+        pictures: interface.pixels.as_ref().map(|rule| {
+            let channels = u32::try_from(rule.tables.len()).unwrap_or(u32::MAX);
+            [rule.height, rule.width, channels]
+        }),
+        nodes: (0..).zip(&shapes).filter_map(row).collect(),
+    })
+}
+
+/// The word for an element type.
+pub(crate) const fn dtype_name(dtype: selfsame_ir::DType) -> &'static str {
+    match dtype {
+        selfsame_ir::DType::I8 => "i8",
+        selfsame_ir::DType::I16 => "i16",
+        selfsame_ir::DType::I32 => "i32",
+    }
+}
+
+/// Extents joined by `x`.
+pub(crate) fn shape_text(shape: &[u32]) -> String {
+    let extents: Vec<String> = shape.iter().map(u32::to_string).collect();
+    extents.join("x")
+}
+
+/// A count with thin groups: 1234567 is `1,234,567`.
+pub(crate) fn grouped(count: u64) -> String {
+    let digits = count.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+impl Report for Inspection {
+    const COMMAND: &'static str = "inspect";
+
+    fn text(&self, paint: Paint) -> String {
+        let mut table = Table::new(&[
+            ">node",
+            "operator",
+            "inputs",
+            "output",
+            "type",
+            ">elements",
+            ">MACs",
+            "name",
+        ]);
+        for node in &self.nodes {
+            let inputs: Vec<String> = node.inputs.iter().map(u32::to_string).collect();
+            table.row([
+                node.id.to_string(),
+                node.op.to_owned(),
+                inputs.join(" "),
+                shape_text(&node.shape),
+                node.dtype.to_owned(),
+                grouped(node.elements),
+                grouped(node.macs),
+                node.name.clone(),
+            ]);
+        }
+        let pictures = self
+            .pictures
+            .map_or(String::new(), |[height, width, channels]| {
+                format!(" or pictures {height}x{width}, {channels} channel(s)")
+            });
+        format!(
+            "{}  {}\n  model id  {}\n  input     {}{pictures}\n  output    {}, {} labels\n  \
+             sizes     {} bytes of artefact, {} of tensors, {} MACs\n\n{}",
+            paint.bold("program"),
+            self.name,
+            self.model_id,
+            shape_text(&self.input_shape),
+            shape_text(&self.output_shape),
+            self.labels.len(),
+            grouped(self.artefact_bytes),
+            grouped(self.tensor_bytes),
+            grouped(self.macs),
+            table.render(paint),
+        )
+    }
+}

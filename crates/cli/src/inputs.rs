@@ -1,0 +1,267 @@
+//! Input files to integer tensors, by the rules of the model's interface.
+//!
+//! ```text
+//! floats    q = clamp(floor(x * multiplier / 2^shift + 1/2)), source order
+//! pixels    q = table[channel][sample], from pictures and from arrays of u8
+//! integers  taken as they are, in the program's order
+//! ```
+//!
+//! Spec: interface, 6.2 to 6.4.
+
+use std::path::Path;
+
+use selfsame_compiler::npz::{self, Array, ArrayData, NpzError};
+use selfsame_ir::{DType, Interface, Tensor};
+use serde_json::Value;
+
+use crate::failure::{Failure, Outcome};
+use crate::model::{Model, read_file};
+
+/// Numbers of a file, flat.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Values {
+    /// For the float rule.
+    Floats(Vec<f32>),
+    /// For the pixel rule, or the float rule where a model takes no pictures.
+    Samples(Vec<u8>),
+    /// The program's own integers.
+    Integers(Vec<i32>),
+}
+
+/// The inputs of a file, one tensor for each sample, and the labels beside them.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Inputs {
+    /// Input tensors.
+    pub(crate) samples: Vec<Tensor>,
+    /// True classes, as many as samples, if the file has them.
+    pub(crate) labels: Option<Vec<i64>>,
+}
+
+/// Reads the samples of `path` for `model`; the extension names the format.
+pub(crate) fn read(path: &Path, model: &Model) -> Outcome<Inputs> {
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    let bytes = read_file(path)?;
+    let (values, labels) = match extension.map(str::to_ascii_lowercase).as_deref() {
+        Some("json") => (
+            read_json(&bytes).map_err(|what| Failure::file(path, what))?,
+            None,
+        ),
+        Some("npy") => {
+            let array = npz::read_npy(&bytes).map_err(|error| Failure::file(path, error))?;
+            (array_values(array), None)
+        }
+        Some("npz") => read_npz(&bytes).map_err(|error| Failure::file(path, error))?,
+        _ => {
+            let what = "the extension names no format that is read";
+            return Err(Failure::file(path, what).hint("give .npy, .npz, .json or .png"));
+        }
+    };
+    let samples = tensors(model, &values).map_err(|what| Failure::file(path, what))?;
+    let labels = labels.filter(|labels: &Vec<i64>| labels.len() == samples.len());
+    Ok(Inputs { samples, labels })
+}
+
+/// Array `x` and, if there, labels `y`.
+fn read_npz(bytes: &[u8]) -> Result<(Values, Option<Vec<i64>>), NpzError> {
+    let values = array_values(npz::read_npz_array(bytes, "x")?);
+    let labels = match npz::read_npz_array(bytes, "y") {
+        Ok(array) => array.to_i64(),
+        Err(NpzError::Missing { .. }) => None,
+        Err(error) => return Err(error),
+    };
+    Ok((values, labels))
+}
+
+/// Eight-bit arrays hold picture samples, all others floats.
+fn array_values(array: Array) -> Values {
+    match array.data {
+        ArrayData::U8(samples) => Values::Samples(samples),
+        ArrayData::Int(_) | ArrayData::F32(_) | ArrayData::F64(_) => Values::Floats(array.to_f32()),
+    }
+}
+
+/// Numbers as nested lists, or one object with `x`, `pixels` or `integers`.
+fn read_json(bytes: &[u8]) -> Result<Values, String> {
+    let value: Value = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+    let (kind, list) = match &value {
+        Value::Object(object) => {
+            let found = ["x", "pixels", "integers"].map(|name| (name, object.get(name)));
+            let mut found = found
+                .into_iter()
+                .filter_map(|(name, list)| Some((name, list?)));
+            match (found.next(), found.next()) {
+                (Some(one), None) => one,
+                _ => return Err("expected exactly one of the fields x, pixels, integers".into()),
+            }
+        }
+        _ => ("x", &value),
+    };
+    let mut numbers = Vec::new();
+    flatten(list, &mut numbers)?;
+    match kind {
+        "pixels" => integers(&numbers).map(Values::Samples),
+        "integers" => integers(&numbers).map(Values::Integers),
+        _ => Ok(Values::Floats(
+            numbers.iter().map(|&x| nearest(x)).collect(),
+        )),
+    }
+}
+
+fn flatten(value: &Value, numbers: &mut Vec<f64>) -> Result<(), String> {
+    match value {
+        Value::Array(values) => values.iter().try_for_each(|value| flatten(value, numbers)),
+        Value::Number(number) => {
+            numbers.push(number.as_f64().ok_or("a number beyond 64-bit floats")?);
+            Ok(())
+        }
+        other => Err(format!(
+            "element {}: expected a number, found {other}",
+            numbers.len()
+        )),
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the nearest binary32 is what is meant"
+)]
+fn nearest(x: f64) -> f32 {
+    x as f32
+}
+
+fn integers<T: TryFrom<i64>>(numbers: &[f64]) -> Result<Vec<T>, String> {
+    let convert = |(index, &number): (usize, &f64)| {
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "compared with its source below"
+        )]
+        let whole = number as i64;
+        #[expect(
+            clippy::cast_precision_loss,
+            clippy::float_cmp,
+            reason = "exact or refused"
+        )]
+        let exact = whole as f64 == number;
+        let narrow = T::try_from(whole).ok().filter(|_| exact);
+        narrow.ok_or_else(|| format!("element {index}: {number} is no integer in range"))
+    };
+    numbers.iter().enumerate().map(convert).collect()
+}
+
+/// Cuts flat values into samples and brings each into the program's integers.
+pub(crate) fn tensors(model: &Model, values: &Values) -> Result<Vec<Tensor>, String> {
+    let (expected, dtype) = model
+        .program
+        .output_of(0, &model.values())
+        .ok_or("the program has no input")?;
+    let expected = usize::try_from(expected).map_err(|error| error.to_string())?;
+    let interface = &model.program.program().interface;
+    let len = match values {
+        Values::Floats(floats) => floats.len(),
+        Values::Samples(samples) => samples.len(),
+        Values::Integers(integers) => integers.len(),
+    };
+    if len == 0 || !len.is_multiple_of(expected.max(1)) {
+        return Err(format!(
+            "{len} numbers; the model takes {expected} for each sample"
+        ));
+    }
+    let order = source_order(interface, expected);
+    match values {
+        Values::Integers(integers) => integers
+            .chunks_exact(expected)
+            .map(|row| Tensor::from_values(dtype, row).map_err(|error| error.to_string()))
+            .collect(),
+        Values::Floats(floats) => floats
+            .chunks_exact(expected)
+            .map(|row| from_floats(interface, dtype, &order, |index| row[index]))
+            .collect(),
+        Values::Samples(samples) => samples
+            .chunks_exact(expected)
+            .map(|row| match &interface.pixels {
+                Some(_) => from_pixels(interface, |flat| row[order[flat]], expected),
+                None => from_floats(interface, dtype, &order, |index| f32::from(row[index])),
+            })
+            .collect(),
+    }
+}
+
+/// For each of the program's `expected` elements its flat index in the source's order.
+fn source_order(interface: &Interface, expected: usize) -> Vec<usize> {
+    let order: Vec<usize> = interface
+        .input
+        .source_indices()
+        .take(expected + 1)
+        .collect();
+    let whole = order.len() == expected && order.iter().all(|&index| index < expected);
+    if whole {
+        order
+    } else {
+        (0..expected).collect()
+    }
+}
+
+fn from_floats(
+    interface: &Interface,
+    dtype: DType,
+    order: &[usize],
+    source: impl Fn(usize) -> f32,
+) -> Result<Tensor, String> {
+    let quantize = |&index: &usize| {
+        let bits = source(index).to_bits();
+        let integer = interface.input_scale.quantize(bits, dtype);
+        integer.map_err(|error| format!("element {index}: {error}"))
+    };
+    let integers: Vec<i32> = order.iter().map(quantize).collect::<Result<_, _>>()?;
+    Tensor::from_values(dtype, &integers).map_err(|error| error.to_string())
+}
+
+/// Spec: interface, 6.3. `sample(flat)` is the sample of the program's element `flat`.
+fn from_pixels(
+    interface: &Interface,
+    sample: impl Fn(usize) -> u8,
+    expected: usize,
+) -> Result<Tensor, String> {
+    let rule = interface
+        .pixels
+        .as_ref()
+        .ok_or("the model takes no pictures")?;
+    let look_up = |flat: usize| {
+        let table = rule.tables.get(flat % rule.tables.len().max(1))?;
+        table.get(usize::from(sample(flat))).copied()
+    };
+    let integers: Option<Vec<i8>> = (0..expected).map(look_up).collect();
+    integers
+        .map(Tensor::I8)
+        .ok_or_else(|| "the pixel rule has no table".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nested_lists_are_read_in_row_major_order() {
+        let values = read_json(b"[[1, 2.5], [-3, 0]]");
+        assert_eq!(values, Ok(Values::Floats(vec![1.0, 2.5, -3.0, 0.0])));
+    }
+
+    #[test]
+    fn a_pixel_is_a_whole_number_of_eight_bits() {
+        let values = read_json(br#"{"pixels": [0, 255]}"#);
+        assert_eq!(values, Ok(Values::Samples(vec![0, 255])));
+        assert!(read_json(br#"{"pixels": [256]}"#).is_err());
+        assert!(read_json(br#"{"integers": [0.5]}"#).is_err());
+    }
+
+    #[test]
+    fn a_word_among_numbers_is_named_with_its_place() {
+        let error = read_json(br#"{"x": [0, "one"]}"#);
+        assert_eq!(
+            error,
+            Err("element 1: expected a number, found \"one\"".into())
+        );
+        assert!(read_json(br#"{"x": [], "pixels": []}"#).is_err());
+        assert!(read_json(b"[1").is_err());
+    }
+}
