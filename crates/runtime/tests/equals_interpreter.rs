@@ -129,7 +129,7 @@ impl Generator {
         let source = self.random.next() as usize % self.nodes.len();
         let from = self.made[source].clone();
         let added = match (self.random.next() % 8, from.dtype) {
-            (0, _) => self.transpose(&from),
+            (0, _) => Some(self.transpose(&from)),
             (1, _) => self.max_pool(&from),
             (2, DType::I8) => self.avg_pool(&from),
             (3 | 4, DType::I8) => self.matmul(&from),
@@ -187,7 +187,7 @@ impl Generator {
         Some((window, extents.0, extents.1))
     }
 
-    fn transpose(&mut self, from: &Made) -> Option<Added> {
+    fn transpose(&mut self, from: &Made) -> Added {
         let rank = from.shape.len();
         let mut permutation: Vec<u8> = (0..rank as u8).collect();
         for i in (1..rank).rev() {
@@ -198,7 +198,7 @@ impl Generator {
             .map(|&axis| from.shape[usize::from(axis)])
             .collect();
         let dims = from.shape.iter().map(|&e| Dim::fixed(e)).collect();
-        Some((
+        (
             Op::Transpose(Transpose {
                 permutation,
                 shape: dims,
@@ -206,7 +206,7 @@ impl Generator {
             from.dtype,
             shape,
             None,
-        ))
+        )
     }
 
     fn max_pool(&mut self, from: &Made) -> Option<Added> {
