@@ -1,0 +1,402 @@
+//! Programs to play games on: between them every node kind, element type, padding, group, dilation,
+//! addend, table, slice and symbolic dimension, tensors of one tile and of many.
+//!
+//! Everything is drawn from a seed, with integers only.
+
+use selfsame_ir::interface::{Interface, Layout, Ratio};
+use selfsame_ir::{
+    AvgPool, ChannelConstants, CheckedProgram, Conv, DType, Dim, DimValues, InputSpec, Linear,
+    MatMul, MaxPool, Node, Notes, Op, Program, Symbol, Tensor, Transpose, Window,
+};
+
+/// A small deterministic generator (xorshift64*); good enough to spread test cases.
+#[derive(Debug, Clone)]
+pub struct Dice(u64);
+
+impl Dice {
+    /// Starts from any seed.
+    pub fn new(seed: u64) -> Self {
+        Self(seed ^ 0x9e37_79b9_7f4a_7c15)
+    }
+
+    /// The next 64 bits.
+    pub fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
+    }
+
+    /// A value in `0..bound`.
+    pub fn below(&mut self, bound: u64) -> u64 {
+        (self.next() >> 16) % bound.max(1)
+    }
+
+    /// A value in `low..=high`.
+    pub fn between(&mut self, low: i32, high: i32) -> i32 {
+        let span = u64::try_from(i64::from(high) - i64::from(low) + 1).unwrap_or(1);
+        let offset = i64::try_from(self.below(span)).unwrap_or(0);
+        i32::try_from(i64::from(low) + offset).unwrap_or(low)
+    }
+
+    /// An int8 that is not -128.
+    pub fn int8(&mut self) -> i8 {
+        i8::try_from(self.between(-127, 127)).unwrap_or(0)
+    }
+}
+
+/// A program with dimension values and a name.
+#[derive(Debug, Clone)]
+pub struct Animal {
+    /// Its name in reports.
+    pub name: &'static str,
+    /// The program.
+    pub program: CheckedProgram,
+    /// Values of its symbols.
+    pub values: DimValues,
+}
+
+impl Animal {
+    /// An input of the program's shape, drawn from `seed`.
+    pub fn input(&self, seed: u64) -> Tensor {
+        let (count, dtype) = self
+            .program
+            .output_of(0, &self.values)
+            .unwrap_or((0, DType::I8));
+        let (low, high) = match dtype {
+            DType::I8 => (-127, 127),
+            DType::I16 => (-32_767, 32_767),
+            DType::I32 => (-(1 << 20), 1 << 20),
+        };
+        let mut dice = Dice::new(seed);
+        let values: Vec<i32> = (0..count).map(|_| dice.between(low, high)).collect();
+        Tensor::from_values(dtype, &values).expect("drawn inside the range of the type")
+    }
+}
+
+struct Builder {
+    dice: Dice,
+    nodes: Vec<Node>,
+}
+
+impl Builder {
+    fn new(seed: u64, dtype: DType, shape: &[Dim]) -> Self {
+        let op = Op::Input(InputSpec {
+            shape: shape.to_vec(),
+        });
+        Self {
+            dice: Dice::new(seed),
+            nodes: vec![Node {
+                op,
+                inputs: Vec::new(),
+                dtype,
+            }],
+        }
+    }
+
+    fn push(&mut self, op: Op, inputs: &[u32], dtype: DType) -> u32 {
+        self.nodes.push(Node {
+            op,
+            inputs: inputs.to_vec(),
+            dtype,
+        });
+        u32::try_from(self.nodes.len() - 1).expect("zoo programs are small")
+    }
+
+    /// Weights, and constants that bring a typical accumulator to about a third of int8.
+    fn linear(&mut self, outputs: u32, terms: u32, addend: Option<DType>, dtype: DType) -> Linear {
+        let spread = i32::try_from(terms.isqrt().max(1)).unwrap_or(1);
+        let gain = match dtype {
+            DType::I8 => 8_000,
+            DType::I16 => 32_000,
+            DType::I32 => 32_767,
+        };
+        let constants = (0..outputs)
+            .map(|_| ChannelConstants {
+                bias: self.dice.between(-20_000, 20_000),
+                multiplier: (gain / spread + self.dice.between(0, 50)).clamp(1, 32_767),
+                addend_multiplier: if addend.is_some() {
+                    self.dice.between(0, 32_767)
+                } else {
+                    0
+                },
+                shift: match dtype {
+                    DType::I8 => 20,
+                    DType::I16 => 14,
+                    DType::I32 => 2,
+                },
+            })
+            .collect();
+        let (low, high) = match dtype {
+            DType::I8 => (self.dice.between(-127, 0), self.dice.between(60, 127)),
+            DType::I16 => (-20_000, 32_767),
+            DType::I32 => (i32::MIN, i32::MAX),
+        };
+        Linear {
+            weights: (0..outputs * terms).map(|_| self.dice.int8()).collect(),
+            constants,
+            addend,
+            low,
+            high,
+            table: None,
+        }
+    }
+
+    fn table(&mut self, linear: &mut Linear) {
+        let mut table = Box::new([0; 256]);
+        table.iter_mut().for_each(|entry| *entry = self.dice.int8());
+        linear.table = Some(table);
+        linear.low = -128;
+        linear.high = 127;
+    }
+
+    fn finish(self, name: &'static str, symbols: Vec<Symbol>, values: DimValues) -> Animal {
+        let output = u32::try_from(self.nodes.len() - 1).expect("zoo programs are small");
+        let scale = Ratio {
+            multiplier: 1,
+            shift: 0,
+        };
+        let program = Program {
+            symbols,
+            nodes: self.nodes,
+            output,
+            interface: Interface {
+                input_scale: scale,
+                input: Layout::default(),
+                pixels: None,
+                output_scale: scale,
+                output: Layout::default(),
+                labels: Vec::new(),
+            },
+            notes: Notes {
+                name: name.into(),
+                nodes: Vec::new(),
+            },
+        };
+        let program = CheckedProgram::new(program).expect("zoo programs are well formed");
+        Animal {
+            name,
+            program,
+            values,
+        }
+    }
+}
+
+fn dims(extents: &[u32]) -> Vec<Dim> {
+    extents.iter().map(|&extent| Dim::fixed(extent)).collect()
+}
+
+fn conv(
+    builder: &mut Builder,
+    (height, width, channels): (u32, u32, u32),
+    (outputs, groups): (u32, u32),
+    window: Window,
+    (addend, dtype): (Option<DType>, DType),
+) -> Conv {
+    let terms = u32::try_from(window.cells()).unwrap_or(1) * (channels / groups);
+    Conv {
+        height: Dim::fixed(height),
+        width: Dim::fixed(width),
+        channels,
+        out_channels: outputs,
+        groups,
+        window,
+        linear: builder.linear(outputs, terms, addend, dtype),
+    }
+}
+
+fn matmul(
+    builder: &mut Builder,
+    rows: Dim,
+    (row_elements, k_offset, k_len): (u32, u32, u32),
+    outputs: u32,
+    (addend, dtype): (Option<DType>, DType),
+) -> MatMul {
+    let linear = builder.linear(outputs, k_len, addend, dtype);
+    MatMul {
+        rows,
+        row_elements,
+        k_offset,
+        k_len,
+        out_channels: outputs,
+        linear,
+    }
+}
+
+/// A residual network: padded, grouped, dilated and strided convolutions with an addend and a
+/// table; both pools; a transposition; a product at the end.
+pub fn residual(seed: u64) -> Animal {
+    let mut b = Builder::new(seed, DType::I8, &dims(&[12, 11, 3]));
+    let i8s = (None, DType::I8);
+    let op = conv(&mut b, (12, 11, 3), (16, 1), Window::square(3, 1, 1), i8s);
+    let first = b.push(Op::Conv(op), &[0], DType::I8);
+    let added = (Some(DType::I8), DType::I8);
+    let op = conv(
+        &mut b,
+        (12, 11, 16),
+        (16, 4),
+        Window::square(3, 1, 1),
+        added,
+    );
+    let second = b.push(Op::Conv(op), &[first, first], DType::I8);
+    let window = Window {
+        kernel: [3, 2],
+        stride: [2, 1],
+        pad: [2, 1, 0, 3],
+        dilation: [2, 3],
+    };
+    let mut op = conv(&mut b, (12, 11, 16), (24, 1), window, i8s);
+    b.table(&mut op.linear);
+    let shape = Op::Conv(op.clone())
+        .output_shape(&DimValues::NONE)
+        .expect("constant");
+    let third = b.push(Op::Conv(op), &[second], DType::I8);
+    let (height, width) = (shape[0], shape[1]);
+    let window = Window {
+        kernel: [3, 3],
+        stride: [2, 2],
+        pad: [1, 1, 1, 1],
+        dilation: [1, 1],
+    };
+    let pool = Op::MaxPool(MaxPool {
+        height: Dim::fixed(height),
+        width: Dim::fixed(width),
+        channels: 24,
+        window,
+    });
+    let shape = pool.output_shape(&DimValues::NONE).expect("constant");
+    let pooled = b.push(pool, &[third], DType::I8);
+    let pool = Op::AvgPool(AvgPool {
+        height: Dim::fixed(shape[0]),
+        width: Dim::fixed(shape[1]),
+        channels: 24,
+        window: Window {
+            kernel: [2, 2],
+            stride: [1, 2],
+            pad: [0, 1, 1, 0],
+            dilation: [1, 1],
+        },
+        multiplier: 16_384,
+        shift: 16,
+        low: -100,
+        high: 127,
+    });
+    let shape = pool.output_shape(&DimValues::NONE).expect("constant");
+    let averaged = b.push(pool, &[pooled], DType::I8);
+    let turn = Op::Transpose(Transpose {
+        permutation: vec![2, 0, 1],
+        shape: dims(&shape),
+    });
+    let turned = b.push(turn, &[averaged], DType::I8);
+    let len = shape.iter().product();
+    let op = matmul(&mut b, Dim::fixed(1), (len, 0, len), 10, i8s);
+    b.push(Op::MatMul(op), &[turned], DType::I8);
+    b.finish("residual", Vec::new(), DimValues::NONE)
+}
+
+/// Products over slices with int32 partial sums, int16 outputs, a pool and a transposition of wide
+/// elements, rows that a symbol counts.
+pub fn sums(seed: u64) -> Animal {
+    let rows = Dim::affine(1, 1, 0);
+    let mut b = Builder::new(seed, DType::I8, &[rows, Dim::fixed(700)]);
+    let i32s = (None, DType::I32);
+    let mut op = matmul(&mut b, rows, (700, 0, 300), 24, i32s);
+    identity(&mut op.linear, 0);
+    let first = b.push(Op::MatMul(op), &[0], DType::I32);
+    let added = (Some(DType::I32), DType::I32);
+    let mut op = matmul(&mut b, rows, (700, 300, 200), 24, added);
+    identity(&mut op.linear, 2);
+    let second = b.push(Op::MatMul(op), &[0, first], DType::I32);
+    let added = (Some(DType::I32), DType::I8);
+    let mut op = matmul(&mut b, rows, (700, 500, 200), 24, added);
+    // A = M: the last partial sum is scaled like the accumulator.
+    let scaled = |c: &mut ChannelConstants| c.addend_multiplier = c.multiplier;
+    op.linear.constants.iter_mut().for_each(scaled);
+    let third = b.push(Op::MatMul(op), &[0, second], DType::I8);
+    let op = matmul(&mut b, rows, (24, 0, 24), 40, (None, DType::I16));
+    let fourth = b.push(Op::MatMul(op), &[third], DType::I16);
+    let turn = Transpose {
+        permutation: vec![1, 0],
+        shape: vec![rows, Dim::fixed(40)],
+    };
+    let turned = b.push(Op::Transpose(turn), &[fourth], DType::I16);
+    let pool = Op::MaxPool(MaxPool {
+        height: Dim::fixed(40),
+        width: rows,
+        channels: 1,
+        window: Window {
+            kernel: [2, 2],
+            stride: [1, 1],
+            pad: [1, 0, 0, 0],
+            dilation: [1, 1],
+        },
+    });
+    b.push(pool, &[turned], DType::I16);
+    let symbols = vec![Symbol {
+        minimum: 4,
+        maximum: 30,
+    }];
+    b.finish("sums", symbols, DimValues(vec![21]))
+}
+
+/// The constants of a partial sum (2.17): M = 2, s = 1, A = `addend`.
+fn identity(linear: &mut Linear, addend: i32) {
+    for constants in &mut linear.constants {
+        constants.multiplier = 2;
+        constants.addend_multiplier = addend;
+        constants.shift = 1;
+    }
+}
+
+/// Tensors of more than 128 tiles, so that one tensor takes two answers.
+pub fn wide(seed: u64) -> Animal {
+    let mut b = Builder::new(seed, DType::I8, &dims(&[60, 60, 4]));
+    let i8s = (None, DType::I8);
+    let op = conv(&mut b, (60, 60, 4), (20, 1), Window::square(3, 1, 1), i8s);
+    let first = b.push(Op::Conv(op), &[0], DType::I8);
+    let turn = Transpose {
+        permutation: vec![1, 2, 0],
+        shape: dims(&[60, 60, 20]),
+    };
+    let turned = b.push(Op::Transpose(turn), &[first], DType::I8);
+    let pool = Op::AvgPool(AvgPool {
+        height: Dim::fixed(60),
+        width: Dim::fixed(20),
+        channels: 60,
+        window: Window {
+            kernel: [8, 4],
+            stride: [7, 4],
+            pad: [0, 0, 0, 0],
+            dilation: [1, 1],
+        },
+        multiplier: 2_048,
+        shift: 16,
+        low: -127,
+        high: 127,
+    });
+    b.push(pool, &[turned], DType::I8);
+    b.finish("wide", Vec::new(), DimValues::NONE)
+}
+
+/// A chain of more than 256 nodes, so that the trace tree itself is named level by level.
+pub fn deep(seed: u64) -> Animal {
+    let mut b = Builder::new(seed, DType::I8, &dims(&[6, 5]));
+    for step in 0..270_u32 {
+        let (rows, columns) = if step.is_multiple_of(2) {
+            (6, 5)
+        } else {
+            (5, 6)
+        };
+        let turn = Transpose {
+            permutation: vec![1, 0],
+            shape: dims(&[rows, columns]),
+        };
+        b.push(Op::Transpose(turn), &[step], DType::I8);
+    }
+    b.finish("deep", Vec::new(), DimValues::NONE)
+}
+
+/// The programs that faults are planted in.
+pub fn zoo(seed: u64) -> Vec<Animal> {
+    vec![residual(seed), sums(seed), wide(seed)]
+}

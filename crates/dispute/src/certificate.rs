@@ -1,0 +1,357 @@
+//! What a whole game on a model can cost at most, before anybody plays it.
+//!
+//! ```text
+//! gas of a move = max(21000 + 16 b + execution, 21000 + 40 b)      b: calldata bytes, all non-zero
+//! execution of a step = fixed + terms * per_term + opened bytes * per_byte + hashes * per_hash
+//! ```
+//!
+//! The second form is the calldata floor of EIP-7623. The coefficients are measured ([`Costs`]).
+//!
+//! Spec: game, 4.6; claims, 3.3; programs, 1.6.
+
+use alloc::vec::Vec;
+
+use selfsame_commit::{depth, tile_count};
+use selfsame_ir::{CheckedProgram, DType, DimValues, Op, opened_bytes};
+use selfsame_protocol::constants::TILE_BYTES;
+
+use crate::schedule::{Descent, Schedule};
+
+/// Gas coefficients of the contracts, measured, rounded up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Costs {
+    /// Execution of a move that is not a step, storage included.
+    pub move_fixed: u64,
+    /// Execution of a step without terms, tiles and proofs, payouts included.
+    pub step_fixed: u64,
+    /// One multiplication, in thousandths of gas.
+    pub per_term_milli: u64,
+    /// One opened byte: copying and hashing, in thousandths of gas.
+    pub per_byte_milli: u64,
+    /// One inner hash of a proof.
+    pub per_hash: u64,
+}
+
+impl Costs {
+    /// Of the committed contracts.
+    pub const MEASURED: Self = Self {
+        move_fixed: 120_000,
+        step_fixed: 330_000,
+        per_term_milli: 60_000,
+        per_byte_milli: 3_000,
+        per_hash: 700,
+    };
+}
+
+/// The chain's constants that clocks are made of, in seconds and rates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Clocks {
+    /// Longest forced-inclusion delay C.
+    pub censorship_seconds: u64,
+    /// One ordinary inclusion.
+    pub inclusion_seconds: u64,
+    /// Of a slow honest machine making a trace.
+    pub macs_per_second: u64,
+    /// Of a slow honest machine fetching a model.
+    pub bytes_per_second: u64,
+    /// Least window of any model.
+    pub window_min_seconds: u64,
+}
+
+/// One move of the worst game.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MoveCost {
+    /// The contract's function.
+    pub name: &'static str,
+    /// Calldata bytes.
+    pub calldata: u64,
+    /// Modelled gas.
+    pub gas: u64,
+}
+
+/// The bound of a whole game.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Certificate {
+    /// Node of the most expensive step.
+    pub leaf_node: u32,
+    /// Terms that one element of it reads.
+    pub leaf_terms: u64,
+    /// Bytes of tiles that the step opens.
+    pub leaf_opened_bytes: u64,
+    /// Modelled gas of that step.
+    pub leaf_gas: u64,
+    /// Challenger's moves of the deepest descent, opening and step included.
+    pub challenger_moves: u32,
+    /// The moves and answers of a game on the worst node, in order.
+    pub moves: Vec<MoveCost>,
+    /// Their calldata bytes.
+    pub calldata_bytes: u64,
+    /// Their modelled gas.
+    pub gas_total: u64,
+    /// Seconds of each side.
+    pub clock_seconds: u64,
+    /// Least window of a request.
+    pub window_floor_seconds: u64,
+    /// Latest finality after the claim, with the least window.
+    pub final_seconds: u64,
+}
+
+/// The certificate of a program at its symbols' maxima.
+pub fn certify(program: &CheckedProgram, costs: &Costs, clocks: &Clocks) -> Certificate {
+    let values = DimValues::maxima(&program.program().symbols);
+    let schedule = Schedule::new(program.nodes().len() as u64);
+    let game = (1..program.nodes().len())
+        .filter_map(|node| u32::try_from(node).ok())
+        .map(|node| (node, game_on(program, &values, node, costs)))
+        .max_by_key(|(_, game)| game.moves.iter().map(|cost| cost.gas).sum::<u64>());
+    let (leaf_node, game) = game.unwrap_or((0, WorstGame::default()));
+    let challenger_moves = (1..program.nodes().len())
+        .filter_map(|node| u32::try_from(node).ok())
+        .map(|node| schedule.moves(bytes_of(program, &values, node)))
+        .max()
+        .unwrap_or(0);
+    let macs = program
+        .macs()
+        .checked_div(clocks.macs_per_second)
+        .unwrap_or(u64::MAX);
+    let held = program.tensor_bytes() + bytes_of(program, &values, program.program().output);
+    let fetch = held
+        .checked_div(clocks.bytes_per_second)
+        .unwrap_or(u64::MAX);
+    let clock_seconds = clocks
+        .censorship_seconds
+        .saturating_add(u64::from(challenger_moves).saturating_mul(clocks.inclusion_seconds))
+        .saturating_add(macs);
+    let window_floor_seconds = clocks
+        .censorship_seconds
+        .saturating_add(clocks.inclusion_seconds)
+        .saturating_add(macs)
+        .saturating_add(fetch)
+        .max(clocks.window_min_seconds);
+    Certificate {
+        leaf_node,
+        leaf_terms: game.terms,
+        leaf_opened_bytes: game.opened,
+        leaf_gas: game.moves.last().map_or(0, |step| step.gas),
+        challenger_moves,
+        calldata_bytes: game.moves.iter().map(|cost| cost.calldata).sum(),
+        gas_total: game.moves.iter().map(|cost| cost.gas).sum(),
+        moves: game.moves,
+        clock_seconds,
+        window_floor_seconds,
+        final_seconds: window_floor_seconds.saturating_add(clock_seconds.saturating_mul(2)),
+    }
+}
+
+#[derive(Default)]
+struct WorstGame {
+    terms: u64,
+    opened: u64,
+    moves: Vec<MoveCost>,
+}
+
+fn bytes_of(program: &CheckedProgram, values: &DimValues, node: u32) -> u64 {
+    let output = program.output_of(node, values);
+    output.map_or(0, |(count, dtype)| {
+        count.saturating_mul(u64::from(dtype.size()))
+    })
+}
+
+const WORD: u64 = 32;
+
+/// Bytes of an ABI array of `count` words, of which the head counts elsewhere.
+fn array(count: u64) -> u64 {
+    WORD + WORD * count
+}
+
+fn padded(bytes: u64) -> u64 {
+    WORD + bytes.next_multiple_of(WORD)
+}
+
+fn move_cost(name: &'static str, calldata: u64, execution: u64) -> MoveCost {
+    let calldata = calldata + 4;
+    let gas = 21_000 + (16 * calldata + execution).max(40 * calldata);
+    MoveCost {
+        name,
+        calldata,
+        gas,
+    }
+}
+
+/// Every move of a game that ends at an element of `node`.
+fn game_on(program: &CheckedProgram, values: &DimValues, node: u32, costs: &Costs) -> WorstGame {
+    let nodes = program.nodes().len() as u64;
+    let trace = Schedule::new(nodes).trace();
+    let bytes = bytes_of(program, values, node);
+    let tensor = Descent::tensor(bytes);
+    let leaf_bytes = leaf_len(program, node);
+    let node_depth = u64::from(depth(nodes));
+    let link = 3 * WORD;
+    let mut moves = alloc::vec![move_cost("open", 2 * WORD, costs.move_fixed)];
+
+    let shown = trace.opens(trace.depth());
+    let entries = nodes.div_ceil(1 << shown);
+    let proof = if shown == 0 { 0 } else { 2 * node_depth };
+    let hashing = |count: u64| costs.move_fixed + costs.per_hash * count;
+    moves.push(move_cost(
+        "firstAnswer",
+        link + 2 * WORD + array(entries) + array(proof),
+        hashing(entries + proof),
+    ));
+    descend(&trace, shown, costs, &mut moves);
+    let last = trace
+        .depth()
+        .min(if shown == 0 { trace.depth() } else { shown });
+    let named = link
+        + WORD
+        + 6 * WORD
+        + array(last.into())
+        + padded(leaf_bytes)
+        + array(node_depth)
+        + array(values.0.len() as u64);
+    moves.push(move_cost(
+        "nameNode",
+        named,
+        hashing(u64::from(last) + node_depth),
+    ));
+    if tensor.depth() > 0 {
+        let below = tensor.opens(tensor.depth());
+        let shown = tensor
+            .leaves()
+            .div_ceil(1 << below)
+            .min(1 << (tensor.depth() - below));
+        moves.push(move_cost(
+            "answer",
+            link + WORD + array(shown),
+            hashing(shown),
+        ));
+        descend(&tensor, below, costs, &mut moves);
+        let siblings = u64::from(tensor.depth() - below);
+        moves.push(move_cost(
+            "nameEntry",
+            link + 3 * WORD + array(siblings),
+            hashing(siblings),
+        ));
+    }
+    let tile = bytes.min(u64::from(TILE_BYTES));
+    moves.push(move_cost(
+        "answerTile",
+        link + WORD + padded(tile),
+        costs.move_fixed,
+    ));
+
+    let opening = step_opening(program, values, node);
+    let terms = program.node(node).map_or(0, |node| node.op.terms());
+    let calldata = link
+        + 9 * WORD
+        + padded(tile)
+        + padded(leaf_bytes)
+        + array(node_depth)
+        + array(values.0.len() as u64)
+        + array(2)
+        + array(2 * node_depth)
+        + opening.calldata;
+    let execution = costs.step_fixed
+        + terms * costs.per_term_milli / 1000
+        + opening.bytes * costs.per_byte_milli / 1000
+        + (opening.siblings + 3 * node_depth) * costs.per_hash;
+    moves.push(move_cost("step", calldata, execution));
+    WorstGame {
+        terms,
+        opened: opening.bytes,
+        moves,
+    }
+}
+
+/// Answers and entries named from level `from` down, but for the entry at the bottom.
+fn descend(descent: &Descent, from: u32, costs: &Costs, moves: &mut Vec<MoveCost>) {
+    let mut level = from;
+    while level > 0 {
+        let below = descent.opens(level);
+        let count = 1_u64 << (level - below);
+        let siblings = u64::from(descent.depth() - level).min(8);
+        let hashing = |count: u64| costs.move_fixed + costs.per_hash * count;
+        moves.push(move_cost(
+            "nameEntry",
+            6 * WORD + array(siblings),
+            hashing(siblings),
+        ));
+        moves.push(move_cost("answer", 4 * WORD + array(count), hashing(count)));
+        level = below;
+    }
+}
+
+fn leaf_len(program: &CheckedProgram, node: u32) -> u64 {
+    let Some(node) = program.node(node) else {
+        return 0;
+    };
+    let tensors = node
+        .op
+        .linear()
+        .map_or(0, |linear| 2 + u64::from(linear.table.is_some()));
+    let parameters = match &node.op {
+        Op::Input(op) => 1 + 8 * op.shape.len() as u64,
+        Op::MatMul(_) => 34,
+        Op::Conv(_) => 58,
+        Op::MaxPool(_) => 40,
+        Op::AvgPool(_) => 51,
+        Op::Transpose(op) => 1 + 9 * op.shape.len() as u64,
+    };
+    12 + 4 * node.inputs.len() as u64 + 32 * tensors + parameters
+}
+
+struct StepOpening {
+    bytes: u64,
+    siblings: u64,
+    calldata: u64,
+}
+
+/// Bound on what the step on any element of `node` opens.
+fn step_opening(program: &CheckedProgram, values: &DimValues, node: u32) -> StepOpening {
+    let none = StepOpening {
+        bytes: 0,
+        siblings: 0,
+        calldata: 0,
+    };
+    let Some(at) = program.node(node) else {
+        return none;
+    };
+    let source = at
+        .inputs
+        .first()
+        .and_then(|&input| program.output_of(input, values));
+    let (elements, dtype) = source.unwrap_or((0, DType::I8));
+    let bytes = opened_bytes(&at.op, dtype, values).unwrap_or(0);
+    let input = elements.saturating_mul(u64::from(dtype.size()));
+    let output = bytes_of(program, values, node);
+    // Slots other than input 0 and weights open one tile each.
+    let weights = at
+        .op
+        .linear()
+        .map_or(0, |linear| linear.weights.len() as u64);
+    let slots = at.inputs.len() as u64
+        + at.op
+            .linear()
+            .map_or(0, |linear| 2 + u64::from(linear.table.is_some()));
+    let tiles = bytes.div_ceil(u64::from(TILE_BYTES));
+    let runs = match &at.op {
+        Op::Conv(op) if op.groups == 1 && op.window.dilation[1] == 1 => op.window.kernel[0].into(),
+        Op::Conv(op) => op.window.cells(),
+        Op::MaxPool(op) => op.window.cells(),
+        Op::AvgPool(op) => op.window.cells(),
+        Op::Input(_) | Op::MatMul(_) | Op::Transpose(_) => 1,
+    };
+    let of = |length: u64| u64::from(depth(tile_count(length)));
+    // A run of neighbouring tiles needs at most two siblings at each level.
+    let spread = tiles.saturating_mul(of(input));
+    let siblings = (2 * of(input)).saturating_mul(runs).min(spread)
+        + 2 * of(weights)
+        + of(output)
+        + of(weights.div_ceil(at.op.terms().max(1)).saturating_mul(16));
+    let calldata = WORD + slots * (5 * WORD) + bytes + siblings * WORD + slots * WORD;
+    StepOpening {
+        bytes,
+        siblings,
+        calldata,
+    }
+}

@@ -1,0 +1,170 @@
+//! What a leaf contract makes of a step's openings: the element, and the root of each opening.
+//!
+//! The meaning is the interpreter's: the opened tiles are laid into tensors that are zero elsewhere,
+//! which is sound because the element reads nothing else.
+//!
+//! Spec: game, 4.8.
+
+use alloc::vec::Vec;
+
+use selfsame_commit::{multiproof_root, tile_count, tile_hash, tile_range};
+use selfsame_interpreter::element as meaning;
+use selfsame_ir::{DType, Tensor};
+use selfsame_protocol::Hash;
+use selfsame_protocol::constants::TILE_BYTES;
+
+use crate::board::NodeFacts;
+use crate::reads::{SlotReads, reads};
+use crate::refusal::Refusal;
+use crate::witness::Opening;
+
+/// The verdict on one element.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Evaluated {
+    /// The element's value.
+    pub value: i32,
+    /// Roots of the openings of inputs; `None` for one that reads nothing.
+    pub input_roots: Vec<Option<Hash>>,
+}
+
+/// Recomputes element `element` of `node` from openings alone.
+///
+/// The node must be a computed node of the program and the values within its bounds; else the
+/// element counts as outside. Refusals have the names of the leaf contracts' errors.
+pub fn evaluate(
+    model: &NodeFacts<'_>,
+    node: u32,
+    element: u64,
+    openings: &[Opening],
+) -> Result<Evaluated, Refusal> {
+    let NodeFacts {
+        program,
+        commitment,
+        values,
+    } = *model;
+    let outside = |elements| Refusal::ElementOutside {
+        elements,
+        actual: element,
+    };
+    let at = program.node(node).ok_or_else(|| outside(0))?;
+    let leaf = commitment
+        .leaves
+        .get(node as usize)
+        .ok_or_else(|| outside(0))?;
+    let expected = at.inputs.len() + leaf.tensor_roots.len();
+    if openings.len() != expected {
+        return Err(Refusal::OpeningCount {
+            expected,
+            actual: openings.len(),
+        });
+    }
+    let elements = program
+        .output_of(node, values)
+        .map_or(0, |(elements, _)| elements);
+    if elements <= element {
+        return Err(outside(elements));
+    }
+    let sources: Vec<(u64, DType)> = at
+        .inputs
+        .iter()
+        .filter_map(|&input| program.output_of(input, values))
+        .collect();
+    let first = sources.first().map_or(DType::I8, |&(_, dtype)| dtype);
+    let reads = reads(&at.op, first, values, element).map_err(|_| outside(elements))?;
+
+    let roots = order_of_checks(reads.inputs, reads.slots.len())
+        .into_iter()
+        .map(|slot| Ok((slot, opened_root(slot, &reads.slots, openings)?)))
+        .collect::<Result<Vec<_>, Refusal>>()?;
+    let root_of = |slot: usize| {
+        roots
+            .iter()
+            .find(|(at, _)| *at == slot)
+            .and_then(|(_, root)| *root)
+    };
+    let mut tensors = leaf.tensor_roots.iter().enumerate();
+    tensors.try_for_each(|(slot, &expected)| match root_of(at.inputs.len() + slot) {
+        Some(actual) if actual == expected => Ok(()),
+        actual => Err(Refusal::TensorRoot {
+            slot,
+            expected,
+            actual: actual.unwrap_or_default(),
+        }),
+    })?;
+
+    let inputs: Vec<Tensor> = sources
+        .iter()
+        .zip(&reads.slots)
+        .zip(openings)
+        .filter_map(|((&(count, dtype), slot), opening)| lay_out(count, dtype, slot, opening))
+        .collect();
+    let inputs: Vec<&Tensor> = inputs.iter().collect();
+    Ok(Evaluated {
+        value: meaning(&at.op, values, &inputs, element),
+        input_roots: (0..at.inputs.len()).map(root_of).collect(),
+    })
+}
+
+/// The order in which the leaf contracts look at the slots: x, weights, constants, addend, table.
+fn order_of_checks(inputs: usize, slots: usize) -> Vec<usize> {
+    match inputs {
+        2 => [0, 2, 3, 1, 4]
+            .into_iter()
+            .filter(|&slot| slot < slots)
+            .collect(),
+        _ => (0..slots).collect(),
+    }
+}
+
+/// The root that an opening leads to; `None` where nothing is read.
+fn opened_root(
+    slot: usize,
+    slots: &[SlotReads],
+    openings: &[Opening],
+) -> Result<Option<Hash>, Refusal> {
+    let (Some(reads), Some(opening)) = (slots.get(slot), openings.get(slot)) else {
+        return Ok(None);
+    };
+    let (expected, actual) = (reads.bytes(), opening.tiles.len() as u64);
+    if expected != actual {
+        return Err(Refusal::TileBytes {
+            slot,
+            expected,
+            actual,
+        });
+    }
+    if reads.tiles.is_empty() {
+        return match opening.siblings.len() {
+            0 => Ok(None),
+            given => Err(Refusal::ProofSiblingExtra { used: 0, given }),
+        };
+    }
+    let hashes: Vec<Hash> = opening
+        .tiles
+        .chunks(TILE_BYTES as usize)
+        .map(tile_hash)
+        .collect();
+    let leaves = tile_count(reads.length);
+    Ok(Some(multiproof_root(
+        leaves,
+        &reads.tiles,
+        &hashes,
+        &opening.siblings,
+    )?))
+}
+
+/// A tensor of `count` elements that holds the opened tiles, and zero elsewhere.
+fn lay_out(count: u64, dtype: DType, slot: &SlotReads, opening: &Opening) -> Option<Tensor> {
+    let mut bytes = alloc::vec![0; usize::try_from(slot.length).ok()?];
+    for (&tile, chunk) in slot
+        .tiles
+        .iter()
+        .zip(opening.tiles.chunks(TILE_BYTES as usize))
+    {
+        let start = usize::try_from(tile_range(slot.length, tile).start).ok()?;
+        bytes
+            .get_mut(start..start.checked_add(chunk.len())?)?
+            .copy_from_slice(chunk);
+    }
+    Tensor::from_bytes(dtype, usize::try_from(count).ok()?, &bytes).ok()
+}
