@@ -104,10 +104,20 @@ contract ModelRegistry is IModelRegistry {
         outputBytes = this.leafBytes(symbolic[modelId].output, dimensions);
     }
 
-    /// Bytes of the output of a node at the given dimensions.
+    /// @inheritdoc IModelRegistry
     function leafBytes(bytes calldata nodeLeaf, uint32[] calldata dimensions) external pure returns (uint256) {
         NodeLeaf.check(nodeLeaf);
         return NodeLeaf.outputElements(nodeLeaf, dimensions) * NodeLeaf.elementBytes(nodeLeaf);
+    }
+
+    /// @inheritdoc IModelRegistry
+    function descentOf(bytes32 modelId)
+        external
+        view
+        returns (bytes32 nodeRoot, uint32 nodeCount, uint32 outputNode, uint64 clockSeconds, uint256 symbols)
+    {
+        Model storage m = _known(modelId);
+        return (m.nodeRoot, m.nodeCount, m.outputNode, clock(modelId), m.bounds.length);
     }
 
     /// @inheritdoc IModelRegistry
@@ -119,7 +129,7 @@ contract ModelRegistry is IModelRegistry {
     }
 
     /// @inheritdoc IModelRegistry
-    function clock(bytes32 modelId) external view returns (uint64) {
+    function clock(bytes32 modelId) public view returns (uint64) {
         Model storage m = _known(modelId);
         return censorshipSeconds + m.moves * inclusionSeconds + m.macs / macsPerSecond;
     }

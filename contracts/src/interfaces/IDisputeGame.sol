@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
+import {FormProof} from "./IRequests.sol";
 import {Opening} from "./ILeaf.sol";
 
 /// What the cursor of a game points at, and so which move comes next.
@@ -54,25 +55,10 @@ struct StepInput {
     uint32[] dimensions;
     /// Trace roots of the node's distinct inputs, by increasing node index.
     bytes32[] inputRoots;
-    /// Multiproof of those to the trace root; may be left out with the roots when nothing is read.
+    /// Multiproof of those to the trace root.
     bytes32[] traceSiblings;
     /// Inputs, then tensors, in the node leaf's order.
     Opening[] openings;
-}
-
-/// A tile of input or model that holds a value it must not hold (4.9).
-struct FormProof {
-    /// 0: the request's input; else the node whose tensor it is.
-    uint32 node;
-    /// Which tensor of the node; 0 for the input.
-    uint8 slot;
-    bytes nodeLeaf;
-    bytes32[] leafSiblings;
-    uint32[] dimensions;
-    uint32 tileIndex;
-    bytes tile;
-    /// Path of the tile in the tensor's tree.
-    bytes32[] siblings;
 }
 
 /// A game as stored, and what follows from it now.
@@ -229,7 +215,6 @@ interface IDisputeGame {
     /// The index is not below the cursor.
     error IndexOutside(uint256 first, uint256 beyond, uint256 actual);
     error EntryCount(uint256 expected, uint256 actual);
-    error SiblingCount(uint256 expected, uint256 actual);
     /// What was posted hashes to something else than the cursor, or than the root it must lead to.
     error WrongHash(bytes32 expected, bytes32 actual);
     error InputRoot(bytes32 expected, bytes32 actual);
@@ -245,9 +230,6 @@ interface IDisputeGame {
     error OpenedRoot(uint256 slot, bytes32 expected, bytes32 actual);
     /// The claim is right here: no conviction.
     error ValueAgrees(uint256 node, uint256 element, int256 value);
-    /// Every value of the tile is allowed.
-    error FormHolds(uint256 node, uint256 slot, uint256 tileIndex);
-    error TensorOutside(uint256 tensors, uint256 actual);
     /// A side used more than its clock: `timeout` is the only move.
     error ClockOver(Side side, uint256 used, uint256 clock);
     /// Nobody is over its clock; it is `side` that is waited for.
@@ -305,6 +287,7 @@ interface IDisputeGame {
     function settle(bytes32 gameId) external;
 
     /// Convicts a claimant that accepted a value which the formats do not allow. Anyone.
+    /// Reverts as `IRequests.checkForm` does where the proof shows none.
     function convictForm(bytes32 requestId, bytes32 claimKey, FormProof calldata proof) external;
 
     /// Convicts a claimant that signed another trace root than it posted. Anyone.
@@ -340,6 +323,6 @@ interface IDisputeGame {
     /// Prepayment of an answer of `count` entries (or tile bytes) at this block's base fee.
     function prepayFor(AnswerKind kind, uint256 count) external view returns (uint256);
 
-    /// keccak256 of the EIP-712 digest that `convictTwoRoots` takes a signature of.
+    /// The EIP-712 digest that `convictTwoRoots` takes a signature of.
     function traceDigest(bytes32 claimKey, bytes32 traceRoot) external view returns (bytes32);
 }

@@ -98,6 +98,15 @@ interface IModelRegistry {
         view
         returns (uint256 inputBytes, uint256 outputBytes);
 
+    /// Bytes of the output of a node at `dimensions`; malformed leaves revert as at registration.
+    function leafBytes(bytes calldata nodeLeaf, uint32[] calldata dimensions) external pure returns (uint256);
+
+    /// What a game needs of a model. `symbols` is the number of dimension values of a request.
+    function descentOf(bytes32 modelId)
+        external
+        view
+        returns (bytes32 nodeRoot, uint32 nodeCount, uint32 outputNode, uint64 clockSeconds, uint256 symbols);
+
     /// Least window of a request on the model (3.3).
     function windowFloor(bytes32 modelId) external view returns (uint64 seconds_);
 

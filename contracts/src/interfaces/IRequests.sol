@@ -58,6 +58,9 @@ struct Request {
     uint128 valueAtRisk;
     /// Locked at acceptance; 0 before and after.
     uint128 bond;
+    /// Of the answer.
+    uint32 outputBytes;
+    uint8 outputDtype;
     bytes32 modelId;
     bytes32 inputRoot;
     /// keccak256(abi.encode(dimensions)); 0 for none.
@@ -79,6 +82,21 @@ struct Claim {
     uint64 closesAt;
     Status status;
     uint8 availability;
+}
+
+/// A tile of input or model that holds a value it must not hold (4.9).
+struct FormProof {
+    /// 0: the request's input; else the node whose tensor it is.
+    uint32 node;
+    /// Which tensor of the node; 0 for the input.
+    uint8 slot;
+    bytes nodeLeaf;
+    bytes32[] leafSiblings;
+    uint32[] dimensions;
+    uint32 tileIndex;
+    bytes tile;
+    /// Path of the tile in the tensor's tree.
+    bytes32[] siblings;
 }
 
 /// One share of a slash.
@@ -158,6 +176,14 @@ interface IRequests {
     error GamesOpen(uint256 games);
     error NotDisputeGame(address expected, address actual);
     error NotProviderRegistry(address expected, address actual);
+    /// The node leaf, or the tile, leads to another root than the model or the request names.
+    error NodeLeafRoot(bytes32 expected, bytes32 actual);
+    error TileRoot(bytes32 expected, bytes32 actual);
+    error DimensionsHash(bytes32 expected, bytes32 actual);
+    error TensorOutside(uint256 tensors, uint256 actual);
+    error TileLength(uint256 expected, uint256 actual);
+    /// Every value of the tile is allowed.
+    error FormHolds(uint256 node, uint256 slot, uint256 tileIndex);
     error NothingToWithdraw(address account);
     error TransferRefused(address to);
 
@@ -190,6 +216,18 @@ interface IRequests {
     function convict(bytes32 requestId, Payout[] calldata payouts) external payable;
 
     function requestOf(bytes32 requestId) external view returns (Request memory);
+
+    /// Reverts unless `proof` shows a value in the request's input, or in the model, that 1.4 or 1.13 excludes.
+    function checkForm(bytes32 requestId, FormProof calldata proof) external view;
+
+    /// What opening a game needs of a request: zeros without a claim.
+    function openingOf(bytes32 requestId)
+        external
+        view
+        returns (bytes32 claimKey, bytes32 modelId, uint256 closesAt, Status status);
+
+    /// keccak256(abi.encode(dimensions)) of a request, 0 for none.
+    function dimensionsHashOf(bytes32 requestId) external view returns (bytes32);
 
     /// Reverts `WrongStatus` unless there is a claim.
     function claimOf(bytes32 requestId) external view returns (Claim memory);
