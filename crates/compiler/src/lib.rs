@@ -9,9 +9,19 @@
 
 #![forbid(unsafe_code)]
 
+mod compile;
 pub mod float;
+mod lower;
 pub mod npz;
 pub mod onnx;
+mod quant;
+mod report;
 mod zip;
 
+pub use compile::{Compiled, compile};
+pub use lower::{CompileError, Options, Pixels};
+pub use quant::{Calibration, CalibrationError, TrainingRows};
+pub use report::{
+    Comparison, ImportReport, LayerReport, ReportError, Sizes, TestRows, compare, import_report,
+};
 pub use zip::ZipError;

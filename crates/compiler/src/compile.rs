@@ -1,0 +1,56 @@
+//! The compilation as a whole: a fused float graph and its calibration become a checked program.
+
+use selfsame_ir::{CheckedProgram, DType, NotANumber, Tensor};
+
+use crate::float::FloatGraph;
+use crate::lower::{CompileError, Options, Source, lower};
+use crate::quant::Calibration;
+
+/// A compiled model: the program, and what the report needs to compare it with its source.
+#[derive(Debug, Clone)]
+pub struct Compiled {
+    /// The exact program.
+    pub program: CheckedProgram,
+    /// The fused float graph that it was made from.
+    pub graph: FloatGraph,
+    pub(crate) sources: Vec<Option<Source>>,
+}
+
+/// Compiles a fused graph ([`FloatGraph::fuse`]) with the calibration collected on it.
+///
+/// The same graph, calibration and options give the same program, byte for byte, on every machine:
+/// no sum depends on the number of threads and no number comes from a mathematics library.
+pub fn compile(
+    graph: FloatGraph,
+    calibration: &Calibration,
+    options: &Options,
+) -> Result<Compiled, CompileError> {
+    let lowered = lower(&graph, calibration, options)?;
+    let program = CheckedProgram::new(lowered.program)?;
+    Ok(Compiled {
+        program,
+        graph,
+        sources: lowered.sources,
+    })
+}
+
+impl Compiled {
+    /// The integers of one float sample in the source model's order.
+    ///
+    /// # Panics
+    ///
+    /// If the sample has not as many elements as the model's input.
+    pub fn quantize(&self, sample: &[f32]) -> Result<Tensor, NotANumber> {
+        let interface = &self.program.program().interface;
+        let values: Result<Vec<i32>, NotANumber> = interface
+            .input
+            .source_indices()
+            .map(|index| {
+                interface
+                    .input_scale
+                    .quantize(sample[index].to_bits(), DType::I8)
+            })
+            .collect();
+        Ok(Tensor::from_values(DType::I8, &values?).expect("quantize clamps to the type"))
+    }
+}

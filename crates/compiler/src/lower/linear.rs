@@ -1,0 +1,120 @@
+//! Parameters of linear nodes: weights in program order, constants, clamp, table.
+
+use selfsame_ir::{DType, Linear};
+
+use super::error::CompileError;
+use crate::float::{self, FloatOp, sigmoid, tanh};
+use crate::quant::{ChannelInput, QuantizedChannel, quantize_channel};
+
+/// Everything about one linear node but its geometry.
+pub(super) struct LinearSpec<'a> {
+    pub(super) name: &'a str,
+    /// Weights `[outputs][terms]` in program order.
+    pub(super) weights: &'a [f32],
+    pub(super) bias: &'a [f32],
+    pub(super) step_in: f64,
+    /// Step of the sum, before a table.
+    pub(super) step_sum: f64,
+    /// Step of the output.
+    pub(super) step_out: f64,
+    pub(super) addend: Option<(DType, f64)>,
+    pub(super) dtype: DType,
+    /// What follows the sum.
+    pub(super) activation: Option<&'a FloatOp>,
+}
+
+impl LinearSpec<'_> {
+    /// The integers of the node.
+    pub(super) fn quantize(&self) -> Result<Linear, CompileError> {
+        let terms = self.weights.len() / self.bias.len().max(1);
+        let mut weights = Vec::with_capacity(self.weights.len());
+        let mut constants = Vec::with_capacity(self.bias.len());
+        for (channel, (row, &bias)) in self.weights.chunks_exact(terms).zip(self.bias).enumerate() {
+            let input = ChannelInput {
+                weights: row,
+                bias: f64::from(bias),
+                step_in: self.step_in,
+                step_out: self.step_sum,
+                step_addend: self.addend.map(|(_, step)| step),
+            };
+            let QuantizedChannel {
+                weights: row,
+                constants: one,
+            } = quantize_channel(&input).ok_or_else(|| CompileError::Scale {
+                node: self.name.to_owned(),
+                channel,
+            })?;
+            weights.extend(row);
+            constants.push(one);
+        }
+        let (low, high) = clamp_bounds(self.activation, self.step_sum, self.dtype);
+        let table = match self.activation {
+            Some(FloatOp::Sigmoid) => Some(table(sigmoid, self.step_sum, self.step_out)),
+            Some(FloatOp::Tanh) => Some(table(tanh, self.step_sum, self.step_out)),
+            Some(_) | None => None,
+        };
+        let addend = self.addend.map(|(dtype, _)| dtype);
+        Ok(Linear {
+            weights,
+            constants,
+            addend,
+            low,
+            high,
+            table: table.map(Box::new),
+        })
+    }
+}
+
+/// Clamp bounds in integers of `step`; an activation narrows the range of the type.
+pub(super) fn clamp_bounds(activation: Option<&FloatOp>, step: f64, dtype: DType) -> (i32, i32) {
+    let (low, high) = dtype.range();
+    let Some(&FloatOp::Clip(from, to)) = activation else {
+        return (low, high);
+    };
+    let bound = |value: f32| {
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "clamped to the element type"
+        )]
+        {
+            (f64::from(value) / step)
+                .round()
+                .clamp(f64::from(low), f64::from(high)) as i32
+        }
+    };
+    (bound(from), bound(to))
+}
+
+/// `table[v + 128] = round(f(v * step_sum) / step_out)`.
+fn table(f: fn(f64) -> f64, step_sum: f64, step_out: f64) -> [i8; 256] {
+    let mut entries = [0; 256];
+    for (entry, v) in entries.iter_mut().zip(-128_i32..) {
+        let value = (f(f64::from(v) * step_sum) / step_out).round();
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "clamped to the range of int8"
+        )]
+        {
+            *entry = value.clamp(-127.0, 127.0) as i8;
+        }
+    }
+    entries
+}
+
+/// Columns of `[outputs][terms]` in another order: new column `j` is old column `order[j]`.
+pub(super) fn permute_columns(linear: &float::Linear, order: &[usize]) -> Vec<f32> {
+    linear
+        .weights
+        .chunks_exact(order.len())
+        .flat_map(|row| order.iter().map(|&column| row[column]))
+        .collect()
+}
+
+/// `[O][I][kh][kw]` to `[O][kh][kw][I]`.
+pub(super) fn interleave_channels(linear: &float::Linear, cells: usize) -> Vec<f32> {
+    let channels = linear.row_len() / cells;
+    let order: Vec<usize> = (0..cells * channels)
+        .map(|j| j % channels * cells + j / channels)
+        .collect();
+    permute_columns(linear, &order)
+}

@@ -1,0 +1,130 @@
+//! Long reductions: a row of more terms than one node may read becomes a chain of partial sums.
+//!
+//! ```text
+//! p1 = x[0..L] * w            int32, exactly (M = 2, s = 1)
+//! p2 = x[L..2L] * w + p1      int32, exactly (A = 2)
+//! y  = clamp((x[2L..] * w + bias + p2) * M >> s)          (A = M)
+//! ```
+
+use selfsame_ir::{ChannelConstants, DType, Dim, Linear, MatMul, Op};
+use selfsame_protocol::constants::TERMS_MAX;
+
+use super::emit::{Emitter, Place, fit};
+use super::error::CompileError;
+use super::layout::Layout;
+
+/// Most terms of a whole row: their sum of int8 products stays below 2^31.
+const ROW_TERMS_MAX: usize = 130_000;
+
+/// Extents of a matmul.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct MatMulShape {
+    pub(super) rows: usize,
+    pub(super) terms: usize,
+    pub(super) outputs: usize,
+}
+
+/// Where the result goes: layout, type, step, and the float node that it stands for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Target {
+    pub(super) place: (Layout, DType, f64),
+    pub(super) float: usize,
+}
+
+impl MatMulShape {
+    fn op(self, name: &str, offset: usize, len: usize, linear: Linear) -> Result<Op, CompileError> {
+        Ok(Op::MatMul(MatMul {
+            rows: Dim::fixed(fit(name, self.rows)?),
+            row_elements: fit(name, self.terms)?,
+            k_offset: fit(name, offset)?,
+            k_len: fit(name, len)?,
+            out_channels: fit(name, self.outputs)?,
+            linear,
+        }))
+    }
+}
+
+/// Adds the matmul, with partial sums in front of it where a row is too long for one node.
+pub(super) fn matmul(
+    emitter: &mut Emitter,
+    name: &str,
+    shape: MatMulShape,
+    linear: Linear,
+    input: Place,
+    addend: Option<Place>,
+    target: Target,
+) -> Result<Place, CompileError> {
+    let limit = TERMS_MAX as usize;
+    if shape.terms <= limit {
+        let op = shape.op(name, 0, shape.terms, linear)?;
+        let inputs = core::iter::once(input.node)
+            .chain(addend.map(|a| a.node))
+            .collect();
+        return emitter.push(name, op, inputs, target.place, Some(target.float));
+    }
+    if shape.terms > ROW_TERMS_MAX {
+        let (node, terms) = (name.to_owned(), shape.terms);
+        return Err(CompileError::Terms {
+            node,
+            terms,
+            limit: ROW_TERMS_MAX,
+        });
+    }
+    if addend.is_some() {
+        return Err(CompileError::Format {
+            node: name.to_owned(),
+            what: format!(
+                "a residual addition behind a matmul of {} terms (more than {limit})",
+                shape.terms
+            ),
+        });
+    }
+    let chunks = shape.terms.div_ceil(limit);
+    let mut partial: Option<Place> = None;
+    for chunk in 0..chunks {
+        let offset = chunk * shape.terms / chunks;
+        let len = (chunk + 1) * shape.terms / chunks - offset;
+        let rows = linear.weights.chunks_exact(shape.terms);
+        let weights = rows
+            .flat_map(|row| row[offset..offset + len].iter().copied())
+            .collect();
+        let last = chunk + 1 == chunks;
+        let constants = linear.constants.iter().map(|c| {
+            let multiplier = if last { c.multiplier } else { 2 };
+            ChannelConstants {
+                bias: if last { c.bias } else { 0 },
+                multiplier,
+                addend_multiplier: if partial.is_some() { multiplier } else { 0 },
+                shift: if last { c.shift } else { 1 },
+            }
+        });
+        let constants = constants.collect();
+        let addend = partial.map(|_| DType::I32);
+        let (low, high) = if last {
+            (linear.low, linear.high)
+        } else {
+            DType::I32.range()
+        };
+        let table = if last { linear.table.clone() } else { None };
+        let part = Linear {
+            weights,
+            constants,
+            addend,
+            low,
+            high,
+            table,
+        };
+        let inputs = core::iter::once(input.node)
+            .chain(partial.map(|p| p.node))
+            .collect();
+        let op = shape.op(name, offset, len, part)?;
+        let place = if last {
+            target.place
+        } else {
+            (Layout::Flat, DType::I32, 1.0)
+        };
+        let float = last.then_some(target.float);
+        partial = Some(emitter.push(name, op, inputs, place, float)?);
+    }
+    Ok(partial.expect("a long row has at least two parts"))
+}

@@ -1,0 +1,11 @@
+//! From floats to integers: what calibration sees, and how scales become multipliers and shifts.
+
+mod calibration;
+mod channel;
+mod ratio;
+mod threads;
+
+pub use calibration::{Calibration, CalibrationError, TrainingRows};
+pub(crate) use channel::{ChannelInput, QuantizedChannel, quantize_channel};
+pub(crate) use ratio::{exact_ratio, input_ratio, output_ratio, ratio_value, requantizer};
+pub(crate) use threads::map_rows;

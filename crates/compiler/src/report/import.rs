@@ -1,0 +1,222 @@
+//! The import report.
+//!
+//! Float reference and exact program run on the same rows; every node of the program that stands
+//! for a float value is compared with it.
+
+use selfsame_ir::{CheckedProgram, NotANumber, Tensor};
+
+use super::compare::{Comparison, Noise, compare, top1};
+use crate::compile::Compiled;
+use crate::float::RunError;
+use crate::quant::{map_rows, ratio_value};
+
+/// Rows to report on, in the source model's order, with labels if there are any.
+#[derive(Debug, Clone, Copy)]
+pub struct TestRows<'a> {
+    /// One float sample per row.
+    pub rows: &'a [Vec<f32>],
+    /// The right class of each row; empty if there are none.
+    pub labels: &'a [i64],
+}
+
+/// Why there is no report.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReportError {
+    /// No rows.
+    #[error("no rows to report on")]
+    NoRows,
+    /// A row does not fit the model.
+    #[error("row {row}: {error}")]
+    Row {
+        /// Index of the row.
+        row: usize,
+        /// Why.
+        error: RunError,
+    },
+    /// A row holds a value that is not a number.
+    #[error("row {row}: {error}")]
+    NotANumber {
+        /// Index of the row.
+        row: usize,
+        /// Which value.
+        error: NotANumber,
+    },
+}
+
+/// How good an import is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ImportReport {
+    /// Rows reported on.
+    pub rows: usize,
+    /// Rows that the float model answers right; `None` without labels.
+    pub float_right: Option<usize>,
+    /// Rows that the exact program answers right; `None` without labels.
+    pub exact_right: Option<usize>,
+    /// Answers of the program against those of the float model.
+    pub comparison: Comparison,
+    /// Every node that stands for a float value.
+    pub layers: Vec<LayerReport>,
+    /// Sizes.
+    pub sizes: Sizes,
+}
+
+/// One node of the program against the float value that it stands for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LayerReport {
+    /// Node of the program.
+    pub node: usize,
+    /// Name of the ONNX node.
+    pub name: String,
+    /// Operator of the program.
+    pub op: &'static str,
+    /// Signal-to-noise ratio in decibels.
+    pub snr_db: f64,
+}
+
+/// Sizes of a program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sizes {
+    /// Nodes, INPUT included.
+    pub nodes: usize,
+    /// Bytes of all tensors.
+    pub tensor_bytes: u64,
+    /// Multiply-accumulates of one sample.
+    pub macs: u64,
+}
+
+/// Accuracy as a share of the rows.
+pub(crate) fn share(count: usize, rows: usize) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "counts of rows")]
+    {
+        count as f64 / rows.max(1) as f64
+    }
+}
+
+impl ImportReport {
+    /// Share of the rows that the float model answers right.
+    pub fn float_accuracy(&self) -> Option<f64> {
+        self.float_right.map(|right| share(right, self.rows))
+    }
+
+    /// Share of the rows that the exact program answers right.
+    pub fn exact_accuracy(&self) -> Option<f64> {
+        self.exact_right.map(|right| share(right, self.rows))
+    }
+}
+
+/// What one row contributes.
+struct RowResult {
+    float: Vec<f32>,
+    exact: Vec<f32>,
+    layers: Vec<Noise>,
+}
+
+/// Runs float graph and program on `rows`. `trace` gives the outputs of all nodes of the program
+/// for one input; any implementation of the program's meaning will do, the interpreter first.
+pub fn import_report(
+    compiled: &Compiled,
+    rows: TestRows<'_>,
+    trace: impl Fn(&CheckedProgram, Tensor) -> Vec<Tensor> + Sync,
+) -> Result<ImportReport, ReportError> {
+    if rows.rows.is_empty() {
+        return Err(ReportError::NoRows);
+    }
+    let results = map_rows(rows.rows, |row| run_row(compiled, row, &trace));
+    let program = compiled.program.program();
+    let mut layers = vec![Noise::default(); program.nodes.len()];
+    let (mut float, mut exact) = (Vec::new(), Vec::new());
+    for (row, result) in results.into_iter().enumerate() {
+        let result = result.map_err(|error| match error {
+            RowError::Run(error) => ReportError::Row { row, error },
+            RowError::NotANumber(error) => ReportError::NotANumber { row, error },
+        })?;
+        layers
+            .iter_mut()
+            .zip(&result.layers)
+            .for_each(|(all, one)| all.merge(one));
+        float.extend(result.float);
+        exact.extend(result.exact);
+    }
+    let classes = float.len() / rows.rows.len();
+    let right = |answers: &[f32]| {
+        (rows.labels.len() == rows.rows.len()).then(|| {
+            answers
+                .chunks_exact(classes)
+                .zip(rows.labels)
+                .filter(|(answer, label)| usize::try_from(**label) == Ok(top1(answer)))
+                .count()
+        })
+    };
+    let named = compiled
+        .sources
+        .iter()
+        .enumerate()
+        .filter(|(_, source)| source.is_some());
+    Ok(ImportReport {
+        rows: rows.rows.len(),
+        float_right: right(&float),
+        exact_right: right(&exact),
+        comparison: compare(&float, &exact, classes),
+        layers: named
+            .map(|(node, _)| LayerReport {
+                node,
+                name: program.notes.nodes.get(node).cloned().unwrap_or_default(),
+                op: program.nodes[node].op.name(),
+                snr_db: layers[node].snr_db(),
+            })
+            .collect(),
+        sizes: Sizes {
+            nodes: program.nodes.len(),
+            tensor_bytes: compiled.program.tensor_bytes(),
+            macs: compiled.program.macs(),
+        },
+    })
+}
+
+enum RowError {
+    Run(RunError),
+    NotANumber(NotANumber),
+}
+
+fn run_row(
+    compiled: &Compiled,
+    row: &[f32],
+    trace: &impl Fn(&CheckedProgram, Tensor) -> Vec<Tensor>,
+) -> Result<RowResult, RowError> {
+    let wanted = compiled.graph.run_all(row).map_err(RowError::Run)?;
+    let input = compiled.quantize(row).map_err(RowError::NotANumber)?;
+    let outputs = trace(&compiled.program, input);
+    let layers = compiled
+        .sources
+        .iter()
+        .zip(&outputs)
+        .map(|(source, output)| {
+            let mut noise = Noise::default();
+            if let Some(source) = source {
+                let float = &wanted[source.float];
+                for (index, q) in source.order(output.len()).into_iter().zip(output.iter()) {
+                    noise.add(f64::from(float[index]), f64::from(q) * source.step);
+                }
+            }
+            noise
+        });
+    let layers = layers.collect();
+    let program = compiled.program.program();
+    let scale = ratio_value(program.interface.output_scale);
+    let answer = &outputs[program.output as usize];
+    let mut exact = vec![0.0; answer.len()];
+    for (index, q) in program.interface.output.source_indices().zip(answer.iter()) {
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "answers are shown in single precision"
+        )]
+        {
+            exact[index] = (f64::from(q) * scale) as f32;
+        }
+    }
+    Ok(RowResult {
+        float: wanted[compiled.graph.output()].clone(),
+        exact,
+        layers,
+    })
+}
