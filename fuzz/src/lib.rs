@@ -1,0 +1,153 @@
+//! Every decoder of outside bytes as one function from bytes, and where its seeds come from.
+//!
+//! An entry function returns whether the bytes were accepted, and panics when the decoder breaks a
+//! promise: no panic, no unbounded memory, and, where a format is canonical, no second byte form of
+//! one value. The same functions run under libFuzzer (`targets/`) and, over mutated seeds and a
+//! fixed count, as a test of this crate (`tests/slice.rs`).
+
+#![forbid(unsafe_code)]
+
+mod mutate;
+mod seeds;
+
+use std::sync::Mutex;
+
+use selfsame_compiler::float::FloatGraph;
+use selfsame_compiler::npz;
+use selfsame_compiler::onnx::OnnxModel;
+use selfsame_devnet::{Chain, Config};
+use selfsame_ir::{CheckedProgram, Interface, NodeLeaf, artefact as artefacts};
+
+pub use mutate::Mutator;
+
+/// A decoder under test.
+#[derive(Debug, Clone, Copy)]
+pub struct Target {
+    /// Name, the same as of the libFuzzer target.
+    pub name: &'static str,
+    /// The entry function: whether the bytes were accepted.
+    pub run: fn(&[u8]) -> bool,
+    /// Accepted inputs to start from.
+    pub seeds: fn() -> Vec<Vec<u8>>,
+    /// Cases of the fixed slice.
+    pub slice: u32,
+}
+
+/// Every target.
+pub const TARGETS: &[Target] = &[
+    Target {
+        name: "onnx",
+        run: onnx,
+        seeds: seeds::onnx,
+        slice: 4_000,
+    },
+    Target {
+        name: "npz",
+        run: npz,
+        seeds: seeds::npz,
+        slice: 4_000,
+    },
+    Target {
+        name: "npy",
+        run: npy,
+        seeds: seeds::npy,
+        slice: 20_000,
+    },
+    Target {
+        name: "artefact",
+        run: artefact,
+        seeds: seeds::artefact,
+        slice: 10_000,
+    },
+    Target {
+        name: "node_leaf",
+        run: node_leaf,
+        seeds: seeds::node_leaf,
+        slice: 50_000,
+    },
+    Target {
+        name: "interface",
+        run: interface,
+        seeds: seeds::interface,
+        slice: 50_000,
+    },
+    Target {
+        name: "json_rpc",
+        run: json_rpc,
+        seeds: seeds::json_rpc,
+        slice: 2_000,
+    },
+    Target {
+        name: "transaction",
+        run: transaction,
+        seeds: seeds::transaction,
+        slice: 2_000,
+    },
+];
+
+/// An ONNX file, and the float graph that the importer makes of it.
+pub fn onnx(data: &[u8]) -> bool {
+    OnnxModel::decode(data).is_ok_and(|model| FloatGraph::from_onnx(&model).is_ok())
+}
+
+/// A `.npz` archive.
+pub fn npz(data: &[u8]) -> bool {
+    npz::read_npz(data).is_ok()
+}
+
+/// A `.npy` array.
+pub fn npy(data: &[u8]) -> bool {
+    npz::read_npy(data).is_ok()
+}
+
+/// A program artefact; an accepted one has no other byte form.
+pub fn artefact(data: &[u8]) -> bool {
+    let Ok((program, commitment)) = artefacts::decode(data) else {
+        return false;
+    };
+    assert!(
+        artefacts::encode(&program, &commitment) == data,
+        "two byte forms of one artefact"
+    );
+    let again = CheckedProgram::new(program.into_program());
+    assert!(again.is_ok(), "an accepted program is not well formed");
+    true
+}
+
+/// A node leaf; an accepted one has no other byte form.
+pub fn node_leaf(data: &[u8]) -> bool {
+    let Ok(leaf) = NodeLeaf::decode(data) else {
+        return false;
+    };
+    assert_eq!(leaf.encode(), data, "two byte forms of one leaf");
+    true
+}
+
+/// The interface section of a program; an accepted one has no other byte form.
+pub fn interface(data: &[u8]) -> bool {
+    let mut reader = selfsame_protocol::Reader::new(data);
+    let Ok(interface) = Interface::decode(&mut reader) else {
+        return false;
+    };
+    reader.finish().is_ok() && {
+        assert_eq!(interface.encode(), data, "two byte forms of one interface");
+        true
+    }
+}
+
+/// A JSON-RPC body: every answer is empty or JSON.
+pub fn json_rpc(data: &[u8]) -> bool {
+    let chain = Mutex::new(Chain::new(Config::deterministic()));
+    let answer = selfsame_devnet::respond(&chain, data);
+    if answer.is_empty() {
+        return true;
+    }
+    let value: serde_json::Value =
+        serde_json::from_slice(&answer).expect("an answer that is not empty is JSON");
+    value.get("error").is_none()
+}
+
+/// The bytes of a signed transaction, as the devnet takes them from the network.
+pub fn transaction(data: &[u8]) -> bool {
+    Chain::new(Config::deterministic()).send(data).is_ok()
+}

@@ -1,0 +1,159 @@
+//! Accepted inputs of every decoder: the shipped models and data, and small ones made here.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use selfsame_ir::{CheckedProgram, artefact as artefacts};
+
+#[path = "../../crates/ir/tests/common/mod.rs"]
+mod sample;
+
+fn models() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../models")
+}
+
+/// # Panics
+///
+/// If a shipped file is missing: without its seeds a target would test nothing.
+fn read(relative: &str) -> Vec<u8> {
+    let path = models().join(relative);
+    fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+pub(crate) fn onnx() -> Vec<Vec<u8>> {
+    vec![read("mlp/model.onnx"), read("cancer/model.onnx")]
+}
+
+pub(crate) fn npz() -> Vec<Vec<u8>> {
+    vec![read("cancer/reference.npz"), read("mlp/reference.npz")]
+}
+
+/// Two arrays of the format's versions 1 and 2.
+pub(crate) fn npy() -> Vec<Vec<u8>> {
+    let array = |version: u8, dict: &str, data: &[u8]| {
+        let prefix = if version == 1 { 10 } else { 12 };
+        let header = format!("{dict:<width$}\n", width = 117_usize - (prefix - 10));
+        let len = u32::try_from(header.len())
+            .expect("a short header")
+            .to_le_bytes();
+        let mut bytes = b"\x93NUMPY".to_vec();
+        bytes.extend([version, 0]);
+        bytes.extend(if version == 1 { &len[..2] } else { &len[..] });
+        bytes.extend(header.bytes());
+        bytes.extend(data);
+        bytes
+    };
+    let floats: Vec<u8> = [0_u32, 0x3f80_0000, 0x7f80_0000, 0xffc0_0000, 1, 2]
+        .iter()
+        .flat_map(|bits| bits.to_le_bytes())
+        .collect();
+    vec![
+        array(
+            1,
+            "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }",
+            &floats,
+        ),
+        array(
+            2,
+            "{'descr': '|u1', 'fortran_order': False, 'shape': (4,), }",
+            &[0, 1, 2, 255],
+        ),
+        array(
+            1,
+            "{'descr': '<i8', 'fortran_order': False, 'shape': (), }",
+            &[1; 8],
+        ),
+    ]
+}
+
+fn program() -> CheckedProgram {
+    CheckedProgram::new(sample::sample()).expect("the sample program is well formed")
+}
+
+pub(crate) fn artefact() -> Vec<Vec<u8>> {
+    let program = program();
+    vec![artefacts::encode(&program, &program.commit())]
+}
+
+pub(crate) fn node_leaf() -> Vec<Vec<u8>> {
+    program()
+        .commit()
+        .leaves
+        .iter()
+        .map(selfsame_ir::NodeLeaf::encode)
+        .collect()
+}
+
+pub(crate) fn interface() -> Vec<Vec<u8>> {
+    vec![program().program().interface.encode()]
+}
+
+pub(crate) fn json_rpc() -> Vec<Vec<u8>> {
+    let call = |method: &str, params: &str| {
+        format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{params}}}"#)
+    };
+    let who = r#""0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266""#;
+    let batch = format!(
+        "[{},{}]",
+        call("eth_chainId", "[]"),
+        call("eth_blockNumber", "[]")
+    );
+    let texts = [
+        call("eth_getBalance", &format!(r#"[{who},"latest"]"#)),
+        call(
+            "eth_call",
+            &format!(r#"[{{"from":{who},"to":{who},"value":"0x1","data":"0x00"}},"0x0"]"#),
+        ),
+        call(
+            "eth_estimateGas",
+            &format!(r#"[{{"from":{who},"to":{who},"gas":"0xffff"}}]"#),
+        ),
+        call("eth_getBlockByNumber", r#"["0x0",true]"#),
+        call("eth_feeHistory", r#"["0x1","latest",[25.0,75.0]]"#),
+        call(
+            "eth_getLogs",
+            &format!(
+                r#"[{{"fromBlock":"0x0","toBlock":"latest","address":{who},"topics":[null]}}]"#
+            ),
+        ),
+        call("eth_getStorageAt", &format!(r#"[{who},"0x0","latest"]"#)),
+        call("evm_increaseTime", "[60]"),
+        call(
+            "eth_sendRawTransaction",
+            &format!(r#"["{}"]"#, TRANSACTIONS[0]),
+        ),
+        batch,
+    ];
+    texts.map(String::into_bytes).into()
+}
+
+/// Signed by the devnet's first key for chain 1337, nonce 0: types 2, 0 and 1.
+const TRANSACTIONS: [&str; 3] = [
+    concat!(
+        "0x02f87182053980843b9aca0084b2d05e00830186a09470997970c51812dc3a010c7d01b50e0d17dc79c8",
+        "018401020304c080a0fe1f2b32c7394a631e2c1d463297cad4b22ae876beb4427a94c96cf91094223fa075",
+        "68f8d689c0f272e4bb08139f9c822f7b099e0a82352912bb4305a344553ded",
+    ),
+    concat!(
+        "0xf86a8084b2d05e00830186a09470997970c51812dc3a010c7d01b50e0d17dc79c8018401020304820a95",
+        "a0586b7eeea5ba4a20629d9e440cccb09da45ed097970f6cd6b35ef7d5391bd790a06a7f5ecbf2a955937e",
+        "fa4be97e41e237e46284f0530302676961825927f591a3",
+    ),
+    concat!(
+        "0x01f8a58205398084b2d05e00830186a09470997970c51812dc3a010c7d01b50e0d17dc79c80184010203",
+        "04f838f79470997970c51812dc3a010c7d01b50e0d17dc79c8e1a001010101010101010101010101010101",
+        "01010101010101010101010101010101a06b0176b74a6d6f17a2af2ff1fd4d2fc958c217bd426c842ddcf8",
+        "3ce250c45f53a071989258a3dd04e2d176f2d9f856ed34b62813b93b454c8a678121611255b6fb",
+    ),
+];
+
+pub(crate) fn transaction() -> Vec<Vec<u8>> {
+    let byte = |text: &[u8]| {
+        let text = std::str::from_utf8(text).expect("the literals are ASCII");
+        u8::from_str_radix(text, 16).expect("the literals are hex")
+    };
+    TRANSACTIONS
+        .iter()
+        .map(|hex| hex.as_bytes()[2..].chunks(2).map(byte).collect())
+        .collect()
+}
