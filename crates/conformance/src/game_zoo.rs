@@ -20,7 +20,7 @@ impl Dice {
     }
 
     /// The next 64 bits.
-    pub fn next(&mut self) -> u64 {
+    pub fn roll(&mut self) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
@@ -29,7 +29,7 @@ impl Dice {
 
     /// A value in `0..bound`.
     pub fn below(&mut self, bound: u64) -> u64 {
-        (self.next() >> 16) % bound.max(1)
+        (self.roll() >> 16) % bound.max(1)
     }
 
     /// A value in `low..=high`.
@@ -58,6 +58,10 @@ pub struct Animal {
 
 impl Animal {
     /// An input of the program's shape, drawn from `seed`.
+    ///
+    /// # Panics
+    ///
+    /// Never: values are drawn inside the range of the type.
     pub fn input(&self, seed: u64) -> Tensor {
         let (count, dtype) = self
             .program
@@ -225,6 +229,10 @@ fn matmul(
 
 /// A residual network: padded, grouped, dilated and strided convolutions with an addend and a
 /// table; both pools; a transposition; a product at the end.
+///
+/// # Panics
+///
+/// Never: its extents are constants.
 pub fn residual(seed: u64) -> Animal {
     let mut b = Builder::new(seed, DType::I8, &dims(&[12, 11, 3]));
     let i8s = (None, DType::I8);

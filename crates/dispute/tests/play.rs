@@ -6,11 +6,7 @@
 )]
 
 #[path = "../../conformance/src/game_zoo.rs"]
-#[allow(
-    dead_code,
-    reason = "shared with the contract suites, which use all of it"
-)]
-mod game_zoo;
+pub mod game_zoo;
 
 use game_zoo::{Animal, Dice, deep, zoo};
 use selfsame_dispute::{
