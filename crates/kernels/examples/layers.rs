@@ -1,4 +1,6 @@
-//! Times single linear nodes on every kernel of this machine: microseconds and GMAC/s, on stderr.
+//! Times single linear nodes on the kernels of this machine: microseconds and GMAC/s, on stderr.
+//!
+//! Arguments: a part of the kernel's name, and the number of one layer.
 
 #![allow(
     clippy::cast_possible_truncation,
@@ -29,8 +31,14 @@ fn main() {
         (56, 56, 64, 3, 1, 1, 64),
         (1, 128, 384, 1, 1, 0, 1536),
     ];
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let wanted = arguments.first().map_or("", String::as_str);
+    let one: Option<usize> = arguments.get(1).and_then(|n| n.parse().ok());
     for kernel in Kernel::available() {
-        for (h, w, c, k, stride, pad, o) in layers {
+        for (layer, (h, w, c, k, stride, pad, o)) in layers.into_iter().enumerate() {
+            if !kernel.name().contains(wanted) || one.is_some_and(|one| one != layer) {
+                continue;
+            }
             let input = Grid::new(h, w, c, [pad; 4]).expect("small");
             let side = |n: usize| (n + 2 * pad - k) / stride + 1;
             let output = Grid::dense(side(h), side(w), o).expect("small");
@@ -60,7 +68,7 @@ fn main() {
             let mut y = vec![0_u8; output.len()];
             let count = (20_000_000 / linear.macs().max(2000)).max(3);
             let mut best = f64::MAX;
-            for _ in 0..5 {
+            for _ in 0..100 {
                 let start = Instant::now();
                 for _ in 0..count {
                     linear.run(&x, Addend::None, Output::I8(&mut y), 0..output.height());

@@ -21,7 +21,7 @@ pub(crate) const SCRATCH: usize = 28 * LANES_MAX;
 
 /// The accumulators of a tile on their way from the products to the requantisation.
 #[repr(C, align(64))]
-pub(crate) struct Scratch(pub(crate) [i32; SCRATCH]);
+pub(crate) struct Scratch(pub(crate) core::mem::MaybeUninit<[i32; SCRATCH]>);
 
 /// One tile. The maker promises that every access of the formula above is inside an allocation.
 #[derive(Clone, Copy)]
@@ -69,6 +69,31 @@ pub(crate) unsafe trait Isa {
     unsafe fn finish(finish: &Finish);
 }
 
+/// Positions that share one address register: x, x + step and x + 2 * step are one instruction away.
+const SHARED: usize = 3;
+/// Address registers of the largest tile.
+const BASES: usize = 5;
+
+/// Hides how a pointer was computed, so that the compiler keeps it in a register of its own
+/// instead of adding the step again for every position.
+#[inline(always)]
+fn opaque(pointer: *const u8) -> *const u8 {
+    #[cfg(target_arch = "x86_64")]
+    {
+        let mut pointer = pointer;
+        // SAFETY: the assembly is empty; it has no effect on any register, flag or byte.
+        unsafe {
+            core::arch::asm!("/* {0} */", inout(reg) pointer,
+                options(pure, nomem, nostack, preserves_flags));
+        }
+        pointer
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    {
+        pointer
+    }
+}
+
 /// The body of every tile kernel; the formula is in the module comment.
 ///
 /// # Safety
@@ -76,6 +101,8 @@ pub(crate) unsafe trait Isa {
 /// `I` is available and `tile` keeps its promise; `to` takes `M * N * LANES` numbers.
 #[inline(always)]
 pub(crate) unsafe fn tile<I: Isa, const M: usize, const N: usize>(tile: &Tile, to: *mut i32) {
+    const { assert!(M <= SHARED * BASES) };
+    let step = tile.pixel_step;
     // SAFETY: the caller's promise covers every pointer below, all offsets are those of the formula.
     unsafe {
         let mut sums = [[I::load_sums(tile.bias); N]; M];
@@ -86,19 +113,26 @@ pub(crate) unsafe fn tile<I: Isa, const M: usize, const N: usize>(tile: &Tile, t
         }
         let mut w = tile.weights;
         for &run in tile.runs {
-            let mut x = tile.input.add(run);
+            let mut bases = [tile.input.wrapping_add(run); BASES];
+            for (b, base) in bases.iter_mut().enumerate() {
+                *base = base.wrapping_add(b * SHARED * step);
+            }
             for _ in 0..tile.groups {
                 let mut weights = [I::load_weights(w); N];
                 for (n, weight) in weights.iter_mut().enumerate().skip(1) {
                     *weight = I::load_weights(w.add(n * I::LANES * 4));
                 }
                 for (m, row) in sums.iter_mut().enumerate() {
-                    let inputs = I::load_inputs(x.add(m * tile.pixel_step));
+                    let inputs = I::load_inputs(bases[m / SHARED].add(m % SHARED * step));
                     for (sum, &weight) in row.iter_mut().zip(&weights) {
                         *sum = I::dot4(*sum, inputs, weight);
                     }
                 }
-                x = x.add(4);
+                for (b, base) in bases.iter_mut().enumerate() {
+                    if b * SHARED < M {
+                        *base = opaque(base.wrapping_add(4));
+                    }
+                }
                 w = w.add(N * I::LANES * 4);
             }
         }

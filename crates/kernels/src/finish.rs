@@ -51,6 +51,29 @@ pub(crate) enum RawOutput {
     I32(*mut i32),
 }
 
+impl RawAddend {
+    /// `offset` elements further; the caller of the kernel promises that they exist.
+    pub(crate) fn add(self, offset: usize) -> Self {
+        match self {
+            Self::None => Self::None,
+            Self::I8(x) => Self::I8(x.wrapping_add(offset)),
+            Self::I16(x) => Self::I16(x.wrapping_add(offset)),
+            Self::I32(x) => Self::I32(x.wrapping_add(offset)),
+        }
+    }
+}
+
+impl RawOutput {
+    /// `offset` elements further; the caller of the kernel promises that they exist.
+    pub(crate) fn add(self, offset: usize) -> Self {
+        match self {
+            Self::I8(y) => Self::I8(y.wrapping_add(offset)),
+            Self::I16(y) => Self::I16(y.wrapping_add(offset)),
+            Self::I32(y) => Self::I32(y.wrapping_add(offset)),
+        }
+    }
+}
+
 /// Clamp, table and form of the output; the same for all channels of a node.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Rule<'a> {
@@ -120,6 +143,32 @@ pub(crate) unsafe fn scalar(f: &Finish) {
                     RawOutput::I16(y) => *y.add(at) = v as i16,
                     RawOutput::I32(y) => *y.add(at) = v,
                 }
+            }
+        }
+    }
+}
+
+/// Passes the bytes that a vector path has just written through the table, if there is one.
+///
+/// # Safety
+///
+/// `f` keeps the promise of [`Finish`].
+#[cfg_attr(
+    not(target_arch = "x86_64"),
+    expect(dead_code, reason = "no vector path here")
+)]
+pub(crate) unsafe fn look_up(f: &Finish) {
+    let (Some(table), RawOutput::I8(to)) = (f.rule.table, f.output) else {
+        return;
+    };
+    for p in 0..f.pixels {
+        for c in 0..f.channels {
+            // SAFETY: the maker of `f` promises room for `channels` bytes at each position.
+            unsafe {
+                let y = to.add(p * f.pixel_step + c);
+                // Stored byte to v + 128.
+                let index = *y ^ f.rule.flip ^ 0x80;
+                *y = table[usize::from(index)] as u8 ^ f.rule.flip;
             }
         }
     }

@@ -9,6 +9,7 @@
 //! a grid `[1][rows][row_elements]`, and `channel_offset`, `channel_count` name the slice of a row.
 //! Spec: operators, 2.10 to 2.13.
 
+use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use thiserror::Error;
@@ -225,44 +226,77 @@ impl Linear {
 
     fn run_tiles(&self, input: &Bytes, addend: Addend, output: &mut Output, rows: Range<usize>) {
         let engine = tiles::engine(self.kernel);
+        let places = Places::new(&self.output, addend, output, rows.start);
         let (mut row_count, mut width) = (rows.len(), self.output.width());
         if self.is_flat(addend) {
             (row_count, width) = (1, row_count * width);
         }
-        let mut scratch = Scratch([0; SCRATCH]);
+        let mut scratch = Scratch(MaybeUninit::uninit());
+        let sums: *mut i32 = scratch.0.as_mut_ptr().cast();
         for block in &self.blocks {
             let pixels_max = (engine.pixels_max)(block.vectors);
             let pixels = width.div_ceil(width.div_ceil(pixels_max));
             let kernel = (engine.tile)(pixels, block.vectors)
                 .expect("every size up to `pixels_max` is compiled");
+            let mut tile = Tile {
+                input: input.as_ptr(),
+                pixel_step: self.pixel_step,
+                runs: &self.runs.starts,
+                groups: self.runs.groups(),
+                weights: self.weights.as_slice()[block.weights_at..].as_ptr().cast(),
+                bias: self.bias[block.channel..].as_ptr(),
+            };
             for row in 0..row_count {
-                let y = rows.start + row;
+                let window = self.origin + (rows.start + row) * self.row_step;
                 let mut x = 0;
                 loop {
                     // The last tile of a row overlaps its neighbour rather than being smaller.
                     x = x.min(width - pixels);
-                    let window = self.origin + y * self.row_step + x * self.pixel_step;
-                    let tile = Tile {
-                        // SAFETY: `check_reach` proved that this window is inside the input.
-                        input: unsafe { input.as_ptr().add(window) },
-                        pixel_step: self.pixel_step,
-                        runs: &self.runs.starts,
-                        groups: self.runs.groups(),
-                        weights: self.weights.as_slice()[block.weights_at..].as_ptr().cast(),
-                        bias: self.bias[block.channel..].as_ptr(),
-                    };
-                    // SAFETY: the token proves the instruction set; `check_reach` covers the last
-                    // window and its slack, packing made whole vectors of weights and bias, and
-                    // `pixels * vectors` vectors fit the scratch (asserted in `tiles`).
-                    unsafe { kernel(&tile, scratch.0.as_mut_ptr()) };
-                    let at = (rows.start, y, x);
-                    self.finish(&engine, block, &scratch, pixels, at, addend, output);
+                    tile.input = input.as_ptr().wrapping_add(window + x * self.pixel_step);
+                    // SAFETY: the token proves the instruction set; `check_reach` proved that the
+                    // last window and its slack are inside the input, packing made whole vectors of
+                    // weights and bias, and `pixels * vectors` vectors fit the scratch (asserted in
+                    // `tiles`).
+                    unsafe { kernel(&tile, sums) };
+                    self.finish(&engine, block, sums, pixels, &places.at(row, x));
                     x += pixels;
                     if width <= x {
                         break;
                     }
                 }
             }
+        }
+    }
+
+    /// Requantises one tile, vector by vector, from channel 0 of its first position at `place`.
+    fn finish(
+        &self,
+        engine: &Engine,
+        block: &Block,
+        sums: *const i32,
+        pixels: usize,
+        place: &Places,
+    ) {
+        let outputs = self.output.channels();
+        for vector in 0..block.vectors {
+            let channel = block.channel + vector * engine.lanes;
+            let finish = Finish {
+                rule: self.rule(),
+                multiplier: self.multiplier[channel..].as_ptr(),
+                addend_multiplier: self.addend_multiplier[channel..].as_ptr(),
+                shift: self.shift[channel..].as_ptr(),
+                sums: sums.wrapping_add(vector * engine.lanes),
+                sums_step: block.vectors * engine.lanes,
+                pixels,
+                pixel_step: outputs,
+                channels: (outputs - channel).min(engine.lanes),
+                addend: place.addend.add(channel),
+                output: place.output.add(channel),
+            };
+            // SAFETY: the token proves the instruction set; constants and sums come in whole
+            // vectors, and `run` has checked that addend and output hold all rows of their grids,
+            // of which this tile is a part.
+            unsafe { (engine.finish)(&finish) };
         }
     }
 
@@ -275,64 +309,6 @@ impl Linear {
         self.row_step == self.output.width() * self.pixel_step
             && self.output.is_dense()
             && addend_is_dense
-    }
-
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "one tile's place in three tensors"
-    )]
-    fn finish(
-        &self,
-        engine: &Engine,
-        block: &Block,
-        scratch: &Scratch,
-        pixels: usize,
-        (first_row, y, x): (usize, usize, usize),
-        addend: Addend,
-        output: &mut Output,
-    ) {
-        let outputs = self.output.channels();
-        let output_at = self.output.index(y, x) - self.output.index(first_row, 0)
-            + self.output.halo()[1] * outputs;
-        for vector in 0..block.vectors {
-            let channel = block.channel + vector * engine.lanes;
-            let channels = (outputs - channel).min(engine.lanes);
-            // Positions are `outputs` apart in both tensors; the last element touched is
-            // `(pixels - 1) * outputs + channels - 1` behind the first.
-            let reach = (pixels - 1) * outputs + channels;
-            let to = output_at + channel;
-            let output = match output {
-                Output::I8(data) => RawOutput::I8(data[to..to + reach].as_mut_ptr()),
-                Output::I16(data) => RawOutput::I16(data[to..to + reach].as_mut_ptr()),
-                Output::I32(data) => RawOutput::I32(data[to..to + reach].as_mut_ptr()),
-            };
-            let from = |grid: Grid| {
-                let start = grid.index(y, x) + channel;
-                start..start + reach
-            };
-            let addend = match addend {
-                Addend::None => RawAddend::None,
-                Addend::I8(data, grid) => RawAddend::I8(data[from(grid)].as_ptr()),
-                Addend::I16(data, grid) => RawAddend::I16(data[from(grid)].as_ptr()),
-                Addend::I32(data, grid) => RawAddend::I32(data[from(grid)].as_ptr()),
-            };
-            let finish = Finish {
-                rule: self.rule(),
-                multiplier: self.multiplier[channel..].as_ptr(),
-                addend_multiplier: self.addend_multiplier[channel..].as_ptr(),
-                shift: self.shift[channel..].as_ptr(),
-                sums: scratch.0[vector * engine.lanes..].as_ptr(),
-                sums_step: block.vectors * engine.lanes,
-                pixels,
-                pixel_step: outputs,
-                channels,
-                addend,
-                output,
-            };
-            // SAFETY: the token proves the instruction set; the slices above were cut to exactly
-            // what is touched, and constants and sums come in whole vectors.
-            unsafe { (engine.finish)(&finish) };
-        }
     }
 
     /// The stored input.
@@ -385,6 +361,60 @@ impl Linear {
             flip: self.kernel.flip(),
             fits: self.fits,
             table: self.table.as_deref(),
+        }
+    }
+}
+
+/// A position in addend and output, and the way to others.
+#[derive(Clone, Copy)]
+struct Places {
+    addend: RawAddend,
+    addend_row: usize,
+    output: RawOutput,
+    output_row: usize,
+    pixel: usize,
+}
+
+impl Places {
+    /// The first position of row `row` of the grids; `output` begins with that row.
+    fn new(grid: &Grid, addend: Addend, output: &mut Output, row: usize) -> Self {
+        let outputs = grid.channels();
+        let output_at = grid.halo()[1] * outputs;
+        let (addend, addend_row) = match addend {
+            Addend::None => (RawAddend::None, 0),
+            Addend::I8(x, grid) => (
+                RawAddend::I8(x[grid.index(row, 0)..].as_ptr()),
+                grid.row_len(),
+            ),
+            Addend::I16(x, grid) => (
+                RawAddend::I16(x[grid.index(row, 0)..].as_ptr()),
+                grid.row_len(),
+            ),
+            Addend::I32(x, grid) => (
+                RawAddend::I32(x[grid.index(row, 0)..].as_ptr()),
+                grid.row_len(),
+            ),
+        };
+        let output = match output {
+            Output::I8(y) => RawOutput::I8(y[output_at..].as_mut_ptr()),
+            Output::I16(y) => RawOutput::I16(y[output_at..].as_mut_ptr()),
+            Output::I32(y) => RawOutput::I32(y[output_at..].as_mut_ptr()),
+        };
+        Self {
+            addend,
+            addend_row,
+            output,
+            output_row: grid.row_len(),
+            pixel: outputs,
+        }
+    }
+
+    /// Position (`row`, `x`), counted from this one.
+    fn at(&self, row: usize, x: usize) -> Self {
+        Self {
+            addend: self.addend.add(row * self.addend_row + x * self.pixel),
+            output: self.output.add(row * self.output_row + x * self.pixel),
+            ..*self
         }
     }
 }

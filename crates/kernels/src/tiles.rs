@@ -71,7 +71,7 @@ mod x86 {
     tile_table!(avx512_tile, Avx512,
         #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")],
         1: [1 2 3 4 5 6 7 8 9 10 11 12 13 14],
-        2: [1 2 3 4 5 6 7 8 9 10 11 12 13 14],
+        2: [1 2 3 4 5 6 7 8 9 10],
         4: [1 2 3 4 5 6]);
 
     pub(super) const AVX2: Engine = Engine {
@@ -102,7 +102,8 @@ mod x86 {
         lanes: Avx512::LANES,
         vectors_max: |width| if width <= 6 { 4 } else { 2 },
         pixels_max: |vectors| match vectors {
-            1 | 2 => 14,
+            1 => 14,
+            2 => 10,
             _ => 6,
         },
         tile: avx512_tile,

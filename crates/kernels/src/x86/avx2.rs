@@ -73,8 +73,9 @@ unsafe impl Isa for Avx2 {
     unsafe fn finish(finish: &Finish) {
         // SAFETY: the caller passes on both promises.
         unsafe {
-            if finish.rule.fits && finish.rule.table.is_none() {
+            if finish.rule.fits {
                 finish_avx2(finish);
+                finish::look_up(finish);
             } else {
                 finish::scalar(finish);
             }

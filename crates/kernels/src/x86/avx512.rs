@@ -4,13 +4,16 @@
 //! The wrapping sum is exact because the true accumulator fits 32 bits.
 
 use core::arch::x86_64::{
-    __m512i, __mmask16, _mm_mask_storeu_epi8, _mm_maskz_loadu_epi8, _mm_set1_epi8, _mm_xor_si128,
-    _mm256_mask_storeu_epi16, _mm256_maskz_loadu_epi16, _mm512_add_epi64, _mm512_and_si512,
-    _mm512_cvtepi8_epi32, _mm512_cvtepi16_epi32, _mm512_cvtepi32_epi8, _mm512_cvtepi32_epi16,
-    _mm512_dpbusd_epi32, _mm512_loadu_si512, _mm512_mask_shuffle_epi32, _mm512_mask_storeu_epi32,
-    _mm512_maskz_loadu_epi32, _mm512_max_epi32, _mm512_min_epi32, _mm512_mul_epi32,
-    _mm512_set1_epi32, _mm512_set1_epi64, _mm512_setzero_si512, _mm512_sllv_epi64,
-    _mm512_srav_epi64, _mm512_srli_epi64, _mm512_storeu_si512,
+    __m512i, __mmask16, _mm_mask_storeu_epi8, _mm_maskz_loadu_epi8, _mm_set1_epi8,
+    _mm_storeu_si128, _mm_xor_si128, _mm256_mask_storeu_epi16, _mm256_maskz_loadu_epi16,
+    _mm512_add_epi64, _mm512_and_si512, _mm512_castsi512_si128, _mm512_cvtepi8_epi32,
+    _mm512_cvtepi16_epi32, _mm512_cvtepi32_epi8, _mm512_cvtepi32_epi16, _mm512_dpbusd_epi32,
+    _mm512_extracti32x4_epi32, _mm512_loadu_si512, _mm512_mask_shuffle_epi32,
+    _mm512_mask_storeu_epi32, _mm512_maskz_loadu_epi32, _mm512_max_epi8, _mm512_max_epi32,
+    _mm512_min_epi8, _mm512_min_epi32, _mm512_mul_epi32, _mm512_packs_epi16, _mm512_packs_epi32,
+    _mm512_permutexvar_epi32, _mm512_set1_epi8, _mm512_set1_epi32, _mm512_set1_epi64,
+    _mm512_setr_epi32, _mm512_setzero_si512, _mm512_shuffle_epi32, _mm512_sllv_epi64,
+    _mm512_srav_epi64, _mm512_srli_epi64, _mm512_storeu_si512, _mm512_xor_si512,
 };
 
 use crate::accumulate::Isa;
@@ -61,60 +64,160 @@ unsafe impl Isa for Avx512 {
     unsafe fn finish(finish: &Finish) {
         // SAFETY: the caller passes on both promises.
         unsafe {
-            if finish.rule.fits && finish.rule.table.is_none() {
-                finish_avx512(finish);
-            } else {
-                finish::scalar(finish);
+            if !finish.rule.fits {
+                return finish::scalar(finish);
             }
+            match finish.addend {
+                RawAddend::None => finish_avx512::<false>(finish),
+                RawAddend::I8(_) | RawAddend::I16(_) | RawAddend::I32(_) => {
+                    finish_avx512::<true>(finish);
+                }
+            }
+            finish::look_up(finish);
         }
     }
 }
 
-/// Requantisation on sixteen lanes, for nodes whose shifted values fit 32 bits.
+/// The constants of sixteen channels; 64-bit lanes hold the even and the odd ones.
+struct Constants {
+    multiplier: [__m512i; 2],
+    addend: [__m512i; 2],
+    shift: [__m512i; 2],
+    half: [__m512i; 2],
+    mask: __mmask16,
+}
+
+impl Constants {
+    /// # Safety
+    ///
+    /// AVX-512 is there and `f` keeps its promise.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+    unsafe fn load(f: &Finish) -> Self {
+        // SAFETY: the maker of `f` promises whole vectors of constants.
+        let (m, a, s) = unsafe {
+            (
+                _mm512_loadu_si512(f.multiplier.cast()),
+                _mm512_loadu_si512(f.addend_multiplier.cast()),
+                _mm512_loadu_si512(f.shift.cast()),
+            )
+        };
+        let low = _mm512_set1_epi64(0xffff_ffff);
+        let shift = [_mm512_and_si512(s, low), _mm512_srli_epi64::<32>(s)];
+        let one = _mm512_set1_epi64(1);
+        Self {
+            multiplier: [m, _mm512_srli_epi64::<32>(m)],
+            addend: [a, _mm512_srli_epi64::<32>(a)],
+            shift,
+            half: shift.map(|s| _mm512_srli_epi64::<1>(_mm512_sllv_epi64(one, s))),
+            mask: ((1_u32 << f.channels) - 1) as __mmask16,
+        }
+    }
+}
+
+/// The shifted values of position `p`, before the clamp.
+///
+/// # Safety
+///
+/// AVX-512 is there, `f` keeps its promise, and `p < f.pixels`.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+unsafe fn shifted<const ADDS: bool>(f: &Finish, c: &Constants, p: usize) -> __m512i {
+    // Odd lanes of a vector, moved to where the products read them.
+    let odd_lanes = |x| _mm512_shuffle_epi32::<0b11_11_01_01>(x);
+    // SAFETY: vector `p` of `f.pixels`.
+    let acc = unsafe { _mm512_loadu_si512(f.sums.wrapping_add(p * f.sums_step).cast()) };
+    let mut even = _mm512_add_epi64(_mm512_mul_epi32(acc, c.multiplier[0]), c.half[0]);
+    let mut odd = _mm512_add_epi64(_mm512_mul_epi32(odd_lanes(acc), c.multiplier[1]), c.half[1]);
+    if ADDS {
+        // SAFETY: the promise of `f`, position `p`; masked lanes are not read.
+        let x = unsafe { load_addend(f, p * f.pixel_step, c.mask) };
+        even = _mm512_add_epi64(even, _mm512_mul_epi32(x, c.addend[0]));
+        odd = _mm512_add_epi64(odd, _mm512_mul_epi32(odd_lanes(x), c.addend[1]));
+    }
+    even = _mm512_srav_epi64(even, c.shift[0]);
+    odd = _mm512_srav_epi64(odd, c.shift[1]);
+    // Odd lanes take the low half of `odd`, even lanes stay.
+    _mm512_mask_shuffle_epi32::<0b10_10_00_00>(even, 0xaaaa, odd)
+}
+
+/// Requantisation on sixteen lanes, for nodes whose shifted values fit 32 bits; no table.
 ///
 /// # Safety
 ///
 /// AVX-512 is there and `f` keeps its promise.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
-unsafe fn finish_avx512(f: &Finish) {
-    let mask: __mmask16 = ((1_u32 << f.channels) - 1) as __mmask16;
-    // SAFETY: the maker of `f` promises whole vectors of constants and sums.
-    let (m, a, s) = unsafe {
-        (
-            _mm512_loadu_si512(f.multiplier.cast()),
-            _mm512_loadu_si512(f.addend_multiplier.cast()),
-            _mm512_loadu_si512(f.shift.cast()),
-        )
-    };
-    let (m_odd, a_odd) = (_mm512_srli_epi64::<32>(m), _mm512_srli_epi64::<32>(a));
-    let (s_even, s_odd) = (
-        _mm512_and_si512(s, _mm512_set1_epi64(0xffff_ffff)),
-        _mm512_srli_epi64::<32>(s),
-    );
-    let half = |s| _mm512_srli_epi64::<1>(_mm512_sllv_epi64(_mm512_set1_epi64(1), s));
-    let (half_even, half_odd) = (half(s_even), half(s_odd));
-    let (lo, hi) = (_mm512_set1_epi32(f.rule.lo), _mm512_set1_epi32(f.rule.hi));
-    for p in 0..f.pixels {
-        // SAFETY: as above, vector `p` of `f.pixels`.
-        let acc = unsafe { _mm512_loadu_si512(f.sums.add(p * f.sums_step).cast()) };
-        let mut even = _mm512_add_epi64(_mm512_mul_epi32(acc, m), half_even);
-        let mut odd = _mm512_add_epi64(
-            _mm512_mul_epi32(_mm512_srli_epi64::<32>(acc), m_odd),
-            half_odd,
-        );
-        if !matches!(f.addend, RawAddend::None) {
-            // SAFETY: the promise of `f`, position `p`; masked lanes are not read.
-            let x = unsafe { load_addend(f, p * f.pixel_step, mask) };
-            even = _mm512_add_epi64(even, _mm512_mul_epi32(x, a));
-            odd = _mm512_add_epi64(odd, _mm512_mul_epi32(_mm512_srli_epi64::<32>(x), a_odd));
+unsafe fn finish_avx512<const ADDS: bool>(f: &Finish) {
+    // SAFETY: the maker of `f` promises whole vectors of constants and sums, and room for
+    // `f.channels` elements at each of `f.pixels` positions.
+    unsafe {
+        let c = Constants::load(f);
+        let clamps_to_bytes = -128 <= f.rule.lo && f.rule.hi <= 127;
+        if let (RawOutput::I8(to), true, true) = (f.output, clamps_to_bytes, 4 <= f.pixels) {
+            let mut p = 0;
+            while p < f.pixels {
+                // The last four positions may overlap the ones before.
+                p = p.min(f.pixels - 4);
+                let values = [
+                    shifted::<ADDS>(f, &c, p),
+                    shifted::<ADDS>(f, &c, p + 1),
+                    shifted::<ADDS>(f, &c, p + 2),
+                    shifted::<ADDS>(f, &c, p + 3),
+                ];
+                store_four(f, to, p, c.mask, values);
+                p += 4;
+            }
+            return;
         }
-        even = _mm512_srav_epi64(even, s_even);
-        odd = _mm512_srav_epi64(odd, s_odd);
-        // Odd lanes take the low half of `odd`, even lanes stay.
-        let both = _mm512_mask_shuffle_epi32::<0b10_10_00_00>(even, 0xaaaa, odd);
-        let y = _mm512_min_epi32(_mm512_max_epi32(both, lo), hi);
-        // SAFETY: the promise of `f`, position `p`; masked lanes are not written.
-        unsafe { store(f, p * f.pixel_step, mask, y) };
+        let (lo, hi) = (_mm512_set1_epi32(f.rule.lo), _mm512_set1_epi32(f.rule.hi));
+        for p in 0..f.pixels {
+            let y = shifted::<ADDS>(f, &c, p);
+            let y = _mm512_min_epi32(_mm512_max_epi32(y, lo), hi);
+            store(f, p * f.pixel_step, c.mask, y);
+        }
+    }
+}
+
+/// Narrows four positions with saturation, clamps the bytes (both keep the order of values, so the
+/// result is the clamp of the wide value), and writes them.
+///
+/// # Safety
+///
+/// AVX-512 is there, and `f.channels` bytes can be written at each of positions `p..p + 4`.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+unsafe fn store_four(f: &Finish, to: *mut u8, p: usize, mask: __mmask16, y: [__m512i; 4]) {
+    let words = [
+        _mm512_packs_epi32(y[0], y[1]),
+        _mm512_packs_epi32(y[2], y[3]),
+    ];
+    // Each 128-bit lane holds four channels of each position; gather the positions.
+    let order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    let bytes = _mm512_permutexvar_epi32(order, _mm512_packs_epi16(words[0], words[1]));
+    let bytes = _mm512_max_epi8(bytes, _mm512_set1_epi8(f.rule.lo as i8));
+    let bytes = _mm512_min_epi8(bytes, _mm512_set1_epi8(f.rule.hi as i8));
+    let bytes = _mm512_xor_si512(bytes, _mm512_set1_epi8(f.rule.flip as i8));
+    let at = to.wrapping_add(p * f.pixel_step);
+    // SAFETY: full vectors write sixteen bytes of each position, which exist; others are masked.
+    unsafe {
+        if f.pixel_step == LANES {
+            _mm512_storeu_si512(at.cast(), bytes);
+            return;
+        }
+        let parts = [
+            _mm512_castsi512_si128(bytes),
+            _mm512_extracti32x4_epi32::<1>(bytes),
+            _mm512_extracti32x4_epi32::<2>(bytes),
+            _mm512_extracti32x4_epi32::<3>(bytes),
+        ];
+        for (i, part) in parts.into_iter().enumerate() {
+            let at = at.wrapping_add(i * f.pixel_step);
+            if f.channels == LANES {
+                _mm_storeu_si128(at.cast(), part);
+            } else {
+                _mm_mask_storeu_epi8(at.cast(), mask, part);
+            }
+        }
     }
 }
 
