@@ -22,7 +22,7 @@ use crate::key::Key;
 
 /// EIP-7825: most gas of one transaction.
 pub const TRANSACTION_GAS_MAX: u64 = 16_777_216;
-const MINED_WITHIN: Duration = Duration::from_secs(180);
+const MINED_WITHIN: Duration = Duration::from_mins(3);
 
 /// A mined transaction.
 #[derive(Debug, Clone)]
@@ -152,20 +152,19 @@ impl Client {
     }
 
     fn refusal(&self, call: &'static str, error: &Transport) -> ChainError {
-        let response = error.as_error_resp();
-        match response.and_then(|payload| payload.as_revert_data()) {
+        let Some(payload) = error.as_error_resp() else {
+            return self.rpc(call, error);
+        };
+        match payload.as_revert_data() {
             Some(data) => ChainError::Refused {
                 call,
                 reason: explain(&data),
                 data,
             },
-            None => match response {
-                Some(payload) => ChainError::Refused {
-                    call,
-                    reason: payload.message.to_string(),
-                    data: Bytes::new(),
-                },
-                None => self.rpc(call, error),
+            None => ChainError::Refused {
+                call,
+                reason: payload.message.to_string(),
+                data: Bytes::new(),
             },
         }
     }
@@ -345,7 +344,7 @@ impl Client {
                 .await
                 .map_err(|e| self.rpc("eth_getTransactionReceipt", &e))?;
             if let Some(receipt) = receipt {
-                return outcome(call, hash, receipt);
+                return outcome(call, hash, &receipt);
             }
             if MINED_WITHIN <= waited {
                 let seconds = waited.as_secs();
@@ -383,7 +382,7 @@ impl Client {
 fn outcome(
     call: &'static str,
     hash: B256,
-    receipt: TransactionReceipt,
+    receipt: &TransactionReceipt,
 ) -> Result<Mined, ChainError> {
     if !receipt.status() {
         return Err(ChainError::Failed {

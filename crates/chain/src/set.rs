@@ -203,7 +203,7 @@ impl Follower {
         let mut reread_from = None;
         if let Some(last) = self.last {
             let same = set.client().block(Some(last.number)).await;
-            if same.map(|now| now.hash != last.hash).unwrap_or(true) {
+            if same.map_or(true, |now| now.hash != last.hash) {
                 self.next = last.number.saturating_sub(REREAD_BLOCKS);
                 reread_from = Some(self.next);
             }

@@ -1,0 +1,18 @@
+//! What provider and watcher share: models on disk, running them, games as a chain shows them.
+//!
+//! - [`Shelf`]: artefacts in a folder, named by their model id, checked as they are read.
+//! - [`LoadedModel`]: a checked program with its commitment, run by the fastest kernel here.
+//! - [`Plant`]: one wrong integer and everything after it recomputed, for demos and tests.
+//! - [`Table`]: the games of all claims as events and views show them, in the words of `dispute`.
+
+#![forbid(unsafe_code)]
+
+mod model;
+mod plant;
+mod shelf;
+mod table;
+
+pub use model::{LoadedModel, ModelError};
+pub use plant::{Plant, PlantError};
+pub use shelf::{Shelf, ShelfError};
+pub use table::{Table, game_from_chain, hash, stage_from_code, word};

@@ -1,0 +1,154 @@
+//! What a watcher looks at and when: a pure state machine.
+//!
+//! Spec: game, 4.1, 4.10, 4.15.
+
+use std::collections::BTreeMap;
+
+use selfsame_agent::Table;
+use selfsame_chain::bindings::Requests::{RequestsEvents, Terms};
+use selfsame_chain::{Address, B256, Bytes, Event};
+
+/// What is to be done now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Command {
+    /// Re-run the request of this claim and compare.
+    Check(B256),
+    /// Open a game on this wrong claim.
+    Open(B256),
+    /// Play on in an own game.
+    Play {
+        /// The request.
+        request: B256,
+        /// The game.
+        game: B256,
+    },
+}
+
+/// A claim seen on chain.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    /// What was asked.
+    pub terms: Terms,
+    /// The input's bytes, where they are on chain.
+    pub input: Bytes,
+    /// The claim, once made.
+    pub claim: Option<Claimed>,
+    verdict: Option<bool>,
+    ended: bool,
+}
+
+/// The claim itself.
+#[derive(Debug, Clone)]
+pub struct Claimed {
+    /// Its key.
+    pub key: B256,
+    /// Root of the claimed output.
+    pub output_root: B256,
+    /// Last second in which games open.
+    pub closes_at: u64,
+}
+
+/// Claims and the games on them.
+#[derive(Debug, Clone)]
+pub struct Rounds {
+    own: Address,
+    seen: BTreeMap<B256, Seen>,
+    table: Table,
+}
+
+impl Rounds {
+    /// Nothing seen yet.
+    pub fn new(own: Address) -> Self {
+        Self {
+            own,
+            seen: BTreeMap::new(),
+            table: Table::default(),
+        }
+    }
+
+    /// Takes an event in; repeated events change nothing.
+    pub fn apply(&mut self, event: &Event) {
+        match event {
+            Event::Requests(event) => self.apply_request(event),
+            Event::Games(event) => self.table.apply(event),
+            Event::Models(_) | Event::Stakes(_) => {}
+        }
+    }
+
+    fn apply_request(&mut self, event: &RequestsEvents) {
+        match event {
+            RequestsEvents::Requested(e) => {
+                self.seen.entry(e.requestId).or_insert_with(|| Seen {
+                    terms: e.terms.clone(),
+                    input: e.input.clone(),
+                    claim: None,
+                    verdict: None,
+                    ended: false,
+                });
+            }
+            RequestsEvents::Claimed(e) => {
+                if let Some(seen) = self.seen.get_mut(&e.requestId) {
+                    seen.claim = Some(Claimed {
+                        key: e.claimKey,
+                        output_root: e.outputRoot,
+                        closes_at: u64::try_from(e.closesAt).unwrap_or(u64::MAX),
+                    });
+                }
+            }
+            RequestsEvents::Finalized(e) => self.end(e.requestId),
+            RequestsEvents::Refunded(e) => self.end(e.requestId),
+            RequestsEvents::ClaimConvicted(e) => self.end(e.requestId),
+            RequestsEvents::Accepted(_)
+            | RequestsEvents::Credited(_)
+            | RequestsEvents::Withdrawn(_) => {}
+        }
+    }
+
+    fn end(&mut self, request: B256) {
+        if let Some(seen) = self.seen.get_mut(&request) {
+            seen.ended = true;
+        }
+    }
+
+    /// Keeps the result of a check.
+    pub fn checked(&mut self, request: B256, agrees: bool) {
+        if let Some(seen) = self.seen.get_mut(&request) {
+            seen.verdict = Some(agrees);
+        }
+    }
+
+    /// A request and its claim.
+    pub fn seen(&self, request: B256) -> Option<&Seen> {
+        self.seen.get(&request)
+    }
+
+    /// Games as seen so far.
+    pub fn table(&self) -> &Table {
+        &self.table
+    }
+
+    /// What is due at time `now` (Unix seconds).
+    pub fn due(&self, now: u64) -> Vec<Command> {
+        let own = self.table.live_of(self.own);
+        let mut due = Vec::new();
+        for (&request, seen) in &self.seen {
+            let Some(claim) = &seen.claim else { continue };
+            let game = own
+                .iter()
+                .find(|(_, key)| *key == claim.key)
+                .map(|&(game, _)| game);
+            match (seen.verdict, game) {
+                // A conviction by another ends the claim; the own game is still to be settled.
+                (_, Some(game)) => due.push(Command::Play { request, game }),
+                (None, None) if !seen.ended && now <= claim.closes_at => {
+                    due.push(Command::Check(request))
+                }
+                (Some(false), None) if !seen.ended && now <= claim.closes_at => {
+                    due.push(Command::Open(request));
+                }
+                (None | Some(_), None) => {}
+            }
+        }
+        due
+    }
+}
