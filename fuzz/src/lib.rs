@@ -3,12 +3,14 @@
 //! An entry function returns whether the bytes were accepted, and panics when the decoder breaks a
 //! promise: no panic, no unbounded memory, and, where a format is canonical, no second byte form of
 //! one value. The same functions run under libFuzzer (`targets/`) and, over mutated seeds and a
-//! fixed count, as a test of this crate (`tests/slice.rs`).
+//! fixed count, as a test of this crate (`src/slice.rs`).
 
 #![forbid(unsafe_code)]
 
 mod mutate;
 mod seeds;
+#[cfg(test)]
+mod slice;
 
 use std::sync::Mutex;
 
@@ -39,49 +41,49 @@ pub const TARGETS: &[Target] = &[
         name: "onnx",
         run: onnx,
         seeds: seeds::onnx,
-        slice: 4_000,
+        slice: 20_000,
     },
     Target {
         name: "npz",
         run: npz,
         seeds: seeds::npz,
-        slice: 4_000,
+        slice: 20_000,
     },
     Target {
         name: "npy",
         run: npy,
         seeds: seeds::npy,
-        slice: 20_000,
+        slice: 100_000,
     },
     Target {
         name: "artefact",
         run: artefact,
         seeds: seeds::artefact,
-        slice: 10_000,
+        slice: 50_000,
     },
     Target {
         name: "node_leaf",
         run: node_leaf,
         seeds: seeds::node_leaf,
-        slice: 50_000,
+        slice: 200_000,
     },
     Target {
         name: "interface",
         run: interface,
         seeds: seeds::interface,
-        slice: 50_000,
+        slice: 200_000,
     },
     Target {
         name: "json_rpc",
         run: json_rpc,
         seeds: seeds::json_rpc,
-        slice: 2_000,
+        slice: 20_000,
     },
     Target {
         name: "transaction",
         run: transaction,
         seeds: seeds::transaction,
-        slice: 2_000,
+        slice: 20_000,
     },
 ];
 

@@ -1,6 +1,6 @@
 //! Deterministic mutations of seed inputs: the same seed gives the same cases on every machine.
 //!
-//! The generator is SplitMix64 (Steele, Lea, Flood 2014). One case is one to eight edits: bits,
+//! The generator is `SplitMix64` (Steele, Lea, Flood 2014). One case is one to eight edits: bits,
 //! bytes and words of interest, removed, repeated, inserted and foreign spans, truncation.
 
 /// Lengths, counts and signs at which decoders break.

@@ -219,7 +219,13 @@ fn forge_counts(stdout: &str) -> Option<Counts> {
 /// The fuzz crate: it compiles on stable, and each target runs over mutated seeds.
 fn fuzz_slice(repo: &Repo) -> Result<Counts, String> {
     let mut command = process::cargo(&repo.path("fuzz"));
-    command.args(["test", "--locked", "--no-fail-fast", "--lib", "--tests"]);
+    command.args([
+        "test",
+        "--locked",
+        "--no-fail-fast",
+        "--lib",
+        "--no-default-features",
+    ]);
     command.arg("--target-dir").arg(target_folder(repo));
     let slice = tests(&mut command)?;
     let mut command = process::cargo(&repo.path("fuzz"));

@@ -4,8 +4,8 @@
 
 use std::alloc::System;
 
+use crate::{Mutator, TARGETS};
 use cap::Cap;
-use selfsame_fuzz::{Mutator, TARGETS};
 
 /// The decoders read files of at most a few hundred kilobytes here; more than this is a bomb.
 const MEMORY_MAX: usize = 1 << 30;
