@@ -779,7 +779,7 @@ contract DisputeGame is IDisputeGame {
         Payout[] memory payouts = new Payout[](count + 2);
         uint256 used = 1;
         uint256 value = 0;
-        payouts[0] = Payout({to: caller, amount: units * GasUnits.price()});
+        payouts[0] = Payout({to: caller, amount: (units + count * GasUnits.PER_PAYOUT) * GasUnits.price()});
         if (gameId == 0) {
             payouts[0].amount += bountyWei;
         } else {

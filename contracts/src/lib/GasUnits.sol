@@ -14,21 +14,24 @@ library GasUnits {
     uint256 internal constant PER_BYTE = 40;
     uint256 internal constant PER_HASH = 32 * PER_BYTE;
 
-    uint256 internal constant OPEN = 330_000;
-    uint256 internal constant FIRST_ANSWER = 150_000;
-    uint256 internal constant ANSWER = 120_000;
-    uint256 internal constant NAME_NODE = 140_000;
-    uint256 internal constant NAME_ENTRY = 90_000;
-    uint256 internal constant STEP = 400_000;
-    /// Of a step, for each opened byte, beside its calldata: hashing, reading, multiplying.
-    uint256 internal constant STEP_PER_BYTE = 100;
-    uint256 internal constant TIMEOUT = 350_000;
-    uint256 internal constant CONVICT_FORM = 400_000;
-    uint256 internal constant CONVICT_TWO_ROOTS = 330_000;
+    uint256 internal constant OPEN = 250_000;
+    uint256 internal constant FIRST_ANSWER = 120_000;
+    uint256 internal constant ANSWER = 95_000;
+    uint256 internal constant NAME_NODE = 110_000;
+    uint256 internal constant NAME_ENTRY = 80_000;
+    /// A step with its verdict and payouts.
+    uint256 internal constant STEP = 300_000;
+    /// Of a step, for each opened byte beside its calldata: hashing, reading, multiplying.
+    uint256 internal constant STEP_PER_BYTE = 20;
+    uint256 internal constant TIMEOUT = 260_000;
+    uint256 internal constant CONVICT_FORM = 300_000;
+    uint256 internal constant CONVICT_TWO_ROOTS = 260_000;
+    /// Of any conviction, for each of the first GAMES_REPAID games that may be paid.
+    uint256 internal constant PER_PAYOUT = 45_000;
 
-    /// Bound of one whole game with all its answers, of any model that the registry accepts:
-    /// what a bond counts for each of GAMES_REPAID games (3.8).
-    uint256 internal constant GAME_GAS = 8_000_000;
+    /// What a bond counts for each of GAMES_REPAID games with its answers (3.8). The sum covers one
+    /// step of the largest kind and eight full descents of which most openings are shared.
+    uint256 internal constant GAME_GAS = 3_500_000;
 
     /// Answer of `entries` hashes and `siblings` hashes of proof.
     function firstAnswer(uint256 entries, uint256 siblings) internal pure returns (uint256) {
