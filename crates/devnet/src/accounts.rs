@@ -13,7 +13,7 @@ use alloy_primitives::{Address, B256, U256, address, b256, hex};
 pub const DEV_ACCOUNTS: usize = 10;
 
 /// What each of them owns in the first block: 10,000 ether, in wei.
-pub const DEV_BALANCE_WEI: U256 = U256::from_limbs([0x1bce_cced_a100_0000, 0x21e, 0, 0]);
+pub const DEV_BALANCE_WEI: U256 = U256::from_limbs([0x19e0_c9ba_b240_0000, 0x21e, 0, 0]);
 
 /// Where the deterministic deployment proxy is on every chain: calldata is a 32-byte salt, then
 /// the creation code; it returns the 20 bytes of the new address.
