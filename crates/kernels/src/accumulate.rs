@@ -77,6 +77,10 @@ const BASES: usize = 5;
 /// Hides how a pointer was computed, so that the compiler keeps it in a register of its own
 /// instead of adding the step again for every position.
 #[inline(always)]
+#[cfg_attr(
+    target_arch = "x86_64",
+    expect(clippy::pointers_in_nomem_asm_block, reason = "the assembly is empty")
+)]
 fn opaque(pointer: *const u8) -> *const u8 {
     #[cfg(target_arch = "x86_64")]
     {

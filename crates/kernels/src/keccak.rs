@@ -18,6 +18,11 @@ pub const HASH_BYTES: usize = 32;
 pub(crate) const RATE_WORDS: usize = 17;
 const RATE: usize = RATE_WORDS * 8;
 
+/// Permutations that a wide group takes at most; longer messages run one after the other.
+const BLOCKS_MAX: usize = 8;
+/// Lanes of the widest instruction set.
+const LANES_MAX: usize = 8;
+
 /// Hashes each chunk of `chunk_len` bytes (the last may be shorter) behind a one-byte tag.
 ///
 /// # Panics
@@ -36,27 +41,24 @@ pub fn keccak_chunks(
         out.len(),
         "keccak: number of chunks"
     );
-    let lanes = match kernel.instruction_set() {
-        InstructionSet::Avx2 | InstructionSet::AvxVnni => 4,
-        InstructionSet::Avx512Vnni => 8,
-        InstructionSet::Portable | InstructionSet::Neon | InstructionSet::Amx => 1,
-    };
-    let whole = if lanes == 1 {
-        0
-    } else {
-        bytes.len() / chunk_len / lanes * lanes
-    };
-    let (wide, rest) = bytes.split_at(whole * chunk_len);
-    let (wide_out, rest_out) = out.split_at_mut(whole);
-    for (group, out) in wide
-        .chunks_exact(chunk_len * lanes)
-        .zip(wide_out.chunks_exact_mut(lanes))
-    {
-        wide_group(kernel, tag, group, chunk_len, out);
-    }
-    for (chunk, out) in rest.chunks(chunk_len).zip(rest_out) {
-        *out = keccak_one(tag, chunk);
-    }
+    let chunk = |i: usize| &bytes[i * chunk_len..bytes.len().min((i + 1) * chunk_len)];
+    hash_all(kernel, tag, chunk, out);
+}
+
+/// Hashes `bytes[start..end]` of each part behind a one-byte tag.
+///
+/// # Panics
+///
+/// If `out` does not hold one hash for each part, or a part is not inside `bytes`.
+pub fn keccak_parts(
+    kernel: Kernel,
+    tag: u8,
+    bytes: &[u8],
+    parts: &[(usize, usize)],
+    out: &mut [[u8; HASH_BYTES]],
+) {
+    assert_eq!(parts.len(), out.len(), "keccak: number of parts");
+    hash_all(kernel, tag, |i| &bytes[parts[i].0..parts[i].1], out);
 }
 
 /// keccak256(tag, bytes).
@@ -69,19 +71,98 @@ pub fn keccak_one(tag: u8, bytes: &[u8]) -> [u8; HASH_BYTES] {
     out
 }
 
+/// Permutations for a message of one tag byte and `len` bytes; the padding takes a byte at least.
+const fn block_count(len: usize) -> usize {
+    (len + 1) / RATE + 1
+}
+
+/// Messages of equal block counts share a permutation; `out[i]` is the hash of `message(i)`.
+fn hash_all<'a>(
+    kernel: Kernel,
+    tag: u8,
+    message: impl Fn(usize) -> &'a [u8],
+    out: &mut [[u8; HASH_BYTES]],
+) {
+    let lanes = match kernel.instruction_set() {
+        InstructionSet::Avx2 | InstructionSet::AvxVnni => 4,
+        InstructionSet::Avx512Vnni => LANES_MAX,
+        InstructionSet::Portable | InstructionSet::Neon | InstructionSet::Amx => 1,
+    };
+    let mut wide_blocks = 0_usize;
+    for (i, out) in out.iter_mut().enumerate() {
+        let blocks = block_count(message(i).len());
+        if lanes == 1 || BLOCKS_MAX < blocks {
+            *out = keccak_one(tag, message(i));
+        } else {
+            wide_blocks |= 1 << blocks;
+        }
+    }
+    for blocks in (1..=BLOCKS_MAX).filter(|&blocks| wide_blocks >> blocks & 1 == 1) {
+        let mut group = Group {
+            messages: [&[]; LANES_MAX],
+            places: [0; LANES_MAX],
+            count: 0,
+        };
+        for i in 0..out.len() {
+            if block_count(message(i).len()) == blocks {
+                group.messages[group.count] = message(i);
+                group.places[group.count] = i;
+                group.count += 1;
+                if group.count == lanes {
+                    group.hash(kernel, tag, blocks, out);
+                }
+            }
+        }
+        group.hash(kernel, tag, blocks, out);
+    }
+}
+
+/// Messages that wait for a permutation, and where their hashes go.
+struct Group<'a> {
+    messages: [&'a [u8]; LANES_MAX],
+    places: [usize; LANES_MAX],
+    count: usize,
+}
+
+impl Group<'_> {
+    /// Hashes the messages and empties the group. Lanes without a message repeat the first.
+    fn hash(&mut self, kernel: Kernel, tag: u8, blocks: usize, out: &mut [[u8; HASH_BYTES]]) {
+        let count = std::mem::take(&mut self.count);
+        if count <= 1 {
+            for lane in 0..count {
+                out[self.places[lane]] = keccak_one(tag, self.messages[lane]);
+            }
+            return;
+        }
+        let first = self.messages[0];
+        self.messages[count..].fill(first);
+        let mut hashes = [[0; HASH_BYTES]; LANES_MAX];
+        wide(kernel, tag, blocks, &self.messages, &mut hashes);
+        for lane in 0..count {
+            out[self.places[lane]] = hashes[lane];
+        }
+    }
+}
+
 #[cfg(target_arch = "x86_64")]
-fn wide_group(kernel: Kernel, tag: u8, group: &[u8], chunk_len: usize, out: &mut [[u8; 32]]) {
+fn wide(
+    kernel: Kernel,
+    tag: u8,
+    blocks: usize,
+    messages: &[&[u8]; LANES_MAX],
+    hashes: &mut [[u8; HASH_BYTES]; LANES_MAX],
+) {
     use crate::x86::keccak;
     match kernel.instruction_set() {
         InstructionSet::Avx512Vnni => {
             // SAFETY: the token proves AVX-512F.
-            sponge::<8>(tag, group, chunk_len, out, |state| unsafe {
+            sponge::<8>(tag, blocks, messages, hashes, |state| unsafe {
                 keccak::permute8(state);
             });
         }
         _ => {
-            // SAFETY: the callers come here with a token of AVX2 or more.
-            sponge::<4>(tag, group, chunk_len, out, |state| unsafe {
+            // SAFETY: only tokens of AVX2 or more come here.
+            sponge::<4>(tag, blocks, messages, hashes, |state| unsafe {
                 keccak::permute4(state);
             });
         }
@@ -89,70 +170,85 @@ fn wide_group(kernel: Kernel, tag: u8, group: &[u8], chunk_len: usize, out: &mut
 }
 
 #[cfg(not(target_arch = "x86_64"))]
-fn wide_group(_: Kernel, tag: u8, group: &[u8], chunk_len: usize, out: &mut [[u8; 32]]) {
-    for (chunk, out) in group.chunks(chunk_len).zip(out) {
-        *out = keccak_one(tag, chunk);
+fn wide(
+    _: Kernel,
+    tag: u8,
+    _: usize,
+    messages: &[&[u8]; LANES_MAX],
+    hashes: &mut [[u8; HASH_BYTES]; LANES_MAX],
+) {
+    for (hash, message) in hashes.iter_mut().zip(messages) {
+        *hash = keccak_one(tag, message);
     }
 }
 
-/// Word `w` of every lane lies in `state[w]`.
+/// The first L messages, all of `blocks` blocks; word w of lane l lies in `state[w][l]`.
 #[cfg_attr(
     not(target_arch = "x86_64"),
     expect(dead_code, reason = "no wide permutation here")
 )]
 fn sponge<const L: usize>(
     tag: u8,
-    group: &[u8],
-    chunk_len: usize,
-    out: &mut [[u8; HASH_BYTES]],
+    blocks: usize,
+    messages: &[&[u8]; LANES_MAX],
+    hashes: &mut [[u8; HASH_BYTES]; LANES_MAX],
     permute: impl Fn(&mut [[u64; L]; 25]),
 ) {
     let mut state = [[0_u64; L]; 25];
-    let message_len = chunk_len + 1;
-    // The padding takes at least one byte.
-    let block_count = message_len / RATE + 1;
-    for block in 0..block_count {
-        for (lane, chunk) in group.chunks_exact(chunk_len).enumerate() {
-            absorb(&mut state, lane, tag, chunk, block);
+    for block in 0..blocks {
+        for (lane, message) in messages.iter().enumerate().take(L) {
+            absorb(&mut state, lane, tag, message, block);
         }
-        if block + 1 == block_count {
+        if block + 1 == blocks {
             for word in &mut state[RATE_WORDS - 1] {
                 *word ^= 1 << 63;
             }
         }
         permute(&mut state);
     }
-    for (lane, out) in out.iter_mut().enumerate() {
-        for (word, to) in state.iter().zip(out.chunks_exact_mut(8)) {
+    for (lane, hash) in hashes.iter_mut().enumerate().take(L) {
+        for (word, to) in state.iter().zip(hash.chunks_exact_mut(8)) {
             to.copy_from_slice(&word[lane].to_le_bytes());
         }
     }
 }
 
-/// XORs block `block` of (tag, chunk, 0x01) into one lane.
+/// Adds block `block` of (tag, message, 0x01) to one lane.
 fn absorb<const L: usize>(
     state: &mut [[u64; L]; 25],
     lane: usize,
     tag: u8,
-    chunk: &[u8],
+    message: &[u8],
     block: usize,
 ) {
+    // Byte i of the message is byte i + 1 of the tagged one.
+    let whole = (block * RATE)
+        .checked_sub(1)
+        .and_then(|at| message.get(at..at + RATE));
+    if let Some(whole) = whole {
+        for (word, bytes) in state.iter_mut().zip(whole.as_chunks::<8>().0) {
+            word[lane] ^= u64::from_le_bytes(*bytes);
+        }
+        return;
+    }
     for (w, word) in state[..RATE_WORDS].iter_mut().enumerate() {
-        // Byte `start` of the chunk is byte `start + 1` of the message.
         let start = block * RATE + w * 8;
-        word[lane] ^= match start.checked_sub(1).and_then(|at| chunk.get(at..at + 8)) {
+        word[lane] ^= match start.checked_sub(1).and_then(|at| message.get(at..at + 8)) {
             Some(bytes) => u64::from_le_bytes(bytes.try_into().expect("eight bytes")),
-            None => edge_word(tag, chunk, start),
+            None => edge_word(tag, message, start),
         };
     }
 }
 
-/// Eight bytes of (tag, chunk, 0x01, 0x00, ..) from byte `start` of the message.
-fn edge_word(tag: u8, chunk: &[u8], start: usize) -> u64 {
+/// Eight bytes of (tag, message, 0x01, 0x00, ..) from byte `start`.
+fn edge_word(tag: u8, message: &[u8], start: usize) -> u64 {
+    if message.len() + 1 < start {
+        return 0;
+    }
     let byte = |i: usize| match i.checked_sub(1) {
         None => tag,
-        Some(at) if at == chunk.len() => 1,
-        Some(at) => chunk.get(at).copied().unwrap_or(0),
+        Some(at) if at == message.len() => 1,
+        Some(at) => message.get(at).copied().unwrap_or(0),
     };
     (0..8).fold(0, |word, i| word | u64::from(byte(start + i)) << (8 * i))
 }
@@ -178,6 +274,28 @@ mod tests {
                         .collect();
                     assert_eq!(out, want, "{} {chunk_len} {len}", kernel.name());
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn parts_of_mixed_lengths_keep_their_places() {
+        let bytes: Vec<u8> = (0..5000_u32).map(|i| (i * 13 + i / 256) as u8).collect();
+        let lengths = [
+            0, 1, 134, 135, 136, 512, 512, 512, 64, 300, 1200, 512, 1100, 2, 512,
+        ];
+        let parts: Vec<_> = (0..60)
+            .map(|i| (i * 37, i * 37 + lengths[i % lengths.len()]))
+            .collect();
+        let want: Vec<_> = parts
+            .iter()
+            .map(|&(a, b)| keccak_one(9, &bytes[a..b]))
+            .collect();
+        for kernel in Kernel::available() {
+            for count in [0, 1, 2, 9, 60] {
+                let mut out = vec![[0; 32]; count];
+                keccak_parts(kernel, 9, &bytes, &parts[..count], &mut out);
+                assert_eq!(out, want[..count], "{} {count}", kernel.name());
             }
         }
     }

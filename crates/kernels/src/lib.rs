@@ -42,7 +42,7 @@ mod x86;
 pub use bytes::Bytes;
 pub use finish::{Addend, Output};
 pub use grid::{Grid, GridError};
-pub use keccak::{HASH_BYTES, keccak_chunks, keccak_one};
+pub use keccak::{HASH_BYTES, keccak_chunks, keccak_one, keccak_parts};
 pub use kernel::{InstructionSet, Kernel, KernelError};
 pub use linear::{Linear, LinearError, LinearSpec};
 pub use pool::{Average, PoolSpec, average_pool, max_pool, max_pool_bytes};

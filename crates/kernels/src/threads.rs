@@ -1,12 +1,13 @@
 //! A pool of threads that runs borrowed work without allocating.
 //!
 //! ```text
-//! for_each(items, f):  f(i, &mut items[i]) for every i, item i on thread i mod threads
+//! for_each(items, f):  f(i, &mut items[i]) for every i, each item on some thread
 //! ```
 //!
-//! Thread 0 is the caller. The others spin for a moment after each job, so that the next node of a
-//! program finds them awake, then sleep. `for_each` returns after every thread has finished, which
-//! is what makes it sound to lend them borrowed items.
+//! The caller works too, and threads take items one after the other, so a thread that the system
+//! holds back costs its share and nothing more: a job is closed when the items are gone, and only
+//! threads that entered it are waited for. That wait is what makes it sound to lend borrowed items.
+//! Idle threads spin for a moment, so that the next node of a program finds them awake, then sleep.
 
 use std::cell::UnsafeCell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -16,28 +17,37 @@ use std::thread::{self, JoinHandle};
 
 /// The most threads of a pool.
 pub const THREADS_MAX: usize = 64;
-/// Looks at the job counter before a waiting thread starts to yield.
-const SPINS: usize = 4_000;
+/// Looks at the gate before a waiting thread starts to yield.
+const SPINS: usize = 2_000;
 /// Yields before a waiting worker goes to sleep.
 const YIELDS: usize = 16;
 
-type Job = *const (dyn Fn(usize) + Sync);
+/// Bit of the gate: the job may be entered.
+const OPEN: usize = 1;
+/// One entered thread, in the bits of the gate below [`EPOCH`].
+const ENTERED: usize = 2;
+/// One job more, in the upper bits of the gate. A worker that sleeps until the count comes round
+/// misses one job, which the others then do.
+const EPOCH: usize = 1 << 8;
+const _: () = assert!(THREADS_MAX < EPOCH / ENTERED);
+
+type Job = *const (dyn Fn() + Sync);
 
 struct Shared {
-    /// Number of jobs so far; a worker that sees it change reads `job`.
-    epoch: AtomicUsize,
-    /// Workers that have not finished the current job.
-    pending: AtomicUsize,
-    /// Written only while `pending` is 0 and before `epoch` changes.
+    /// Epoch, entered threads, [`OPEN`].
+    gate: AtomicUsize,
+    /// Threads that have left the current job.
+    left: AtomicUsize,
+    /// Written only while the gate is closed and everyone who entered has left.
     job: UnsafeCell<Option<Job>>,
     panicked: AtomicBool,
     stop: AtomicBool,
 }
 
-// SAFETY: `job` is written by the only owner of the pool while no worker reads it (`pending` is 0),
-// and published by the release store of `epoch`; what it points at is `Sync`.
+// SAFETY: `job` is written by the only owner of the pool while no worker is inside a job, read by
+// workers that entered through the gate (acquire after the owner's release); it points at `Sync`.
 unsafe impl Sync for Shared {}
-// SAFETY: as above; the pointer is only followed while the owner waits inside `for_each`.
+// SAFETY: as above; the pointer is only followed while the owner waits inside `run`.
 unsafe impl Send for Shared {}
 
 struct Worker {
@@ -72,8 +82,8 @@ impl ThreadPool {
     /// the caller included. If the system refuses a thread the pool is smaller.
     pub fn new(threads: usize) -> Self {
         let shared = Arc::new(Shared {
-            epoch: AtomicUsize::new(0),
-            pending: AtomicUsize::new(0),
+            gate: AtomicUsize::new(0),
+            left: AtomicUsize::new(0),
             job: UnsafeCell::new(None),
             panicked: AtomicBool::new(false),
             stop: AtomicBool::new(false),
@@ -84,7 +94,7 @@ impl ThreadPool {
             let flag = Arc::clone(&asleep);
             let spawned = thread::Builder::new()
                 .name(format!("kernel-{thread}"))
-                .spawn(move || work(&state, &flag, thread));
+                .spawn(move || work(&state, &flag));
             let Ok(handle) = spawned else { break };
             workers.push(Worker {
                 handle: Some(handle),
@@ -99,42 +109,61 @@ impl ThreadPool {
         self.workers.len() + 1
     }
 
-    /// Runs `f(i, &mut items[i])` for every item, item i on thread i mod `threads`.
+    /// Runs `f(i, &mut items[i])` once for every item, on any of the threads.
     ///
     /// # Panics
     ///
-    /// If `f` panics, after all threads have finished.
+    /// If `f` panics, after all threads have left.
     pub fn for_each<T: Send>(&mut self, items: &mut [T], f: &(impl Fn(usize, &mut T) + Sync)) {
-        let threads = self.threads().min(items.len());
-        if threads <= 1 {
+        if self.workers.is_empty() || items.len() <= 1 {
             items
                 .iter_mut()
                 .enumerate()
                 .for_each(|(i, item)| f(i, item));
             return;
         }
+        let next = AtomicUsize::new(0);
         let (count, items) = (items.len(), Items(items.as_mut_ptr()));
-        self.run(&|thread| {
-            for i in (thread..count).step_by(threads) {
-                if threads <= thread {
+        self.run(&|| {
+            loop {
+                let i = next.fetch_add(1, Ordering::Relaxed);
+                if count <= i {
                     break;
                 }
-                // SAFETY: `i < count`, and i mod threads is this thread alone.
+                // SAFETY: `i < count`, and the counter gives each `i` to one thread.
                 f(i, unsafe { &mut *items.at(i) });
             }
         });
     }
 
-    /// Runs `job(thread)` on every thread and waits for all of them.
-    fn run(&mut self, job: &(dyn Fn(usize) + Sync)) {
+    /// Runs `job` on the caller and on every worker that comes in time; waits for those.
+    fn run(&mut self, job: &(dyn Fn() + Sync)) {
         let shared = &*self.shared;
         // SAFETY: only the lifetime is erased; this function does not return, and does not unwind,
-        // before every worker has finished with `job`.
-        let erased: Job = unsafe { std::mem::transmute::<&(dyn Fn(usize) + Sync), Job>(job) };
-        shared.pending.store(self.workers.len(), Ordering::Relaxed);
-        // SAFETY: `&mut self`, and no worker is inside a job: the run before waited for all.
+        // before every worker that entered has left.
+        let erased: Job = unsafe { std::mem::transmute::<&(dyn Fn() + Sync), Job>(job) };
+        shared.left.store(0, Ordering::Relaxed);
+        // SAFETY: `&mut self`; the gate is closed and the run before waited for all who entered.
         unsafe { *shared.job.get() = Some(erased) };
-        shared.epoch.fetch_add(1, Ordering::SeqCst);
+        let epoch = shared.gate.load(Ordering::Relaxed) & !(EPOCH - 1);
+        shared
+            .gate
+            .store(epoch.wrapping_add(EPOCH) | OPEN, Ordering::SeqCst);
+        self.wake();
+        let mine = catch_unwind(AssertUnwindSafe(job));
+        let entered = shared.gate.fetch_and(!OPEN, Ordering::SeqCst) & (EPOCH - 1);
+        let mut spins = 0;
+        while shared.left.load(Ordering::Acquire) != entered / ENTERED {
+            wait(&mut spins);
+        }
+        let workers_panicked = shared.panicked.swap(false, Ordering::Relaxed);
+        if let Err(panic) = mine {
+            resume_unwind(panic);
+        }
+        assert!(!workers_panicked, "a worker thread panicked");
+    }
+
+    fn wake(&self) {
         for worker in &self.workers {
             if worker.asleep.load(Ordering::SeqCst)
                 && let Some(handle) = &worker.handle
@@ -142,16 +171,6 @@ impl ThreadPool {
                 handle.thread().unpark();
             }
         }
-        let mine = catch_unwind(AssertUnwindSafe(|| job(0)));
-        let mut spins = 0;
-        while shared.pending.load(Ordering::Acquire) != 0 {
-            wait(&mut spins);
-        }
-        if let Err(panic) = mine {
-            resume_unwind(panic);
-        }
-        let workers_panicked = shared.panicked.swap(false, Ordering::Relaxed);
-        assert!(!workers_panicked, "a worker thread panicked");
     }
 }
 
@@ -164,41 +183,63 @@ fn wait(spins: &mut usize) {
     }
 }
 
-fn work(shared: &Shared, asleep: &AtomicBool, thread: usize) {
+/// Enters the job that the gate `seen` does not show yet; true if it could.
+fn enter(shared: &Shared, seen: &mut usize) -> bool {
+    let mut gate = shared.gate.load(Ordering::Acquire);
+    loop {
+        if gate & !(EPOCH - 1) == *seen || gate & OPEN == 0 {
+            return false;
+        }
+        let entered = gate + ENTERED;
+        match shared
+            .gate
+            .compare_exchange_weak(gate, entered, Ordering::AcqRel, Ordering::Acquire)
+        {
+            Ok(_) => {
+                *seen = gate & !(EPOCH - 1);
+                return true;
+            }
+            Err(now) => gate = now,
+        }
+    }
+}
+
+fn work(shared: &Shared, asleep: &AtomicBool) {
     let mut seen = 0;
     loop {
         let mut spins = 0;
-        while shared.epoch.load(Ordering::Acquire) == seen {
+        while !enter(shared, &mut seen) {
+            if shared.stop.load(Ordering::Acquire) {
+                return;
+            }
             wait(&mut spins);
             if SPINS + YIELDS < spins {
-                // Either the owner sees the flag and wakes us, or we see its new epoch.
+                // Either the owner sees the flag and wakes us, or we see its open gate.
                 asleep.store(true, Ordering::SeqCst);
-                while shared.epoch.load(Ordering::SeqCst) == seen {
+                let gate = shared.gate.load(Ordering::SeqCst);
+                let is_news = gate & !(EPOCH - 1) != seen && gate & OPEN != 0;
+                if !is_news && !shared.stop.load(Ordering::SeqCst) {
                     thread::park();
                 }
                 asleep.store(false, Ordering::SeqCst);
+                spins = 0;
             }
         }
-        seen = seen.wrapping_add(1);
-        if shared.stop.load(Ordering::Acquire) {
-            return;
-        }
-        // SAFETY: the owner wrote `job` before it released the epoch, and waits for `pending`.
+        // SAFETY: the owner wrote `job` before it opened the gate that we entered.
         if let Some(job) = unsafe { *shared.job.get() } {
-            // SAFETY: the owner keeps what `job` points at alive until `pending` is 0.
-            let done = catch_unwind(AssertUnwindSafe(|| unsafe { (*job)(thread) }));
+            // SAFETY: the owner keeps what `job` points at alive until we have left.
+            let done = catch_unwind(AssertUnwindSafe(|| unsafe { (*job)() }));
             if done.is_err() {
                 shared.panicked.store(true, Ordering::Relaxed);
             }
         }
-        shared.pending.fetch_sub(1, Ordering::Release);
+        shared.left.fetch_add(1, Ordering::Release);
     }
 }
 
 impl Drop for ThreadPool {
     fn drop(&mut self) {
-        self.shared.stop.store(true, Ordering::Release);
-        self.shared.epoch.fetch_add(1, Ordering::SeqCst);
+        self.shared.stop.store(true, Ordering::SeqCst);
         for worker in &mut self.workers {
             if let Some(handle) = worker.handle.take() {
                 handle.thread().unpark();

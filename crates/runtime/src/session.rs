@@ -108,7 +108,7 @@ impl Session {
         let node_roots = self.run_and_commit(input.into(), |node, buffer| {
             node_tensors.push(buffer.tensor(&plan.places[node].grid, flip));
         })?;
-        let trace_root = self.hasher.tree_root(self.plan.kernel(), &node_roots);
+        let trace_root = self.trace_root(&node_roots);
         Ok(Trace {
             node_tensors,
             node_roots,
@@ -124,7 +124,7 @@ impl Session {
         self.check(input, &output)?;
         let node_roots = self.run_and_commit(input, |_, _| {})?;
         self.workspaces[0].read_output(&self.plan, output);
-        Ok(self.hasher.tree_root(self.plan.kernel(), &node_roots))
+        Ok(self.trace_root(&node_roots))
     }
 
     /// Runs one sample into a new tensor.
@@ -153,14 +153,19 @@ impl Session {
         self.check_input(input)?;
         let (plan, kernel) = (&*self.plan, self.plan.kernel());
         let hasher = &mut self.hasher;
-        let mut node_roots = Vec::with_capacity(plan.node_count());
+        hasher.clear();
         let pool = (1 < self.pool.threads()).then_some(&mut self.pool);
         self.workspaces[0].run(plan, input, pool, |node, buffer| {
             buffer.canonical_bytes(&plan.places[node].grid, kernel.flip(), &mut hasher.bytes);
-            node_roots.push(hasher.tensor_root(kernel));
+            hasher.end_node();
             keep(node, buffer);
         });
-        Ok(node_roots)
+        Ok(hasher.node_roots(kernel, &mut self.pool))
+    }
+
+    fn trace_root(&mut self, node_roots: &[Hash]) -> Hash {
+        self.hasher
+            .tree_root(self.plan.kernel(), &mut self.pool, node_roots)
     }
 
     fn check_input(&self, input: Elements) -> Result<(), RunError> {

@@ -143,7 +143,8 @@ fn run_linear(
         linear.run(input.bytes(), addend, output, 0..grid.height());
         return;
     };
-    let band_rows = grid.height().div_ceil(threads);
+    // Twice as many bands as threads, so that a slow thread leaves its second one to the others.
+    let band_rows = grid.height().div_ceil((2 * threads).min(THREADS_MAX));
     let mut bands: [Option<Band>; THREADS_MAX] = [const { None }; THREADS_MAX];
     let count = match output {
         Buffer::I8(y) => {

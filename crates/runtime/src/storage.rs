@@ -71,9 +71,8 @@ impl Buffer {
         tensor
     }
 
-    /// Replaces `to` by the canonical bytes of the tensor without halo: big-endian, not flipped.
+    /// Appends the canonical bytes of the tensor without halo: big-endian, not flipped.
     pub(crate) fn canonical_bytes(&self, grid: &Grid, flip: u8, to: &mut Vec<u8>) {
-        to.clear();
         match self {
             Self::I8(data) => {
                 let row = grid.width() * grid.channels();

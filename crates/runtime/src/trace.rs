@@ -7,9 +7,9 @@
 //!
 //! The same hashes as `commit` makes, on many lanes at once. Spec: commitments, 2.1 to 2.3.
 
-use selfsame_commit::{absent, depth};
+use selfsame_commit::absent;
 use selfsame_ir::Tensor;
-use selfsame_kernels::{Kernel, keccak_chunks, keccak_one};
+use selfsame_kernels::{Kernel, THREADS_MAX, ThreadPool, keccak_one, keccak_parts};
 use selfsame_protocol::Hash;
 use selfsame_protocol::constants::{TAG_INNER, TAG_TILE, TILE_BYTES};
 
@@ -24,67 +24,180 @@ pub struct Trace {
     pub trace_root: Hash,
 }
 
-/// Buffers of a commitment; kept, so that a second one of the same size does not allocate.
+/// Collects the nodes' canonical bytes, then hashes all of them level by level.
+///
+/// Tiles and pairs of all nodes share the lanes of a permutation and the threads of the pool. The
+/// buffers are kept, so that a second trace of the same size does not allocate.
 #[derive(Debug, Default)]
 pub(crate) struct Hasher {
-    /// Canonical bytes of the tensor to be hashed.
+    /// Canonical bytes of all nodes, one after the other.
     pub(crate) bytes: Vec<u8>,
+    /// One past the last byte of each node.
+    ends: Vec<usize>,
+    parts: Vec<(usize, usize)>,
+    /// Entries of the current level, node by node, and how many each node has.
     level: Vec<[u8; 32]>,
-    above: Vec<[u8; 32]>,
+    counts: Vec<usize>,
+    /// Pairs of the current level and their hashes.
+    pairs: Vec<[u8; 32]>,
+    hashes: Vec<[u8; 32]>,
 }
 
 impl Hasher {
-    /// Root of the tensor whose canonical bytes are in `self.bytes`.
-    pub(crate) fn tensor_root(&mut self, kernel: Kernel) -> Hash {
-        let tile_count = self.bytes.len().div_ceil(TILE_BYTES as usize).max(1);
-        self.level.clear();
-        self.level.resize(tile_count, [0; 32]);
-        if self.bytes.is_empty() {
-            self.level[0] = keccak_one(TAG_TILE, &[]);
-        } else {
-            keccak_chunks(
-                kernel,
-                TAG_TILE,
-                &self.bytes,
-                TILE_BYTES as usize,
-                &mut self.level,
-            );
-        }
-        self.fold(kernel)
+    /// Forgets everything.
+    pub(crate) fn clear(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
     }
 
-    /// Root of the tree over `leaves`.
-    pub(crate) fn tree_root(&mut self, kernel: Kernel, leaves: &[Hash]) -> Hash {
+    /// Ends a node: its bytes are those appended since the last call.
+    pub(crate) fn end_node(&mut self) {
+        self.ends.push(self.bytes.len());
+    }
+
+    /// The root of every node, in order.
+    pub(crate) fn node_roots(&mut self, kernel: Kernel, pool: &mut ThreadPool) -> Vec<Hash> {
+        self.parts.clear();
+        self.counts.clear();
+        let mut start = 0;
+        for &end in &self.ends {
+            let count = (end - start).div_ceil(TILE_BYTES as usize).max(1);
+            self.counts.push(count);
+            let tiles = (0..count).map(|tile| start + tile * TILE_BYTES as usize);
+            self.parts
+                .extend(tiles.map(|at| (at, end.min(at + TILE_BYTES as usize))));
+            start = end;
+        }
+        self.level.clear();
+        self.level.resize(self.parts.len(), [0; 32]);
+        hash_parts(
+            kernel,
+            pool,
+            TAG_TILE,
+            &self.bytes,
+            &self.parts,
+            &mut self.level,
+        );
+        self.fold(kernel, pool);
+        self.level.iter().map(|&root| Hash(root)).collect()
+    }
+
+    /// The root of the tree over `leaves`.
+    pub(crate) fn tree_root(
+        &mut self,
+        kernel: Kernel,
+        pool: &mut ThreadPool,
+        leaves: &[Hash],
+    ) -> Hash {
         self.level.clear();
         self.level.extend(leaves.iter().map(|leaf| leaf.0));
-        if self.level.is_empty() {
+        if leaves.is_empty() {
             return absent(0);
         }
-        self.fold(kernel)
-    }
-
-    /// Folds `self.level` to its root.
-    fn fold(&mut self, kernel: Kernel) -> Hash {
-        let mut padding = absent(0).0;
-        for _ in 0..depth(self.level.len() as u64) {
-            if !self.level.len().is_multiple_of(2) {
-                self.level.push(padding);
-            }
-            self.above.clear();
-            self.above.resize(self.level.len() / 2, [0; 32]);
-            keccak_chunks(
-                kernel,
-                TAG_INNER,
-                self.level.as_flattened(),
-                64,
-                &mut self.above,
-            );
-            std::mem::swap(&mut self.level, &mut self.above);
-            padding = keccak_one(TAG_INNER, [padding, padding].as_flattened());
-        }
+        self.counts.clear();
+        self.counts.push(leaves.len());
+        self.fold(kernel, pool);
         Hash(self.level[0])
     }
+
+    /// Folds every node's entries to one.
+    fn fold(&mut self, kernel: Kernel, pool: &mut ThreadPool) {
+        let mut padding = absent(0).0;
+        while self.counts.iter().any(|&count| 1 < count) {
+            self.pairs.clear();
+            let mut entries = self.level.iter();
+            for &count in &self.counts {
+                let mine = entries.by_ref().take(count);
+                if count == 1 {
+                    mine.for_each(drop);
+                    continue;
+                }
+                self.pairs.extend(mine);
+                if !count.is_multiple_of(2) {
+                    self.pairs.push(padding);
+                }
+            }
+            let pair_count = self.pairs.len() / 2;
+            self.parts.clear();
+            self.parts
+                .extend((0..pair_count).map(|pair| (pair * 64, pair * 64 + 64)));
+            self.hashes.clear();
+            self.hashes.resize(pair_count, [0; 32]);
+            let bytes = self.pairs.as_flattened();
+            hash_parts(
+                kernel,
+                pool,
+                TAG_INNER,
+                bytes,
+                &self.parts,
+                &mut self.hashes,
+            );
+            self.rise();
+            padding = keccak_one(TAG_INNER, [padding, padding].as_flattened());
+        }
+    }
+
+    /// Replaces the level by the one above: hashes of pairs, and the roots that are done.
+    fn rise(&mut self) {
+        let mut hashes = self.hashes.iter();
+        let (mut from, mut to) = (0, 0);
+        for count in &mut self.counts {
+            let above = count.div_ceil(2);
+            if *count == 1 {
+                self.level[to] = self.level[from];
+            } else {
+                for (entry, hash) in self.level[to..to + above].iter_mut().zip(&mut hashes) {
+                    *entry = *hash;
+                }
+            }
+            from += *count;
+            to += above;
+            *count = above;
+        }
+        self.level.truncate(to);
+    }
 }
+
+/// Hashes all parts, cut over the threads when there are many.
+fn hash_parts(
+    kernel: Kernel,
+    pool: &mut ThreadPool,
+    tag: u8,
+    bytes: &[u8],
+    parts: &[(usize, usize)],
+    out: &mut [[u8; 32]],
+) {
+    // Whole groups of lanes for each thread.
+    let each = parts
+        .len()
+        .div_ceil(pool.threads())
+        .next_multiple_of(8)
+        .max(PARTS_PER_THREAD);
+    if parts.len() <= each {
+        keccak_parts(kernel, tag, bytes, parts, out);
+        return;
+    }
+    let mut jobs: [Option<Job>; THREADS_MAX] = [const { None }; THREADS_MAX];
+    let mut count = 0;
+    for (job, cut) in jobs
+        .iter_mut()
+        .zip(parts.chunks(each).zip(out.chunks_mut(each)))
+    {
+        *job = Some(cut);
+        count += 1;
+    }
+    pool.for_each(&mut jobs[..count], &|_, job: &mut Option<Job>| {
+        if let Some((parts, out)) = job {
+            keccak_parts(kernel, tag, bytes, parts, out);
+        }
+    });
+}
+
+/// Parts and the places of their hashes.
+type Job<'a> = (&'a [(usize, usize)], &'a mut [[u8; 32]]);
+
+/// Hashes that make a second thread worth its start.
+const PARTS_PER_THREAD: usize = 16;
 
 #[cfg(test)]
 mod tests {
@@ -93,24 +206,40 @@ mod tests {
     #[test]
     fn roots_equal_those_of_the_commitments_on_every_kernel() {
         let mut hasher = Hasher::default();
+        let lengths = [1_u32, 511, 512, 513, 1024, 5000, 9216, 20_000, 1, 1536];
+        let nodes: Vec<Vec<u8>> = lengths
+            .iter()
+            .map(|&len| {
+                (0..len)
+                    .map(|i| (i * 11 + i / 253 + len).to_le_bytes()[0])
+                    .collect()
+            })
+            .collect();
+        let want: Vec<Hash> = nodes
+            .iter()
+            .map(|bytes| selfsame_commit::root(&selfsame_commit::tile_hashes(bytes)))
+            .collect();
         for kernel in Kernel::available() {
-            for len in [0_u32, 1, 511, 512, 513, 1024, 5000, 9216, 20_000] {
-                let bytes: Vec<u8> = (0..len)
-                    .map(|i| (i * 11 + i / 253).to_le_bytes()[0])
-                    .collect();
-                hasher.bytes.clone_from(&bytes);
-                let tiles = selfsame_commit::tile_hashes(&bytes);
-                assert_eq!(
-                    hasher.tensor_root(kernel),
-                    selfsame_commit::root(&tiles),
-                    "{len}"
-                );
-                assert_eq!(
-                    hasher.tree_root(kernel, &tiles),
-                    selfsame_commit::root(&tiles)
-                );
+            for threads in [1, 3] {
+                let mut pool = ThreadPool::new(threads);
+                for _ in 0..2 {
+                    hasher.clear();
+                    for bytes in &nodes {
+                        hasher.bytes.extend(bytes);
+                        hasher.end_node();
+                    }
+                    assert_eq!(
+                        hasher.node_roots(kernel, &mut pool),
+                        want,
+                        "{}",
+                        kernel.name()
+                    );
+                    for count in 0..want.len() {
+                        let root = hasher.tree_root(kernel, &mut pool, &want[..count]);
+                        assert_eq!(root, selfsame_commit::root(&want[..count]), "{count}");
+                    }
+                }
             }
-            assert_eq!(hasher.tree_root(kernel, &[]), selfsame_commit::root(&[]));
         }
     }
 }
