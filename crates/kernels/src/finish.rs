@@ -82,6 +82,10 @@ pub(crate) struct Rule<'a> {
     /// Stored bytes are combined with this by exclusive or.
     pub(crate) flip: u8,
     /// Whether the shifted value of every channel fits 32 bits.
+    #[cfg_attr(
+        not(target_arch = "x86_64"),
+        expect(dead_code, reason = "no vector path here")
+    )]
     pub(crate) fits: bool,
     /// `table[v + 128]`.
     pub(crate) table: Option<&'a [i8; 256]>,

@@ -23,6 +23,8 @@
 )]
 
 mod accumulate;
+#[cfg(target_arch = "aarch64")]
+mod arm;
 mod bytes;
 mod finish;
 mod grid;

@@ -59,6 +59,27 @@ const PORTABLE: Engine = Engine {
     finish: Portable::finish,
 };
 
+#[cfg(target_arch = "aarch64")]
+mod arm {
+    use super::{Engine, Isa, SCRATCH, Tile, TileKernel, tile};
+    use crate::arm::Neon;
+
+    tile_table!(neon_tile, Neon, #[target_feature(enable = "neon,dotprod")],
+        1: [1 2 3 4 5 6 7 8 9 10 11 12], 2: [1 2 3 4 5 6 7 8], 4: [1 2 3 4 5]);
+
+    pub(super) const NEON: Engine = Engine {
+        lanes: Neon::LANES,
+        vectors_max: |_| 4,
+        pixels_max: |vectors| match vectors {
+            1 => 12,
+            2 => 8,
+            _ => 5,
+        },
+        tile: neon_tile,
+        finish: Neon::finish,
+    };
+}
+
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use super::{Engine, Isa, SCRATCH, Tile, TileKernel, tile};
@@ -121,7 +142,7 @@ pub(crate) fn engine(kernel: Kernel) -> Engine {
         #[cfg(target_arch = "x86_64")]
         InstructionSet::Avx512Vnni => x86::AVX512,
         #[cfg(target_arch = "aarch64")]
-        InstructionSet::Neon => crate::arm::NEON,
+        InstructionSet::Neon => arm::NEON,
         // Sets without a kernel never become a token.
         _ => PORTABLE,
     }

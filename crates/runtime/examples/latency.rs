@@ -1,6 +1,6 @@
 //! Times the shapes of the shipped models with random weights: microseconds a sample, on stderr.
 //!
-//! Arguments: a filter on the kernel's name, and whether to print each step's share.
+//! Arguments: a part of the kernel's name, a part of the model's name.
 
 #![allow(
     clippy::cast_possible_truncation,
@@ -218,9 +218,10 @@ fn resnet20() -> CheckedProgram {
 
 fn main() {
     let filter = std::env::args().nth(1).unwrap_or_default();
+    let model = std::env::args().nth(2).unwrap_or_default();
     for (name, program) in [("mlp", mlp()), ("lenet", lenet()), ("resnet20", resnet20())] {
         for kernel in Kernel::available() {
-            if !kernel.name().contains(&filter) {
+            if !kernel.name().contains(&filter) || !name.contains(&model) {
                 continue;
             }
             let plan = Plan::new(&program, &DimValues::NONE, kernel).expect("plans");

@@ -1,0 +1,59 @@
+//! 64-bit Arm: four lanes, `sdot` of signed by signed bytes, no saturation.
+
+use core::arch::aarch64::{
+    int8x16_t, int32x4_t, vdupq_n_s32, vld1q_s8, vld1q_s32, vreinterpretq_s8_s32, vst1q_s32,
+};
+use core::arch::asm;
+
+use crate::accumulate::Isa;
+use crate::finish::{self, Finish};
+
+/// Neon with the dot product extension.
+pub(crate) struct Neon;
+
+// SAFETY: every method inherits the demand of the trait: Neon and `dotprod` are there.
+unsafe impl Isa for Neon {
+    type Sums = int32x4_t;
+    type Weights = int8x16_t;
+    type Inputs = int8x16_t;
+    const LANES: usize = 4;
+
+    #[inline(always)]
+    unsafe fn load_sums(from: *const i32) -> int32x4_t {
+        // SAFETY: the caller promises Neon and four readable numbers.
+        unsafe { vld1q_s32(from) }
+    }
+
+    #[inline(always)]
+    unsafe fn store_sums(sums: int32x4_t, to: *mut i32) {
+        // SAFETY: the caller promises Neon and room for four numbers.
+        unsafe { vst1q_s32(to, sums) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_weights(from: *const i8) -> int8x16_t {
+        // SAFETY: the caller promises Neon and sixteen readable weights.
+        unsafe { vld1q_s8(from) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_inputs(from: *const u8) -> int8x16_t {
+        // SAFETY: the caller promises Neon and four readable bytes.
+        unsafe { vreinterpretq_s8_s32(vdupq_n_s32(from.cast::<i32>().read_unaligned())) }
+    }
+
+    #[inline(always)]
+    unsafe fn dot4(mut sums: int32x4_t, x: int8x16_t, w: int8x16_t) -> int32x4_t {
+        // SAFETY: the caller promises `dotprod`; no memory and no flag is touched.
+        unsafe {
+            asm!("sdot {0:v}.4s, {1:v}.16b, {2:v}.16b", inout(vreg) sums, in(vreg) x, in(vreg) w,
+                options(pure, nomem, nostack, preserves_flags));
+        }
+        sums
+    }
+
+    unsafe fn finish(finish: &Finish) {
+        // SAFETY: the caller passes on the promise of `Finish`.
+        unsafe { finish::scalar(finish) }
+    }
+}
