@@ -11,6 +11,7 @@
 
 mod compile;
 pub mod float;
+pub mod image;
 mod lower;
 pub mod npz;
 pub mod onnx;

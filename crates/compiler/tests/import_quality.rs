@@ -12,7 +12,7 @@ use selfsame_ir::{CheckedProgram, DimValues, Tensor};
 use selfsame_runtime::{Kernel, Plan, Session};
 
 /// Rows that the calibration reads.
-const CALIBRATION_ROWS: usize = 256;
+const CALIBRATION_ROWS: usize = 512;
 
 fn compile_fixture(fixture: &Fixture) -> (Compiled, Calibration) {
     let model = OnnxModel::decode(&fixture.onnx()).unwrap();
@@ -20,12 +20,17 @@ fn compile_fixture(fixture: &Fixture) -> (Compiled, Calibration) {
     let rows = fixture.rows();
     let training = TrainingRows::before(&rows, fixture.test_from);
     let calibration = Calibration::collect(&graph, training, CALIBRATION_ROWS).unwrap();
-    let options = Options { name: fixture.name.to_owned(), ..Options::default() };
+    let options = Options {
+        name: fixture.name.to_owned(),
+        ..Options::default()
+    };
     (compile(graph, &calibration, &options).unwrap(), calibration)
 }
 
 fn interpreter(program: &CheckedProgram, input: Tensor) -> Vec<Tensor> {
-    selfsame_interpreter::run(program, &DimValues::NONE, input).unwrap().into_outputs()
+    selfsame_interpreter::run(program, &DimValues::NONE, input)
+        .unwrap()
+        .into_outputs()
 }
 
 fn report(fixture: &Fixture, compiled: &Compiled) -> ImportReport {
@@ -33,9 +38,15 @@ fn report(fixture: &Fixture, compiled: &Compiled) -> ImportReport {
     let labels = fixture.labels().split_off(fixture.test_from);
     let plan = Plan::new(&compiled.program, &DimValues::NONE, Kernel::best()).unwrap();
     let plan = std::sync::Arc::new(plan);
-    let rows = TestRows { rows: &rows, labels: &labels };
+    let rows = TestRows {
+        rows: &rows,
+        labels: &labels,
+    };
     let trace = |_: &CheckedProgram, input: Tensor| {
-        Session::new(plan.clone(), 1).trace(&input).unwrap().node_tensors
+        Session::new(plan.clone(), 1)
+            .trace(&input)
+            .unwrap()
+            .node_tensors
     };
     import_report(compiled, rows, trace).unwrap()
 }
@@ -43,25 +54,59 @@ fn report(fixture: &Fixture, compiled: &Compiled) -> ImportReport {
 #[test]
 fn each_fixture_answers_like_its_float_model() {
     for fixture in FIXTURES {
-        let (compiled, _) = compile_fixture(fixture);
-        let report = report(fixture, &compiled);
-        println!(
-            "{}: float {:?} exact {:?} of {}, {:?}, {:?}",
-            fixture.name, report.float_right, report.exact_right, report.rows, report.comparison, report.sizes
-        );
-        for layer in &report.layers {
-            println!("  {:3} {:10} {:6.1} dB {}", layer.node, layer.op, layer.snr_db, layer.name);
+        let (compiled, calibration) = compile_fixture(fixture);
+        for row in fixture.test_rows() {
+            assert!(
+                !calibration.has_seen(&row),
+                "{}: a test row was seen",
+                fixture.name
+            );
         }
+        let report = report(fixture, &compiled);
+        println!("{report:#?}");
+        let (float, exact) = (report.float_right.unwrap(), report.exact_right.unwrap());
+        assert!(
+            float <= exact + 1,
+            "{}: {float} right in float, {exact} exactly",
+            fixture.name
+        );
+        let comparison = report.comparison;
+        assert!(
+            comparison.top1_agreement >= 0.99,
+            "{}: {comparison:?}",
+            fixture.name
+        );
+        assert!(
+            comparison.snr_db >= 30.0,
+            "{}: {comparison:?}",
+            fixture.name
+        );
     }
 }
 
 #[test]
-fn the_trace_is_that_of_the_interpreter() {
+fn the_trace_of_the_runtime_is_that_of_the_interpreter() {
     for fixture in FIXTURES.iter().filter(|f| f.name != "resnet20") {
         let (compiled, _) = compile_fixture(fixture);
         let input = compiled.quantize(&fixture.test_rows()[0]).unwrap();
         let plan = Plan::new(&compiled.program, &DimValues::NONE, Kernel::best()).unwrap();
-        let fast = Session::new(plan.into(), 1).trace(&input).unwrap().node_tensors;
-        assert_eq!(fast, interpreter(&compiled.program, input), "{}", fixture.name);
+        let fast = Session::new(plan.into(), 1)
+            .trace(&input)
+            .unwrap()
+            .node_tensors;
+        assert_eq!(
+            fast,
+            interpreter(&compiled.program, input),
+            "{}",
+            fixture.name
+        );
+    }
+}
+
+#[test]
+fn a_second_import_gives_the_same_model_id() {
+    for fixture in FIXTURES.iter().filter(|f| f.name != "resnet20") {
+        let id = || compile_fixture(fixture).0.program.commit().model_id;
+        assert_eq!(id(), id(), "{}", fixture.name);
     }
 }

@@ -119,7 +119,13 @@ impl Lowering<'_> {
 
     fn input(&mut self) -> Result<(), CompileError> {
         let node = self.node(0).clone();
-        let step = self.step(0);
+        // Inputs are not clipped: what users send is not bound to the training rows.
+        let largest = f64::from(self.calibration.node(0).largest);
+        let step = if largest == 0.0 {
+            1.0
+        } else {
+            largest / INT8_LEVELS
+        };
         let ratio = input_ratio(1.0 / step).ok_or_else(|| CompileError::Scale {
             node: node.name.clone(),
             channel: 0,

@@ -12,6 +12,10 @@ use crate::float::{FloatGraph, RunError};
 
 /// Bins of a histogram.
 const BINS: usize = 2_048;
+/// Below this number of values the largest one is no good estimate.
+const VALUES_FEW: u64 = 1 << 15;
+/// From this number of values on, clipping is chosen by squared error.
+const VALUES_MANY: u64 = 1 << 18;
 /// Most rows that a calibration reads.
 const ROWS_MAX: usize = 1 << 20;
 
@@ -194,15 +198,23 @@ fn bin(magnitude: f32, largest: f32) -> usize {
 }
 
 impl NodeStatistics {
-    /// The magnitude that the largest integer `levels` should stand for: the one with the least
-    /// mean squared error of rounding and clamping, never above the largest magnitude seen.
+    /// The magnitude that the largest integer `levels` should stand for.
+    ///
+    /// Many values: the one with the least mean squared error of rounding and clamping. Fewer: the
+    /// largest magnitude seen. Very few: a quarter more, since the largest of a small sample
+    /// says little about the largest to come.
     pub(crate) fn clip_point(&self, levels: f64) -> f64 {
         let largest = f64::from(self.largest);
+        let values: u64 = self.histogram.iter().sum();
         if largest == 0.0 {
             return 1.0;
         }
+        if values < VALUES_FEW {
+            return largest * 1.25;
+        }
+        let least = if values < VALUES_MANY { 100 } else { 40 };
         let mut best = (f64::INFINITY, largest);
-        for candidate in (40..=100_u32).rev() {
+        for candidate in (least..=100_u32).rev() {
             let clip = largest * f64::from(candidate) / 100.0;
             let error = self.squared_error(clip, clip / levels);
             if error < best.0 {

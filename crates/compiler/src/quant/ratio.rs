@@ -28,16 +28,18 @@ pub(crate) fn input_ratio(ratio: f64) -> Option<Ratio> {
     nearest(ratio, f64::from(1_u32 << 24))
 }
 
-/// The scale from an output integer to a float: a power of two at least as fine as `step`.
+/// The scale from an output integer to a float: the finest power of two that is at least `step`,
+/// or a whole number above.
 pub(crate) fn output_ratio(step: f64) -> Option<Ratio> {
-    let shift = (0..=62_u8).find(|&shift| 1.0 / power(u32::from(shift)) <= step);
+    let shift = (0..=62_u8)
+        .rev()
+        .find(|&shift| 1.0 / power(u32::from(shift)) >= step);
     match shift {
-        Some(0) => nearest(step.floor(), f64::from(1_u32 << 24)),
         Some(shift) => Some(Ratio {
             multiplier: 1,
             shift,
         }),
-        None => None,
+        None => nearest(step.ceil(), f64::from(1_u32 << 24)),
     }
 }
 
@@ -128,7 +130,7 @@ mod tests {
             output_ratio(0.001),
             Some(Ratio {
                 multiplier: 1,
-                shift: 10
+                shift: 9
             })
         );
     }
