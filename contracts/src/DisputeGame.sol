@@ -207,7 +207,7 @@ contract DisputeGame is IDisputeGame {
         if (expected == actual) revert ValueAgrees(node, element, actual);
 
         emit Convicted(gameId, claimKey, msg.sender, node, element, expected, actual);
-        _convict(claimKey, about, gameId, msg.sender, _stepUnits(input));
+        _convict(claimKey, about.requestId, gameId, msg.sender, _stepUnits(input));
     }
 
     // ---- Answers.
@@ -287,7 +287,7 @@ contract DisputeGame is IDisputeGame {
         uint256 clock = about.clock;
         if (clock < claimantUsed) {
             emit ConvictedByTime(gameId, claimKey, game.challenger, claimantUsed, clock);
-            return _convict(claimKey, about, gameId, msg.sender, GasUnits.TIMEOUT);
+            return _convict(claimKey, about.requestId, gameId, msg.sender, GasUnits.TIMEOUT);
         }
         if (openedAt == 0) revert ClockRuns(Side.Claimant, claimantUsed, clock);
         if (challengerUsed <= clock) revert ClockRuns(Side.Challenger, challengerUsed, clock);
@@ -323,13 +323,13 @@ contract DisputeGame is IDisputeGame {
 
     /// @inheritdoc IDisputeGame
     function convictForm(bytes32 requestId, bytes32 claimKey, FormProof calldata proof) external {
-        (, Shared storage about) = _convictable(requestId, claimKey);
+        _convictable(requestId, claimKey);
         requests.checkForm(requestId, proof);
 
         emit ConvictedByForm(claimKey, msg.sender, proof.node, proof.slot, proof.tileIndex);
         uint256 hashes = proof.siblings.length + proof.leafSiblings.length;
         uint256 units = GasUnits.convictForm(hashes, proof.tile.length + proof.nodeLeaf.length);
-        _convict(claimKey, about, 0, msg.sender, units);
+        _convict(claimKey, requestId, 0, msg.sender, units);
     }
 
     /// @inheritdoc IDisputeGame
@@ -344,7 +344,7 @@ contract DisputeGame is IDisputeGame {
         if (signer != claim.claimant) revert WrongSigner(claim.claimant, signer);
 
         emit ConvictedByTwoRoots(claimKey, msg.sender, stored, traceRoot);
-        _convict(claimKey, about, 0, msg.sender, GasUnits.CONVICT_TWO_ROOTS);
+        _convict(claimKey, requestId, 0, msg.sender, GasUnits.CONVICT_TWO_ROOTS);
     }
 
     // ---- Views.
@@ -772,7 +772,8 @@ contract DisputeGame is IDisputeGame {
 
     /// Convicts the claim through game `gameId` (0: through none), on the call of `caller`, which gets
     /// the gas of this transaction; the bounty goes to the game's challenger, else to the caller.
-    function _convict(bytes32 claimKey, Shared storage about, bytes32 gameId, address caller, uint256 units) private {
+    function _convict(bytes32 claimKey, bytes32 requestId, bytes32 gameId, address caller, uint256 units) private {
+        Shared storage about = shared[claimKey];
         about.convicted = true;
         about.openGames = 0;
         uint256 count = about.games < GAMES_REPAID ? about.games : GAMES_REPAID;
@@ -807,7 +808,7 @@ contract DisputeGame is IDisputeGame {
         assembly ("memory-safe") {
             mstore(payouts, used)
         }
-        requests.convict{value: value}(about.requestId, payouts);
+        requests.convict{value: value}(requestId, payouts);
     }
 
     /// Pays an answer out of what the game holds; returns the amount, which the caller credits.
@@ -854,7 +855,7 @@ contract DisputeGame is IDisputeGame {
     }
 
     function _amount(uint256 value) private pure returns (uint128) {
-        if (type(uint128).max < value) revert ValueTooLow(type(uint128).max, value);
+        if (type(uint128).max < value) revert AmountTooLarge(type(uint128).max, value);
         return uint128(value);
     }
 

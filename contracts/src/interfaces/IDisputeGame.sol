@@ -199,6 +199,7 @@ interface IDisputeGame {
     error GameOver(bytes32 gameId);
     /// Value sent and held is less than bond and prepayment.
     error ValueTooLow(uint256 needed, uint256 actual);
+    error AmountTooLarge(uint256 most, uint256 actual);
     error NotChallenger(address expected, address actual);
     error NotClaimant(address expected, address actual);
     /// The first answer is the claimant's, or its answerer's.

@@ -66,10 +66,14 @@ abstract contract GameFixture is SetFixture {
         return requests.request{value: terms.price}(terms, input);
     }
 
-    /// Asked, accepted and claimed with the claimant's output.
+    /// Asked, accepted and claimed with the claimant's output; the input is on chain.
     function claimed() internal {
         bytes memory input = tensor(0);
-        requestId = ask(termsOf(input), input);
+        claimed(termsOf(input), input);
+    }
+
+    function claimed(Terms memory terms, bytes memory input) internal {
+        requestId = ask(terms, input);
         vm.prank(provider);
         providers.stake{value: 20 ether}();
         vm.prank(provider);
@@ -189,6 +193,22 @@ abstract contract GameFixture is SetFixture {
 
     function stepCall(bytes32 gameId, uint256 element) internal view returns (bytes memory) {
         return abi.encodeCall(game.step, (gameId, claimKey, headOf(gameId), stepInput(gameId, element)));
+    }
+
+    /// Expects a move as `who` to revert with exactly `reason`.
+    function refused(address who, uint256 value, bytes memory data, bytes memory reason) internal {
+        vm.prank(who);
+        (bool accepted, bytes memory returned) = address(game).call{value: value}(data);
+        assertTrue(!accepted, "the move was taken");
+        assertEq(returned, reason, "reason of the refusal");
+    }
+
+    /// Expects a move to revert with an error of this selector.
+    function refused(address who, uint256 value, bytes memory data, bytes4 selector) internal {
+        vm.prank(who);
+        (bool accepted, bytes memory returned) = address(game).call{value: value}(data);
+        assertTrue(!accepted, "the move was taken");
+        assertTrue(bytes4(returned) == selector, "selector of the refusal");
     }
 
     /// Sends a move as `who` with `value`; passes its revert on.

@@ -17,11 +17,11 @@ abstract contract SmallModel is GameFixture {
     uint256 internal lieNode;
     uint256 internal lieElement;
 
-    function weights(uint256 node) internal pure returns (bytes memory) {
+    function weights(uint256 node) internal pure virtual returns (bytes memory) {
         return NodeBuilder.noise(node == 1 ? K * WIDE : WIDE * OUT, node);
     }
 
-    function constants(uint256 node) internal pure returns (bytes memory) {
+    function constants(uint256 node) internal pure virtual returns (bytes memory) {
         return NodeBuilder.constants(node == 1 ? WIDE : OUT, 5, 3, 0, node == 1 ? int32(10) : int32(14));
     }
 
@@ -75,11 +75,16 @@ abstract contract SmallModel is GameFixture {
         );
     }
 
+    /// A right first tensor.
+    function input() internal pure virtual returns (bytes memory) {
+        return NodeBuilder.noise(K, 77);
+    }
+
     /// Sets up model and trace; the claimant lies at (`node`, `element`), or nowhere with node 0.
     function setUpSmall(uint256 node, uint256 element) internal {
         deploySet();
         (lieNode, lieElement) = (node, element);
-        tensors.push(NodeBuilder.noise(K, 77));
+        tensors.push(input());
         tensors.push(planted(1, evaluate(1, tensors[0])));
         tensors.push(planted(2, evaluate(2, tensors[1])));
         leaves.push(
@@ -91,7 +96,12 @@ abstract contract SmallModel is GameFixture {
         leaves.push(leafOf(2));
         outputNode = 2;
         registerModel();
-        claimed();
+    }
+
+    /// Replaces the claimant's tensor of a node, and its root in the trace.
+    function replace(uint256 node, bytes memory values) internal {
+        tensors[node] = values;
+        traceRoots[node] = NodeBuilder.root(values);
     }
 
     function planted(uint256 node, bytes memory values) private view returns (bytes memory) {
