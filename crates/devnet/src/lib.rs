@@ -48,6 +48,8 @@
 //!   its number, base fee and time, and so what `evm_increaseTime` has moved. A call at a number
 //!   or hash runs in exactly that block. `getBlockByNumber` at `pending` gives the newest block.
 //! - A call without a gas limit gets [`config::TX_GAS_CAP`]; above it is refused.
+//! - A nonce must be the sender's next: a gap is refused, not queued. Send the transactions of one
+//!   key one after the other.
 //! - A revert is error code 3 with the returned bytes in `error.data`.
 //! - Blocks: one per transaction by default, so a receipt is there once the send has returned.
 //!   Block times never go backwards but may repeat with the system clock.

@@ -7,7 +7,7 @@ use crate::chain::Chain;
 use crate::config::{Config, Mining};
 use crate::rpc;
 use axum::Router;
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, HttpBody, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Method, Response, StatusCode, header};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -156,6 +156,10 @@ async fn post(shared: Shared, request: Request) -> Response<Body> {
     let Ok(permit) = shared.permits.clone().acquire_owned().await else {
         return reply(StatusCode::SERVICE_UNAVAILABLE, Vec::new());
     };
+    // An announced length is refused before the body is sent.
+    if (rpc::BODY_BYTES_MAX as u64) < request.body().size_hint().lower() {
+        return reply(StatusCode::PAYLOAD_TOO_LARGE, rpc::body_too_long());
+    }
     let read = to_bytes(request.into_body(), rpc::BODY_BYTES_MAX);
     let body = match tokio::time::timeout(Duration::from_secs(READ_SECONDS_MAX), read).await {
         Ok(Ok(body)) => body,
