@@ -7,7 +7,7 @@ use std::sync::Arc;
 use selfsame_agent::{
     LoadedModel, ModelError, Shelf, ShelfError, game_from_chain, hash, stage_from_code, word,
 };
-use selfsame_chain::bindings::{DisputeGame, ModelRegistry, Requests};
+use selfsame_chain::bindings::{DisputeGame, ModelRegistry};
 use selfsame_chain::{B256, ChainError, Child, Follower, Mined, Set, U256};
 use selfsame_dispute::{
     Game, Holder, HolderError, Next, Opening, Revealed, Shown, Stage, Witness, WitnessError,
