@@ -6,7 +6,8 @@
 //! ```
 //!
 //! Spec: operators, 2.14 and 2.15. All of it is plain Rust on blocks of sixteen bytes, which
-//! compiles to vectors on every target; only the order of bytes depends on the kernel.
+//! compiles to vectors on every target; only the order of bytes depends on the kernel. The square of
+//! two, which most networks use, has a path of its own.
 
 use std::ops::Range;
 
@@ -42,9 +43,7 @@ pub struct Average {
     pub hi: i32,
 }
 
-/// Bytes of an input row that are handled at once.
-const SEGMENT: usize = 4096;
-/// Bytes of a block; a segment buffer has this much room behind its end.
+/// Bytes that are compared at once.
 const BLOCK: usize = 16;
 
 impl PoolSpec {
@@ -77,69 +76,98 @@ impl PoolSpec {
 pub fn max_pool_bytes(kernel: Kernel, spec: &PoolSpec, input: &[u8], output: &mut [u8]) {
     spec.check(input.len(), output.len());
     // After this flip, unsigned order is the order of the signed elements.
-    let flip = kernel.flip() ^ 0x80;
-    let channels = spec.input.channels();
-    let columns = SEGMENT / channels;
-    if columns < spec.kernel[1] {
-        max_pool_with(spec, input, output, |a, b| {
-            ((a ^ flip).max(b ^ flip)) ^ flip
-        });
-        return;
-    }
-    let pixels = (columns - spec.kernel[1]) / spec.stride[1] + 1;
-    let width = spec.output.width();
-    let mut column_max = [0; SEGMENT + BLOCK];
-    let mut results = [0; SEGMENT + BLOCK];
-    for y in 0..spec.output.height() {
-        let rows = spec.cells(0, y);
-        for start in (0..width).step_by(pixels) {
-            let end = width.min(start + pixels);
-            let first = spec.cells(1, start).start;
-            let len = (spec.cells(1, end - 1).end - first) * channels;
-            for row in rows.clone() {
-                let from = spec.input.index(row, first);
-                let cells = &input[from..from + len];
-                let is_first = row == rows.start;
-                for (most, &cell) in column_max[..len].iter_mut().zip(cells) {
-                    *most = (cell ^ flip).max(if is_first { 0 } else { *most });
-                }
-            }
-            for x in start..end {
-                let cells = spec.cells(1, x);
-                let cells = (cells.start - first) * channels..(cells.end - first) * channels;
-                row_max(
-                    &column_max,
-                    cells,
-                    channels,
-                    &mut results[(x - start) * channels..],
-                );
-            }
-            let to = spec.output.index(y, start);
-            let target = &mut output[to..to + (end - start) * channels];
-            for (y, &most) in target.iter_mut().zip(&results) {
-                *y = most ^ flip;
-            }
-        }
+    match kernel.flip() ^ 0x80 {
+        0 => max_pool_blocks::<0>(spec, input, output),
+        _ => max_pool_blocks::<0x80>(spec, input, output),
     }
 }
 
-/// Maximum over cells of `channels` bytes, in blocks that may write behind the end.
-fn row_max(cells: &[u8], range: Range<usize>, channels: usize, to: &mut [u8]) {
-    let block = |at: usize| -> [u8; BLOCK] {
-        cells[at..at + BLOCK]
-            .try_into()
-            .expect("the slice has the length of a block")
-    };
-    for c in (0..channels).step_by(BLOCK) {
-        let mut most = block(range.start + c);
-        for cell in (range.start + channels..range.end).step_by(channels) {
-            let other = block(cell + c);
-            for (most, other) in most.iter_mut().zip(other) {
-                *most = other.max(*most);
-            }
-        }
-        to[c..c + BLOCK].copy_from_slice(&most);
+/// Maximum over bytes combined with `FLIP` by exclusive or.
+fn max_pool_blocks<const FLIP: u8>(spec: &PoolSpec, input: &[u8], output: &mut [u8]) {
+    let channels = spec.input.channels();
+    let is_square = spec.kernel == [2, 2] && spec.stride == [2, 2] && spec.pad == [0, 0];
+    let is_inside = 2 * spec.output.height() <= spec.input.height()
+        && 2 * spec.output.width() <= spec.input.width();
+    if !(is_square && is_inside) {
+        let max = |a: u8, b: u8| (a ^ FLIP).max(b ^ FLIP) ^ FLIP;
+        max_pool_with(spec, input, output, max);
+        return;
     }
+    let width = spec.output.width() * channels;
+    for y in 0..spec.output.height() {
+        let (top, bottom) = (spec.input.index(2 * y, 0), spec.input.index(2 * y + 1, 0));
+        let rows = [
+            &input[top..top + 2 * width],
+            &input[bottom..bottom + 2 * width],
+        ];
+        let to = spec.output.index(y, 0);
+        max_of_squares::<FLIP>(rows, channels, &mut output[to..to + width]);
+    }
+}
+
+/// Maximum over squares of two by two positions of `channels` bytes.
+fn max_of_squares<const FLIP: u8>([top, bottom]: [&[u8]; 2], channels: usize, output: &mut [u8]) {
+    let width = output.len();
+    assert!(
+        top.len() == 2 * width && bottom.len() == 2 * width,
+        "pool: rows of a square"
+    );
+    assert!(width.is_multiple_of(channels), "pool: whole positions");
+    let (top, bottom, output) = (top.as_ptr(), bottom.as_ptr(), output.as_mut_ptr());
+    let mut to = 0;
+    while to < width {
+        let from = 2 * to;
+        let mut c = 0;
+        while c < channels {
+            let (left, right) = (from + c, from + channels + c);
+            // SAFETY: a position's bytes end at `to + channels <= width` and `2 * width`; a block
+            // reads and writes BLOCK bytes only where the test says that they exist. It may write
+            // into the next position, whose own blocks come later.
+            unsafe {
+                if to + c + BLOCK <= width && right + BLOCK <= 2 * width {
+                    let read = |row: *const u8, at: usize| -> [u8; BLOCK] {
+                        row.add(at).cast::<[u8; BLOCK]>().read_unaligned()
+                    };
+                    let corners = [
+                        read(top, left),
+                        read(top, right),
+                        read(bottom, left),
+                        read(bottom, right),
+                    ];
+                    let most = max_of_four::<FLIP, _>(corners);
+                    output
+                        .add(to + c)
+                        .cast::<[u8; BLOCK]>()
+                        .write_unaligned(most);
+                } else {
+                    for i in 0..BLOCK.min(channels - c) {
+                        let (left, right) = (left + i, right + i);
+                        let corners = [
+                            *top.add(left),
+                            *top.add(right),
+                            *bottom.add(left),
+                            *bottom.add(right),
+                        ];
+                        let most = max_of_four::<FLIP, _>(corners.map(|corner| [corner]));
+                        *output.add(to + c + i) = most[0];
+                    }
+                }
+            }
+            c += BLOCK;
+        }
+        to += channels;
+    }
+}
+
+#[inline(always)]
+fn max_of_four<const FLIP: u8, const N: usize>([a, b, c, d]: [[u8; N]; 4]) -> [u8; N] {
+    let mut most = [0; N];
+    for i in 0..N {
+        let top = (a[i] ^ FLIP).max(b[i] ^ FLIP);
+        let bottom = (c[i] ^ FLIP).max(d[i] ^ FLIP);
+        most[i] = top.max(bottom) ^ FLIP;
+    }
+    most
 }
 
 /// Maximum over stored elements of any ordered type.

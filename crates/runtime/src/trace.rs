@@ -41,6 +41,8 @@ pub(crate) struct Hasher {
     /// Pairs of the current level and their hashes.
     pairs: Vec<[u8; 32]>,
     hashes: Vec<[u8; 32]>,
+    /// The absent entry of each level so far.
+    paddings: Vec<[u8; 32]>,
 }
 
 impl Hasher {
@@ -102,8 +104,9 @@ impl Hasher {
 
     /// Folds every node's entries to one.
     fn fold(&mut self, kernel: Kernel, pool: &mut ThreadPool) {
-        let mut padding = absent(0).0;
+        let mut height = 0;
         while self.counts.iter().any(|&count| 1 < count) {
+            let padding = self.padding(height);
             self.pairs.clear();
             let mut entries = self.level.iter();
             for &count in &self.counts {
@@ -133,8 +136,20 @@ impl Hasher {
                 &mut self.hashes,
             );
             self.rise();
-            padding = keccak_one(TAG_INNER, [padding, padding].as_flattened());
+            height += 1;
         }
+    }
+
+    /// The absent entry of level `height`.
+    fn padding(&mut self, height: usize) -> [u8; 32] {
+        while self.paddings.len() <= height {
+            let next = match self.paddings.last() {
+                Some(below) => keccak_one(TAG_INNER, [*below, *below].as_flattened()),
+                None => absent(0).0,
+            };
+            self.paddings.push(next);
+        }
+        self.paddings[height]
     }
 
     /// Replaces the level by the one above: hashes of pairs, and the roots that are done.
