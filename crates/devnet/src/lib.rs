@@ -39,7 +39,7 @@
 //! - Methods: `eth_` chainId, blockNumber, getBalance, getTransactionCount, estimateGas,
 //!   feeHistory, maxPriorityFeePerGas, gasPrice, getBlockByNumber, getBlockByHash, call,
 //!   sendRawTransaction, getTransactionByHash, getTransactionReceipt, getLogs, getCode,
-//!   getStorageAt, getBlockReceipts, syncing, accounts; net_version, web3_clientVersion; `evm_`
+//!   getStorageAt, getBlockReceipts, syncing, accounts; `net_version`, `web3_clientVersion`; `evm_`
 //!   mine, increaseTime, setNextBlockTimestamp, snapshot, revert. Anything else is -32601.
 //! - There is no WebSocket and no subscription: state follows blocks by polling.
 //! - There is no state root (the header has zero there), so `eth_getProof` is refused.

@@ -171,13 +171,13 @@ async fn post(shared: Shared, request: Request) -> Response<Body> {
         let _permit = permit;
         rpc::respond(&chain, &body)
     });
-    match answered.await {
-        Ok(answer) => reply(StatusCode::OK, answer),
-        Err(_) => {
-            let error = rpc::error::RpcError::new(rpc::error::INTERNAL, "internal error");
-            reply(StatusCode::OK, rpc::failure(error))
-        }
-    }
+    let answer = answered.await.unwrap_or_else(|_| {
+        rpc::failure(rpc::error::RpcError::new(
+            rpc::error::INTERNAL,
+            "internal error",
+        ))
+    });
+    reply(StatusCode::OK, answer)
 }
 
 /// An answer that any web page may read: the keys of this chain are public anyway.

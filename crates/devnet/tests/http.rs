@@ -1,5 +1,7 @@
 //! The server: an alloy client, CORS, limits, interval mode, stopping.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 mod common;
 
 use alloy_network::EthereumWallet;

@@ -1,5 +1,7 @@
 //! JSON-RPC as bytes: envelopes, limits, methods, and any input whatever.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 mod common;
 
 use common::{CELL, REVERTER, deploy, signed, transfer, word};
@@ -53,6 +55,10 @@ fn request(method: &str, params: &Value) -> String {
     json!({"jsonrpc": "2.0", "id": 7, "method": method, "params": params}).to_string()
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "calls read better with json! in place"
+)]
 fn ask(chain: &Mutex<Chain>, method: &str, params: Value) -> Result<Value, Value> {
     let answer = raw(chain, &request(method, &params));
     assert_eq!(

@@ -5,7 +5,7 @@ use super::ledger::Block;
 use super::message::StateError;
 use crate::config::{LOG_BYTES_MAX, LOGS_MAX};
 use alloy_primitives::Log;
-use alloy_rpc_types_eth::Filter;
+use alloy_rpc_types_eth::{Filter, FilterSet};
 
 /// Most addresses, and most alternatives per topic, in one filter.
 pub const FILTER_ALTERNATIVES_MAX: usize = 1_024;
@@ -67,12 +67,7 @@ impl Chain {
         from: u64,
         to: u64,
     ) -> Result<Vec<Found<'_>>, LogsError> {
-        let widest = filter
-            .topics
-            .iter()
-            .map(|topic| topic.len())
-            .max()
-            .unwrap_or(0);
+        let widest = filter.topics.iter().map(FilterSet::len).max().unwrap_or(0);
         let have = widest.max(filter.address.len());
         if FILTER_ALTERNATIVES_MAX < have {
             return Err(LogsError::Filter { have });

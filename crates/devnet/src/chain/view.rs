@@ -18,10 +18,9 @@ pub(crate) struct View<'a> {
 
 impl<'a> View<'a> {
     pub(crate) fn account(&self, address: Address) -> Option<&'a AccountInfo> {
-        match self.past.and_then(|past| past.account(address)) {
-            Some(before) => before,
-            None => self.world.account(address),
-        }
+        let newest = self.world.account(address);
+        self.past
+            .map_or(newest, |past| past.account(address, newest))
     }
 
     pub(crate) fn slot(&self, address: Address, slot: U256) -> U256 {

@@ -157,9 +157,13 @@ impl Past {
         }
     }
 
-    /// The account as it was, if it changed since; `Some(None)` if there was none.
-    pub(crate) fn account(&self, address: Address) -> Option<Option<&AccountInfo>> {
-        self.accounts.get(&address).map(Option::as_ref)
+    /// The account as it was; `newest` is what it is now, and what it was if nothing changed it.
+    pub(crate) fn account<'a>(
+        &'a self,
+        address: Address,
+        newest: Option<&'a AccountInfo>,
+    ) -> Option<&'a AccountInfo> {
+        self.accounts.get(&address).map_or(newest, Option::as_ref)
     }
 
     /// The slot as it was, if it changed since.

@@ -6,7 +6,7 @@ use super::shapes;
 use crate::chain::Chain;
 use crate::chain::message::{At, Fee, Message, StateError};
 use alloy_eips::{BlockId, BlockNumberOrTag};
-use alloy_primitives::{Address, B256, U64, U256};
+use alloy_primitives::{Address, B256, TxKind, U64, U256};
 use alloy_rpc_types_eth::{Filter, FilterBlockOption, TransactionRequest};
 use serde::Serialize;
 use serde_json::Value;
@@ -32,14 +32,13 @@ pub(crate) fn height_of(chain: &Chain, block: BlockNumberOrTag) -> u64 {
 /// mean the state on which the next block builds.
 fn at(chain: &Chain, block: Option<BlockId>) -> Result<At, RpcError> {
     Ok(match block {
-        None => At::Next,
         Some(BlockId::Hash(hash)) => {
             let unknown = StateError::Hash(hash.block_hash);
             At::Block(chain.ledger().number_of(hash.block_hash).ok_or(unknown)?)
         }
         Some(BlockId::Number(BlockNumberOrTag::Number(number))) => At::Block(number),
         Some(BlockId::Number(BlockNumberOrTag::Earliest)) => At::Block(0),
-        Some(BlockId::Number(_)) => At::Next,
+        None | Some(BlockId::Number(_)) => At::Next,
     })
 }
 
@@ -140,7 +139,7 @@ fn read_message(chain: &Chain, request: TransactionRequest) -> Result<Message, R
     };
     Ok(Message {
         from: request.from.unwrap_or_default(),
-        to: request.to.and_then(|kind| kind.into_to()),
+        to: request.to.and_then(TxKind::into_to),
         value: request.value.unwrap_or_default(),
         data: data.unwrap_or_default(),
         gas: request.gas,
