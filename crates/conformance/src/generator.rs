@@ -1,0 +1,98 @@
+//! Random checked programs with inputs, from a seed.
+//!
+//! Distribution (of [`case`] over its index, for any seed):
+//! * a program has an input and 1 to 6 computed nodes; operators are drawn alike, so that each of
+//!   the five is met at least 100 times in 1,000 programs;
+//! * three families: *plain* (80 %: extents 1 to 11, channels 1 to 12, odd and prime ones included),
+//!   *long* (8 %: a row of 4,100 to 16,384 elements, K above 4,096), *symbolic* (12 %: the leading
+//!   extent is affine in a symbol, run at a value within its bounds);
+//! * sources are drawn from all earlier nodes of a fitting type, and seen through random shapes of
+//!   the same size (views); addends are drawn among all nodes of the output's size and of any type;
+//! * windows draw kernels 1 to 5, strides, dilations 1 to 3 and uneven pads, sometimes so wide that a
+//!   window lies in padding altogether; groups are drawn among the divisors, depthwise included;
+//! * multipliers and shifts are drawn for outputs of a few, of most and of far more units than the
+//!   clamp holds, so that saturation is reached on both sides; biases reach their limits;
+//! * inputs are uniform, extreme or sparse.
+//!
+//! [`crate::operators::features`] counts what was met; the suites assert the counts.
+
+#![expect(
+    clippy::missing_panics_doc,
+    reason = "a test tool: its panics are its own faults"
+)]
+
+mod draft;
+mod linear;
+mod rng;
+
+use selfsame_ir::{
+    CheckedProgram, DType, DimValues, Interface, Layout, ProgramError, Ratio, Tensor,
+};
+
+use draft::Draft;
+pub use rng::Rng;
+
+/// A program, values of its symbols, and an input.
+#[derive(Debug, Clone)]
+pub struct Case {
+    /// The program.
+    pub program: CheckedProgram,
+    /// Values within the bounds of its symbols.
+    pub values: DimValues,
+    /// One sample.
+    pub input: Tensor,
+}
+
+/// Case `index` of `seed`; the same two numbers always give the same case.
+///
+/// An error is a fault of the generator (or of the check): every program it drafts is well formed.
+pub fn case(seed: u64, index: u64) -> Result<Case, ProgramError> {
+    let mut rng = Rng::new(seed, index);
+    let mut draft = Draft::new(&mut rng);
+    let wanted = 1 + draft.rng.below(6);
+    for _ in 0..wanted {
+        draft.grow();
+    }
+    let values = draft.values();
+    let program = CheckedProgram::new(draft.finish())?;
+    let (elements, dtype) = program.output_of(0, &values).unwrap_or((0, DType::I8));
+    let input = input(&mut rng, dtype, usize::try_from(elements).unwrap_or(0));
+    Ok(Case {
+        program,
+        values,
+        input,
+    })
+}
+
+/// A sample of `len` values of `dtype`: uniform, extreme, or sparse.
+fn input(rng: &mut Rng, dtype: DType, len: usize) -> Tensor {
+    let (low, high) = dtype.range();
+    let (low, high) = (i64::from(low), i64::from(high));
+    let style = rng.below(8);
+    let values: Vec<i32> = (0..len)
+        .map(|_| match style {
+            0 => rng.pick(&[low, high]),
+            1 if rng.chance(90) => 0,
+            2 => high,
+            _ => rng.range(low, high),
+        })
+        .map(|value| i32::try_from(value).expect("within an element type"))
+        .collect();
+    Tensor::from_values(dtype, &values).expect("drawn within the type's range")
+}
+
+/// The interface of a program that nobody looks at.
+pub(crate) fn plain_interface() -> Interface {
+    let one = Ratio {
+        multiplier: 1,
+        shift: 0,
+    };
+    Interface {
+        input_scale: one,
+        input: Layout::default(),
+        pixels: None,
+        output_scale: one,
+        output: Layout::default(),
+        labels: Vec::new(),
+    }
+}

@@ -1,0 +1,248 @@
+//! What is special about a node: the rows of the matrix.
+
+use selfsame_ir::{Conv, DType, Linear, MatMul, Op, Window};
+use selfsame_protocol::constants::BIAS_MAX;
+
+use super::Subject;
+
+/// Every feature that the generator must reach, in the order of the report.
+pub const FEATURES: [&str; 46] = [
+    "matmul",
+    "matmul: slice of a row",
+    "matmul: K above 4096",
+    "conv",
+    "conv: 1 x 1",
+    "conv: strided",
+    "conv: dilated",
+    "conv: padded",
+    "conv: padded unevenly",
+    "conv: a window all in padding",
+    "conv: grouped",
+    "conv: depthwise",
+    "linear: to i8",
+    "linear: to i16",
+    "linear: to i32",
+    "linear: addend i8",
+    "linear: addend i16",
+    "linear: addend i32",
+    "linear: addend is the input",
+    "linear: table",
+    "linear: partial sum",
+    "linear: bias at its limit",
+    "linear: saturated low",
+    "linear: saturated high",
+    "max_pool",
+    "max_pool: i8",
+    "max_pool: i16",
+    "max_pool: i32",
+    "max_pool: padded",
+    "max_pool: strided",
+    "avg_pool",
+    "avg_pool: to i16 or i32",
+    "avg_pool: padded",
+    "avg_pool: strided",
+    "avg_pool: saturated",
+    "transpose",
+    "transpose: rank 1",
+    "transpose: rank 3",
+    "transpose: rank 6",
+    "transpose: i8",
+    "transpose: i16",
+    "transpose: i32",
+    "any: symbolic extent",
+    "any: odd extents only",
+    "any: output of many tiles",
+    "any: input seen in another shape",
+];
+
+/// The features of node `node`, each one of [`FEATURES`].
+pub fn features(subject: &Subject, node: u32) -> Vec<&'static str> {
+    let at = &subject.program.nodes()[node as usize];
+    let mut met = Vec::new();
+    match &at.op {
+        Op::Input(_) => return met,
+        Op::MatMul(op) => matmul(op, &mut met),
+        Op::Conv(op) => conv(op, subject, &mut met),
+        Op::MaxPool(op) => {
+            met.extend([
+                "max_pool",
+                typed(at.dtype, ["max_pool: i8", "max_pool: i16", "max_pool: i32"]),
+            ]);
+            window(
+                &op.window,
+                "max_pool: padded",
+                "max_pool: strided",
+                &mut met,
+            );
+        }
+        Op::AvgPool(op) => {
+            met.push("avg_pool");
+            window(
+                &op.window,
+                "avg_pool: padded",
+                "avg_pool: strided",
+                &mut met,
+            );
+            when(at.dtype != DType::I8, "avg_pool: to i16 or i32", &mut met);
+            let (low, high) = saturated(subject, node, op.low, op.high);
+            when(low || high, "avg_pool: saturated", &mut met);
+        }
+        Op::Transpose(op) => {
+            met.extend([
+                "transpose",
+                typed(
+                    at.dtype,
+                    ["transpose: i8", "transpose: i16", "transpose: i32"],
+                ),
+            ]);
+            let rank = op.shape.len();
+            when(rank == 1, "transpose: rank 1", &mut met);
+            when(rank == 3, "transpose: rank 3", &mut met);
+            when(rank == 6, "transpose: rank 6", &mut met);
+        }
+    }
+    if let Some(part) = at.op.linear() {
+        linear(part, at.dtype, &mut met);
+        when(
+            at.inputs.first() == at.inputs.get(1),
+            "linear: addend is the input",
+            &mut met,
+        );
+        if part.table.is_none() {
+            let (low, high) = saturated(subject, node, part.low, part.high);
+            when(low, "linear: saturated low", &mut met);
+            when(high, "linear: saturated high", &mut met);
+        }
+    }
+    any(subject, node, &mut met);
+    met
+}
+
+fn when(condition: bool, feature: &'static str, met: &mut Vec<&'static str>) {
+    if condition {
+        met.push(feature);
+    }
+}
+
+fn typed(dtype: DType, names: [&'static str; 3]) -> &'static str {
+    match dtype {
+        DType::I8 => names[0],
+        DType::I16 => names[1],
+        DType::I32 => names[2],
+    }
+}
+
+fn matmul(op: &MatMul, met: &mut Vec<&'static str>) {
+    met.push("matmul");
+    when(op.k_len < op.row_elements, "matmul: slice of a row", met);
+    when(op.k_len > 4_096, "matmul: K above 4096", met);
+}
+
+fn conv(op: &Conv, subject: &Subject, met: &mut Vec<&'static str>) {
+    met.push("conv");
+    when(op.window.cells() == 1, "conv: 1 x 1", met);
+    when(op.window.dilation != [1, 1], "conv: dilated", met);
+    window(&op.window, "conv: padded", "conv: strided", met);
+    let [top, left, bottom, right] = op.window.pad;
+    when(top != bottom || left != right, "conv: padded unevenly", met);
+    when(op.groups > 1, "conv: grouped", met);
+    when(
+        op.groups > 1 && op.groups == op.channels,
+        "conv: depthwise",
+        met,
+    );
+    let width = op.width.at(&subject.values).unwrap_or(0);
+    let span = op.window.span(1);
+    let outside = u32::from(left) >= span || u32::from(right) >= span;
+    when(
+        width > 0 && outside && op.window.stride[1] == 1,
+        "conv: a window all in padding",
+        met,
+    );
+}
+
+fn window(
+    window: &Window,
+    padded: &'static str,
+    strided: &'static str,
+    met: &mut Vec<&'static str>,
+) {
+    when(window.pad != [0; 4], padded, met);
+    when(window.stride != [1, 1], strided, met);
+}
+
+fn linear(part: &Linear, dtype: DType, met: &mut Vec<&'static str>) {
+    met.push(typed(
+        dtype,
+        ["linear: to i8", "linear: to i16", "linear: to i32"],
+    ));
+    if let Some(addend) = part.addend {
+        met.push(typed(
+            addend,
+            [
+                "linear: addend i8",
+                "linear: addend i16",
+                "linear: addend i32",
+            ],
+        ));
+    }
+    when(part.table.is_some(), "linear: table", met);
+    when(
+        part.constants
+            .iter()
+            .all(|c| c.multiplier == 2 && c.shift == 1),
+        "linear: partial sum",
+        met,
+    );
+    when(
+        part.constants
+            .iter()
+            .any(|c| c.bias.unsigned_abs() == BIAS_MAX),
+        "linear: bias at its limit",
+        met,
+    );
+}
+
+/// Whether an element sits at the lower, and one at the upper bound of a clamp that leaves a choice.
+fn saturated(subject: &Subject, node: u32, low: i32, high: i32) -> (bool, bool) {
+    let output = subject
+        .trace
+        .output(node)
+        .expect("every node has an output");
+    let reached = |bound: i32| low < high && output.iter().any(|value| value == bound);
+    (reached(low), reached(high))
+}
+
+fn any(subject: &Subject, node: u32, met: &mut Vec<&'static str>) {
+    let at = &subject.program.nodes()[node as usize];
+    when(
+        !subject.program.program().symbols.is_empty(),
+        "any: symbolic extent",
+        met,
+    );
+    let shape = at.op.output_shape(&subject.values).unwrap_or_default();
+    when(
+        shape.len() > 1 && shape.iter().all(|extent| extent % 2 == 1),
+        "any: odd extents only",
+        met,
+    );
+    let output = subject
+        .trace
+        .output(node)
+        .expect("every node has an output");
+    when(
+        output.len() as u64 * u64::from(at.dtype.size()) > 512,
+        "any: output of many tiles",
+        met,
+    );
+    let source = at
+        .inputs
+        .first()
+        .and_then(|&input| subject.program.node(input));
+    let made = source.and_then(|source| source.op.output_shape(&subject.values).ok());
+    when(
+        made != at.op.input_shape(0, &subject.values).ok(),
+        "any: input seen in another shape",
+        met,
+    );
+}

@@ -1,0 +1,353 @@
+//! The model registry against the Rust check: the same programs accepted, under the same id.
+//!
+//! Valid programs are spoiled byte by byte; [`reference_verdict`] says what `CheckedProgram` makes
+//! of the result, [`Registry::verdict`] what the contract does.
+//!
+//! Spec: programs, page 1; claims, 3.4.
+
+use alloy_primitives::{Address, B256, Bytes, keccak256};
+use alloy_sol_types::{SolCall, SolValue, sol};
+use selfsame_commit::{Tree, root};
+use selfsame_ir::{
+    ChannelConstants, CheckedProgram, Linear, NodeLeaf, Notes, Op, Program, Symbol,
+    program_rules_id,
+};
+use selfsame_protocol::constants as c;
+use selfsame_protocol::{Hash, Keccak, Reader, keccak256_tagged};
+
+use super::Subject;
+use super::evm::{Artifact, Evm, Refused};
+use crate::generator::Rng;
+
+sol! {
+    struct Chain {
+        uint64 censorshipSeconds;
+        uint64 inclusionSeconds;
+        uint64 macsPerSecond;
+        uint64 bytesPerSecond;
+        uint64 unbondingSeconds;
+        uint128 bountyWei;
+        uint128 challengeBondWei;
+        uint128 gasPriceFloorWei;
+        uint64 windowMinSeconds;
+    }
+
+    function deploy(uint256 index, bytes initCode) external returns (address);
+
+    function register(bytes header, bytes[] nodeLeaves, string locator, uint8 availability)
+        external returns (bytes32 modelId);
+}
+
+/// Weights that the reference fills in at most; larger mutants have no reference verdict.
+const FILLED_MAX: u64 = 1 << 22;
+
+/// Whether a program is accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Accepted under this model id.
+    Accepted(Hash),
+    /// Refused; the text says why.
+    Refused(String),
+    /// Too large for the reference to hold.
+    Unknown,
+}
+
+/// The bytes that a registration posts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mutation {
+    /// Header bytes.
+    pub header: Vec<u8>,
+    /// Node leaves.
+    pub leaves: Vec<Vec<u8>>,
+}
+
+impl Mutation {
+    /// What an honest owner of `subject`'s program posts.
+    pub fn none(subject: &Subject) -> Self {
+        let leaves = subject
+            .commitment
+            .leaves
+            .iter()
+            .map(NodeLeaf::encode)
+            .collect();
+        Self {
+            header: subject.commitment.header.clone(),
+            leaves,
+        }
+    }
+}
+
+/// A registry of a real rules set.
+#[derive(Debug)]
+pub struct Registry {
+    evm: Evm,
+    address: Address,
+}
+
+impl Registry {
+    /// Deploys the committed rules set and its first child.
+    pub fn deploy() -> Result<Self, Refused> {
+        let registry = Artifact::read("ModelRegistry").creation;
+        let chain = Chain {
+            censorshipSeconds: 1,
+            inclusionSeconds: 1,
+            macsPerSecond: 1,
+            bytesPerSecond: 1,
+            unbondingSeconds: 1,
+            bountyWei: 1,
+            challengeBondWei: 1,
+            gasPriceFloorWei: 1,
+            windowMinSeconds: 1,
+        };
+        // Only the first child is deployed here.
+        let mut hashes = vec![B256::ZERO; 7];
+        hashes[0] = keccak256(&registry);
+        let mut creation = Artifact::read("RulesSet").creation;
+        creation.extend((chain, hashes).abi_encode_params());
+        let mut evm = Evm::new();
+        let set = evm.create(&creation)?;
+        let call = deployCall {
+            index: alloy_primitives::U256::ZERO,
+            initCode: registry.into(),
+        };
+        let answer = evm.send(set, call.abi_encode())?;
+        let address = deployCall::abi_decode_returns_validate(&answer)
+            .map_err(|error| Refused::Halted(error.to_string()))?;
+        Ok(Self { evm, address })
+    }
+
+    /// What the contract makes of the bytes. A refusal that is no error of the contracts (a panic, an
+    /// empty revert, gas run out) is an error here.
+    pub fn verdict(&mut self, posted: &Mutation) -> Result<Verdict, Refused> {
+        let call = registerCall {
+            header: posted.header.clone().into(),
+            nodeLeaves: posted
+                .leaves
+                .iter()
+                .map(|leaf| Bytes::from(leaf.clone()))
+                .collect(),
+            locator: "ipfs://model".to_owned(),
+            availability: 1,
+        };
+        match self.evm.call(self.address, call.abi_encode()) {
+            Ok((bytes, _)) => {
+                let id = registerCall::abi_decode_returns_validate(&bytes)
+                    .map_err(|error| Refused::Halted(error.to_string()))?;
+                Ok(Verdict::Accepted(Hash(id.0)))
+            }
+            Err(Refused::Reverted(data)) if is_custom(&data) => {
+                Ok(Verdict::Refused(alloy_primitives::hex::encode(data)))
+            }
+            Err(other) => Err(other),
+        }
+    }
+}
+
+/// Not `Panic(uint256)`, not `Error(string)`, not empty.
+fn is_custom(data: &[u8]) -> bool {
+    data.first_chunk::<4>().is_some_and(|selector| {
+        *selector != [0x4e, 0x48, 0x7b, 0x71] && *selector != [0x08, 0xc3, 0x79, 0xa0]
+    })
+}
+
+/// What page 1, as `CheckedProgram` checks it, makes of posted bytes.
+pub fn reference_verdict(posted: &Mutation) -> Verdict {
+    match reference(posted) {
+        Ok(verdict) => verdict,
+        Err(why) => Verdict::Refused(why),
+    }
+}
+
+fn reference(posted: &Mutation) -> Result<Verdict, String> {
+    let (nodes, output, symbols) = header(&posted.header)?;
+    if nodes as usize != posted.leaves.len() {
+        return Err(format!(
+            "header counts {nodes} nodes, {} leaves",
+            posted.leaves.len()
+        ));
+    }
+    let leaves = posted.leaves.iter().map(|leaf| NodeLeaf::decode(leaf));
+    let leaves = leaves
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| error.to_string())?;
+    let Some(program) = filled(&leaves, output, symbols) else {
+        return Ok(Verdict::Unknown);
+    };
+    let program = CheckedProgram::new(program).map_err(|error| error.to_string())?;
+    for (index, leaf) in leaves.iter().enumerate() {
+        if leaf.macs != program.running_macs(index) {
+            return Err(format!(
+                "node {index}: {} MACs, are {}",
+                leaf.macs,
+                program.running_macs(index)
+            ));
+        }
+    }
+    Ok(Verdict::Accepted(model_id(&posted.header, &leaves)))
+}
+
+/// 1.8: node count, output node and symbols.
+fn header(bytes: &[u8]) -> Result<(u32, u32, Vec<Symbol>), String> {
+    let mut reader = Reader::new(bytes);
+    let mut parse = || {
+        let version = reader.u16("version")?;
+        let nodes = reader.u32("node count")?;
+        let output = reader.u32("output node")?;
+        let count = reader.u8("symbol count")?;
+        let mut symbols = Vec::new();
+        for _ in 0..count {
+            symbols.push(Symbol {
+                minimum: reader.u32("minimum")?,
+                maximum: reader.u32("maximum")?,
+            });
+        }
+        reader.hash("interface hash")?;
+        reader.clone().finish()?;
+        Ok::<_, selfsame_protocol::DecodeError>((version, nodes, output, symbols))
+    };
+    let (version, nodes, output, symbols) = parse().map_err(|error| error.to_string())?;
+    if version != c::HEADER_VERSION {
+        return Err(format!("header version {version}"));
+    }
+    Ok((nodes, output, symbols))
+}
+
+/// The program of the leaves, with harmless tensors of the right sizes; `None` if too large.
+fn filled(leaves: &[NodeLeaf], output: u32, symbols: Vec<Symbol>) -> Option<Program> {
+    let mut nodes = Vec::with_capacity(leaves.len());
+    for leaf in leaves {
+        let mut node = leaf.node.clone();
+        let terms = node.op.terms();
+        if let Op::MatMul(selfsame_ir::MatMul {
+            linear,
+            out_channels,
+            ..
+        })
+        | Op::Conv(selfsame_ir::Conv {
+            linear,
+            out_channels,
+            ..
+        }) = &mut node.op
+        {
+            fill(linear, *out_channels, terms)?;
+        }
+        nodes.push(node);
+    }
+    let interface = crate::generator::plain_interface();
+    Some(Program {
+        symbols,
+        nodes,
+        output,
+        interface,
+        notes: Notes::default(),
+    })
+}
+
+fn fill(linear: &mut Linear, out_channels: u32, terms: u64) -> Option<()> {
+    let weights = u64::from(out_channels).saturating_mul(terms);
+    if terms == 0 || terms > u64::from(c::TERMS_MAX) || weights > u64::from(c::ELEMENTS_MAX) {
+        // Refused for that alone, whatever the tensors hold.
+        return Some(());
+    }
+    if weights > FILLED_MAX {
+        return None;
+    }
+    linear.weights = vec![0; usize::try_from(weights).ok()?];
+    let constants = ChannelConstants {
+        bias: 0,
+        multiplier: 1,
+        addend_multiplier: 0,
+        shift: 1,
+    };
+    linear.constants = vec![constants; out_channels as usize];
+    Some(())
+}
+
+/// 1.14 over posted bytes.
+fn model_id(header: &[u8], leaves: &[NodeLeaf]) -> Hash {
+    let tensors: Vec<Hash> = leaves
+        .iter()
+        .flat_map(|leaf| leaf.tensor_roots.iter().copied())
+        .collect();
+    let mut keccak = Keccak::tagged(c::TAG_MODEL);
+    keccak.update(&program_rules_id().0);
+    keccak.update(&keccak256_tagged(c::TAG_HEADER, header).0);
+    keccak.update(
+        &Tree::new(leaves.iter().map(NodeLeaf::hash).collect())
+            .root()
+            .0,
+    );
+    keccak.update(&root(&tensors).0);
+    keccak.finish()
+}
+
+/// Spoils what `subject`'s owner would post: one byte, one field, one leaf, or the header. Half of
+/// the mutants that still parse get running MAC totals that fit them, so that not all fail there.
+pub fn mutate(subject: &Subject, rng: &mut Rng) -> Mutation {
+    let mut posted = Mutation::none(subject);
+    let count = posted.leaves.len();
+    let index = usize::try_from(rng.below(count as u64)).expect("below a length");
+    match rng.below(12) {
+        0 => change(&mut posted.header[..11], rng),
+        1 if posted.header.len() > 43 => {
+            let end = posted.header.len() - 32;
+            change(&mut posted.header[11..end], rng);
+        }
+        2 => cut_or_extend(&mut posted.leaves[index], rng),
+        3 => posted.leaves.swap(index, count - 1),
+        4 => {
+            let copy = posted.leaves[index].clone();
+            posted.leaves.push(copy);
+        }
+        5 => change(&mut posted.leaves[index][..4], rng),
+        6 if posted.leaves[index].len() > 16 => change(&mut posted.leaves[index][12..16], rng),
+        _ => {
+            let leaf = &mut posted.leaves[index];
+            let start = 12 + 4 * usize::from(leaf[2]) + 32 * usize::from(leaf[3]);
+            change(&mut leaf[start..], rng);
+        }
+    }
+    if rng.chance(60) {
+        fit_totals(&mut posted);
+    }
+    posted
+}
+
+/// One byte or one big-endian field becomes a neighbour, a limit, or anything.
+fn change(bytes: &mut [u8], rng: &mut Rng) {
+    let at = usize::try_from(rng.below(bytes.len() as u64)).expect("below a length");
+    bytes[at] = match rng.below(6) {
+        0 => bytes[at].wrapping_add(1),
+        1 => bytes[at].wrapping_sub(1),
+        2 => rng.pick(&[0, 1, 2, 3, 4, 5, 6, 7]),
+        3 => rng.pick(&[0x7f, 0x80, 0x81, 0xff, 0x10, 0x40]),
+        4 => bytes[at] ^ (1 << rng.below(8)),
+        _ => rng.next().to_be_bytes()[0],
+    };
+}
+
+fn cut_or_extend(leaf: &mut Vec<u8>, rng: &mut Rng) {
+    if rng.chance(50) {
+        let keep = usize::try_from(rng.below(leaf.len() as u64)).expect("below a length");
+        leaf.truncate(keep);
+    } else {
+        leaf.push(0);
+    }
+}
+
+fn fit_totals(posted: &mut Mutation) {
+    let leaves: Result<Vec<_>, _> = posted
+        .leaves
+        .iter()
+        .map(|leaf| NodeLeaf::decode(leaf))
+        .collect();
+    let (Ok(mut leaves), Ok((_, output, symbols))) = (leaves, header(&posted.header)) else {
+        return;
+    };
+    let program = filled(&leaves, output, symbols).map(CheckedProgram::new);
+    let Some(Ok(program)) = program else { return };
+    for (index, leaf) in leaves.iter_mut().enumerate() {
+        leaf.macs = program.running_macs(index);
+        posted.leaves[index] = leaf.encode();
+    }
+}

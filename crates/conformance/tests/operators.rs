@@ -1,0 +1,220 @@
+//! Operators: interpreter, runtime on every instruction set of this machine, leaf contracts.
+
+use std::fmt::Write as _;
+
+use selfsame_conformance::generator::{Rng, case};
+use selfsame_conformance::operators::{
+    Engine, Implementation, LeafContracts, Matrix, Mutation, Registry, Subject, Verdict, mutate,
+    reference_verdict,
+};
+use selfsame_interpreter::Trace;
+use selfsame_ir::Tensor;
+use selfsame_kernels::Kernel;
+
+const SEED: u64 = 0x5e1f_5a3e_0000_0001;
+
+/// `slice` normally, `full` with `SELFSAME_SOAK=1`.
+fn count(slice: u64, full: u64) -> u64 {
+    if soak() { full } else { slice }
+}
+
+fn soak() -> bool {
+    std::env::var("SELFSAME_SOAK").is_ok_and(|value| value == "1")
+}
+
+fn subject(index: u64) -> Subject {
+    let case =
+        case(SEED, index).unwrap_or_else(|error| panic!("seed {SEED:#x}, case {index}: {error}"));
+    Subject::new(case, SEED ^ index)
+        .unwrap_or_else(|error| panic!("seed {SEED:#x}, case {index}: {error}"))
+}
+
+/// Spec: operators, 2.10 to 2.17.
+#[test]
+fn all_implementations_agree_on_random_programs() {
+    let cases = count(1_000, 20_000);
+    let mut leaves = LeafContracts::deploy().expect("the leaf contracts deploy");
+    let mut others: Vec<Box<dyn Implementation>> = Vec::new();
+    others.extend(
+        Engine::all(1)
+            .into_iter()
+            .map(|engine| Box::new(engine) as Box<dyn Implementation>),
+    );
+    let gaps = Kernel::gaps()
+        .into_iter()
+        .map(|set| format!("runtime {}", set.name()))
+        .collect();
+    let mut all: Vec<&mut dyn Implementation> = vec![&mut leaves];
+    all.extend(
+        others
+            .iter_mut()
+            .map(|one| &mut **one as &mut dyn Implementation),
+    );
+    let mut matrix = Matrix::new(all.iter().map(|one| one.name()).collect(), gaps);
+
+    for index in 0..cases {
+        let subject = subject(index);
+        let compared: Vec<u64> = all
+            .iter_mut()
+            .map(|one| {
+                one.compare(&subject).unwrap_or_else(|difference| {
+                    panic!("seed {SEED:#x}, case {index}: {difference}")
+                })
+            })
+            .collect();
+        matrix.add(&subject, &compared);
+    }
+
+    let mut report = matrix.rows();
+    report.push_str(&matrix.columns());
+    let (gas, bytes) = leaves.worst_gas;
+    // Infallible: the target is a String.
+    let _ = writeln!(
+        report,
+        "largest leaf call: {gas} gas, {bytes} bytes of calldata"
+    );
+    eprintln!("{report}");
+
+    assert_eq!(
+        matrix.missed(),
+        Vec::<&str>::new(),
+        "features that no case had"
+    );
+    for kind in ["matmul", "conv", "max_pool", "avg_pool", "transpose"] {
+        let least = cases / 10;
+        assert!(
+            matrix.count(kind) >= least,
+            "{kind}: {} nodes of at least {least}",
+            matrix.count(kind)
+        );
+    }
+    if !soak() {
+        compare_committed(&matrix.committed());
+    }
+}
+
+/// A comparison that finds nothing wrong with a wrong integer would be worth nothing.
+#[test]
+fn one_wrong_integer_is_found_by_every_implementation_at_its_place() {
+    let mut leaves = LeafContracts::deploy().expect("the leaf contracts deploy");
+    for index in 0..40 {
+        let mut spoiled = subject(index);
+        let node = u32::try_from(spoiled.program.nodes().len() - 1).expect("a handful");
+        let mut outputs = spoiled.trace.clone().into_outputs();
+        let tensor = &outputs[node as usize];
+        let mut values: Vec<i32> = tensor.iter().collect();
+        // The first and the last element are always looked at.
+        let element = if index % 2 == 0 {
+            0
+        } else {
+            tensor.len() as u64 - 1
+        };
+        let place = usize::try_from(element).expect("an element in memory");
+        values[place] = if values[place] > 0 {
+            values[place] - 1
+        } else {
+            values[place] + 1
+        };
+        outputs[node as usize] =
+            Tensor::from_values(tensor.dtype(), &values).expect("still in range");
+        spoiled.trace = Trace::new(outputs);
+
+        let mut all: Vec<Box<dyn Implementation>> = Vec::new();
+        all.extend(
+            Engine::all(2)
+                .into_iter()
+                .map(|engine| Box::new(engine) as Box<dyn Implementation>),
+        );
+        for one in all
+            .iter_mut()
+            .map(|one| &mut **one)
+            .chain([&mut leaves as &mut dyn Implementation])
+        {
+            let found = one.compare(&spoiled).expect_err("a wrong integer");
+            assert_eq!(
+                (found.node, found.element),
+                (node, Some(element)),
+                "case {index}: {found}"
+            );
+        }
+    }
+}
+
+/// Compares with the committed matrix, or writes it when `SELFSAME_BLESS=1`.
+fn compare_committed(text: &str) {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/operators.matrix.txt");
+    if std::env::var("SELFSAME_BLESS").is_ok_and(|value| value == "1") {
+        std::fs::write(file, text).expect("the matrix can be written");
+    }
+    let committed = std::fs::read_to_string(file).expect("the matrix is committed");
+    assert_eq!(
+        text, committed,
+        "the matrix changed; SELFSAME_BLESS=1 writes it anew"
+    );
+}
+
+/// Spec: claims, 3.4.
+#[test]
+fn the_registry_accepts_every_program_under_the_id_that_rust_gives_it() {
+    let mut registry = Registry::deploy().expect("the registry deploys");
+    for index in 0..count(300, 5_000) {
+        let subject = subject(index);
+        let posted = Mutation::none(&subject);
+        let verdict = registry
+            .verdict(&posted)
+            .unwrap_or_else(|refused| panic!("case {index}: {refused:?}"));
+        assert_eq!(
+            verdict,
+            Verdict::Accepted(subject.commitment.model_id),
+            "case {index}"
+        );
+        assert_eq!(
+            reference_verdict(&posted),
+            verdict,
+            "case {index}: the reference"
+        );
+    }
+}
+
+/// Spec: programs, 1.2 to 1.14.
+#[test]
+fn the_registry_accepts_exactly_the_mutants_that_rust_accepts() {
+    let mut registry = Registry::deploy().expect("the registry deploys");
+    let (mut accepted, mut refused, mut unknown) = (0_u64, 0_u64, 0_u64);
+    for index in 0..count(300, 5_000) {
+        let subject = subject(index);
+        let mut rng = Rng::new(SEED ^ 0x3a7a, index);
+        for _ in 0..20 {
+            let posted = mutate(&subject, &mut rng);
+            let expected = reference_verdict(&posted);
+            let actual = registry.verdict(&posted).unwrap_or_else(|other| {
+                panic!("case {index}: {other:?} for {posted:?}; Rust: {expected:?}")
+            });
+            match (&expected, &actual) {
+                (Verdict::Unknown, _) => unknown += 1,
+                (Verdict::Accepted(_), _) => {
+                    assert_eq!(actual, expected, "case {index}: {posted:?}");
+                    accepted += 1;
+                }
+                (Verdict::Refused(why), Verdict::Refused(_)) => {
+                    assert!(!why.is_empty());
+                    refused += 1;
+                }
+                (Verdict::Refused(why), _) => {
+                    panic!("case {index}: accepted, Rust refuses: {why}; {posted:?}")
+                }
+            }
+        }
+    }
+    eprintln!(
+        "mutants: {accepted} accepted by both, {refused} refused by both, {unknown} too large to say"
+    );
+    assert!(
+        accepted > 200 && refused > 1_000,
+        "{accepted} accepted, {refused} refused"
+    );
+    assert!(
+        unknown * 100 < accepted + refused,
+        "{unknown} mutants without a verdict"
+    );
+}
