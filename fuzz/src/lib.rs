@@ -7,6 +7,7 @@
 
 #![forbid(unsafe_code)]
 
+mod contracts;
 mod mutate;
 mod seeds;
 #[cfg(test)]
@@ -19,6 +20,7 @@ use selfsame_compiler::npz;
 use selfsame_compiler::onnx::OnnxModel;
 use selfsame_devnet::{Chain, Config};
 use selfsame_ir::{CheckedProgram, Interface, NodeLeaf, artefact as artefacts};
+use selfsame_receipt as receipts;
 
 pub use mutate::Mutator;
 
@@ -74,6 +76,12 @@ pub const TARGETS: &[Target] = &[
         slice: 200_000,
     },
     Target {
+        name: "receipt",
+        run: receipt,
+        seeds: seeds::receipt,
+        slice: 50_000,
+    },
+    Target {
         name: "json_rpc",
         run: json_rpc,
         seeds: seeds::json_rpc,
@@ -83,6 +91,12 @@ pub const TARGETS: &[Target] = &[
         name: "transaction",
         run: transaction,
         seeds: seeds::transaction,
+        slice: 20_000,
+    },
+    Target {
+        name: "calldata",
+        run: calldata,
+        seeds: contracts::seeds,
         slice: 20_000,
     },
 ];
@@ -137,6 +151,21 @@ pub fn interface(data: &[u8]) -> bool {
     }
 }
 
+/// A receipt: an accepted one survives writing and reading, and can be checked without facts.
+pub fn receipt(data: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return false;
+    };
+    let Ok(receipt) = receipts::decode(text) else {
+        return false;
+    };
+    let again = receipts::decode(&receipts::encode(&receipt));
+    assert_eq!(again.as_ref(), Ok(&receipt), "a receipt changed on the way");
+    let report = receipts::verify(&receipt, &receipts::Context::default());
+    assert!(!report.checks.is_empty(), "a receipt without a check");
+    true
+}
+
 /// A JSON-RPC body: every answer is empty or JSON.
 pub fn json_rpc(data: &[u8]) -> bool {
     let chain = Mutex::new(Chain::new(Config::deterministic()));
@@ -152,4 +181,10 @@ pub fn json_rpc(data: &[u8]) -> bool {
 /// The bytes of a signed transaction, as the devnet takes them from the network.
 pub fn transaction(data: &[u8]) -> bool {
     Chain::new(Config::deterministic()).send(data).is_ok()
+}
+
+/// A call of any contract of a deployed rules set: the first byte says which, the rest is calldata.
+/// It may be refused by one of the contract's errors; a `Panic` or a halt is a bug.
+pub fn calldata(data: &[u8]) -> bool {
+    contracts::call(data)
 }

@@ -4,6 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use selfsame_ir::{CheckedProgram, artefact as artefacts};
+use selfsame_protocol::Hash;
+use selfsame_receipt as receipts;
+use selfsame_receipt::rules::ChainConstants;
+use selfsame_receipt::{ChainEvidence, Core, Domain, Evidence, Receipt};
 
 #[path = "../../crates/ir/tests/common/mod.rs"]
 mod sample;
@@ -86,6 +90,43 @@ pub(crate) fn node_leaf() -> Vec<Vec<u8>> {
 
 pub(crate) fn interface() -> Vec<Vec<u8>> {
     vec![program().program().interface.encode()]
+}
+
+/// All kinds of evidence; the signature is nobody's, which reading does not ask about.
+pub(crate) fn receipt() -> Vec<Vec<u8>> {
+    let domain = Domain {
+        chain_id: 31_337,
+        verifying_contract: [7; 20],
+    };
+    let core = Core {
+        version: 1,
+        price: 10_u128.pow(18),
+        window: 100,
+        ..Core::default()
+    };
+    let chain = ChainEvidence {
+        request_id: Hash([1; 32]),
+        constants: ChainConstants::default(),
+    };
+    let all = vec![
+        Evidence::Signature([27; 65]),
+        Evidence::Output(vec![1, 2, 3]),
+        Evidence::Input(vec![4, 5]),
+        Evidence::Chain(chain),
+    ];
+    let bare = Receipt {
+        domain,
+        core,
+        evidence: vec![],
+    };
+    let whole = Receipt {
+        evidence: all,
+        ..bare.clone()
+    };
+    [bare, whole]
+        .iter()
+        .map(|receipt| receipts::encode(receipt).into_bytes())
+        .collect()
 }
 
 pub(crate) fn json_rpc() -> Vec<Vec<u8>> {

@@ -8,6 +8,11 @@ use crate::metadata::{Kind, Package};
 /// What a spec crate may use beside spec crates: a hash function and an error derive.
 const SPEC_ALLOWED: &[&str] = &["tiny-keccak", "thiserror"];
 
+/// What single spec crates may use on top, and why.
+const SPEC_ALLOWED_ONCE: &[(&str, &str)] =
+    // A receipt is a signature: whoever checks one recovers the signer.
+    &[("selfsame-receipt", "k256")];
+
 /// Heavy third-party crates and the only packages that may name them.
 const DOORS: &[(&str, &[&str])] = &[
     ("alloy-provider", &["selfsame-chain"]),
@@ -128,7 +133,8 @@ fn outside_arrow(from: &Package, layer: Layer, name: &str, kind: Kind) -> Option
             from.name
         ));
     }
-    if layer == Layer::Spec && kind != Kind::Dev && !SPEC_ALLOWED.contains(&name) {
+    let once = SPEC_ALLOWED_ONCE.contains(&(from.name.as_str(), name));
+    if layer == Layer::Spec && kind != Kind::Dev && !SPEC_ALLOWED.contains(&name) && !once {
         return Some(format!(
             "{} is a spec crate and depends on {name}; allowed are spec crates and {SPEC_ALLOWED:?}",
             from.name
