@@ -7,6 +7,7 @@ use super::graph::{FloatGraph, FloatOp, Linear};
 use super::math;
 use super::window::Window2;
 use crate::float::constant::transposed_order;
+use crate::quant::map_rows;
 
 /// Why a sample cannot be run.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -25,12 +26,20 @@ pub enum RunError {
 
 /// Elements of one block of unrolled windows.
 const BLOCK_ELEMENTS: usize = 1 << 17;
+/// Output positions and output channels of one tile of sums, made to stay in registers.
+const LANES: usize = 8;
+const ROWS: usize = 4;
 
 impl FloatGraph {
     /// The answer to one sample, `f32[input]` to `f32[output]`, both in ONNX order.
     pub fn run(&self, sample: &[f32]) -> Result<Vec<f32>, RunError> {
         let mut values = self.run_all(sample)?;
         Ok(values.swap_remove(self.output))
+    }
+
+    /// The answers to many samples, in their order, on all cores.
+    pub fn run_rows(&self, rows: &[Vec<f32>]) -> Result<Vec<Vec<f32>>, RunError> {
+        map_rows(rows, |row| self.run(row)).into_iter().collect()
     }
 
     /// The values of all nodes for one sample.
@@ -139,7 +148,8 @@ fn conv(
     let (channels, plane) = (from[0] / groups, from[1] * from[2]);
     let (outputs, positions) = (linear.outputs / groups, shape[1] * shape[2]);
     let terms = linear.row_len();
-    let block = (BLOCK_ELEMENTS / terms.max(1)).clamp(16, positions.max(16));
+    let lanes = (BLOCK_ELEMENTS / terms.max(1)).clamp(LANES, positions.max(LANES));
+    let block = lanes.next_multiple_of(LANES);
     let mut columns = vec![0.0; terms * block];
     let mut out = vec![0.0; linear.outputs * positions];
     for group in 0..groups {
@@ -153,14 +163,16 @@ fn conv(
                 shape[2],
                 start..start + count,
                 &mut columns,
+                block,
             );
-            for o in group * outputs..(group + 1) * outputs {
-                let row = &mut out[o * positions + start..][..count];
-                row.fill(linear.bias[o]);
-                let weights = &linear.weights[o * terms..(o + 1) * terms];
-                for (&weight, column) in weights.iter().zip(columns.chunks_exact(count)) {
-                    for (sum, &value) in row.iter_mut().zip(column) {
-                        *sum += weight * value;
+            for first in (group * outputs..(group + 1) * outputs).step_by(ROWS) {
+                let rows = ROWS.min((group + 1) * outputs - first);
+                for lane in (0..count).step_by(LANES) {
+                    let sums = tile(linear, first, rows, &columns[lane..], block);
+                    let width = LANES.min(count - lane);
+                    for (row, sums) in sums.iter().enumerate().take(rows) {
+                        let at = (first + row) * positions + start + lane;
+                        out[at..at + width].copy_from_slice(&sums[..width]);
                     }
                 }
             }
@@ -169,7 +181,34 @@ fn conv(
     out
 }
 
-/// Writes the windows at output positions `range` as `[terms][range]`.
+/// Sums of `rows` output channels from `first` on at `LANES` positions, each in order of its terms.
+fn tile(
+    linear: &Linear,
+    first: usize,
+    rows: usize,
+    columns: &[f32],
+    stride: usize,
+) -> [[f32; LANES]; ROWS] {
+    let terms = linear.row_len();
+    // Rows beyond the last one repeat it; their sums are not used.
+    let row = |r: usize| first + r.min(rows - 1);
+    let [a, b, c, d]: [&[f32]; ROWS] =
+        core::array::from_fn(|r| &linear.weights[row(r) * terms..(row(r) + 1) * terms]);
+    let mut sums: [[f32; LANES]; ROWS] = core::array::from_fn(|r| [linear.bias[row(r)]; LANES]);
+    let columns = columns
+        .chunks(stride)
+        .filter_map(|column| column.first_chunk::<LANES>());
+    for ((((column, a), b), c), d) in columns.zip(a).zip(b).zip(c).zip(d) {
+        for (sums, weight) in sums.iter_mut().zip([a, b, c, d]) {
+            for (sum, value) in sums.iter_mut().zip(column) {
+                *sum += weight * value;
+            }
+        }
+    }
+    sums
+}
+
+/// Writes the windows at output positions `range` as `[terms][block]`.
 fn unroll(
     image: &[f32],
     from: &[usize],
@@ -177,25 +216,39 @@ fn unroll(
     out_width: usize,
     range: core::ops::Range<usize>,
     columns: &mut [f32],
+    block: usize,
 ) {
-    let count = range.len();
     let [height, width] = [from[1], from[2]];
-    let channels = image.len() / (height * width);
     let [kernel_h, kernel_w] = window.kernel;
-    for (term, column) in columns
-        .chunks_exact_mut(count)
-        .take(channels * kernel_h * kernel_w)
-        .enumerate()
-    {
+    for (term, column) in columns.chunks_exact_mut(block).enumerate() {
         let (tap_x, rest) = (term % kernel_w, term / kernel_w);
         let (tap_y, channel) = (rest % kernel_h, rest / kernel_h);
-        for (slot, position) in column.iter_mut().zip(range.clone()) {
-            let y = window.tap(0, position / out_width, tap_y, height);
-            let x = window.tap(1, position % out_width, tap_x, width);
-            *slot = match (y, x) {
-                (Some(y), Some(x)) => image[(channel * height + y) * width + x],
-                _ => 0.0,
+        // Output columns whose tap lies inside the image; the others see padding.
+        let shift = tap_x * window.dilations[1];
+        let stride = window.strides[1];
+        let inside_from = window.pads_begin[1].saturating_sub(shift).div_ceil(stride);
+        let inside_to = (width + window.pads_begin[1])
+            .saturating_sub(shift)
+            .div_ceil(stride);
+        let mut position = range.start;
+        while position < range.end {
+            let (out_y, first) = (position / out_width, position % out_width);
+            let last = out_width.min(first + range.end - position);
+            let segment = &mut column[position - range.start..][..last - first];
+            position += last - first;
+            segment.fill(0.0);
+            let Some(y) = window.tap(0, out_y, tap_y, height) else {
+                continue;
             };
+            let (from, to) = (inside_from.clamp(first, last), inside_to.clamp(first, last));
+            if from < to {
+                let row = &image[(channel * height + y) * width..][..width];
+                let x = from * stride + shift - window.pads_begin[1];
+                let source = row[x..].iter().step_by(stride);
+                for (slot, value) in segment[from - first..to - first].iter_mut().zip(source) {
+                    *slot = *value;
+                }
+            }
         }
     }
 }
