@@ -3,7 +3,8 @@
 //! Distribution (of [`case`] over its index, for any seed):
 //! * a program has an input and 1 to 6 computed nodes; operators are drawn alike, so that each of
 //!   the five is met at least 100 times in 1,000 programs;
-//! * three families: *plain* (80 %: extents 1 to 11, channels 1 to 12, odd and prime ones included),
+//! * four families: *plain* (74 %: extents 1 to 11, channels 1 to 12, odd and prime ones included),
+//!   *deep* (6 %: a small plane of 400 to 1,000 channels, convolutions with K above 4,096),
 //!   *long* (8 %: a row of 4,100 to 16,384 elements, K above 4,096), *symbolic* (12 %: the leading
 //!   extent is affine in a symbol, run at a value within its bounds);
 //! * sources are drawn from all earlier nodes of a fitting type, and seen through random shapes of

@@ -20,6 +20,7 @@ mod evm;
 mod features;
 mod leaf;
 mod matrix;
+mod openings;
 mod registry;
 
 use std::fmt;
@@ -33,8 +34,9 @@ use crate::generator::Case;
 pub use engine::Engine;
 pub use evm::{Artifact, Evm, Refused};
 pub use features::{FEATURES, features};
-pub use leaf::{LeafContracts, picks};
+pub use leaf::{LeafContracts, open, picks};
 pub use matrix::Matrix;
+pub use openings::{revert_data, spoil};
 pub use registry::{Mutation, Registry, Verdict, mutate, reference_verdict};
 
 /// A case with all that its comparisons need, computed once by the interpreter.

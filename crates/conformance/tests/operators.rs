@@ -2,14 +2,17 @@
 
 use std::fmt::Write as _;
 
+use alloy_primitives::I256;
 use selfsame_conformance::generator::{Rng, case};
 use selfsame_conformance::operators::{
-    Engine, Implementation, LeafContracts, Matrix, Mutation, Registry, Subject, Verdict, mutate,
-    reference_verdict,
+    Engine, Implementation, LeafContracts, Matrix, Mutation, Refused, Registry, Subject, Verdict,
+    mutate, open, picks, reference_verdict, revert_data, spoil,
 };
+use selfsame_dispute::{NodeFacts, evaluate};
 use selfsame_interpreter::Trace;
 use selfsame_ir::Tensor;
 use selfsame_kernels::Kernel;
+use selfsame_protocol::Hash;
 
 const SEED: u64 = 0x5e1f_5a3e_0000_0001;
 
@@ -216,5 +219,55 @@ fn the_registry_accepts_exactly_the_mutants_that_rust_accepts() {
     assert!(
         unknown * 100 < accepted + refused,
         "{unknown} mutants without a verdict"
+    );
+}
+
+/// Spec: commitments, 2.4 and 2.5; game, 4.8.
+#[test]
+fn spoiled_openings_are_refused_by_the_same_error_in_both_languages() {
+    let mut leaves = LeafContracts::deploy().expect("the leaf contracts deploy");
+    let (mut refused, mut other_roots) = (0_u64, 0_u64);
+    for index in 0..count(200, 5_000) {
+        let subject = subject(index);
+        let mut rng = Rng::new(SEED ^ 0x0de2, index);
+        let node = u32::try_from(subject.program.nodes().len() - 1).expect("a handful");
+        for element in picks(&subject, node) {
+            let (mut openings, roots) = open(&subject, node, element);
+            spoil(&mut openings, &mut rng);
+            let model = NodeFacts {
+                program: &subject.program,
+                commitment: &subject.commitment,
+                values: &subject.values,
+            };
+            let expected = evaluate(&model, node, element, &openings);
+            let actual = leaves.evaluate(&subject, node, element, &openings);
+            let what = format!("case {index}, node {node}, element {element}");
+            match (expected, actual) {
+                (Ok(expected), Ok((value, actual))) => {
+                    let inputs = expected
+                        .input_roots
+                        .iter()
+                        .map(|root| root.unwrap_or_default());
+                    let inputs: Vec<Hash> = inputs.collect();
+                    assert_eq!(inputs, actual[..inputs.len()], "{what}: roots");
+                    assert_eq!(
+                        I256::try_from(expected.value).ok(),
+                        Some(value),
+                        "{what}: value"
+                    );
+                    other_roots += u64::from(actual != roots);
+                }
+                (Err(refusal), Err(Refused::Reverted(data))) => {
+                    assert_eq!(revert_data(&refusal), Some(data), "{what}: {refusal}");
+                    refused += 1;
+                }
+                (expected, actual) => panic!("{what}: Rust {expected:?}, contract {actual:?}"),
+            }
+        }
+    }
+    eprintln!("spoiled openings: {refused} refused alike, {other_roots} lead to other input roots");
+    assert!(
+        refused > 500 && other_roots > 50,
+        "{refused} refused, {other_roots} other roots"
     );
 }

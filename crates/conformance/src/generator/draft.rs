@@ -32,8 +32,11 @@ impl<'r> Draft<'r> {
         let family = rng.below(100);
         let mut symbols = Vec::new();
         let mut lead = Dim::fixed(1);
-        let shape = if family < 80 {
+        let shape = if family < 74 {
             vec![rng.between(1, 11), rng.between(1, 11), rng.between(1, 12)]
+        } else if family < 80 {
+            let side = rng.between(2, 4);
+            vec![side, side, rng.between(400, 1_000)]
         } else if family < 88 {
             vec![rng.between(4_100, TERMS_MAX)]
         } else {
@@ -165,6 +168,12 @@ impl<'r> Draft<'r> {
     /// Height, width and channels under which a tensor is seen, and the two extents of its height.
     fn view(&mut self, source: u32) -> (Dim, u32, u32, u32) {
         let rest = self.rests[source as usize];
+        // Many channels under a small plane: the deep contractions.
+        for side in [4, 3, 2] {
+            if !self.symbolic() && rest.is_multiple_of(side * side) && rest / (side * side) >= 400 {
+                return (Dim::fixed(side), side, side, rest / (side * side));
+            }
+        }
         if self.symbolic() {
             let factors = self.rng.factors(rest, 2);
             return (self.lead, 1, factors[0], factors[1]);

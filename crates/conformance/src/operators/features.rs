@@ -6,12 +6,13 @@ use selfsame_protocol::constants::BIAS_MAX;
 use super::Subject;
 
 /// Every feature that the generator must reach, in the order of the report.
-pub const FEATURES: [&str; 46] = [
+pub const FEATURES: [&str; 47] = [
     "matmul",
     "matmul: slice of a row",
     "matmul: K above 4096",
     "conv",
     "conv: 1 x 1",
+    "conv: K above 4096",
     "conv: strided",
     "conv: dilated",
     "conv: padded",
@@ -141,6 +142,8 @@ fn matmul(op: &MatMul, met: &mut Vec<&'static str>) {
 fn conv(op: &Conv, subject: &Subject, met: &mut Vec<&'static str>) {
     met.push("conv");
     when(op.window.cells() == 1, "conv: 1 x 1", met);
+    let terms = op.window.cells() * u64::from(op.channels / op.groups);
+    when(terms > 4_096, "conv: K above 4096", met);
     when(op.window.dilation != [1, 1], "conv: dilated", met);
     window(&op.window, "conv: padded", "conv: strided", met);
     let [top, left, bottom, right] = op.window.pad;

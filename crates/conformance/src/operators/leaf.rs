@@ -139,7 +139,7 @@ impl Implementation for LeafContracts {
 }
 
 /// The openings of one element, and the roots that they must lead to (zero where nothing is read).
-fn open(subject: &Subject, node: u32, element: u64) -> (Vec<Opening>, Vec<Hash>) {
+pub fn open(subject: &Subject, node: u32, element: u64) -> (Vec<Opening>, Vec<Hash>) {
     let at = subject.program.node(node).expect("a node of the program");
     let source = at
         .inputs
