@@ -16,6 +16,7 @@ mod slice;
 use std::sync::Mutex;
 
 use selfsame_compiler::float::FloatGraph;
+use selfsame_compiler::image;
 use selfsame_compiler::npz;
 use selfsame_compiler::onnx::OnnxModel;
 use selfsame_devnet::{Chain, Config};
@@ -56,6 +57,12 @@ pub const TARGETS: &[Target] = &[
         run: npy,
         seeds: seeds::npy,
         slice: 100_000,
+    },
+    Target {
+        name: "png",
+        run: png,
+        seeds: seeds::png,
+        slice: 50_000,
     },
     Target {
         name: "artefact",
@@ -114,6 +121,21 @@ pub fn npz(data: &[u8]) -> bool {
 /// A `.npy` array.
 pub fn npy(data: &[u8]) -> bool {
     npz::read_npy(data).is_ok()
+}
+
+/// A picture; the samples of an accepted one fill its extents.
+pub fn png(data: &[u8]) -> bool {
+    let Ok(picture) = image::read_png(data) else {
+        return false;
+    };
+    let samples = [picture.height, picture.width, picture.channels];
+    let count: usize = samples.iter().map(|&extent| extent as usize).product();
+    assert_eq!(
+        picture.samples.len(),
+        count,
+        "samples do not fill the picture"
+    );
+    true
 }
 
 /// A program artefact; an accepted one has no other byte form.

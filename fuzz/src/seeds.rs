@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use alloy_primitives::hex;
 use selfsame_ir::{CheckedProgram, artefact as artefacts};
 use selfsame_protocol::Hash;
 use selfsame_receipt as receipts;
@@ -68,6 +69,34 @@ pub(crate) fn npy() -> Vec<Vec<u8>> {
             &[1; 8],
         ),
     ]
+}
+
+/// Grey with three filters, RGB, a two-bit palette with transparency, 16-bit RGBA.
+const PICTURES: [&str; 4] = [
+    concat!(
+        "89504e470d0a1a0a0000000d4948445200000004000000030800000000919ff11a000000174944415478da",
+        "636060646266e4e2e6e165121115130700028f008e2ddaebca0000000049454e44ae426082",
+    ),
+    concat!(
+        "89504e470d0a1a0a0000000d49484452000000030000000208020000001216f14d000000144944415478da",
+        "636660646266616563e76081b30002d000507b9887930000000049454e44ae426082",
+    ),
+    concat!(
+        "89504e470d0a1a0a0000000d4948445200000005000000020203000000ed04fece0000000c504c54450001",
+        "02030405060708090a0bdc4c389c0000000274524e53ff00e5b7304a0000000e4944415478da6390766078",
+        "d2000003d501c0bc2fd2a80000000049454e44ae426082",
+    ),
+    concat!(
+        "89504e470d0a1a0a0000000d49484452000000020000000210060000002226d1670000001c4944415478da",
+        "636060646266616563e7e0e4e2e6e1e5e367401700000d6a00f1028b94910000000049454e44ae426082",
+    ),
+];
+
+pub(crate) fn png() -> Vec<Vec<u8>> {
+    PICTURES
+        .iter()
+        .map(|text| hex::decode(text).expect("the literals are hex"))
+        .collect()
 }
 
 fn program() -> CheckedProgram {
@@ -189,12 +218,8 @@ const TRANSACTIONS: [&str; 3] = [
 ];
 
 pub(crate) fn transaction() -> Vec<Vec<u8>> {
-    let byte = |text: &[u8]| {
-        let text = std::str::from_utf8(text).expect("the literals are ASCII");
-        u8::from_str_radix(text, 16).expect("the literals are hex")
-    };
     TRANSACTIONS
         .iter()
-        .map(|hex| hex.as_bytes()[2..].chunks(2).map(byte).collect())
+        .map(|text| hex::decode(text).expect("the literals are hex"))
         .collect()
 }
