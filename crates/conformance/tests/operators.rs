@@ -39,7 +39,7 @@ fn all_implementations_agree_on_random_programs() {
     let mut leaves = LeafContracts::deploy().expect("the leaf contracts deploy");
     let mut others: Vec<Box<dyn Implementation>> = Vec::new();
     others.extend(
-        Engine::all(1)
+        Engine::all()
             .into_iter()
             .map(|engine| Box::new(engine) as Box<dyn Implementation>),
     );
@@ -124,7 +124,7 @@ fn one_wrong_integer_is_found_by_every_implementation_at_its_place() {
 
         let mut all: Vec<Box<dyn Implementation>> = Vec::new();
         all.extend(
-            Engine::all(2)
+            Engine::all()
                 .into_iter()
                 .map(|engine| Box::new(engine) as Box<dyn Implementation>),
         );
