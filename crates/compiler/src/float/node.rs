@@ -48,6 +48,9 @@ pub const SUPPORTED: &[&str] = &[
     "Unsqueeze",
 ];
 
+/// Most nodes of a float graph.
+const NODES_MAX: usize = 8_192;
+
 /// Result of importing one node.
 pub(super) type Imported = Result<Value, ImportError>;
 
@@ -248,6 +251,13 @@ impl<'a> NodeContext<'a> {
         inputs: Vec<usize>,
         shape: Vec<usize>,
     ) -> Result<usize, ImportError> {
+        if self.importer.nodes.len() >= NODES_MAX {
+            return Err(self.refuse(
+                format!("more than {NODES_MAX} operators on activations"),
+                "8192 operators on activations",
+                "use a smaller model",
+            ));
+        }
         let elements = shape.iter().try_fold(1_usize, |p, &d| p.checked_mul(d));
         let left = elements
             .filter(|n| (1..=INPUT_ELEMENTS_MAX).contains(n))

@@ -168,7 +168,8 @@ fn conv(
             for first in (group * outputs..(group + 1) * outputs).step_by(ROWS) {
                 let rows = ROWS.min((group + 1) * outputs - first);
                 for lane in (0..count).step_by(LANES) {
-                    let sums = tile(linear, first, rows, &columns[lane..], block);
+                    let panel = &columns[lane * terms..][..LANES * terms];
+                    let sums = tile(linear, first, rows, panel);
                     let width = LANES.min(count - lane);
                     for (row, sums) in sums.iter().enumerate().take(rows) {
                         let at = (first + row) * positions + start + lane;
@@ -182,23 +183,15 @@ fn conv(
 }
 
 /// Sums of `rows` output channels from `first` on at `LANES` positions, each in order of its terms.
-fn tile(
-    linear: &Linear,
-    first: usize,
-    rows: usize,
-    columns: &[f32],
-    stride: usize,
-) -> [[f32; LANES]; ROWS] {
+fn tile(linear: &Linear, first: usize, rows: usize, panel: &[f32]) -> [[f32; LANES]; ROWS] {
     let terms = linear.row_len();
     // Rows beyond the last one repeat it; their sums are not used.
     let row = |r: usize| first + r.min(rows - 1);
     let [a, b, c, d]: [&[f32]; ROWS] =
         core::array::from_fn(|r| &linear.weights[row(r) * terms..(row(r) + 1) * terms]);
     let mut sums: [[f32; LANES]; ROWS] = core::array::from_fn(|r| [linear.bias[row(r)]; LANES]);
-    let columns = columns
-        .chunks(stride)
-        .filter_map(|column| column.first_chunk::<LANES>());
-    for ((((column, a), b), c), d) in columns.zip(a).zip(b).zip(c).zip(d) {
+    let columns = panel.as_chunks::<LANES>().0;
+    for ((((column, a), b), c), d) in columns.iter().zip(a).zip(b).zip(c).zip(d) {
         for (sums, weight) in sums.iter_mut().zip([a, b, c, d]) {
             for (sum, value) in sums.iter_mut().zip(column) {
                 *sum += weight * value;
@@ -208,7 +201,7 @@ fn tile(
     sums
 }
 
-/// Writes the windows at output positions `range` as `[terms][block]`.
+/// Writes the windows at output positions `range` as panels `[terms][LANES]`.
 fn unroll(
     image: &[f32],
     from: &[usize],
@@ -220,7 +213,9 @@ fn unroll(
 ) {
     let [height, width] = [from[1], from[2]];
     let [kernel_h, kernel_w] = window.kernel;
-    for (term, column) in columns.chunks_exact_mut(block).enumerate() {
+    let terms = columns.len() / block;
+    let mut column = vec![0.0; block];
+    for term in 0..terms {
         let (tap_x, rest) = (term % kernel_w, term / kernel_w);
         let (tap_y, channel) = (rest % kernel_h, rest / kernel_h);
         // Output columns whose tap lies inside the image; the others see padding.
@@ -249,6 +244,10 @@ fn unroll(
                     *slot = *value;
                 }
             }
+        }
+        let panels = columns.chunks_exact_mut(terms * LANES);
+        for (panel, lanes) in panels.zip(column.as_chunks::<LANES>().0) {
+            panel[term * LANES..][..LANES].copy_from_slice(lanes);
         }
     }
 }

@@ -96,7 +96,7 @@ impl Lowering<'_> {
 
     /// Real value of one int8 unit of a node, by calibration.
     fn step(&self, index: usize) -> f64 {
-        self.calibration.node(index).clip_point(INT8_LEVELS) / INT8_LEVELS
+        self.calibration.clip_point(index, INT8_LEVELS) / INT8_LEVELS
     }
 
     /// Type and step of what a chain puts out.
@@ -104,7 +104,7 @@ impl Lowering<'_> {
         if !self.wide[end] {
             return Ok((DType::I8, self.step(end)));
         }
-        let largest = f64::from(self.calibration.node(end).largest);
+        let largest = self.calibration.largest(end);
         let step = if largest == 0.0 {
             1.0
         } else {
@@ -120,7 +120,7 @@ impl Lowering<'_> {
     fn input(&mut self) -> Result<(), CompileError> {
         let node = self.node(0).clone();
         // Inputs are not clipped: what users send is not bound to the training rows.
-        let largest = f64::from(self.calibration.node(0).largest);
+        let largest = self.calibration.largest(0);
         let step = if largest == 0.0 {
             1.0
         } else {
@@ -229,10 +229,7 @@ impl Lowering<'_> {
         } else {
             8.0
         };
-        f64::from(self.calibration.node(chain.sum).largest)
-            .min(flat)
-            .max(1e-6)
-            / INT8_LEVELS
+        self.calibration.largest(chain.sum).min(flat).max(1e-6) / INT8_LEVELS
     }
 
     fn dense(&mut self, chain: &Chain) -> Result<Place, CompileError> {

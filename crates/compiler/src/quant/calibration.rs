@@ -1,17 +1,15 @@
 //! Calibration: ranges of every activation over training rows.
 //!
-//! Two passes: the largest magnitude, then a histogram of magnitudes below it. Counts and maxima
-//! are merged, never float sums, so the number of threads cannot show.
+//! Counts and maxima are merged, never float sums, so the number of threads cannot show.
 
 use std::collections::HashSet;
 
 use selfsame_protocol::{Hash, keccak256};
 
-use super::threads::{map_parts, map_rows};
+use super::histogram::Histogram;
+use super::threads::map_parts;
 use crate::float::{FloatGraph, RunError};
 
-/// Bins of a histogram.
-const BINS: usize = 2_048;
 /// Below this number of values the largest one is no good estimate.
 const VALUES_FEW: u64 = 1 << 15;
 /// From this number of values on, clipping is chosen by squared error.
@@ -47,13 +45,8 @@ pub enum CalibrationError {
     #[error("no training rows; calibration needs at least one, a few hundred are good")]
     NoRows,
     /// A row does not fit the model.
-    #[error("training row {row}: {error}")]
-    Row {
-        /// Index among the rows that calibration reads.
-        row: usize,
-        /// Why.
-        error: RunError,
-    },
+    #[error("a training row does not fit: {0}")]
+    Row(RunError),
     /// An activation is not a finite number.
     #[error(
         "node {node:?} makes a value that is not finite on the training rows; check the data and the weights"
@@ -64,19 +57,10 @@ pub enum CalibrationError {
     },
 }
 
-/// What calibration knows about one node's output.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct NodeStatistics {
-    /// Largest magnitude.
-    pub(crate) largest: f32,
-    /// Counts of magnitudes, in equal bins of `0..=largest`.
-    histogram: Vec<u64>,
-}
-
 /// Ranges of every activation of a fused float graph.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Calibration {
-    nodes: Vec<NodeStatistics>,
+    nodes: Vec<Histogram>,
     row_hashes: HashSet<Hash>,
 }
 
@@ -91,32 +75,33 @@ impl Calibration {
         if rows.is_empty() {
             return Err(CalibrationError::NoRows);
         }
-        let largest = largest_magnitudes(graph, &rows)?;
         let parts = map_parts(&rows, |rows| {
-            let mut counts = vec![vec![0_u64; BINS]; largest.len()];
+            let mut nodes = vec![Histogram::new(); graph.nodes().len()];
             for row in rows {
-                let values = graph.run_all(row).expect("the first pass ran this row");
-                for ((counts, values), &largest) in counts.iter_mut().zip(&values).zip(&largest) {
-                    for value in values {
-                        counts[bin(value.abs(), largest)] += 1;
-                    }
-                }
+                let values = graph.run_all(row)?;
+                nodes
+                    .iter_mut()
+                    .zip(&values)
+                    .for_each(|(node, values)| node.add(values));
             }
-            counts
+            Ok(nodes)
         });
-        let mut nodes: Vec<NodeStatistics> = largest
-            .into_iter()
-            .map(|largest| NodeStatistics {
-                largest,
-                histogram: vec![0; BINS],
-            })
-            .collect();
+        let mut nodes = vec![Histogram::new(); graph.nodes().len()];
         for part in parts {
-            for (node, counts) in nodes.iter_mut().zip(part) {
-                for (total, count) in node.histogram.iter_mut().zip(counts) {
-                    *total += count;
-                }
-            }
+            let part: Vec<Histogram> = part.map_err(CalibrationError::Row)?;
+            nodes
+                .iter_mut()
+                .zip(&part)
+                .for_each(|(node, part)| node.merge(part));
+        }
+        if let Some((_, node)) = nodes
+            .iter()
+            .zip(graph.nodes())
+            .find(|(histogram, _)| !histogram.is_finite())
+        {
+            return Err(CalibrationError::NotFinite {
+                node: node.name.clone(),
+            });
         }
         Ok(Self {
             nodes,
@@ -134,78 +119,19 @@ impl Calibration {
         self.row_hashes.len()
     }
 
-    pub(crate) fn node(&self, index: usize) -> &NodeStatistics {
-        &self.nodes[index]
+    /// Largest magnitude of a node's values.
+    pub(crate) fn largest(&self, node: usize) -> f64 {
+        f64::from(self.nodes[node].largest())
     }
 
-    pub(crate) fn node_count(&self) -> usize {
-        self.nodes.len()
-    }
-}
-
-fn row_hash(row: &[f32]) -> Hash {
-    let bytes: Vec<u8> = row.iter().flat_map(|v| v.to_bits().to_be_bytes()).collect();
-    keccak256(&bytes)
-}
-
-fn largest_magnitudes(
-    graph: &FloatGraph,
-    rows: &[&Vec<f32>],
-) -> Result<Vec<f32>, CalibrationError> {
-    let parts = map_rows(rows, |row| {
-        let magnitude = |values: &Vec<f32>| {
-            values.iter().fold(0.0_f32, |largest, value| {
-                // A NaN stays: `max` would drop it.
-                if value.is_finite() {
-                    largest.max(value.abs())
-                } else {
-                    f32::NAN
-                }
-            })
-        };
-        Ok(graph
-            .run_all(row)?
-            .iter()
-            .map(magnitude)
-            .collect::<Vec<f32>>())
-    });
-    let mut largest = vec![0.0_f32; graph.nodes().len()];
-    for (row, part) in parts.into_iter().enumerate() {
-        let part = part.map_err(|error| CalibrationError::Row { row, error })?;
-        for ((largest, found), node) in largest.iter_mut().zip(part).zip(graph.nodes()) {
-            if found.is_nan() {
-                return Err(CalibrationError::NotFinite {
-                    node: node.name.clone(),
-                });
-            }
-            *largest = largest.max(found);
-        }
-    }
-    Ok(largest)
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    clippy::cast_precision_loss,
-    reason = "a bin number"
-)]
-fn bin(magnitude: f32, largest: f32) -> usize {
-    if largest == 0.0 {
-        return 0;
-    }
-    ((f64::from(magnitude) / f64::from(largest) * BINS as f64) as usize).min(BINS - 1)
-}
-
-impl NodeStatistics {
-    /// The magnitude that the largest integer `levels` should stand for.
+    /// The magnitude that the largest of `levels` integers should stand for.
     ///
     /// Many values: the one with the least mean squared error of rounding and clamping. Fewer: the
-    /// largest magnitude seen. Very few: a quarter more, since the largest of a small sample
-    /// says little about the largest to come.
-    pub(crate) fn clip_point(&self, levels: f64) -> f64 {
-        let largest = f64::from(self.largest);
-        let values: u64 = self.histogram.iter().sum();
+    /// largest magnitude seen. Very few: a quarter more, since the largest of a small sample says
+    /// little about the largest to come.
+    pub(crate) fn clip_point(&self, node: usize, levels: f64) -> f64 {
+        let histogram = &self.nodes[node];
+        let (largest, values) = (self.largest(node), histogram.values());
         if largest == 0.0 {
             return 1.0;
         }
@@ -216,7 +142,7 @@ impl NodeStatistics {
         let mut best = (f64::INFINITY, largest);
         for candidate in (least..=100_u32).rev() {
             let clip = largest * f64::from(candidate) / 100.0;
-            let error = self.squared_error(clip, clip / levels);
+            let error = histogram.squared_error(clip, clip / levels);
             if error < best.0 {
                 best = (error, clip);
             }
@@ -224,25 +150,12 @@ impl NodeStatistics {
         best.1
     }
 
-    fn squared_error(&self, clip: f64, step: f64) -> f64 {
-        #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
-        let width = f64::from(self.largest) / BINS as f64;
-        let mut middle = width / 2.0;
-        let mut sum = 0.0;
-        for &count in &self.histogram {
-            let error = if middle > clip {
-                (middle - clip) * (middle - clip)
-            } else if middle < step / 2.0 {
-                middle * middle
-            } else {
-                step * step / 12.0
-            };
-            #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
-            {
-                sum += error * count as f64;
-            }
-            middle += width;
-        }
-        sum
+    pub(crate) fn node_count(&self) -> usize {
+        self.nodes.len()
     }
+}
+
+fn row_hash(row: &[f32]) -> Hash {
+    let bytes: Vec<u8> = row.iter().flat_map(|v| v.to_bits().to_be_bytes()).collect();
+    keccak256(&bytes)
 }

@@ -2,6 +2,7 @@
 
 mod calibration;
 mod channel;
+mod histogram;
 mod ratio;
 mod threads;
 
