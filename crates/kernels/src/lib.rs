@@ -33,6 +33,7 @@ mod keccak;
 mod kernel;
 mod linear;
 mod pack;
+mod planar;
 mod pool;
 mod portable;
 mod threads;

@@ -21,6 +21,7 @@ use crate::grid::Grid;
 use crate::grouped;
 use crate::kernel::Kernel;
 use crate::pack::{self, Block, Runs};
+use crate::planar::{self, PlanarTile};
 use crate::tiles::{self, Engine};
 
 /// Everything that is fixed about a linear node.
@@ -107,6 +108,8 @@ pub struct Linear {
     blocks: Vec<Block>,
     weights: Bytes,
     plain_weights: Vec<i8>,
+    /// Weights for positions in lanes, where that layout is the better one.
+    planar_weights: Option<Bytes>,
     bias: Vec<i32>,
     multiplier: Vec<i32>,
     addend_multiplier: Vec<i32>,
@@ -148,6 +151,8 @@ impl Linear {
         } else {
             pack::blocks(vector_count, vectors_max, engine.lanes, &runs)
         };
+        let planar_weights = (engine.planar.is_some() && is_planar(spec, pixel_step))
+            .then(|| planar::pack(spec.weights, outputs, &runs));
         let weights = pack::weights(spec.weights, outputs, engine.lanes, &runs, &blocks);
         let column = |i: usize| {
             let mut column: Vec<i32> = spec.constants.iter().map(|c| c[i]).collect();
@@ -174,6 +179,7 @@ impl Linear {
             } else {
                 Vec::new()
             },
+            planar_weights,
             bias,
             multiplier: column(1),
             addend_multiplier: column(2),
@@ -217,11 +223,62 @@ impl Linear {
         if rows.is_empty() {
             return;
         }
+        if self.run_planar(input, addend, &mut output, &rows) {
+            return;
+        }
         if self.groups == 1 {
             self.run_tiles(input, addend, &mut output, rows);
         } else {
             grouped::run(self, input.as_slice(), addend, &mut output, rows);
         }
+    }
+
+    /// Runs with positions in lanes, if this node and this output allow it; says whether.
+    fn run_planar(
+        &self,
+        input: &Bytes,
+        addend: Addend,
+        output: &mut Output,
+        rows: &Range<usize>,
+    ) -> bool {
+        let engine = tiles::engine(self.kernel);
+        let (Some(kernel), Some(weights)) = (engine.planar, &self.planar_weights) else {
+            return false;
+        };
+        let (Addend::None, Output::I8(output)) = (addend, output) else {
+            return false;
+        };
+        let (outputs, width) = (self.output.channels(), self.output.width());
+        let mut tile = PlanarTile {
+            rule: self.rule(),
+            input: input.as_ptr(),
+            runs: &self.runs.starts,
+            groups: self.runs.groups(),
+            weights: weights.as_ptr().cast(),
+            bias: self.bias.as_ptr(),
+            multiplier: self.multiplier.as_ptr(),
+            shift: self.shift.as_ptr(),
+            outputs,
+            output: output.as_mut_ptr(),
+        };
+        for row in 0..rows.len() {
+            let window = self.window_at(rows.start + row, 0);
+            let to = &mut output[row * self.output.row_len() + self.output.halo()[1] * outputs..];
+            let to = &mut to[..width * outputs];
+            let mut x = 0;
+            while x < width {
+                // The last tile of a row overlaps its neighbour rather than being smaller.
+                x = x.min(width - planar::PIXELS);
+                tile.input = input.as_ptr().wrapping_add(window + x);
+                tile.output = to[x * outputs..].as_mut_ptr();
+                // SAFETY: the token proves the instruction set; `check_reach` proved that the last
+                // window is inside the input, whose slack is longer than what a tile reads behind
+                // it; `is_planar` has checked clamp and range; 16 positions are left in the row.
+                unsafe { kernel(&tile) };
+                x += planar::PIXELS;
+            }
+        }
+        true
     }
 
     fn run_tiles(&self, input: &Bytes, addend: Addend, output: &mut Output, rows: Range<usize>) {
@@ -558,6 +615,19 @@ fn fold_flip(bias: &mut [i32], weights: &[i8], terms: usize) {
         let sum: i64 = weights.iter().map(|&w| i64::from(w)).sum();
         *bias = bias.wrapping_sub((128 * sum) as i32);
     }
+}
+
+/// Whether positions in lanes are possible, and better than channels in lanes.
+fn is_planar(spec: &LinearSpec, pixel_step: usize) -> bool {
+    const { assert!(planar::READ_BYTES <= SLACK) };
+    pixel_step == 1
+        && spec.groups == 1
+        && spec.output.channels() <= planar::OUTPUTS_MAX
+        && planar::PIXELS <= spec.output.width()
+        && spec.table.is_none()
+        && -128 <= spec.lo
+        && spec.hi <= 127
+        && fits(spec)
 }
 
 /// Whether no input can bring the shifted value of any channel outside 32 bits.

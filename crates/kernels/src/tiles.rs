@@ -7,6 +7,7 @@
 use crate::accumulate::{Isa, SCRATCH, Tile, tile};
 use crate::finish::Finish;
 use crate::kernel::{InstructionSet, Kernel};
+use crate::planar::PlanarTile;
 use crate::portable::Portable;
 
 /// Computes the sums of one tile.
@@ -15,6 +16,14 @@ use crate::portable::Portable;
 ///
 /// The instruction set is there, the tile keeps its promise, and there is room for its sums.
 pub(crate) type TileKernel = unsafe fn(&Tile, *mut i32);
+
+/// Computes and requantises one tile of positions in lanes.
+///
+/// # Safety
+///
+/// The instruction set is there, the tile keeps its promise, shifted values fit 32 bits, and the
+/// clamp is one of bytes.
+pub(crate) type PlanarKernel = unsafe fn(&PlanarTile);
 
 /// The functions of one instruction set.
 pub(crate) struct Engine {
@@ -27,6 +36,8 @@ pub(crate) struct Engine {
     pub(crate) tile: fn(usize, usize) -> Option<TileKernel>,
     /// Requantises one vector of channels.
     pub(crate) finish: unsafe fn(&Finish),
+    /// Computes and requantises positions in lanes.
+    pub(crate) planar: Option<PlanarKernel>,
 }
 
 /// Makes `fn(positions, vectors) -> Option<TileKernel>` over the listed sizes.
@@ -57,6 +68,7 @@ const PORTABLE: Engine = Engine {
     pixels_max: |_| 4,
     tile: portable_tile,
     finish: Portable::finish,
+    planar: None,
 };
 
 #[cfg(target_arch = "aarch64")]
@@ -77,6 +89,7 @@ mod arm {
         },
         tile: neon_tile,
         finish: Neon::finish,
+        planar: None,
     };
 }
 
@@ -105,6 +118,7 @@ mod x86 {
         },
         tile: avx2_tile,
         finish: Avx2::finish,
+        planar: None,
     };
 
     pub(super) const AVX_VNNI: Engine = Engine {
@@ -117,6 +131,7 @@ mod x86 {
         },
         tile: avx_vnni_tile,
         finish: AvxVnni::finish,
+        planar: None,
     };
 
     pub(super) const AVX512: Engine = Engine {
@@ -129,6 +144,7 @@ mod x86 {
         },
         tile: avx512_tile,
         finish: Avx512::finish,
+        planar: Some(crate::x86::planar::tile),
     };
 }
 

@@ -4,6 +4,7 @@ mod avx2;
 mod avx512;
 mod avx_vnni;
 pub(crate) mod keccak;
+pub(crate) mod planar;
 
 pub(crate) use avx_vnni::AvxVnni;
 pub(crate) use avx2::Avx2;

@@ -299,6 +299,32 @@ fn rows_of_any_number_and_outputs_of_any_number_agree() {
 }
 
 #[test]
+fn first_layers_of_one_channel_agree_for_every_width_and_few_outputs() {
+    for outputs in 1..=9_usize {
+        for width in [15, 16, 17, 28, 31, 32, 33, 50] {
+            let kernel = [1 + outputs % 3, 1 + (outputs + width) % 7];
+            let [kh, kw] = kernel;
+            let mixed = |i: usize| ((i * 2_654_435_761) >> 7) as u8 as i8;
+            let mut case = product(width, 1, outputs, 0, 0);
+            case.input = [5, width, 1];
+            case.kernel = kernel;
+            case.pad = [kh / 2, kw / 2, kh - 1 - kh / 2, kw - 1 - kw / 2];
+            case.x = (0..5 * width).map(mixed).collect();
+            case.w = (0..outputs * kh * kw)
+                .map(|i| mixed(i + 77).max(-127))
+                .collect();
+            case.constants = (0..outputs as i32)
+                .map(|o| [1000 * o - 3000, 32_767 - 1000 * o, 0, 20 + o % 4])
+                .collect();
+            case.width = Width::I8;
+            case.clamp = [-100, 127];
+            case.output_halo = [1, 2, 0, 1];
+            case.check(2);
+        }
+    }
+}
+
+#[test]
 fn a_slice_of_a_row_is_read_where_it_starts() {
     for kernel in Kernel::available() {
         let flip = kernel.flip();
