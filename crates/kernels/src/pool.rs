@@ -113,49 +113,71 @@ fn max_of_squares<const FLIP: u8>([top, bottom]: [&[u8]; 2], channels: usize, ou
         "pool: rows of a square"
     );
     assert!(width.is_multiple_of(channels), "pool: whole positions");
-    let (top, bottom, output) = (top.as_ptr(), bottom.as_ptr(), output.as_mut_ptr());
     let mut to = 0;
-    while to < width {
+    if BLOCK < channels {
+        while to < width {
+            let squares = Squares {
+                top,
+                bottom,
+                from: 2 * to,
+                channels,
+            };
+            squares.max_bytes::<FLIP>(&mut output[to..to + channels]);
+            to += channels;
+        }
+        return;
+    }
+    let (left, right) = (top.as_ptr(), bottom.as_ptr());
+    let y = output.as_mut_ptr();
+    while to + BLOCK <= width && 2 * to + channels + BLOCK <= 2 * width {
         let from = 2 * to;
-        let mut c = 0;
-        while c < channels {
-            let (left, right) = (from + c, from + channels + c);
-            // SAFETY: a position's bytes end at `to + channels <= width` and `2 * width`; a block
-            // reads and writes BLOCK bytes only where the test says that they exist. It may write
-            // into the next position, whose own blocks come later.
-            unsafe {
-                if to + c + BLOCK <= width && right + BLOCK <= 2 * width {
-                    let read = |row: *const u8, at: usize| -> [u8; BLOCK] {
-                        row.add(at).cast::<[u8; BLOCK]>().read_unaligned()
-                    };
-                    let corners = [
-                        read(top, left),
-                        read(top, right),
-                        read(bottom, left),
-                        read(bottom, right),
-                    ];
-                    let most = max_of_four::<FLIP, _>(corners);
-                    output
-                        .add(to + c)
-                        .cast::<[u8; BLOCK]>()
-                        .write_unaligned(most);
-                } else {
-                    for i in 0..BLOCK.min(channels - c) {
-                        let (left, right) = (left + i, right + i);
-                        let corners = [
-                            *top.add(left),
-                            *top.add(right),
-                            *bottom.add(left),
-                            *bottom.add(right),
-                        ];
-                        let most = max_of_four::<FLIP, _>(corners.map(|corner| [corner]));
-                        *output.add(to + c + i) = most[0];
-                    }
-                }
-            }
-            c += BLOCK;
+        // SAFETY: the test above says that the blocks exist. The written one may reach into the
+        // next positions, which come later.
+        unsafe {
+            let read = |row: *const u8| row.cast::<[u8; BLOCK]>().read_unaligned();
+            let corners = [
+                read(left.add(from)),
+                read(left.add(from + channels)),
+                read(right.add(from)),
+                read(right.add(from + channels)),
+            ];
+            let most = max_of_four::<FLIP, _>(corners);
+            y.add(to).cast::<[u8; BLOCK]>().write_unaligned(most);
         }
         to += channels;
+    }
+    while to < width {
+        let squares = Squares {
+            top,
+            bottom,
+            from: 2 * to,
+            channels,
+        };
+        squares.max_bytes::<FLIP>(&mut output[to..to + channels]);
+        to += channels;
+    }
+}
+
+/// Two by two positions whose first one is at `from` of both rows.
+struct Squares<'a> {
+    top: &'a [u8],
+    bottom: &'a [u8],
+    from: usize,
+    channels: usize,
+}
+
+impl Squares<'_> {
+    fn max_bytes<const FLIP: u8>(&self, output: &mut [u8]) {
+        let (middle, end) = (self.from + self.channels, self.from + 2 * self.channels);
+        let top = self.top[self.from..middle]
+            .iter()
+            .zip(&self.top[middle..end]);
+        let bottom = self.bottom[self.from..middle]
+            .iter()
+            .zip(&self.bottom[middle..end]);
+        for (y, ((&a, &b), (&c, &d))) in output.iter_mut().zip(top.zip(bottom)) {
+            [*y] = max_of_four::<FLIP, _>([[a], [b], [c], [d]]);
+        }
     }
 }
 
