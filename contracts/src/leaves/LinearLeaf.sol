@@ -64,12 +64,10 @@ contract LinearLeaf is Leaf {
     }
 
     /// 2.12: terms x[r*row_elements + k_offset + k] * w[o*k_len + k].
-    function _matmul(
-        Parameters.Matmul memory m,
-        Element memory e,
-        Opening[] calldata openings,
-        bytes32[] memory roots
-    ) private pure {
+    function _matmul(Parameters.Matmul memory m, Element memory e, Opening[] calldata openings, bytes32[] memory roots)
+        private
+        pure
+    {
         e.tail = m.tail;
         e.channels = m.outputs;
         e.elements = Dimensions.times(m.rows, m.outputs);
@@ -87,12 +85,10 @@ contract LinearLeaf is Leaf {
     }
 
     /// 2.13: terms over the cells of the window that lie inside the input.
-    function _conv(
-        Parameters.Conv memory c,
-        Element memory e,
-        Opening[] calldata openings,
-        bytes32[] memory roots
-    ) private pure {
+    function _conv(Parameters.Conv memory c, Element memory e, Opening[] calldata openings, bytes32[] memory roots)
+        private
+        pure
+    {
         e.tail = c.tail;
         e.channels = c.outputs;
         e.elements = Dimensions.times(Dimensions.times(c.outHeight, c.outWidth), c.outputs);

@@ -60,14 +60,11 @@ library MultiProof {
 
     /// Hash of the entry at level `top` above the entry `hash` at (`level`, `index`) in a tree of
     /// `leaves` leaves. With level 0 and top the depth this is the root over one leaf.
-    function path(
-        uint256 leaves,
-        uint256 level,
-        uint256 index,
-        bytes32 hash,
-        uint256 top,
-        bytes32[] calldata siblings
-    ) internal pure returns (bytes32) {
+    function path(uint256 leaves, uint256 level, uint256 index, bytes32 hash, uint256 top, bytes32[] calldata siblings)
+        internal
+        pure
+        returns (bytes32)
+    {
         uint256 length = Tiles.levelLength(leaves, level);
         if (length <= index) revert ProofIndex(index, length);
         uint256 used = 0;

@@ -126,7 +126,11 @@ library Parameters {
         revert DtypeUnknown(dtype);
     }
 
-    function matmul(bytes calldata leaf, uint256 start, uint32[] memory values) internal pure returns (Matmul memory m) {
+    function matmul(bytes calldata leaf, uint256 start, uint32[] memory values)
+        internal
+        pure
+        returns (Matmul memory m)
+    {
         m.rows = Dimensions.value(read(leaf, start, 8), values);
         m.rowElements = read(leaf, start + 8, 4);
         m.offset = read(leaf, start + 12, 4);

@@ -24,9 +24,10 @@ library NodeBuilder {
     }
 
     function window(Window memory w) internal pure returns (bytes memory) {
-        return abi.encodePacked(
-            w.kh, w.kw, w.strideH, w.strideW, w.top, w.left, w.bottom, w.right, w.dilationH, w.dilationW
-        );
+        return
+            abi.encodePacked(
+                w.kh, w.kw, w.strideH, w.strideW, w.top, w.left, w.bottom, w.right, w.dilationH, w.dilationW
+            );
     }
 
     /// A constant dimension.
@@ -62,7 +63,11 @@ library NodeBuilder {
     }
 
     /// Bias, M, A, s of each of `channels` output channels.
-    function constants(uint256 channels, int32 bias, int32 m, int32 a, int32 s) internal pure returns (bytes memory out) {
+    function constants(uint256 channels, int32 bias, int32 m, int32 a, int32 s)
+        internal
+        pure
+        returns (bytes memory out)
+    {
         for (uint256 i = 0; i < channels; ++i) {
             out = abi.encodePacked(out, bias, m, a, s);
         }
@@ -83,9 +88,7 @@ library NodeBuilder {
         for (uint256 i = 0; i < indices.length; ++i) {
             o.tiles = abi.encodePacked(o.tiles, TreeBuilder.slice(tensor, 512 * indices[i], 512));
         }
-        o.siblings = indices.length == 0
-            ? new bytes32[](0)
-            : TreeBuilder.siblings(TreeBuilder.tiles(tensor), indices);
+        o.siblings = indices.length == 0 ? new bytes32[](0) : TreeBuilder.siblings(TreeBuilder.tiles(tensor), indices);
     }
 
     /// The opening of the tiles that `length` contiguous bytes lie in.

@@ -40,7 +40,12 @@ contract LinearLeafTest is Test {
             NodeBuilder.list(0),
             NodeBuilder.roots(w, k),
             abi.encodePacked(
-                NodeBuilder.dim(2), terms + 3, uint32(3), terms, uint32(3), NodeBuilder.tail(0, -100_000, 100_000, false)
+                NodeBuilder.dim(2),
+                terms + 3,
+                uint32(3),
+                terms,
+                uint32(3),
+                NodeBuilder.tail(0, -100_000, 100_000, false)
             )
         );
         c.element = 5;
