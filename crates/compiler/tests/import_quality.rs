@@ -12,7 +12,7 @@ use selfsame_ir::{CheckedProgram, DimValues, Tensor};
 use selfsame_runtime::{Kernel, Plan, Session};
 
 /// Rows that the calibration reads.
-const CALIBRATION_ROWS: usize = 512;
+const CALIBRATION_ROWS: usize = 256;
 
 fn compile_fixture(fixture: &Fixture) -> (Compiled, Calibration) {
     let model = OnnxModel::decode(&fixture.onnx()).unwrap();

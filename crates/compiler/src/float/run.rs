@@ -239,9 +239,13 @@ fn unroll(
             if from < to {
                 let row = &image[(channel * height + y) * width..][..width];
                 let x = from * stride + shift - window.pads_begin[1];
-                let source = row[x..].iter().step_by(stride);
-                for (slot, value) in segment[from - first..to - first].iter_mut().zip(source) {
-                    *slot = *value;
+                let inside = &mut segment[from - first..to - first];
+                if stride == 1 {
+                    inside.copy_from_slice(&row[x..][..to - from]);
+                } else {
+                    for (slot, value) in inside.iter_mut().zip(row[x..].iter().step_by(stride)) {
+                        *slot = *value;
+                    }
                 }
             }
         }

@@ -1,0 +1,129 @@
+//! Damaged files never make the readers panic, and never make them take memory without bound.
+
+mod fixtures;
+
+use fixtures::read;
+use proptest::prelude::*;
+use selfsame_compiler::float::FloatGraph;
+use selfsame_compiler::image::read_png;
+use selfsame_compiler::npz::{read_npy, read_npz};
+use selfsame_compiler::onnx::OnnxModel;
+
+/// Reads a model as far as it goes; fusion and one run must not panic either.
+fn import(bytes: &[u8]) {
+    let Ok(model) = OnnxModel::decode(bytes) else {
+        return;
+    };
+    let Ok(graph) = FloatGraph::from_onnx(&model) else {
+        return;
+    };
+    let graph = graph.fuse();
+    let elements: usize = graph.input_shape().iter().product();
+    if elements <= 1 << 12 {
+        let _ = graph.run(&vec![0.5; elements]);
+    }
+}
+
+/// Flips, overwrites, cuts and doubles parts of `bytes`.
+fn mutate(bytes: &mut Vec<u8>, steps: &[(u8, usize, u8)]) {
+    for &(kind, at, value) in steps {
+        if bytes.is_empty() {
+            return;
+        }
+        let at = at % bytes.len();
+        match kind % 5 {
+            0 => bytes[at] ^= 1 << (value % 8),
+            1 => bytes[at] = value,
+            2 => bytes.truncate(at),
+            3 => {
+                let end = (at + usize::from(value)).min(bytes.len());
+                let copy = bytes[at..end].to_vec();
+                bytes.splice(at..at, copy);
+            }
+            _ => {
+                let end = (at + usize::from(value)).min(bytes.len());
+                bytes.drain(at..end);
+            }
+        }
+    }
+}
+
+fn steps() -> impl Strategy<Value = Vec<(u8, usize, u8)>> {
+    prop::collection::vec((any::<u8>(), any::<usize>(), any::<u8>()), 1..6)
+}
+
+/// Positions near the start hit structure more often than weights.
+fn early_steps(limit: usize) -> impl Strategy<Value = Vec<(u8, usize, u8)>> {
+    prop::collection::vec((any::<u8>(), 0..limit, any::<u8>()), 1..4)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn mutated_models_never_panic(steps in steps(), early in early_steps(600), which in 0..4_usize) {
+        let names = ["mlp", "cancer", "mlp", "lenet"];
+        let original = read(&format!("models/{}/model.onnx", names[which]));
+        for steps in [&steps, &early] {
+            let mut bytes = original.clone();
+            mutate(&mut bytes, steps);
+            import(&bytes);
+        }
+    }
+
+    #[test]
+    fn mutated_structure_of_a_residual_network_never_panics(steps in steps()) {
+        // The graph of nodes stands in front of the weights.
+        let mut bytes = read("models/resnet20/model.onnx");
+        let limit = bytes.len().min(16_000);
+        let steps: Vec<_> = steps.into_iter().map(|(k, at, v)| (k, at % limit, v)).collect();
+        mutate(&mut bytes, &steps);
+        import(&bytes);
+    }
+
+    #[test]
+    fn mutated_archives_never_panic(steps in steps(), early in early_steps(200)) {
+        let original = read("models/data/cancer.npz");
+        for steps in [&steps, &early] {
+            let mut bytes = original.clone();
+            mutate(&mut bytes, steps);
+            let _ = read_npz(&bytes);
+            let mut tail = original[original.len() - 400..].to_vec();
+            mutate(&mut tail, steps);
+            let joined = [&original[..original.len() - 400], &tail].concat();
+            let _ = read_npz(&joined);
+        }
+    }
+
+    #[test]
+    fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+        import(&bytes);
+        let _ = read_npz(&bytes);
+        let _ = read_npy(&bytes);
+        let _ = read_npy(&[b"\x93NUMPY\x01\x00\x40\x00".as_slice(), &bytes].concat());
+        let _ = read_png(&bytes);
+        let _ = read_png(&[b"\x89PNG\r\n\x1a\n".as_slice(), &bytes].concat());
+    }
+}
+
+#[test]
+fn every_truncation_of_a_model_is_refused() {
+    let bytes = read("models/cancer/model.onnx");
+    for len in 0..bytes.len() {
+        if let Ok(model) = OnnxModel::decode(&bytes[..len]) {
+            // A cut between two fields of the outermost message leaves a whole model.
+            assert_eq!(model, OnnxModel::decode(&bytes).unwrap(), "{len}");
+        }
+    }
+}
+
+#[test]
+fn every_truncation_of_an_archive_is_refused() {
+    let bytes = read("models/data/cancer.npz");
+    for len in (0..bytes.len())
+        .step_by(97)
+        .chain(bytes.len() - 200..bytes.len())
+    {
+        assert!(read_npz(&bytes[..len]).is_err(), "{len}");
+    }
+}

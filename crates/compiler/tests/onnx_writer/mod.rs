@@ -1,0 +1,154 @@
+//! Writes small ONNX files for tests.
+
+#![allow(dead_code, reason = "each test uses a part")]
+
+/// A model with the input `x` and, by default, the output `y`.
+#[derive(Clone)]
+pub(crate) struct Model {
+    graph: Vec<u8>,
+    opset: u64,
+}
+
+/// An attribute value.
+pub(crate) enum Attr {
+    Int(i64),
+    Float(f32),
+    Ints(Vec<i64>),
+}
+
+impl Model {
+    /// A model whose input `x` has these dimensions; a number is a size, anything else a name.
+    pub(crate) fn new(dims: &[&str]) -> Self {
+        let mut shape = Vec::new();
+        for dim in dims {
+            let mut one = Vec::new();
+            match dim.parse::<i64>() {
+                Ok(size) => varint_field(&mut one, 1, size.cast_unsigned()),
+                Err(_) => bytes_field(&mut one, 2, dim.as_bytes()),
+            }
+            bytes_field(&mut shape, 1, &one);
+        }
+        let mut graph = Vec::new();
+        bytes_field(&mut graph, 11, &value_info("x", &shape));
+        bytes_field(&mut graph, 12, &value_info("y", &[]));
+        Self { graph, opset: 17 }
+    }
+
+    pub(crate) fn opset(mut self, version: u64) -> Self {
+        self.opset = version;
+        self
+    }
+
+    pub(crate) fn node(
+        mut self,
+        name: &str,
+        op: &str,
+        inputs: &[&str],
+        output: &str,
+        attributes: &[(&str, Attr)],
+    ) -> Self {
+        let mut node = Vec::new();
+        for input in inputs {
+            bytes_field(&mut node, 1, input.as_bytes());
+        }
+        bytes_field(&mut node, 2, output.as_bytes());
+        bytes_field(&mut node, 3, name.as_bytes());
+        bytes_field(&mut node, 4, op.as_bytes());
+        for (name, value) in attributes {
+            let mut attribute = Vec::new();
+            bytes_field(&mut attribute, 1, name.as_bytes());
+            match value {
+                Attr::Int(v) => {
+                    varint_field(&mut attribute, 3, v.cast_unsigned());
+                    varint_field(&mut attribute, 20, 2);
+                }
+                Attr::Float(v) => {
+                    attribute.push(2 << 3 | 5);
+                    attribute.extend(v.to_le_bytes());
+                    varint_field(&mut attribute, 20, 1);
+                }
+                Attr::Ints(values) => {
+                    for v in values {
+                        varint_field(&mut attribute, 8, v.cast_unsigned());
+                    }
+                    varint_field(&mut attribute, 20, 7);
+                }
+            }
+            bytes_field(&mut node, 5, &attribute);
+        }
+        bytes_field(&mut self.graph, 1, &node);
+        self
+    }
+
+    pub(crate) fn floats(self, name: &str, dims: &[u64], values: &[f32]) -> Self {
+        let raw: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+        self.tensor(name, dims, 1, &raw)
+    }
+
+    pub(crate) fn ints(self, name: &str, dims: &[u64], values: &[i64]) -> Self {
+        let raw: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+        self.tensor(name, dims, 7, &raw)
+    }
+
+    pub(crate) fn external(mut self, name: &str) -> Self {
+        let mut tensor = Vec::new();
+        varint_field(&mut tensor, 2, 1);
+        bytes_field(&mut tensor, 8, name.as_bytes());
+        varint_field(&mut tensor, 14, 1);
+        bytes_field(&mut self.graph, 5, &tensor);
+        self
+    }
+
+    fn tensor(mut self, name: &str, dims: &[u64], data_type: u64, raw: &[u8]) -> Self {
+        let mut tensor = Vec::new();
+        for &dim in dims {
+            varint_field(&mut tensor, 1, dim);
+        }
+        varint_field(&mut tensor, 2, data_type);
+        bytes_field(&mut tensor, 8, name.as_bytes());
+        bytes_field(&mut tensor, 9, raw);
+        bytes_field(&mut self.graph, 5, &tensor);
+        self
+    }
+
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut model = Vec::new();
+        varint_field(&mut model, 1, 8);
+        bytes_field(&mut model, 7, &self.graph);
+        let mut opset = Vec::new();
+        varint_field(&mut opset, 2, self.opset);
+        bytes_field(&mut model, 8, &opset);
+        model
+    }
+}
+
+fn value_info(name: &str, shape: &[u8]) -> Vec<u8> {
+    let mut tensor = Vec::new();
+    varint_field(&mut tensor, 1, 1);
+    bytes_field(&mut tensor, 2, shape);
+    let mut kind = Vec::new();
+    bytes_field(&mut kind, 1, &tensor);
+    let mut info = Vec::new();
+    bytes_field(&mut info, 1, name.as_bytes());
+    bytes_field(&mut info, 2, &kind);
+    info
+}
+
+fn varint(out: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        out.push(u8::try_from(value & 0x7f).unwrap() | 0x80);
+        value >>= 7;
+    }
+    out.push(u8::try_from(value).unwrap());
+}
+
+fn varint_field(out: &mut Vec<u8>, number: u64, value: u64) {
+    varint(out, number << 3);
+    varint(out, value);
+}
+
+fn bytes_field(out: &mut Vec<u8>, number: u64, bytes: &[u8]) {
+    varint(out, number << 3 | 2);
+    varint(out, bytes.len() as u64);
+    out.extend(bytes);
+}

@@ -1,0 +1,189 @@
+//! What the importer does not support is refused by name, with what it would take instead.
+
+mod fixtures;
+mod onnx_writer;
+
+use fixtures::read;
+use onnx_writer::{Attr, Model};
+use selfsame_compiler::float::{FloatGraph, ImportError};
+use selfsame_compiler::onnx::{DecodeError, OnnxModel};
+
+fn import(model: &Model) -> Result<FloatGraph, ImportError> {
+    FloatGraph::from_onnx(&OnnxModel::decode(&model.encode()).unwrap())
+}
+
+/// The text of a refusal must hold all of `parts`.
+fn assert_refused(model: &Model, parts: &[&str]) {
+    let text = import(model).unwrap_err().to_string();
+    for part in parts {
+        assert!(text.contains(part), "{part:?} is not in: {text}");
+    }
+}
+
+fn with_node(dims: &[&str], op: &str, inputs: &[&str], attributes: &[(&str, Attr)]) -> Model {
+    Model::new(dims).node("the_node", op, inputs, "y", attributes)
+}
+
+#[test]
+fn a_transformer_names_its_first_node_that_is_not_supported() {
+    let model = OnnxModel::decode(&read("crates/compiler/tests/data/vit.onnx")).unwrap();
+    let text = FloatGraph::from_onnx(&model).unwrap_err().to_string();
+    assert!(
+        text.contains("supported:") && text.contains("try:"),
+        "{text}"
+    );
+}
+
+#[test]
+fn unknown_operators_list_the_supported_ones() {
+    let model = with_node(
+        &["batch", "4"],
+        "Softmax",
+        &["x"],
+        &[("axis", Attr::Int(-1))],
+    );
+    assert_refused(&model, &["the_node", "Softmax", "Gemm", "up to its logits"]);
+}
+
+#[test]
+fn unknown_attributes_are_refused_with_their_value() {
+    let model = with_node(
+        &["batch", "4"],
+        "Flatten",
+        &["x"],
+        &[("sideways", Attr::Int(7))],
+    );
+    assert_refused(&model, &["the_node", "Flatten", "sideways", "7"]);
+}
+
+#[test]
+fn nodes_that_mix_samples_are_refused() {
+    let mean = with_node(
+        &["batch", "3", "4", "4"],
+        "ReduceMean",
+        &["x"],
+        &[("axes", Attr::Ints(vec![0, 2, 3]))],
+    );
+    let turned = with_node(
+        &["batch", "4"],
+        "Transpose",
+        &["x"],
+        &[("perm", Attr::Ints(vec![1, 0]))],
+    );
+    let flat = with_node(
+        &["batch", "4"],
+        "Flatten",
+        &["x"],
+        &[("axis", Attr::Int(0))],
+    );
+    let merged = Model::new(&["batch", "4"])
+        .ints("shape", &[2], &[2, -1])
+        .node("the_node", "Reshape", &["x", "shape"], "y", &[]);
+    let shifted = Model::new(&["batch", "4"])
+        .floats("weights", &[3, 4], &[0.5; 12])
+        .node("the_node", "Add", &["x", "weights"], "y", &[]);
+    for model in [mean, turned, flat, merged, shifted] {
+        assert_refused(&model, &["the_node"]);
+    }
+}
+
+#[test]
+fn inputs_need_a_batch_axis_and_fixed_extents() {
+    for (dims, part) in [
+        (&["8", "4"][..], "leading dimension is 8"),
+        (&["batch", "width"], "fixed dimensions"),
+        (&["batch"], "1 dimensions"),
+        (&["batch", "0"], "fixed dimensions"),
+        (&["batch", "-5"], "fixed dimensions"),
+        (&["batch", "4000000000", "4000000000"], "fixed dimensions"),
+    ] {
+        assert_refused(&with_node(dims, "Relu", &["x"], &[]), &[part, "supported"]);
+    }
+}
+
+#[test]
+fn long_and_padded_windows_are_refused_where_the_program_has_no_such_node() {
+    let average = with_node(
+        &["batch", "1", "8", "8"],
+        "AveragePool",
+        &["x"],
+        &[
+            ("kernel_shape", Attr::Ints(vec![3, 3])),
+            ("pads", Attr::Ints(vec![1, 1, 1, 1])),
+        ],
+    );
+    assert_refused(&average, &["the_node", "count_include_pad"]);
+    let dilated = with_node(
+        &["batch", "1", "8", "8"],
+        "MaxPool",
+        &["x"],
+        &[
+            ("kernel_shape", Attr::Ints(vec![2, 2])),
+            ("dilations", Attr::Ints(vec![2, 2])),
+        ],
+    );
+    assert_refused(&dilated, &["the_node", "dilations"]);
+    let large = with_node(
+        &["batch", "1", "8", "8"],
+        "MaxPool",
+        &["x"],
+        &[("kernel_shape", Attr::Ints(vec![9, 9]))],
+    );
+    assert_refused(&large, &["the_node", "kernel"]);
+}
+
+#[test]
+fn external_data_cycles_and_opsets_are_refused_by_the_reader() {
+    let decode = |model: &Model| OnnxModel::decode(&model.encode()).unwrap_err();
+    let external =
+        Model::new(&["batch", "4"])
+            .external("weights")
+            .node("n", "Relu", &["x"], "y", &[]);
+    assert_eq!(
+        decode(&external),
+        DecodeError::ExternalData {
+            name: "weights".to_owned()
+        }
+    );
+    let cycle = Model::new(&["batch", "4"])
+        .node("first", "Add", &["x", "b"], "a", &[])
+        .node("second", "Relu", &["a"], "b", &[]);
+    assert!(matches!(decode(&cycle), DecodeError::NotSorted { node, .. } if node == "first"));
+    let old = with_node(&["batch", "4"], "Relu", &["x"], &[]).opset(9);
+    assert_eq!(decode(&old), DecodeError::Opset { version: 9 });
+    let twice = with_node(&["batch", "4"], "Relu", &["x"], &[]).node("n", "Relu", &["x"], "y", &[]);
+    assert!(matches!(decode(&twice), DecodeError::DuplicateName { name } if name == "y"));
+}
+
+#[test]
+fn reshapes_that_exporters_compute_from_the_shape_are_taken() {
+    // x.view(x.size(0), -1), as both exporters write it.
+    let model = Model::new(&["batch", "2", "3", "1"])
+        .ints("zero", &[], &[0])
+        .ints("axes", &[1], &[0])
+        .ints("rest", &[1], &[-1])
+        .node("shape", "Shape", &["x"], "s", &[])
+        .node(
+            "gather",
+            "Gather",
+            &["s", "zero"],
+            "n",
+            &[("axis", Attr::Int(0))],
+        )
+        .node("unsqueeze", "Unsqueeze", &["n", "axes"], "n1", &[])
+        .node(
+            "concat",
+            "Concat",
+            &["n1", "rest"],
+            "target",
+            &[("axis", Attr::Int(0))],
+        )
+        .node("reshape", "Reshape", &["x", "target"], "flat", &[])
+        .node("relu", "Relu", &["flat"], "y", &[]);
+    let graph = import(&model).unwrap();
+    assert_eq!(graph.output_shape(), [6]);
+    assert_eq!(
+        graph.run(&[1.0, -1.0, 2.0, -2.0, 3.0, -3.0]).unwrap(),
+        [1., 0., 2., 0., 3., 0.]
+    );
+}
