@@ -87,6 +87,8 @@ impl Client {
     ) -> Result<Self, ChainError> {
         let loopback =
             url.contains("127.0.0.1") || url.contains("localhost") || url.contains("[::1]");
+        // An error means that a provider was installed before, which serves as well.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let provider =
             url.parse()
                 .map(RootProvider::new_http)

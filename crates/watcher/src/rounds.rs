@@ -141,7 +141,7 @@ impl Rounds {
                 // A conviction by another ends the claim; the own game is still to be settled.
                 (_, Some(game)) => due.push(Command::Play { request, game }),
                 (None, None) if !seen.ended && now <= claim.closes_at => {
-                    due.push(Command::Check(request))
+                    due.push(Command::Check(request));
                 }
                 (Some(false), None) if !seen.ended && now <= claim.closes_at => {
                     due.push(Command::Open(request));

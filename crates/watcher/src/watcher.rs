@@ -159,6 +159,11 @@ impl Watcher {
         &mut self.shelf
     }
 
+    /// Opens a game on a claim whatever its output, because its trace is suspected.
+    pub fn contest(&mut self, request: B256) {
+        self.rounds.checked(request, false);
+    }
+
     /// Claims and games as seen so far.
     pub fn rounds(&self) -> &Rounds {
         &self.rounds

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use selfsame_agent::{LoadedModel, Plant, Shelf, hash, word};
+use selfsame_agent::{LoadedModel, Plant, Shelf, word};
 use selfsame_chain::bindings::{ModelRegistry, ProviderRegistry, Requests};
 use selfsame_chain::{B256, ChainConstants, Child, Client, Deployment, Event, Key, Set, U256};
 use selfsame_compiler::float::FloatGraph;
 use selfsame_compiler::onnx::OnnxModel;
 use selfsame_compiler::{Calibration, Options, TrainingRows, compile, npz};
 use selfsame_devnet::{Config, Devnet, dev_key};
-use selfsame_ir::Tensor;
+use selfsame_ir::{DimValues, Tensor};
 use selfsame_provider::{Conduct, Note as Done, Policy, Provider};
 use selfsame_watcher::{Finding, Note, Watcher};
 
@@ -20,7 +20,7 @@ struct World {
     set: Set,
     model: Arc<LoadedModel>,
     input: Tensor,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 fn lenet() -> (LoadedModel, Tensor) {
@@ -75,7 +75,7 @@ async fn world() -> World {
         set,
         model: Arc::new(model),
         input,
-        _folder: folder,
+        folder,
     }
 }
 
@@ -85,7 +85,7 @@ fn key(index: usize) -> Key {
 
 impl World {
     fn shelf(&self) -> Shelf {
-        let mut shelf = Shelf::open(self._folder.path()).expect("opens");
+        let mut shelf = Shelf::open(self.folder.path()).expect("opens");
         shelf.insert(Arc::clone(&self.model));
         shelf
     }
@@ -193,44 +193,67 @@ async fn an_honest_answer_is_claimed_checked_and_made_final() {
     assert_eq!(claim.expect("exists").status, 4, "final");
 }
 
-/// Spec: game, 4.15.
-#[tokio::test]
-async fn one_wrong_integer_is_convicted_at_exactly_its_place() {
-    let world = world().await;
-    let plant = Plant {
-        node: 1,
-        element: 2_345,
-        delta: 1,
-    };
+/// Plays until the liar is convicted, or nobody has anything left to do.
+async fn convict(world: &World, plant: Plant, contest: bool) -> (Option<(u32, u64)>, Vec<String>) {
     let mut liar = world.provider(3, Conduct::Planted(plant)).await;
     let mut watcher = Watcher::new(world.set.with_key(key(2)), world.shelf()).expect("has a key");
     let request = world.ask(3).await;
     let mut seen = Vec::new();
-    let mut convicted = None;
-    for _ in 0..30 {
+    for round in 0..30 {
         for note in liar.tick().await.expect("ticks") {
             seen.push(note.to_string());
         }
         for note in watcher.tick().await.expect("ticks") {
             seen.push(note.to_string());
             if let Note::Convicted { node, element, .. } = note {
-                convicted = Some((node, element));
+                let ask = Requests::requestOfCall { requestId: request };
+                let view = world.set.read(Child::Requests, ask).await.expect("exists");
+                assert_eq!(view.status, 6, "convicted");
+                return (Some((node, element)), seen);
             }
         }
-        if convicted.is_some() {
-            break;
+        if contest && round == 2 {
+            watcher.contest(request);
         }
     }
-    // The output of this image may agree although an inner value is wrong; the model is chosen so
-    // that it does not.
-    assert_eq!(convicted, Some((1, 2_345)), "{seen:#?}");
-    let view = world
-        .set
-        .read(
-            Child::Requests,
-            Requests::requestOfCall { requestId: request },
-        )
-        .await;
-    assert_eq!(view.expect("exists").status, 6, "convicted");
-    assert_eq!(hash(word(world.model.id())), world.model.id());
+    (None, seen)
+}
+
+/// Spec: game, 4.15.
+#[tokio::test]
+async fn a_wrong_output_is_found_and_convicted_at_exactly_the_planted_integer() {
+    let world = world().await;
+    let honest = world.model.trace(&world.input).expect("runs");
+    let program = world.model.program();
+    let output = program.program().output;
+    let plants = (2_000..2_400).map(|element| Plant {
+        node: 1,
+        element,
+        delta: 60,
+    });
+    let reaches_output = |plant: &Plant| {
+        let trace = plant
+            .apply(program, &DimValues::NONE, &honest)
+            .expect("plants");
+        trace.output(output) != honest.output(output)
+    };
+    let plant = plants
+        .into_iter()
+        .find(reaches_output)
+        .expect("some value reaches the output");
+    let (convicted, seen) = convict(&world, plant, false).await;
+    assert_eq!(convicted, Some((plant.node, plant.element)), "{seen:#?}");
+}
+
+/// Spec: game, 4.15: a right output does not save a wrong trace from whoever doubts it.
+#[tokio::test]
+async fn a_wrong_trace_behind_a_right_output_is_convicted_when_contested() {
+    let world = world().await;
+    let plant = Plant {
+        node: 1,
+        element: 0,
+        delta: 1,
+    };
+    let (convicted, seen) = convict(&world, plant, true).await;
+    assert_eq!(convicted, Some((1, 0)), "{seen:#?}");
 }
