@@ -212,7 +212,10 @@ pub fn write_npy_i32(shape: &[usize], elements: &[i32]) -> Vec<u8> {
 }
 
 fn npy_header(descr: &str, shape: &[usize]) -> Vec<u8> {
-    let extents: String = shape.iter().map(|d| format!("{d}, ")).collect();
+    let mut extents: Vec<String> = shape.iter().map(ToString::to_string).collect();
+    // The comma behind the last one makes a tuple of one a tuple.
+    extents.push(String::new());
+    let extents = extents.join(", ");
     let mut header =
         format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({extents}), }}");
     while (header.len() + 11) % 64 != 0 {

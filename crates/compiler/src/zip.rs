@@ -284,7 +284,7 @@ fn crc32(bytes: &[u8]) -> u32 {
         table
     };
     !bytes.iter().fold(!0, |crc, &byte| {
-        TABLE[usize::from((crc as u8) ^ byte)] ^ (crc >> 8)
+        TABLE[usize::from(crc.to_le_bytes()[0] ^ byte)] ^ (crc >> 8)
     })
 }
 

@@ -1,5 +1,11 @@
 //! The float interpretation agrees with ONNX Runtime on every test row of every fixture.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::float_cmp,
+    reason = "a test may panic, and compares exactly"
+)]
+
 mod fixtures;
 
 use fixtures::FIXTURES;

@@ -1,5 +1,11 @@
 //! Every fixture compiles to an exact program that answers like its float model.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::float_cmp,
+    reason = "a test may panic, and compares exactly"
+)]
+
 mod fixtures;
 
 use fixtures::{FIXTURES, Fixture};

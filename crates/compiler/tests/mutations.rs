@@ -1,5 +1,11 @@
 //! Damaged files never make the readers panic, and never make them take memory without bound.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::float_cmp,
+    reason = "a test may panic, and compares exactly"
+)]
+
 mod fixtures;
 
 use fixtures::read;

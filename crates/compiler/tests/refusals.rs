@@ -1,5 +1,11 @@
 //! What the importer does not support is refused by name, with what it would take instead.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::float_cmp,
+    reason = "a test may panic, and compares exactly"
+)]
+
 mod fixtures;
 mod onnx_writer;
 

@@ -206,7 +206,9 @@ fn unpadded(window: &Window2) -> bool {
 fn scale_outputs(linear: &mut Linear, scale: &[f32], shift: &[f32]) {
     let terms = linear.row_len();
     for (o, row) in linear.weights.chunks_exact_mut(terms).enumerate() {
-        row.iter_mut().for_each(|w| *w *= scale[o]);
+        for weight in row {
+            *weight *= scale[o];
+        }
         linear.bias[o] = linear.bias[o] * scale[o] + shift[o];
     }
 }

@@ -102,7 +102,9 @@ impl FloatGraph {
                 let mut sums = pool(x, from, window, &node.shape, 0.0, |a, b| a + b);
                 #[expect(clippy::cast_precision_loss, reason = "a window has at most 2^24 taps")]
                 let taps = (window.kernel[0] * window.kernel[1]) as f32;
-                sums.iter_mut().for_each(|v| *v /= taps);
+                for sum in &mut sums {
+                    *sum /= taps;
+                }
                 sums
             }
             FloatOp::Transpose(perm) => {

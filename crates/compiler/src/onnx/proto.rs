@@ -100,8 +100,8 @@ impl OnnxModel {
         let mut graph = None;
         while let Some(field) = reader.next()? {
             match field.number {
-                2 => producer = field.text(NAME_BYTES_MAX)?.to_owned(),
-                3 => version = field.text(NAME_BYTES_MAX)?.to_owned(),
+                2 => field.text(NAME_BYTES_MAX)?.clone_into(&mut producer),
+                3 => field.text(NAME_BYTES_MAX)?.clone_into(&mut version),
                 7 => graph = Some(Graph::decode(field.message()?)?),
                 8 => {
                     limit(opsets.len(), FAN_MAX, "opset imports", &field)?;
@@ -235,7 +235,7 @@ fn decode_opset(mut reader: Reader<'_>) -> Result<(String, i64), DecodeError> {
     let (mut domain, mut version) = (String::new(), 0);
     while let Some(field) = reader.next()? {
         match field.number {
-            1 => domain = field.text(NAME_BYTES_MAX)?.to_owned(),
+            1 => field.text(NAME_BYTES_MAX)?.clone_into(&mut domain),
             2 => version = field.int64()?,
             _ => {}
         }
@@ -255,8 +255,8 @@ fn decode_node(mut reader: Reader<'_>) -> Result<OnnxNode, DecodeError> {
                 limit(node.outputs.len(), FAN_MAX, "outputs of one node", &field)?;
                 node.outputs.push(field.text(NAME_BYTES_MAX)?.to_owned());
             }
-            3 => node.name = field.text(NAME_BYTES_MAX)?.to_owned(),
-            4 => node.op = field.text(NAME_BYTES_MAX)?.to_owned(),
+            3 => field.text(NAME_BYTES_MAX)?.clone_into(&mut node.name),
+            4 => field.text(NAME_BYTES_MAX)?.clone_into(&mut node.op),
             5 => {
                 limit(
                     node.attributes.len(),
@@ -266,7 +266,7 @@ fn decode_node(mut reader: Reader<'_>) -> Result<OnnxNode, DecodeError> {
                 )?;
                 node.attributes.push(decode_attribute(field.message()?)?);
             }
-            7 => node.domain = field.text(NAME_BYTES_MAX)?.to_owned(),
+            7 => field.text(NAME_BYTES_MAX)?.clone_into(&mut node.domain),
             _ => {}
         }
     }
@@ -281,7 +281,7 @@ fn decode_attribute(mut reader: Reader<'_>) -> Result<Attribute, DecodeError> {
     let mut kind = 0;
     while let Some(field) = reader.next()? {
         match field.number {
-            1 => name = field.text(NAME_BYTES_MAX)?.to_owned(),
+            1 => field.text(NAME_BYTES_MAX)?.clone_into(&mut name),
             2 => float = field.float()?,
             3 => int = field.int64()?,
             // A text attribute may be anything (a doc string, a pickle): cut, never refused.
@@ -313,7 +313,7 @@ fn decode_value_info(mut reader: Reader<'_>) -> Result<OnnxValueInfo, DecodeErro
     let mut info = OnnxValueInfo::default();
     while let Some(field) = reader.next()? {
         match field.number {
-            1 => info.name = field.text(NAME_BYTES_MAX)?.to_owned(),
+            1 => field.text(NAME_BYTES_MAX)?.clone_into(&mut info.name),
             // TypeProto { tensor_type = 1 }
             2 => {
                 let mut kind = field.message()?;

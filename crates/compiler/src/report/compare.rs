@@ -85,26 +85,26 @@ fn cosine(a: &[f32], b: &[f32]) -> f64 {
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Noise {
     signal: f64,
-    noise: f64,
+    error: f64,
     largest: f64,
 }
 
 impl Noise {
     pub(crate) fn add(&mut self, wanted: f64, found: f64) {
         self.signal += wanted * wanted;
-        self.noise += (found - wanted) * (found - wanted);
+        self.error += (found - wanted) * (found - wanted);
         self.largest = self.largest.max((found - wanted).abs());
     }
 
     pub(crate) fn merge(&mut self, other: &Self) {
         self.signal += other.signal;
-        self.noise += other.noise;
+        self.error += other.error;
         self.largest = self.largest.max(other.largest);
     }
 
     /// Infinite without noise.
     pub(crate) fn snr_db(&self) -> f64 {
-        10.0 * (self.signal / self.noise).log10()
+        10.0 * (self.signal / self.error).log10()
     }
 }
 

@@ -206,10 +206,10 @@ impl NodeContext<'_> {
             "NOTSET" => {}
             "VALID" => (window.pads_begin, window.pads_end) = ([0, 0], [0, 0]),
             "SAME_UPPER" | "SAME_LOWER" => {
-                for axis in 0..2 {
-                    let out = extents[axis].div_ceil(window.strides[axis]);
+                for (axis, extent) in extents.into_iter().enumerate() {
+                    let out = extent.div_ceil(window.strides[axis]);
                     let needed = (out - 1) * window.strides[axis] + window.span(axis);
-                    let total = needed.saturating_sub(extents[axis]);
+                    let total = needed.saturating_sub(extent);
                     let (less, more) = (total / 2, total - total / 2);
                     let lower = auto_pad == "SAME_LOWER";
                     window.pads_begin[axis] = if lower { more } else { less };

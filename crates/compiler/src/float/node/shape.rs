@@ -298,8 +298,8 @@ impl NodeContext<'_> {
         self.allow(&["to", "saturate"])?;
         let to = self.int("to", 0)?;
         match (self.value(0)?.clone(), to) {
-            (value @ (Value::Activation(_) | Value::Float(_)), 1) => Ok(value),
-            (value @ Value::Int(_), 6 | 7) => Ok(value),
+            (value @ (Value::Activation(_) | Value::Float(_)), 1)
+            | (value @ Value::Int(_), 6 | 7) => Ok(value),
             (Value::Int(c), 1) => {
                 let known: Option<Vec<i64>> = c.elements.iter().map(|v| v.known()).collect();
                 let Some(known) = known else {
