@@ -53,7 +53,7 @@ abstract contract GameFixture is SetFixture {
         terms.provider = provider;
         terms.leastLevel = 4;
         terms.price = 1 ether;
-        terms.valueAtRisk = 2 ether;
+        terms.valueAtRisk = 4 ether;
         terms.blockNumber = uint64(block.number - 1);
         terms.blockHash = blockhash(block.number - 1);
         terms.acceptBy = uint64(block.timestamp + 100);
