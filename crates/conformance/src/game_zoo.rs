@@ -408,3 +408,50 @@ pub fn deep(seed: u64) -> Animal {
 pub fn zoo(seed: u64) -> Vec<Animal> {
     vec![residual(seed), sums(seed), wide(seed)]
 }
+
+/// The shapes of the ResNet-20 that the repository ships (28 x 28 x 1, widths 16, 32, 64), with
+/// weights from `seed`: what a dispute costs depends on shapes alone.
+pub fn resnet20(seed: u64) -> Animal {
+    let mut b = Builder::new(seed, DType::I8, &dims(&[28, 28, 1]));
+    let plain = (None, DType::I8);
+    let added = (Some(DType::I8), DType::I8);
+    let op = conv(&mut b, (28, 28, 1), (16, 1), Window::square(3, 1, 1), plain);
+    let mut x = b.push(Op::Conv(op), &[0], DType::I8);
+    let (mut extent, mut width) = (28, 16);
+    for stage in 0..3_u32 {
+        for block in 0..3 {
+            let first = stage > 0 && block == 0;
+            let (stride, outputs) = if first { (2, width * 2) } else { (1, width) };
+            let from = (extent, extent, width);
+            let window = Window::square(3, stride, 1);
+            let op = conv(&mut b, from, (outputs, 1), window, plain);
+            let inner = b.push(Op::Conv(op), &[x], DType::I8);
+            let shortcut = if first {
+                let op = conv(&mut b, from, (outputs, 1), Window::square(1, 2, 0), plain);
+                b.push(Op::Conv(op), &[x], DType::I8)
+            } else {
+                x
+            };
+            extent = extent.div_ceil(u32::from(stride));
+            width = outputs;
+            let from = (extent, extent, width);
+            let op = conv(&mut b, from, (width, 1), Window::square(3, 1, 1), added);
+            x = b.push(Op::Conv(op), &[inner, shortcut], DType::I8);
+        }
+    }
+    let kernel = u16::try_from(extent).unwrap_or(1);
+    let pool = Op::AvgPool(AvgPool {
+        height: Dim::fixed(extent),
+        width: Dim::fixed(extent),
+        channels: width,
+        window: Window::square(kernel, 1, 0),
+        multiplier: 21_399,
+        shift: 20,
+        low: -127,
+        high: 127,
+    });
+    let pooled = b.push(pool, &[x], DType::I8);
+    let op = matmul(&mut b, Dim::fixed(1), (width, 0, width), 10, plain);
+    b.push(Op::MatMul(op), &[pooled], DType::I8);
+    b.finish("resnet20", Vec::new(), DimValues::NONE)
+}

@@ -1,0 +1,121 @@
+//! Faults to plant: where, which value, and what the liar does with the rest of the trace.
+
+use selfsame_interpreter::element;
+use selfsame_ir::{DType, Op, Tensor};
+
+use crate::game_zoo::{Animal, Dice};
+
+/// One wrong integer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plant {
+    /// The node.
+    pub node: u32,
+    /// Flat index of the element.
+    pub element: usize,
+    /// What the program gives there.
+    pub right: i32,
+    /// What is claimed instead.
+    pub wrong: i32,
+    /// What sort of fault it is.
+    pub sort: &'static str,
+    /// Whether the nodes behind it are recomputed from the wrong value.
+    pub recomputed: bool,
+}
+
+/// The word for a node's kind.
+pub fn kind(op: &Op) -> &'static str {
+    op.name()
+}
+
+/// Elements worth a look: the ends, the borders of tiles and of rows, and any.
+fn places(tensor: &Tensor, row: usize, dice: &mut Dice) -> usize {
+    let len = tensor.len();
+    let tile = 512 / tensor.dtype().size() as usize;
+    let any = usize::try_from(dice.below(len as u64)).unwrap_or(0);
+    let at = match dice.below(8) {
+        0 => 0,
+        1 => len - 1,
+        // Last of the first tile, first of the second: both sides of a border.
+        2 => tile.min(len) - 1,
+        3 => tile.min(len - 1),
+        4 => (len / tile) * tile,
+        // First row and last column meet padding where there is some.
+        5 => any % row.max(1),
+        6 => (any / row.max(1)) * row.max(1) + row.max(1) - 1,
+        _ => any,
+    };
+    at.min(len - 1)
+}
+
+/// A value that is not `right`, and the name of the fault.
+fn lie(right: i32, dtype: DType, op: &Op, dice: &mut Dice) -> (i32, &'static str) {
+    let (low, high) = dtype.range();
+    let clamp = match op {
+        Op::MatMul(_) | Op::Conv(_) => op.linear().map(|linear| (linear.low, linear.high)),
+        Op::AvgPool(op) => Some((op.low, op.high)),
+        Op::Input(_) | Op::MaxPool(_) | Op::Transpose(_) => None,
+    };
+    let (bottom, top) = clamp.unwrap_or((low, high));
+    let candidates = [
+        (right.saturating_add(1), "plus one"),
+        (right.saturating_sub(1), "minus one"),
+        (right.saturating_neg(), "sign"),
+        (bottom.max(low), "lower clamp"),
+        (top, "upper clamp"),
+        (top.saturating_add(1), "above the clamp"),
+        (dice.between(low, high), "any"),
+    ];
+    let first = usize::try_from(dice.below(candidates.len() as u64)).unwrap_or(0);
+    let legal = |value: i32| value != right && low <= value && value <= high;
+    let rotated = candidates.iter().cycle().skip(first).take(candidates.len());
+    rotated.copied().find(|&(value, _)| legal(value)).unwrap_or((if right == low { high } else { low }, "any"))
+}
+
+/// `count` faults for each computed node of a program.
+pub fn plants(animal: &Animal, outputs: &[Tensor], count: usize, seed: u64) -> Vec<Plant> {
+    let mut dice = Dice::new(seed);
+    let mut plants = Vec::new();
+    for (index, node) in animal.program.nodes().iter().enumerate().skip(1) {
+        let tensor = &outputs[index];
+        let shape = node.op.output_shape(&animal.values).unwrap_or_default();
+        let row = shape.iter().skip(1).map(|&extent| extent as usize).product();
+        for turn in 0..count {
+            let element = places(tensor, row, &mut dice);
+            let right = tensor.get(element).unwrap_or_default();
+            let (wrong, sort) = lie(right, node.dtype, &node.op, &mut dice);
+            let node = u32::try_from(index).unwrap_or_default();
+            let recomputed = turn % 2 == 1;
+            plants.push(Plant { node, element, right, wrong, sort, recomputed });
+        }
+    }
+    plants
+}
+
+/// The outputs that the liar holds.
+pub fn lying_outputs(animal: &Animal, right: &[Tensor], plant: &Plant) -> Vec<Tensor> {
+    let mut outputs = right.to_vec();
+    let at = plant.node as usize;
+    set(&mut outputs[at], plant.element, plant.wrong);
+    if !plant.recomputed {
+        return outputs;
+    }
+    for index in at + 1..outputs.len() {
+        let node = &animal.program.nodes()[index];
+        let inputs: Vec<&Tensor> = node.inputs.iter().map(|&i| &outputs[i as usize]).collect();
+        let count = outputs[index].len() as u64;
+        let values: Vec<i32> =
+            (0..count).map(|at| element(&node.op, &animal.values, &inputs, at)).collect();
+        outputs[index] =
+            Tensor::from_values(node.dtype, &values).expect("operators stay in their type");
+    }
+    outputs
+}
+
+/// Writes one element; any bit pattern of the type.
+pub fn set(tensor: &mut Tensor, at: usize, value: i32) {
+    match tensor {
+        Tensor::I8(values) => values[at] = i8::try_from(value).unwrap_or(i8::MIN),
+        Tensor::I16(values) => values[at] = i16::try_from(value).unwrap_or(i16::MIN),
+        Tensor::I32(values) => values[at] = value,
+    }
+}

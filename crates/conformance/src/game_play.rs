@@ -1,0 +1,442 @@
+//! Games on the contracts and on the state machine at once.
+//!
+//! Every move goes to both; they must both take it, or refuse it by the same name. So every test
+//! that plays is also a test that contract and specification are one.
+
+use alloy_primitives::{Address, B256, U256, keccak256};
+use alloy_sol_types::{SolCall, SolEvent as _};
+use selfsame_chain::Child;
+use selfsame_chain::bindings::DisputeGame;
+use selfsame_devnet::{Applied, dev_address};
+use selfsame_dispute::{
+    Board, Claim, Holder, Link, Move, Next, NodeFacts, Reply, Revealed, Shown, Step, Witness,
+};
+use selfsame_protocol::Hash;
+
+use crate::game::{Claimed, Court, Model, PROVIDER};
+
+/// A claim with its games, on chain and on the board.
+#[derive(Debug)]
+pub struct Session<'a> {
+    /// The chain.
+    pub court: &'a mut Court,
+    /// The model.
+    pub model: &'a Model,
+    /// The claim.
+    pub claimed: Claimed,
+    /// The state machine.
+    pub board: Board,
+    /// Gas of each transaction, by function.
+    pub gas: Vec<(&'static str, u64)>,
+    /// Calldata bytes of each transaction, by function.
+    pub calldata: Vec<(&'static str, usize)>,
+}
+
+/// The position that the contract convicted, from its event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Conviction {
+    /// The node.
+    pub node: u64,
+    /// Flat index of the element.
+    pub element: u64,
+    /// What the contract computed.
+    pub expected: i64,
+    /// What was claimed.
+    pub actual: i64,
+}
+
+/// What a played game came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Played {
+    /// The conviction, if there was one.
+    pub conviction: Option<Conviction>,
+    /// Challenger's moves, opening included.
+    pub challenger_moves: u32,
+    /// Where the challenger gave up, if it did: the game is still open.
+    pub gave_up: bool,
+}
+
+fn words(hashes: &[Hash]) -> Vec<B256> {
+    hashes.iter().map(|hash| hash.0.into()).collect()
+}
+
+impl<'a> Session<'a> {
+    /// Starts on a claim that was just made.
+    pub fn new(court: &'a mut Court, model: &'a Model, claimed: Claimed) -> Self {
+        let claim = Claim {
+            key: Hash(claimed.claim_key.0),
+            claimant: dev_address(PROVIDER).into_array(),
+            input_root: claimed.input_root,
+            output_root: claimed.output_root,
+            closes_at: claimed.closes_at,
+            clock: court.clock(model),
+        };
+        let board = Board::new(claim);
+        Self { court, model, claimed, board, gas: Vec::new(), calldata: Vec::new() }
+    }
+
+    /// The model as the state machine sees it.
+    pub fn facts(&self) -> NodeFacts<'a> {
+        NodeFacts {
+            program: &self.model.animal.program,
+            commitment: &self.model.commitment,
+            values: &self.model.animal.values,
+        }
+    }
+
+    /// On-chain id of a game.
+    pub fn game_id(&self, game: usize) -> B256 {
+        B256::from(selfsame_dispute::game_id(self.board.claim.key, game as u64).0)
+    }
+
+    /// The link that the next move of a game carries; `send` fills selector and arguments.
+    pub fn link(&self, game: usize) -> Link {
+        Link {
+            claim_key: self.board.claim.key,
+            previous: self.board.games.get(game).map(|game| game.head).unwrap_or_default(),
+            selector: [0; 4],
+            arguments: Hash::ZERO,
+        }
+    }
+
+    /// Makes a move on chain and on the board.
+    ///
+    /// # Panics
+    ///
+    /// If the two do not agree.
+    pub fn send(&mut self, from: usize, action: Move, value: U256) -> Result<Applied, String> {
+        let (name, data) = self.encode(&action);
+        let action = linked(action, &data);
+        let address = self.court.deployment.address(Child::DisputeGame);
+        let bytes = data.len();
+        let applied = self.court.raw(from, address, data, value);
+        let time = match &applied {
+            Ok(applied) => applied.time,
+            Err(refused) => refused.time,
+        };
+        let sender = dev_address(from).into_array();
+        let next = self.board.apply(&self.facts(), sender, &action, time);
+        match (applied, next) {
+            (Ok(applied), Ok(next)) => {
+                self.board = next;
+                self.gas.push((name, applied.gas_used));
+                self.calldata.push((name, bytes));
+                Ok(applied)
+            }
+            (Err(refused), Err(refusal)) if refused.name == refusal.name() => Err(refused.name),
+            // The board keeps no money.
+            (Err(refused), Ok(_)) if refused.name == "ValueTooLow" => Err(refused.name),
+            (applied, next) => panic!(
+                "contract and state machine differ on {name}: {:?} against {:?}",
+                applied.map(|applied| applied.success),
+                next.map(|board| board.games.len())
+            ),
+        }
+    }
+
+    /// Opens a game with exactly the value that the contract asks for; returns its index.
+    pub fn open(&mut self, from: usize) -> Result<usize, String> {
+        let call = DisputeGame::openValueCall { requestId: self.claimed.request_id };
+        let value = self.court.read(Child::DisputeGame, &call);
+        let claim_key = self.board.claim.key;
+        self.send(from, Move::Open { claim_key }, value)?;
+        Ok(self.board.games.len() - 1)
+    }
+
+    /// Answers at the cursor of a game with what `holder` holds.
+    pub fn answer(&mut self, from: usize, game: usize, holder: &Holder) -> Result<Reply, String> {
+        let at = self.board.games.get(game).ok_or("no game")?;
+        let reply = holder.reply(&self.facts(), at).map_err(|error| error.to_string())?;
+        let link = self.link(game);
+        let action = match reply.clone() {
+            Reply::First { entries, siblings } => {
+                Move::FirstAnswer { game, link, entries, siblings }
+            }
+            Reply::Entries(entries) => Move::Answer { game, link, entries },
+            Reply::Tile(tile) => Move::AnswerTile { game, link, tile },
+        };
+        self.send(from, action, U256::ZERO)?;
+        Ok(reply)
+    }
+
+    /// Wei that the contract asks for with a challenger's move.
+    pub fn move_value(&self, game: usize, action: &Move) -> U256 {
+        let id = self.game_id(game);
+        match action {
+            Move::NameNode { node, .. } => {
+                let bytes = U256::from(self.facts().output_bytes(*node));
+                let call = DisputeGame::nodeValueCall { gameId: id, tensorBytes: bytes };
+                self.court.read(Child::DisputeGame, &call)
+            }
+            Move::NameEntry { index, .. } => {
+                let call = DisputeGame::entryValueCall { gameId: id, index: *index };
+                self.court.read(Child::DisputeGame, &call)
+            }
+            Move::Open { .. }
+            | Move::SetAnswerer { .. }
+            | Move::FirstAnswer { .. }
+            | Move::Answer { .. }
+            | Move::AnswerTile { .. }
+            | Move::Step { .. }
+            | Move::Timeout { .. }
+            | Move::Settle { .. } => U256::ZERO,
+        }
+    }
+
+    /// The challenger's move that `next` stands for; `None` when it has none.
+    pub fn challenge(
+        &self,
+        game: usize,
+        next: Next,
+        tile: &[u8],
+        holder: &Holder,
+        revealed: &Revealed,
+    ) -> Option<Move> {
+        let link = self.link(game);
+        let witness = |node, element| {
+            Witness::new(&self.facts(), holder, revealed, node, element)
+                .expect("a named node has elements")
+        };
+        match next {
+            Next::Agrees => None,
+            Next::Node { node, root, siblings } => {
+                let Witness { node_leaf, leaf_siblings, .. } = witness(node, 0);
+                Some(Move::NameNode { game, link, node, root, siblings, node_leaf, leaf_siblings })
+            }
+            Next::Entry { index, hash, siblings } => {
+                Some(Move::NameEntry { game, link, index, hash, siblings })
+            }
+            Next::Element { in_tile, element } => {
+                let node = self.board.games[game].node;
+                let (tile, witness) = (tile.to_vec(), witness(node, element));
+                Some(Move::Step { game, link, step: Step { element: in_tile, tile, witness } })
+            }
+        }
+    }
+
+    /// Plays one game: `right` challenges, `wrong` answers, both by the rules of 4.15.
+    ///
+    /// # Panics
+    ///
+    /// If a move of either side is refused.
+    pub fn play(&mut self, challenger: usize, right: &Holder, claimed: &Holder) -> Played {
+        let game = self.open(challenger).expect("a game opens inside the window");
+        self.play_on(game, challenger, right, claimed)
+    }
+
+    /// Plays a game that is open to its end.
+    ///
+    /// # Panics
+    ///
+    /// If a move of either side is refused.
+    pub fn play_on(
+        &mut self,
+        game: usize,
+        challenger: usize,
+        right: &Holder,
+        claimed: &Holder,
+    ) -> Played {
+        let mut revealed = Revealed::new();
+        let mut challenger_moves = 1;
+        loop {
+            let before = self.board.games[game].clone();
+            let reply = if self.is_opened(game) {
+                claimed.reply(&self.facts(), &before).expect("the claimant holds its trace")
+            } else {
+                self.answer(PROVIDER, game, claimed).expect("the claimant's answer is taken")
+            };
+            let (shown, tile) = match &reply {
+                Reply::First { entries, .. } | Reply::Entries(entries) => {
+                    revealed.add(&self.facts(), &before, entries);
+                    (Shown::Entries(entries), &[][..])
+                }
+                Reply::Tile(tile) => (Shown::Tile(tile), tile.as_slice()),
+            };
+            let next = right.next(&self.facts(), &before, shown).expect("shown has its length");
+            let Some(action) = self.challenge(game, next, tile, right, &revealed) else {
+                return Played { conviction: None, challenger_moves, gave_up: true };
+            };
+            let value = self.move_value(game, &action);
+            let applied = self.send(challenger, action, value).expect("an honest move is taken");
+            challenger_moves += 1;
+            if self.board.outcome.is_some() {
+                let conviction = Some(conviction(&applied));
+                return Played { conviction, challenger_moves, gave_up: false };
+            }
+        }
+    }
+
+    /// Whether the cursor of a game is opened already, by this game or another of the claim.
+    pub fn is_opened(&self, game: usize) -> bool {
+        match self.board.games[game].place() {
+            None => self.board.trace_root.is_some(),
+            Some(place) => self.board.opened.contains_key(&place),
+        }
+    }
+
+    fn encode(&self, action: &Move) -> (&'static str, Vec<u8>) {
+        match action {
+            Move::Open { claim_key } => {
+                let request = self.claimed.request_id;
+                call("open", &DisputeGame::openCall { requestId: request, claimKey: b(claim_key) })
+            }
+            Move::SetAnswerer { claim_key, answerer } => {
+                let call_data = DisputeGame::setAnswererCall {
+                    requestId: self.claimed.request_id,
+                    claimKey: b(claim_key),
+                    answerer: answerer.map_or(Address::ZERO, Address::from),
+                };
+                call("setAnswerer", &call_data)
+            }
+            Move::FirstAnswer { game, link, entries, siblings } => {
+                let call_data = DisputeGame::firstAnswerCall {
+                    gameId: self.game_id(*game),
+                    claimKey: b(&link.claim_key),
+                    previous: b(&link.previous),
+                    entries: words(entries),
+                    siblings: words(siblings),
+                };
+                call("firstAnswer", &call_data)
+            }
+            Move::Answer { game, link, entries } => {
+                let call_data = DisputeGame::answerCall {
+                    gameId: self.game_id(*game),
+                    claimKey: b(&link.claim_key),
+                    previous: b(&link.previous),
+                    entries: words(entries),
+                };
+                call("answer", &call_data)
+            }
+            Move::AnswerTile { game, link, tile } => {
+                let call_data = DisputeGame::answerTileCall {
+                    gameId: self.game_id(*game),
+                    claimKey: b(&link.claim_key),
+                    previous: b(&link.previous),
+                    tile: tile.clone().into(),
+                };
+                call("answerTile", &call_data)
+            }
+            Move::NameNode { .. } | Move::NameEntry { .. } | Move::Step { .. } => {
+                self.encode_challenge(action)
+            }
+            Move::Timeout { game } => {
+                call("timeout", &DisputeGame::timeoutCall { gameId: self.game_id(*game) })
+            }
+            Move::Settle { game } => {
+                call("settle", &DisputeGame::settleCall { gameId: self.game_id(*game) })
+            }
+        }
+    }
+
+    fn encode_challenge(&self, action: &Move) -> (&'static str, Vec<u8>) {
+        match action {
+            Move::NameNode { game, link, node, root, siblings, node_leaf, leaf_siblings } => {
+                let call_data = DisputeGame::nameNodeCall {
+                    gameId: self.game_id(*game),
+                    claimKey: b(&link.claim_key),
+                    previous: b(&link.previous),
+                    named: DisputeGame::NodeName {
+                        node: *node,
+                        root: b(root),
+                        siblings: words(siblings),
+                        nodeLeaf: node_leaf.clone().into(),
+                        leafSiblings: words(leaf_siblings),
+                        dimensions: self.model.animal.values.0.clone(),
+                    },
+                };
+                call("nameNode", &call_data)
+            }
+            Move::NameEntry { game, link, index, hash, siblings } => {
+                let call_data = DisputeGame::nameEntryCall {
+                    gameId: self.game_id(*game),
+                    claimKey: b(&link.claim_key),
+                    previous: b(&link.previous),
+                    index: *index,
+                    hash: b(hash),
+                    siblings: words(siblings),
+                };
+                call("nameEntry", &call_data)
+            }
+            Move::Step { game, link, step } => {
+                let call_data = DisputeGame::stepCall {
+                    gameId: self.game_id(*game),
+                    claimKey: b(&link.claim_key),
+                    previous: b(&link.previous),
+                    input: step_input(step, &self.model.animal.values.0),
+                };
+                call("step", &call_data)
+            }
+            Move::Open { .. }
+            | Move::SetAnswerer { .. }
+            | Move::FirstAnswer { .. }
+            | Move::Answer { .. }
+            | Move::AnswerTile { .. }
+            | Move::Timeout { .. }
+            | Move::Settle { .. } => unreachable!("encoded by `encode`"),
+        }
+    }
+}
+
+/// The contract's form of a step.
+pub fn step_input(step: &Step, dimensions: &[u32]) -> DisputeGame::StepInput {
+    let opening = |opening: &selfsame_dispute::Opening| DisputeGame::Opening {
+        tiles: opening.tiles.clone().into(),
+        siblings: words(&opening.siblings),
+    };
+    DisputeGame::StepInput {
+        element: step.element,
+        tile: step.tile.clone().into(),
+        nodeLeaf: step.witness.node_leaf.clone().into(),
+        leafSiblings: words(&step.witness.leaf_siblings),
+        dimensions: dimensions.to_vec(),
+        inputRoots: words(&step.witness.input_roots),
+        traceSiblings: words(&step.witness.trace_siblings),
+        openings: step.witness.openings.iter().map(opening).collect(),
+    }
+}
+
+/// The `Convicted` event of a step.
+///
+/// # Panics
+///
+/// If there is none.
+pub fn conviction(applied: &Applied) -> Conviction {
+    let event = applied.logs.iter().find_map(|log| DisputeGame::Convicted::decode_log(log).ok());
+    let event = event.expect("a conviction leaves its event");
+    let narrow = |value: alloy_primitives::I256| i64::try_from(value).unwrap_or(i64::MAX);
+    Conviction {
+        node: event.node.saturating_to(),
+        element: event.element.saturating_to(),
+        expected: narrow(event.expected),
+        actual: narrow(event.actual),
+    }
+}
+
+fn b(hash: &Hash) -> B256 {
+    hash.0.into()
+}
+
+fn call<C: SolCall>(name: &'static str, call: &C) -> (&'static str, Vec<u8>) {
+    (name, call.abi_encode())
+}
+
+/// The move with selector and arguments of its calldata, which the next head is made from.
+fn linked(mut action: Move, data: &[u8]) -> Move {
+    let (selector, arguments) = data.split_first_chunk::<4>().expect("calldata has a selector");
+    match &mut action {
+        Move::FirstAnswer { link, .. }
+        | Move::Answer { link, .. }
+        | Move::AnswerTile { link, .. }
+        | Move::NameNode { link, .. }
+        | Move::NameEntry { link, .. }
+        | Move::Step { link, .. } => {
+            link.selector = *selector;
+            link.arguments = Hash(keccak256(arguments).0);
+        }
+        Move::Open { .. }
+        | Move::SetAnswerer { .. }
+        | Move::Timeout { .. }
+        | Move::Settle { .. } => {}
+    }
+    action
+}

@@ -1,0 +1,294 @@
+//! Planted faults, and games against right claims.
+//!
+//! `SELFSAME_SOAK=1` plays the full counts: 500 planted faults, at least 20 for each node kind, and
+//! 500 games against a correct claim. Without it a fixed slice of each.
+#![expect(clippy::unwrap_used, reason = "helpers of tests: a failure is the test's failure")]
+
+use std::collections::BTreeMap;
+
+use alloy_primitives::U256;
+use selfsame_chain::Child;
+use selfsame_chain::bindings::Requests;
+use selfsame_conformance::game::{CHALLENGER, CONSTANTS, Court, Model, PROVIDER, REQUESTER, SINK};
+use selfsame_conformance::game_plants::{Plant, kind, lying_outputs, plants};
+use selfsame_conformance::game_play::{Session};
+use selfsame_conformance::game_zoo::{Dice, zoo};
+use selfsame_dispute::{Holder, Move, Next, Reply, Revealed, Shown, Witness};
+use selfsame_interpreter::run;
+use selfsame_ir::Tensor;
+
+const PLANTS: usize = 500;
+const SLICE: usize = 25;
+
+fn soak() -> bool {
+    std::env::var("SELFSAME_SOAK").is_ok_and(|value| value == "1")
+}
+
+fn holder(outputs: &[Tensor]) -> Holder {
+    Holder::new(outputs.iter().map(Tensor::to_bytes).collect())
+}
+
+struct Subject {
+    model: Model,
+    input: Tensor,
+    outputs: Vec<Tensor>,
+}
+
+fn subjects(court: &mut Court) -> Vec<Subject> {
+    let animals = zoo(1).into_iter().chain(zoo(2));
+    animals
+        .enumerate()
+        .map(|(index, animal)| {
+            let (model, _) = court.register(animal);
+            let input = model.animal.input(index as u64);
+            let trace = run(&model.animal.program, &model.animal.values, input.clone()).unwrap();
+            Subject { model, input, outputs: trace.into_outputs() }
+        })
+        .collect()
+}
+
+/// Every plant with its subject; the same number for each node.
+fn all_plants(subjects: &[Subject]) -> Vec<(usize, Plant)> {
+    let nodes: usize = subjects.iter().map(|s| s.outputs.len() - 1).sum();
+    let each = PLANTS.div_ceil(nodes);
+    let of = |(index, subject): (usize, &Subject)| {
+        let seed = 100 + index as u64;
+        let planted = plants(&subject.model.animal, &subject.outputs, each, seed);
+        planted.into_iter().map(move |plant| (index, plant)).collect::<Vec<_>>()
+    };
+    subjects.iter().enumerate().flat_map(of).collect()
+}
+
+/// Plays one planted fault and checks verdict and balances.
+fn play_plant(court: &mut Court, subject: &Subject, plant: &Plant) {
+    let model = &subject.model;
+    let claimed_outputs = lying_outputs(&model.animal, &subject.outputs, plant);
+    let what = format!("{} {plant:?}", model.animal.name);
+    let output = claimed_outputs.last().unwrap().to_bytes();
+    let everything = court.everything();
+    let claimed = court.claimed(model, &subject.input, &output);
+    let call = Requests::requestOfCall { requestId: claimed.request_id };
+    let request = court.read(Child::Requests, &call);
+    let (bond, price) = (U256::from(request.bond), U256::from(request.price));
+    let before: Vec<U256> = (0..10).map(|index| court.wealth(index)).collect();
+    let sunk = court.balance(SINK);
+    let clock = court.clock(model);
+
+    let mut session = Session::new(court, model, claimed.clone());
+    let played = session.play(CHALLENGER, &holder(&subject.outputs), &holder(&claimed_outputs));
+    let convicted = played.conviction.unwrap_or_else(|| panic!("no conviction: {what}"));
+    assert_eq!(
+        (convicted.node, convicted.element),
+        (u64::from(plant.node), plant.element as u64),
+        "{what}"
+    );
+    assert_eq!((convicted.expected, convicted.actual), (plant.right.into(), plant.wrong.into()));
+    let bytes = session.facts().output_bytes(plant.node);
+    assert_eq!(played.challenger_moves, session.facts().schedule().moves(bytes), "{what}");
+    assert!(clock > 0);
+    for (name, gas) in &session.gas {
+        assert!(*gas < 16_777_216, "{name}: {gas} gas, {what}");
+    }
+
+    let after: Vec<U256> = (0..10).map(|index| court.wealth(index)).collect();
+    // Spec: game, 4.14: the challenger ends with at least its balance, here with the bounty.
+    assert!(after[CHALLENGER] > before[CHALLENGER], "{what}");
+    assert!(after[REQUESTER] >= before[REQUESTER] + price, "{what}");
+    let burned = court.balance(SINK) - sunk;
+    assert!(burned >= bond / U256::from(2), "{what}");
+    assert!(before[PROVIDER] - after[PROVIDER] + U256::from(10_u64.pow(16)) > bond, "{what}");
+    assert_eq!(court.everything(), everything, "value is neither made nor lost: {what}");
+}
+
+/// Spec: game, 4.7 and 4.14.
+#[test]
+fn planted_faults_are_convicted_at_exactly_their_element() {
+    let mut court = Court::new();
+    let subjects = subjects(&mut court);
+    let all = all_plants(&subjects);
+    assert!(all.len() >= PLANTS);
+    let stride = if soak() { 1 } else { all.len() / SLICE };
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut sorts: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut mark = court.mark();
+    for (subject, plant) in all.iter().step_by(stride) {
+        let subject = &subjects[*subject];
+        play_plant(&mut court, subject, plant);
+        let node = subject.model.animal.program.node(plant.node).unwrap();
+        *counts.entry(kind(&node.op)).or_default() += 1;
+        *sorts.entry(plant.sort).or_default() += 1;
+        court.back(&mut mark);
+    }
+    println!("planted faults convicted: {counts:?}; sorts: {sorts:?}");
+    let least = if soak() { 20 } else { 1 };
+    for kind in ["matmul", "conv", "max_pool", "avg_pool", "transpose"] {
+        assert!(counts.get(kind).copied().unwrap_or(0) >= least, "{kind}: {counts:?}");
+    }
+}
+
+/// What a challenger without a case tries.
+#[derive(Debug, Clone, Copy)]
+enum Wrong {
+    /// Opens and says nothing more.
+    Silent,
+    /// Descends to an element at random, and steps on it.
+    Anywhere,
+    /// Believes in a trace of its own that has one wrong integer.
+    OwnTrace,
+    /// As `Anywhere`, with a step that was tampered with.
+    Tampered,
+}
+
+fn tamper(witness: &mut Witness, tile: &mut Vec<u8>, dice: &mut Dice) {
+    let slot = usize::try_from(dice.below(witness.openings.len() as u64)).unwrap();
+    let opening = &mut witness.openings[slot];
+    match dice.below(8) {
+        0 if !opening.tiles.is_empty() => opening.tiles[0] ^= 1,
+        1 => opening.tiles.push(0),
+        2 => {
+            opening.tiles.pop();
+            opening.siblings.clear();
+        }
+        3 => opening.siblings.push(selfsame_protocol::Hash([7; 32])),
+        4 => witness.openings.clear(),
+        5 => witness.node_leaf.push(0),
+        6 => tile[0] ^= 1,
+        _ => witness.input_roots[0] = selfsame_protocol::Hash([7; 32]),
+    }
+}
+
+/// Plays one game against a right claim; the challenger must lose it.
+fn play_wrong(court: &mut Court, subject: &Subject, wrong: Wrong, dice: &mut Dice) {
+    let model = &subject.model;
+    let right = holder(&subject.outputs);
+    let output = subject.outputs.last().unwrap().to_bytes();
+    let claimed = court.claimed(model, &subject.input, &output);
+    let (clock, request_id) = (court.clock(model), claimed.request_id);
+    let before: Vec<U256> = (0..10).map(|index| court.wealth(index)).collect();
+    let mut session = Session::new(court, model, claimed);
+    let game = session.open(CHALLENGER).unwrap();
+    match wrong {
+        Wrong::Silent => {
+            session.answer(PROVIDER, game, &right).unwrap();
+        }
+        Wrong::Anywhere | Wrong::Tampered => descend_anywhere(&mut session, game, &right, wrong, dice),
+        Wrong::OwnTrace => {
+            let planted = plants(&model.animal, &subject.outputs, 1, dice.roll());
+            let at = usize::try_from(dice.below(planted.len() as u64)).unwrap();
+            let own = lying_outputs(&model.animal, &subject.outputs, &planted[at]);
+            descend_by(&mut session, game, &holder(&own), &right);
+        }
+    }
+    assert_eq!(session.board.outcome, None, "a right claim was convicted");
+    session.court.wait(clock + 1);
+    session.send(CHALLENGER + 1, Move::Timeout { game }, U256::ZERO).unwrap();
+    assert_eq!(session.board.open_games(), 0);
+    let finalize = Requests::finalizeCall { requestId: request_id };
+    court.send(CHALLENGER + 1, Child::Requests, &finalize, U256::ZERO).unwrap();
+    let price = U256::from(1_000_000_000_000_000_000_u64);
+    // Spec: game, 4.14: the claimant ends with at least its balance, here with price and half a bond.
+    let half = U256::from(CONSTANTS.challenge_bond_wei / 2);
+    assert!(court.wealth(PROVIDER) >= before[PROVIDER] + price + half, "{wrong:?}");
+    assert!(court.wealth(CHALLENGER) < before[CHALLENGER], "{wrong:?}");
+}
+
+/// Names at random among what is shown, to the tile, and steps on a random element of it.
+fn descend_anywhere(
+    session: &mut Session<'_>,
+    game: usize,
+    right: &Holder,
+    wrong: Wrong,
+    dice: &mut Dice,
+) {
+    let mut revealed = Revealed::new();
+    loop {
+        let before = session.board.games[game].clone();
+        let reply = session.answer(PROVIDER, game, right).unwrap();
+        let entries = match &reply {
+            Reply::First { entries, .. } | Reply::Entries(entries) => entries,
+            Reply::Tile(tile) => return step_anywhere(session, game, right, tile, wrong, dice),
+        };
+        revealed.add(&session.facts(), &before, entries);
+        let pick = match &reply {
+            Reply::First { .. } => 1 + dice.below(entries.len() as u64 - 1),
+            Reply::Entries(_) | Reply::Tile(_) => dice.below(entries.len() as u64),
+        };
+        let descent = match before.stage {
+            selfsame_dispute::Stage::First | selfsame_dispute::Stage::Trace => {
+                session.facts().schedule().trace()
+            }
+            _ => selfsame_dispute::Descent::tensor(before.tensor_bytes),
+        };
+        let below = descent.opens(before.level);
+        let index = (before.position << (before.level - below)) + pick;
+        let next = selfsame_dispute::name(&descent, &before, entries, index);
+        let action = session.challenge(game, next, &[], right, &revealed).unwrap();
+        let value = session.move_value(game, &action);
+        session.send(CHALLENGER, action, value).unwrap();
+    }
+}
+
+fn step_anywhere(
+    session: &mut Session<'_>,
+    game: usize,
+    right: &Holder,
+    tile: &[u8],
+    wrong: Wrong,
+    dice: &mut Dice,
+) {
+    let at = session.board.games[game].clone();
+    let size = session.facts().program.node(at.node).unwrap().dtype.size();
+    for _ in 0..4 {
+        let in_tile = u32::try_from(dice.below(tile.len() as u64 / u64::from(size))).unwrap();
+        let element = at.position * u64::from(512 / size) + u64::from(in_tile);
+        let next = Next::Element { in_tile, element };
+        let action = session.challenge(game, next, tile, right, &Revealed::new()).unwrap();
+        let Move::Step { link, mut step, .. } = action else { panic!("a step") };
+        if matches!(wrong, Wrong::Tampered) {
+            tamper(&mut step.witness, &mut step.tile, dice);
+        }
+        let refused = session.send(CHALLENGER, Move::Step { game, link, step }, U256::ZERO);
+        let name = refused.expect_err("a step on a right claim is refused");
+        assert!(matches!(wrong, Wrong::Tampered) || name == "ValueAgrees", "{name}");
+    }
+}
+
+/// Follows a trace of its own until the contract refuses a move, or nothing differs.
+fn descend_by(session: &mut Session<'_>, game: usize, own: &Holder, right: &Holder) {
+    let mut revealed = Revealed::new();
+    loop {
+        let before = session.board.games[game].clone();
+        let reply = session.answer(PROVIDER, game, right).unwrap();
+        let (shown, tile) = match &reply {
+            Reply::First { entries, .. } | Reply::Entries(entries) => {
+                revealed.add(&session.facts(), &before, entries);
+                (Shown::Entries(entries), &[][..])
+            }
+            Reply::Tile(tile) => (Shown::Tile(tile), tile.as_slice()),
+        };
+        let next = own.next(&session.facts(), &before, shown).unwrap();
+        let Some(action) = session.challenge(game, next, tile, own, &revealed) else { return };
+        let value = session.move_value(game, &action);
+        if let Err(name) = session.send(CHALLENGER, action, value) {
+            assert_eq!(name, "ValueAgrees");
+            return;
+        }
+    }
+}
+
+/// Spec: game, 4.12 and 4.14.
+#[test]
+fn games_against_a_right_claim_are_lost() {
+    let mut court = Court::new();
+    let subjects = subjects(&mut court);
+    let mut dice = Dice::new(42);
+    let mut mark = court.mark();
+    let count = if soak() { 500 } else { SLICE };
+    for turn in 0..count {
+        let wrong = [Wrong::Anywhere, Wrong::OwnTrace, Wrong::Tampered, Wrong::Silent][turn % 4];
+        let subject = &subjects[(turn / 4) % subjects.len()];
+        play_wrong(&mut court, subject, wrong, &mut dice);
+        court.back(&mut mark);
+    }
+    println!("games against a right claim, all lost: {count}");
+}
