@@ -48,6 +48,13 @@ impl Failure {
         Self::input(format!("{}: {what}", path.display()))
     }
 
+    /// Puts the file's name in front.
+    #[must_use]
+    pub(crate) fn at(mut self, path: &Path) -> Self {
+        self.what = format!("{}: {}", path.display(), self.what);
+        self
+    }
+
     /// A command line that parses but makes no sense.
     pub(crate) fn usage(what: impl Display) -> Self {
         Self::new(Exit::Usage, what)

@@ -11,6 +11,7 @@
 use std::path::Path;
 
 use selfsame_compiler::npz::{self, Array, ArrayData, NpzError};
+use selfsame_interpreter::check_input;
 use selfsame_ir::{DType, Interface, Tensor};
 use serde_json::Value;
 
@@ -184,6 +185,40 @@ pub(crate) fn tensors(model: &Model, values: &Values) -> Result<Vec<Tensor>, Str
             })
             .collect(),
     }
+}
+
+/// Integers that touch the whole range of eight bits, the same in every run.
+pub(crate) fn pattern(model: &Model) -> Outcome<Tensor> {
+    let (elements, dtype) = model
+        .program
+        .output_of(0, &model.values())
+        .unwrap_or((0, DType::I8));
+    patterned(dtype, usize::try_from(elements).unwrap_or(0))
+}
+
+/// The same for `len` elements of `dtype`.
+pub(crate) fn patterned(dtype: DType, len: usize) -> Outcome<Tensor> {
+    let mut state = 1_u32;
+    let values: Vec<i32> = (0..len)
+        .map(|_| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            i32::try_from(state >> 24).unwrap_or(0) % 128
+        })
+        .collect();
+    Tensor::from_values(dtype, &values).map_err(Failure::input)
+}
+
+/// Canonical bytes to a checked input tensor.
+pub(crate) fn from_bytes(model: &Model, bytes: &[u8]) -> Result<Tensor, String> {
+    let values = model.values();
+    let (expected, dtype) = model
+        .program
+        .output_of(0, &values)
+        .ok_or("the program has no input")?;
+    let count = usize::try_from(expected).map_err(|error| error.to_string())?;
+    let input = Tensor::from_bytes(dtype, count, bytes).map_err(|error| error.to_string())?;
+    check_input(&model.program, &values, &input).map_err(|error| error.to_string())?;
+    Ok(input)
 }
 
 /// For each of the program's `expected` elements its flat index in the source's order.

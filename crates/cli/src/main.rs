@@ -10,16 +10,24 @@
 #![forbid(unsafe_code)]
 
 mod answer;
+mod certificate;
 mod commands;
 mod engine;
 mod exit;
 mod failure;
+mod importer;
 mod inputs;
 mod model;
+mod network;
 mod output;
 mod paint;
+mod picture;
+mod receipts;
+mod shipped;
+mod stage;
 mod table;
 mod trace_file;
+mod wei;
 
 use std::process::ExitCode;
 

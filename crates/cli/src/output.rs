@@ -17,7 +17,7 @@ use crate::paint::Paint;
 /// What a command found, in a form for programs and one for people.
 pub(crate) trait Report: Serialize {
     /// The command's name in the schema, such as `inspect`.
-    const COMMAND: &'static str;
+    fn command(&self) -> &'static str;
 
     /// The form for people; ends with a line end.
     fn text(&self, paint: Paint) -> String;
@@ -115,7 +115,7 @@ impl Output {
 /// A report as one line of JSON.
 pub(crate) fn json_line<T: Report>(report: &T) -> String {
     let envelope = Envelope {
-        schema: format!("selfsame.{}/1", T::COMMAND),
+        schema: format!("selfsame.{}/1", report.command()),
         report,
     };
     serde_json::to_string(&envelope).unwrap_or_else(|error| error.to_string())

@@ -4,12 +4,13 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use crate::certificate::{CertificateReport, certificate};
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 use crate::model::Model;
 use crate::output::{Output, Report};
 use crate::paint::Paint;
-use crate::table::Table;
+use crate::table::{Table, grouped};
 
 /// Arguments of `inspect`.
 #[derive(Debug, clap::Args)]
@@ -44,6 +45,7 @@ struct Inspection {
     labels: Vec<String>,
     pictures: Option<[u32; 3]>,
     nodes: Vec<NodeRow>,
+    certificate: CertificateReport,
 }
 
 /// Runs the command.
@@ -85,6 +87,7 @@ fn inspection(model: &Model) -> Outcome<Inspection> {
             [rule.height, rule.width, channels]
         }),
         nodes: (0..).zip(&shapes).filter_map(row).collect(),
+        certificate: certificate(program),
     })
 }
 
@@ -103,21 +106,10 @@ pub(crate) fn shape_text(shape: &[u32]) -> String {
     extents.join("x")
 }
 
-/// A count with thin groups: 1234567 is `1,234,567`.
-pub(crate) fn grouped(count: u64) -> String {
-    let digits = count.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 impl Report for Inspection {
-    const COMMAND: &'static str = "inspect";
+    fn command(&self) -> &'static str {
+        "inspect"
+    }
 
     fn text(&self, paint: Paint) -> String {
         let mut table = Table::new(&[
@@ -150,7 +142,7 @@ impl Report for Inspection {
             });
         format!(
             "{}  {}\n  model id  {}\n  input     {}{pictures}\n  output    {}, {} labels\n  \
-             sizes     {} bytes of artefact, {} of tensors, {} MACs\n\n{}",
+             sizes     {} bytes of artefact, {} of tensors, {} MACs\n\n{}\n{}",
             paint.bold("program"),
             self.name,
             self.model_id,
@@ -161,6 +153,7 @@ impl Report for Inspection {
             grouped(self.tensor_bytes),
             grouped(self.macs),
             table.render(paint),
+            self.certificate.text(paint),
         )
     }
 }

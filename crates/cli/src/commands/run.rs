@@ -197,7 +197,9 @@ fn write_outputs(path: &Path, interface: &Interface, samples: &[Sample]) -> Outc
 }
 
 impl Report for Answers {
-    const COMMAND: &'static str = "run";
+    fn command(&self) -> &'static str {
+        "run"
+    }
 
     fn text(&self, paint: Paint) -> String {
         let mut text = format!("{}  {}\n", paint.bold(&self.name), self.model_id);

@@ -117,7 +117,9 @@ fn compare(a: &TraceFile, b: &TraceFile, model: Option<&Model>) -> Comparison {
 }
 
 impl Report for Comparison {
-    const COMMAND: &'static str = "trace-diff";
+    fn command(&self) -> &'static str {
+        "trace-diff"
+    }
 
     fn text(&self, paint: Paint) -> String {
         let Some(found) = &self.first_difference else {
