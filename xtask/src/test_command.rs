@@ -103,7 +103,7 @@ fn print(report: &Report) -> bool {
 
 fn format(repo: &Repo) -> Result<Counts, String> {
     let workspace = one(process::cargo(repo.root()).args(["fmt", "--all", "--check"]))?;
-    let fuzz = one(process::cargo(&repo.path("fuzz")).args(["fmt", "--all", "--check"]))?;
+    let fuzz = one(process::cargo(&repo.path("fuzz")).args(["fmt", "--check"]))?;
     Ok(sum(workspace, fuzz))
 }
 
