@@ -12,87 +12,16 @@
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
-use thiserror::Error;
-
-use crate::accumulate::{LANES_MAX, SCRATCH, Scratch, Tile};
-use crate::bytes::{Bytes, SLACK};
+use crate::accumulate::{Scratch, Tile};
+use crate::bytes::Bytes;
 use crate::finish::{Addend, Finish, Output, RawAddend, RawOutput, Rule};
 use crate::grid::Grid;
 use crate::grouped;
 use crate::kernel::Kernel;
 use crate::pack::{self, Block, Runs};
 use crate::planar::{self, PlanarTile};
+use crate::spec::{self, LinearError, LinearSpec, Steps};
 use crate::tiles::{self, Engine};
-
-/// Everything that is fixed about a linear node.
-#[derive(Debug, Clone, Copy)]
-pub struct LinearSpec<'a> {
-    /// Stored input; its halo holds the padding.
-    pub input: Grid,
-    /// Stored output.
-    pub output: Grid,
-    /// Rows and columns of the window.
-    pub kernel: [usize; 2],
-    /// Steps of the window.
-    pub stride: [usize; 2],
-    /// Steps inside the window.
-    pub dilation: [usize; 2],
-    /// Padding at the top and at the left.
-    pub pad: [usize; 2],
-    /// Groups; more than one takes the slow path.
-    pub groups: usize,
-    /// First input channel that is read.
-    pub channel_offset: usize,
-    /// Input channels that are read.
-    pub channel_count: usize,
-    /// `[O][kh][kw][channel_count / groups]`, each in -127..=127.
-    pub weights: &'a [i8],
-    /// Bias, M, A, s of each output channel.
-    pub constants: &'a [[i32; 4]],
-    /// The largest magnitude of an element of the second input; 0 without one.
-    pub addend_max: u32,
-    /// Clamp, lower bound.
-    pub lo: i32,
-    /// Clamp, upper bound.
-    pub hi: i32,
-    /// Table over the clamped value plus 128.
-    pub table: Option<&'a [i8; 256]>,
-}
-
-/// Why a linear node was not packed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub enum LinearError {
-    /// A tensor has the wrong number of elements.
-    #[error("{what}: {actual} elements, expected {expected}")]
-    Count {
-        /// Which tensor.
-        what: &'static str,
-        /// Elements by the shape.
-        expected: usize,
-        /// Elements given.
-        actual: usize,
-    },
-    /// A number is out of its range.
-    #[error("{what}[{index}] is {value}, outside its range")]
-    Range {
-        /// Which tensor or field.
-        what: &'static str,
-        /// Its index.
-        index: usize,
-        /// The value.
-        value: i64,
-    },
-    /// The window reaches outside the stored input.
-    #[error(
-        "the window reads element {reached} of {stored} stored inputs; give the input a larger halo"
-    )]
-    Halo {
-        /// One past the last element read.
-        reached: usize,
-        /// Stored elements.
-        stored: usize,
-    },
-}
 
 /// A packed linear node, ready to run on one instruction set.
 #[derive(Debug)]
@@ -123,24 +52,13 @@ pub struct Linear {
 impl Linear {
     /// Packs a node for `kernel`.
     pub fn new(kernel: Kernel, spec: &LinearSpec) -> Result<Self, LinearError> {
-        check_counts(spec)?;
-        check_ranges(spec)?;
-        let runs = runs(spec);
-        let [_, left, ..] = spec.input.halo();
-        // The first window starts `pad` before the first element; the halo check comes below.
-        let columns = spec.input.row_len() / spec.input.channels();
-        let before = spec.pad[0] * columns + spec.pad[1];
-        let first = spec.input.index(0, 0) / spec.input.channels();
-        if first < before || left < spec.pad[1] {
-            return Err(LinearError::Halo {
-                reached: 0,
-                stored: spec.input.len(),
-            });
-        }
-        let origin = (first - before) * spec.input.channels() + spec.channel_offset;
-        let row_step = spec.stride[0] * spec.input.row_len();
-        let pixel_step = spec.stride[1] * spec.input.channels();
-        check_reach(spec, &runs, origin, row_step, pixel_step)?;
+        spec::check(spec)?;
+        let Steps {
+            origin,
+            row_step,
+            pixel_step,
+            runs,
+        } = Steps::new(spec)?;
         let engine = tiles::engine(kernel);
         let outputs = spec.output.channels();
         let vector_count = outputs.div_ceil(engine.lanes);
@@ -151,7 +69,7 @@ impl Linear {
         } else {
             pack::blocks(vector_count, vectors_max, engine.lanes, &runs)
         };
-        let planar_weights = (engine.planar.is_some() && is_planar(spec, pixel_step))
+        let planar_weights = (engine.planar.is_some() && spec::is_planar(spec, pixel_step))
             .then(|| planar::pack(spec.weights, outputs, &runs));
         let weights = pack::weights(spec.weights, outputs, engine.lanes, &runs, &blocks);
         let column = |i: usize| {
@@ -161,7 +79,7 @@ impl Linear {
         };
         let mut bias = column(0);
         if kernel.flip() != 0 && !grouped {
-            fold_flip(&mut bias, spec.weights, spec.weights.len() / outputs);
+            pack::fold_flip(&mut bias, spec.weights, spec.weights.len() / outputs);
         }
         Ok(Self {
             kernel,
@@ -186,7 +104,7 @@ impl Linear {
             shift: column(3),
             lo: spec.lo,
             hi: spec.hi,
-            fits: fits(spec),
+            fits: spec::fits(spec),
             table: spec.table.map(|table| Box::new(*table)),
         })
     }
@@ -204,11 +122,15 @@ impl Linear {
             "linear: rows"
         );
         let expected = rows.len() * self.output.row_len();
-        let actual = match &output {
-            Output::I8(data) => data.len(),
-            Output::I16(data) => data.len(),
-            Output::I32(data) => data.len(),
+        let (actual, low, high) = match &output {
+            Output::I8(data) => (data.len(), -128, 127),
+            Output::I16(data) => (data.len(), -32_768, 32_767),
+            Output::I32(data) => (data.len(), i32::MIN, i32::MAX),
         };
+        assert!(
+            low <= self.lo && self.hi <= high,
+            "linear: clamp within the output's type"
+        );
         assert_eq!(actual, expected, "linear: output length");
         let addend_grid = match addend {
             Addend::None => None,
@@ -271,7 +193,7 @@ impl Linear {
                 x = x.min(width - planar::PIXELS);
                 tile.input = input.as_ptr().wrapping_add(window + x);
                 tile.output = to[x * outputs..].as_mut_ptr();
-                // SAFETY: the token proves the instruction set; `check_reach` proved that the last
+                // SAFETY: the token proves the instruction set; `Steps::new` proved that the last
                 // window is inside the input, whose slack is longer than what a tile reads behind
                 // it; `is_planar` has checked clamp and range; 16 positions are left in the row.
                 unsafe { kernel(&tile) };
@@ -310,7 +232,7 @@ impl Linear {
                     // The last tile of a row overlaps its neighbour rather than being smaller.
                     x = x.min(width - pixels);
                     tile.input = input.as_ptr().wrapping_add(window + x * self.pixel_step);
-                    // SAFETY: the token proves the instruction set; `check_reach` proved that the
+                    // SAFETY: the token proves the instruction set; `Steps::new` proved that the
                     // last window and its slack are inside the input, packing made whole vectors of
                     // weights and bias, and `pixels * vectors` vectors fit the scratch (asserted in
                     // `tiles`).
@@ -475,171 +397,3 @@ impl Places {
         }
     }
 }
-
-fn check_counts(spec: &LinearSpec) -> Result<(), LinearError> {
-    let [kh, kw] = spec.kernel;
-    let outputs = spec.output.channels();
-    let small = |what, value: usize| {
-        let value_is_bad = value == 0 || (1 << 20) < value;
-        if value_is_bad {
-            return Err(LinearError::Range {
-                what,
-                index: 0,
-                value: value as i64,
-            });
-        }
-        Ok(())
-    };
-    for value in [spec.kernel, spec.stride, spec.dilation].concat() {
-        small("window", value)?;
-    }
-    small("pad", spec.pad[0].max(spec.pad[1]).max(1))?;
-    small("groups", spec.groups)?;
-    let last = spec.channel_offset.saturating_add(spec.channel_count);
-    let slice_is_bad = spec.channel_count == 0 || spec.input.channels() < last;
-    let groups_are_bad =
-        !spec.channel_count.is_multiple_of(spec.groups) || !outputs.is_multiple_of(spec.groups);
-    if slice_is_bad || groups_are_bad {
-        let value = spec.channel_count as i64;
-        return Err(LinearError::Range {
-            what: "channel_count",
-            index: 0,
-            value,
-        });
-    }
-    let expected = [kh, kw, spec.channel_count / spec.groups]
-        .into_iter()
-        .fold(outputs, usize::saturating_mul);
-    for (what, expected, actual) in [
-        ("weights", expected, spec.weights.len()),
-        ("constants", outputs, spec.constants.len()),
-    ] {
-        if expected != actual {
-            return Err(LinearError::Count {
-                what,
-                expected,
-                actual,
-            });
-        }
-    }
-    Ok(())
-}
-
-fn check_ranges(spec: &LinearSpec) -> Result<(), LinearError> {
-    if let Some(index) = spec.weights.iter().position(|&w| w == -128) {
-        return Err(LinearError::Range {
-            what: "weights",
-            index,
-            value: -128,
-        });
-    }
-    for (index, &[_, m, a, s]) in spec.constants.iter().enumerate() {
-        for (what, value, range) in [("M", m, 0..=32_767), ("A", a, 0..=32_767), ("s", s, 1..=46)] {
-            if !range.contains(&value) {
-                return Err(LinearError::Range {
-                    what,
-                    index,
-                    value: i64::from(value),
-                });
-            }
-        }
-    }
-    let table_is_bad = spec.table.is_some() && (spec.lo < -128 || 127 < spec.hi);
-    if spec.hi < spec.lo || table_is_bad {
-        return Err(LinearError::Range {
-            what: "lo",
-            index: 0,
-            value: i64::from(spec.lo),
-        });
-    }
-    Ok(())
-}
-
-/// The runs of the window: whole rows of it where they are contiguous, else single positions.
-fn runs(spec: &LinearSpec) -> Runs {
-    let [kh, kw] = spec.kernel;
-    let channels = spec.input.channels();
-    let per_group = spec.channel_count / spec.groups;
-    let row = |i: usize| i * spec.dilation[0] * spec.input.row_len();
-    if per_group == channels && spec.dilation[1] == 1 {
-        return Runs {
-            starts: (0..kh).map(row).collect(),
-            run_len: kw * channels,
-        };
-    }
-    let starts = (0..kh)
-        .flat_map(|i| (0..kw).map(move |j| row(i) + j * spec.dilation[1] * channels))
-        .collect();
-    Runs {
-        starts,
-        run_len: per_group,
-    }
-}
-
-/// Proves that the last window, and the padding of its last group, can be read.
-fn check_reach(
-    spec: &LinearSpec,
-    runs: &Runs,
-    origin: usize,
-    row_step: usize,
-    pixel_step: usize,
-) -> Result<(), LinearError> {
-    let last_run = runs.starts.last().copied().unwrap_or(0);
-    let group_tail = spec.channel_count - spec.channel_count / spec.groups;
-    let reached = (spec.output.height() - 1)
-        .saturating_mul(row_step)
-        .saturating_add((spec.output.width() - 1).saturating_mul(pixel_step))
-        .saturating_add(origin)
-        .saturating_add(last_run)
-        .saturating_add(runs.run_len)
-        .saturating_add(group_tail);
-    const { assert!(4 <= SLACK) };
-    // A window must also end inside its own row, or it would read the next one as padding.
-    let columns = spec.input.row_len() / spec.input.channels();
-    let span = (spec.output.width() - 1).saturating_mul(spec.stride[1])
-        + (spec.kernel[1] - 1).saturating_mul(spec.dilation[1])
-        + 1;
-    let first_column = spec.input.halo()[1] - spec.pad[1];
-    if spec.input.len() < reached || columns < first_column.saturating_add(span) {
-        return Err(LinearError::Halo {
-            reached,
-            stored: spec.input.len(),
-        });
-    }
-    Ok(())
-}
-
-/// `bias -= 128 * sum(weights)`, because inputs are stored as x + 128.
-fn fold_flip(bias: &mut [i32], weights: &[i8], terms: usize) {
-    for (bias, weights) in bias.iter_mut().zip(weights.chunks_exact(terms)) {
-        let sum: i64 = weights.iter().map(|&w| i64::from(w)).sum();
-        *bias = bias.wrapping_sub((128 * sum) as i32);
-    }
-}
-
-/// Whether positions in lanes are possible, and better than channels in lanes.
-fn is_planar(spec: &LinearSpec, pixel_step: usize) -> bool {
-    const { assert!(planar::READ_BYTES <= SLACK) };
-    pixel_step == 1
-        && spec.groups == 1
-        && spec.output.channels() <= planar::OUTPUTS_MAX
-        && planar::PIXELS <= spec.output.width()
-        && spec.table.is_none()
-        && -128 <= spec.lo
-        && spec.hi <= 127
-        && fits(spec)
-}
-
-/// Whether no input can bring the shifted value of any channel outside 32 bits.
-fn fits(spec: &LinearSpec) -> bool {
-    let terms = spec.weights.len() / spec.constants.len();
-    let mut channels = spec.constants.iter().zip(spec.weights.chunks_exact(terms));
-    channels.all(|(&[bias, m, a, s], weights)| {
-        let magnitude: i64 = weights.iter().map(|&w| i64::from(w).abs()).sum();
-        let acc = (magnitude * 128 + i64::from(bias).abs()).min(1 << 31);
-        let sum = acc * i64::from(m) + i64::from(spec.addend_max) * i64::from(a);
-        ((sum + (1_i64 << (s - 1))) >> s) < i64::from(i32::MAX)
-    })
-}
-
-const _: () = assert!(LANES_MAX * 28 == SCRATCH);

@@ -91,6 +91,14 @@ pub(crate) fn weights(
     packed
 }
 
+/// `bias -= 128 * sum(weights)`, because inputs are stored as x + 128.
+pub(crate) fn fold_flip(bias: &mut [i32], weights: &[i8], terms: usize) {
+    for (bias, weights) in bias.iter_mut().zip(weights.chunks_exact(terms)) {
+        let sum: i64 = weights.iter().map(|&w| i64::from(w)).sum();
+        *bias = bias.wrapping_sub((128 * sum) as i32);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

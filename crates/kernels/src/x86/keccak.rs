@@ -1,4 +1,4 @@
-//! Keccak-f[1600] on four or eight states at once, one per 64-bit lane.
+//! The permutation Keccak-f of 1600 bits on four or eight states at once, one per 64-bit lane.
 //!
 //! Source: FIPS 202, section 3.2. Lane (x, y) is word `x + 5 * y`.
 
