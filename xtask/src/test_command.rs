@@ -25,16 +25,15 @@ pub fn run(repo: &Repo) -> bool {
     let mut report = Report::default();
     report.step("fmt", || format(repo));
     report.step("clippy", || {
-        let arguments = [
+        let mut command = process::cargo(repo.root());
+        command.args([
             "clippy",
             "--workspace",
             "--all-targets",
+            "--keep-going",
             "--locked",
-            "--",
-            "-D",
-            "warnings",
-        ];
-        one(process::cargo(repo.root()).args(arguments))
+        ]);
+        one(command.args(["--", "-D", "warnings"]))
     });
     report.step("tidy", || Ok(checks(repo, CHECKS)));
     report.step("layers and closures", || layers_and_closures(repo));
