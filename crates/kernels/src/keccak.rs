@@ -76,7 +76,7 @@ const fn block_count(len: usize) -> usize {
     (len + 1) / RATE + 1
 }
 
-/// Messages of equal block counts share a permutation; `out[i]` is the hash of `message(i)`.
+/// Messages share permutations, long ones first; `out[i]` is the hash of `message(i)`.
 fn hash_all<'a>(
     kernel: Kernel,
     tag: u8,
@@ -97,24 +97,27 @@ fn hash_all<'a>(
             wide_blocks |= 1 << blocks;
         }
     }
-    for blocks in (1..=BLOCKS_MAX).filter(|&blocks| wide_blocks >> blocks & 1 == 1) {
-        let mut group = Group {
-            messages: [&[]; LANES_MAX],
-            places: [0; LANES_MAX],
-            count: 0,
-        };
+    let mut group = Group {
+        messages: [&[]; LANES_MAX],
+        places: [0; LANES_MAX],
+        count: 0,
+    };
+    for blocks in (1..=BLOCKS_MAX)
+        .rev()
+        .filter(|&blocks| wide_blocks >> blocks & 1 == 1)
+    {
         for i in 0..out.len() {
             if block_count(message(i).len()) == blocks {
                 group.messages[group.count] = message(i);
                 group.places[group.count] = i;
                 group.count += 1;
                 if group.count == lanes {
-                    group.hash(kernel, tag, blocks, out);
+                    group.hash(kernel, tag, out);
                 }
             }
         }
-        group.hash(kernel, tag, blocks, out);
     }
+    group.hash(kernel, tag, out);
 }
 
 /// Messages that wait for a permutation, and where their hashes go.
@@ -126,7 +129,7 @@ struct Group<'a> {
 
 impl Group<'_> {
     /// Hashes the messages and empties the group. Lanes without a message repeat the first.
-    fn hash(&mut self, kernel: Kernel, tag: u8, blocks: usize, out: &mut [[u8; HASH_BYTES]]) {
+    fn hash(&mut self, kernel: Kernel, tag: u8, out: &mut [[u8; HASH_BYTES]]) {
         let count = std::mem::take(&mut self.count);
         if count <= 1 {
             for lane in 0..count {
@@ -137,7 +140,7 @@ impl Group<'_> {
         let first = self.messages[0];
         self.messages[count..].fill(first);
         let mut hashes = [[0; HASH_BYTES]; LANES_MAX];
-        wide(kernel, tag, blocks, &self.messages, &mut hashes);
+        wide(kernel, tag, &self.messages, &mut hashes);
         for lane in 0..count {
             out[self.places[lane]] = hashes[lane];
         }
@@ -148,7 +151,6 @@ impl Group<'_> {
 fn wide(
     kernel: Kernel,
     tag: u8,
-    blocks: usize,
     messages: &[&[u8]; LANES_MAX],
     hashes: &mut [[u8; HASH_BYTES]; LANES_MAX],
 ) {
@@ -156,13 +158,13 @@ fn wide(
     match kernel.instruction_set() {
         InstructionSet::Avx512Vnni => {
             // SAFETY: the token proves AVX-512F.
-            sponge::<8>(tag, blocks, messages, hashes, |state| unsafe {
+            sponge::<8>(tag, messages, hashes, |state| unsafe {
                 keccak::permute8(state);
             });
         }
         _ => {
             // SAFETY: only tokens of AVX2 or more come here.
-            sponge::<4>(tag, blocks, messages, hashes, |state| unsafe {
+            sponge::<4>(tag, messages, hashes, |state| unsafe {
                 keccak::permute4(state);
             });
         }
@@ -173,7 +175,6 @@ fn wide(
 fn wide(
     _: Kernel,
     tag: u8,
-    _: usize,
     messages: &[&[u8]; LANES_MAX],
     hashes: &mut [[u8; HASH_BYTES]; LANES_MAX],
 ) {
@@ -182,33 +183,36 @@ fn wide(
     }
 }
 
-/// The first L messages, all of `blocks` blocks; word w of lane l lies in `state[w][l]`.
+/// The first L messages; word w of lane l lies in `state[w][l]`.
+///
+/// A lane whose message has ended goes on with the others; its hash was taken in time.
 #[cfg_attr(
     not(target_arch = "x86_64"),
     expect(dead_code, reason = "no wide permutation here")
 )]
 fn sponge<const L: usize>(
     tag: u8,
-    blocks: usize,
     messages: &[&[u8]; LANES_MAX],
     hashes: &mut [[u8; HASH_BYTES]; LANES_MAX],
     permute: impl Fn(&mut [[u64; L]; 25]),
 ) {
     let mut state = [[0_u64; L]; 25];
-    for block in 0..blocks {
-        for (lane, message) in messages.iter().enumerate().take(L) {
-            absorb(&mut state, lane, tag, message, block);
-        }
-        if block + 1 == blocks {
-            for word in &mut state[RATE_WORDS - 1] {
-                *word ^= 1 << 63;
+    let blocks: [usize; L] = std::array::from_fn(|lane| block_count(messages[lane].len()));
+    let blocks_max = blocks.into_iter().max().unwrap_or(0);
+    for block in 0..blocks_max {
+        for lane in 0..L {
+            if block < blocks[lane] {
+                absorb(&mut state, lane, tag, messages[lane], block);
+            }
+            if block + 1 == blocks[lane] {
+                state[RATE_WORDS - 1][lane] ^= 1 << 63;
             }
         }
         permute(&mut state);
-    }
-    for (lane, hash) in hashes.iter_mut().enumerate().take(L) {
-        for (word, to) in state.iter().zip(hash.chunks_exact_mut(8)) {
-            to.copy_from_slice(&word[lane].to_le_bytes());
+        for lane in (0..L).filter(|&lane| block + 1 == blocks[lane]) {
+            for (word, to) in state.iter().zip(hashes[lane].chunks_exact_mut(8)) {
+                to.copy_from_slice(&word[lane].to_le_bytes());
+            }
         }
     }
 }
