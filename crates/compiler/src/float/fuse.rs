@@ -35,71 +35,7 @@ impl FloatGraph {
             }
             let (before, rest) = self.nodes.split_at_mut(index);
             let (first, second) = (&mut before[input], &mut rest[0]);
-            let folded = match (&mut first.op, &mut second.op) {
-                (FloatOp::Dense(linear), FloatOp::Affine { axis, scale, shift })
-                    if *axis + 1 == second.shape.len() =>
-                {
-                    scale_outputs(linear, scale, shift);
-                    true
-                }
-                (
-                    FloatOp::Conv(linear, ..),
-                    FloatOp::Affine {
-                        axis: 0,
-                        scale,
-                        shift,
-                    },
-                ) => {
-                    scale_outputs(linear, scale, shift);
-                    true
-                }
-                (
-                    FloatOp::Affine {
-                        axis: first_axis,
-                        scale: s1,
-                        shift: t1,
-                    },
-                    FloatOp::Affine {
-                        axis,
-                        scale: s2,
-                        shift: t2,
-                    },
-                ) if first_axis == axis => {
-                    for c in 0..s1.len() {
-                        t1[c] = t1[c] * s2[c] + t2[c];
-                        s1[c] *= s2[c];
-                    }
-                    true
-                }
-                (FloatOp::Affine { axis, scale, shift }, FloatOp::Dense(linear))
-                    if *axis + 1 == first.shape.len() =>
-                {
-                    scale_inputs(linear, scale, shift, 1, 1);
-                    core::mem::swap(&mut first.op, &mut second.op);
-                    first.shape.clone_from(&second.shape);
-                    true
-                }
-                (
-                    FloatOp::Affine {
-                        axis: 0,
-                        scale,
-                        shift,
-                    },
-                    FloatOp::Conv(linear, window, groups),
-                ) if unpadded(window) || shift.iter().all(|&t| t == 0.0) => {
-                    scale_inputs(
-                        linear,
-                        scale,
-                        shift,
-                        window.kernel[0] * window.kernel[1],
-                        *groups,
-                    );
-                    core::mem::swap(&mut first.op, &mut second.op);
-                    first.shape.clone_from(&second.shape);
-                    true
-                }
-                _ => false,
-            };
+            let folded = fold_pair(first, second);
             if folded {
                 first.name.clone_from(&second.name);
                 second.op = FloatOp::Reshape;
@@ -196,6 +132,75 @@ impl FloatGraph {
         }
         self.nodes = nodes;
         self.output = renumbered[self.output];
+    }
+}
+
+/// Folds `second`, the only reader of `first`, into it, if one of them is affine.
+fn fold_pair(first: &mut FloatNode, second: &mut FloatNode) -> bool {
+    match (&mut first.op, &mut second.op) {
+        (FloatOp::Dense(linear), FloatOp::Affine { axis, scale, shift })
+            if *axis + 1 == second.shape.len() =>
+        {
+            scale_outputs(linear, scale, shift);
+            true
+        }
+        (
+            FloatOp::Conv(linear, ..),
+            FloatOp::Affine {
+                axis: 0,
+                scale,
+                shift,
+            },
+        ) => {
+            scale_outputs(linear, scale, shift);
+            true
+        }
+        (
+            FloatOp::Affine {
+                axis: first_axis,
+                scale: s1,
+                shift: t1,
+            },
+            FloatOp::Affine {
+                axis,
+                scale: s2,
+                shift: t2,
+            },
+        ) if first_axis == axis => {
+            for c in 0..s1.len() {
+                t1[c] = t1[c] * s2[c] + t2[c];
+                s1[c] *= s2[c];
+            }
+            true
+        }
+        (FloatOp::Affine { axis, scale, shift }, FloatOp::Dense(linear))
+            if *axis + 1 == first.shape.len() =>
+        {
+            scale_inputs(linear, scale, shift, 1, 1);
+            core::mem::swap(&mut first.op, &mut second.op);
+            first.shape.clone_from(&second.shape);
+            true
+        }
+        (
+            FloatOp::Affine {
+                axis: 0,
+                scale,
+                shift,
+            },
+            FloatOp::Conv(linear, window, groups),
+        ) if unpadded(window) || shift.iter().all(|&t| t == 0.0) => {
+            scale_inputs(
+                linear,
+                scale,
+                shift,
+                window.kernel[0] * window.kernel[1],
+                *groups,
+            );
+            core::mem::swap(&mut first.op, &mut second.op);
+            first.shape.clone_from(&second.shape);
+            true
+        }
+        _ => false,
     }
 }
 

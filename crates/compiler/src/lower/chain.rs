@@ -7,7 +7,7 @@
 //! A node joins the chain of its only reader. What is left over (a sum of two shared values, a
 //! clamp of a pool) starts a chain with the identity, a one-by-one convolution.
 
-use crate::float::{FloatGraph, FloatOp};
+use crate::float::{FloatGraph, FloatNode, FloatOp};
 
 /// One node of the program to be: the float nodes that it stands for.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,100 +24,124 @@ pub(super) struct Chain {
     pub(super) end: usize,
 }
 
-/// Chains in execution order. Views belong to no chain.
-pub(super) fn chains(graph: &FloatGraph) -> Vec<Chain> {
-    let nodes = graph.nodes();
-    let readers = graph.readers();
-    // For each node the chain that ends in it and is still open to its only reader.
-    let mut open: Vec<Option<Chain>> = vec![None; nodes.len()];
-    let mut closed = Vec::new();
-    for (index, node) in nodes.iter().enumerate() {
-        let mut take = |input: usize, wanted: fn(&FloatOp) -> bool| -> Option<Chain> {
-            let fits = readers[input] == 1
-                && open[input].as_ref().is_some_and(|chain| {
-                    !chain.identity && wanted(&nodes[chain.body].op)
-                        || chain.identity && chain.end == input && chain.addend.is_some()
-                });
-            if fits { open[input].take() } else { None }
-        };
-        let identity = |input: usize| Chain {
-            body: input,
+impl Chain {
+    fn start(body: usize) -> Self {
+        Self {
+            body,
+            identity: false,
+            addend: None,
+            sum: body,
+            end: body,
+        }
+    }
+
+    fn identity(of: usize) -> Self {
+        Self {
+            body: of,
             identity: true,
             addend: None,
-            sum: input,
-            end: input,
+            sum: of,
+            end: of,
+        }
+    }
+}
+
+/// Chains in execution order. Views belong to no chain.
+pub(super) fn chains(graph: &FloatGraph) -> Vec<Chain> {
+    let mut links = Links {
+        nodes: graph.nodes(),
+        readers: graph.readers(),
+        open: vec![None; graph.nodes().len()],
+    };
+    let mut closed = Vec::new();
+    for (index, node) in graph.nodes().iter().enumerate() {
+        let Some(chain) = links.chain_to(index) else {
+            continue;
         };
-        let chain = match &node.op {
-            FloatOp::Input | FloatOp::Reshape | FloatOp::Affine { .. } => continue,
+        // Whatever this node reads and did not join is complete now.
+        closed.extend(
+            node.inputs
+                .iter()
+                .filter_map(|&input| links.open[input].take()),
+        );
+        let has_activation = chain.end != chain.sum;
+        if has_activation || links.readers[index] != 1 || index == graph.output() {
+            closed.push(chain);
+        } else {
+            links.open[index] = Some(chain);
+        }
+    }
+    closed.extend(links.open.into_iter().flatten());
+    closed.sort_by_key(|chain| chain.end);
+    closed
+}
+
+/// The chains that may still grow.
+struct Links<'a> {
+    nodes: &'a [FloatNode],
+    readers: Vec<usize>,
+    /// For each node the chain that ends in it and is open to its only reader.
+    open: Vec<Option<Chain>>,
+}
+
+impl Links<'_> {
+    /// The chain that ends in node `index`; `None` for nodes of no chain.
+    fn chain_to(&mut self, index: usize) -> Option<Chain> {
+        let node = &self.nodes[index];
+        match &node.op {
+            FloatOp::Input | FloatOp::Reshape | FloatOp::Affine { .. } => None,
             FloatOp::Dense(_)
             | FloatOp::Conv(..)
             | FloatOp::AvgPool(_)
             | FloatOp::MaxPool(_)
-            | FloatOp::Transpose(_) => Chain {
-                body: index,
-                identity: false,
-                addend: None,
-                sum: index,
-                end: index,
-            },
+            | FloatOp::Transpose(_) => Some(Chain::start(index)),
             FloatOp::Add => {
                 let (a, b) = (node.inputs[0], node.inputs[1]);
                 let (late, early) = if a >= b { (a, b) } else { (b, a) };
-                let linear = |chain: &Chain| chain.addend.is_none() && chain.sum == chain.end;
-                let mut add = |carrier: usize, addend: usize| {
-                    if carrier == addend || !open[carrier].as_ref().is_some_and(&linear) {
-                        return None;
-                    }
-                    let fits = readers[carrier] == 1
-                        && open[carrier]
-                            .as_ref()
-                            .is_some_and(|c| is_linear(&nodes[c.body].op));
-                    if !fits {
-                        return None;
-                    }
-                    open[carrier].take().map(|chain| (chain, addend))
+                let (chain, addend) = match self.carrier(late, early) {
+                    Some(chain) => (chain, early),
+                    None => match self.carrier(early, late) {
+                        Some(chain) => (chain, late),
+                        None => (Chain::identity(late), early),
+                    },
                 };
-                let (chain, addend) = add(late, early)
-                    .or_else(|| add(early, late))
-                    .unwrap_or((identity(late), early));
-                Chain {
+                Some(Chain {
                     addend: Some(addend),
                     sum: index,
                     end: index,
                     ..chain
-                }
+                })
             }
-            FloatOp::Clip(..) => {
+            FloatOp::Clip(..) | FloatOp::Sigmoid | FloatOp::Tanh => {
                 let input = node.inputs[0];
-                let chain = take(input, |op| {
-                    is_linear(op) || matches!(op, FloatOp::AvgPool(_))
-                });
-                let mut chain = chain.unwrap_or_else(|| identity(input));
-                chain.end = index;
-                chain
+                let is_clip = matches!(node.op, FloatOp::Clip(..));
+                let chain = self.activated(input, is_clip);
+                Some(Chain {
+                    end: index,
+                    ..chain.unwrap_or_else(|| Chain::identity(input))
+                })
             }
-            FloatOp::Sigmoid | FloatOp::Tanh => {
-                let input = node.inputs[0];
-                let mut chain = take(input, is_linear).unwrap_or_else(|| identity(input));
-                chain.end = index;
-                chain
-            }
-        };
-        // Whatever this node reads and did not join is complete now.
-        closed.extend(node.inputs.iter().filter_map(|&input| open[input].take()));
-        if let Some(addend) = chain.addend {
-            closed.extend(open[addend].take());
-        }
-        let has_activation = chain.end != chain.sum;
-        if has_activation || readers[index] != 1 || index == graph.output() {
-            closed.push(chain);
-        } else {
-            open[index] = Some(chain);
         }
     }
-    closed.extend(open.into_iter().flatten());
-    closed.sort_by_key(|chain| chain.end);
-    closed
+
+    /// Takes the open linear chain that ends in `input`, to add `addend` to it.
+    fn carrier(&mut self, input: usize, addend: usize) -> Option<Chain> {
+        let chain = self.open[input].as_ref()?;
+        let fits = input != addend
+            && self.readers[input] == 1
+            && chain.addend.is_none()
+            && is_linear(&self.nodes[chain.body].op);
+        if fits { self.open[input].take() } else { None }
+    }
+
+    /// Takes the open chain that ends in `input`, to put a clamp or a table behind it.
+    fn activated(&mut self, input: usize, is_clip: bool) -> Option<Chain> {
+        let chain = self.open[input].as_ref()?;
+        let body = &self.nodes[chain.body].op;
+        let clamps = is_clip && matches!(body, FloatOp::AvgPool(_));
+        let fits = self.readers[input] == 1 && (chain.identity || is_linear(body) || clamps);
+        if fits { self.open[input].take() } else { None }
+    }
 }
 
 fn is_linear(op: &FloatOp) -> bool {

@@ -84,36 +84,14 @@ pub(super) fn matmul(
     for chunk in 0..chunks {
         let offset = chunk * shape.terms / chunks;
         let len = (chunk + 1) * shape.terms / chunks - offset;
-        let rows = linear.weights.chunks_exact(shape.terms);
-        let weights = rows
-            .flat_map(|row| row[offset..offset + len].iter().copied())
-            .collect();
         let last = chunk + 1 == chunks;
-        let constants = linear.constants.iter().map(|c| {
-            let multiplier = if last { c.multiplier } else { 2 };
-            ChannelConstants {
-                bias: if last { c.bias } else { 0 },
-                multiplier,
-                addend_multiplier: if partial.is_some() { multiplier } else { 0 },
-                shift: if last { c.shift } else { 1 },
-            }
-        });
-        let constants = constants.collect();
-        let addend = partial.map(|_| DType::I32);
-        let (low, high) = if last {
-            (linear.low, linear.high)
-        } else {
-            DType::I32.range()
-        };
-        let table = if last { linear.table.clone() } else { None };
-        let part = Linear {
-            weights,
-            constants,
-            addend,
-            low,
-            high,
-            table,
-        };
+        let part = part_of(
+            &linear,
+            shape.terms,
+            offset..offset + len,
+            partial.is_some(),
+            last,
+        );
         let inputs = core::iter::once(input.node)
             .chain(partial.map(|p| p.node))
             .collect();
@@ -127,4 +105,39 @@ pub(super) fn matmul(
         partial = Some(emitter.push(name, op, inputs, place, float)?);
     }
     Ok(partial.expect("a long row has at least two parts"))
+}
+
+/// The columns `range` of a linear node: an exact sum, or the requantisation if it is the last.
+fn part_of(
+    linear: &Linear,
+    terms: usize,
+    range: core::ops::Range<usize>,
+    has_partial: bool,
+    last: bool,
+) -> Linear {
+    let rows = linear.weights.chunks_exact(terms);
+    let constants = linear.constants.iter().map(|c| {
+        let multiplier = if last { c.multiplier } else { 2 };
+        ChannelConstants {
+            bias: if last { c.bias } else { 0 },
+            multiplier,
+            addend_multiplier: if has_partial { multiplier } else { 0 },
+            shift: if last { c.shift } else { 1 },
+        }
+    });
+    let (low, high) = if last {
+        (linear.low, linear.high)
+    } else {
+        DType::I32.range()
+    };
+    Linear {
+        weights: rows
+            .flat_map(|row| row[range.clone()].iter().copied())
+            .collect(),
+        constants: constants.collect(),
+        addend: has_partial.then_some(DType::I32),
+        low,
+        high,
+        table: if last { linear.table.clone() } else { None },
+    }
 }

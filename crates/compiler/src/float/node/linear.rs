@@ -121,24 +121,7 @@ impl NodeContext<'_> {
             );
             return Err(self.refuse(what, "[C][H][W] and [O][C/groups][kh][kw]", "use nn.Conv2d"));
         };
-        let groups = self.int("group", 1)?;
-        let groups = usize::try_from(groups).ok().filter(|&g| {
-            g >= 1
-                && outputs >= 1
-                && channels.is_multiple_of(g)
-                && outputs.is_multiple_of(g)
-                && per_group == channels / g
-        });
-        let Some(groups) = groups else {
-            let what = format!(
-                "{channels} channels, {outputs} outputs, weights for {per_group} channels per group"
-            );
-            return Err(self.refuse(
-                what,
-                "groups that divide both",
-                "check the model with onnx.checker",
-            ));
-        };
+        let groups = self.groups(channels, outputs, per_group)?;
         if let Some(kernel) = self.ints("kernel_shape")?
             && !kernel
                 .iter()
@@ -176,6 +159,33 @@ impl NodeContext<'_> {
             vec![input],
             shape,
         )?))
+    }
+
+    /// Number of groups, which must divide the channels and fit the weights.
+    fn groups(
+        &self,
+        channels: usize,
+        outputs: usize,
+        per_group: usize,
+    ) -> Result<usize, ImportError> {
+        let groups = self.int("group", 1)?;
+        let groups = usize::try_from(groups).ok().filter(|&g| {
+            g >= 1
+                && outputs >= 1
+                && channels.is_multiple_of(g)
+                && outputs.is_multiple_of(g)
+                && per_group == channels / g
+        });
+        groups.ok_or_else(|| {
+            let what = format!(
+                "{channels} channels, {outputs} outputs, weights for {per_group} channels per group"
+            );
+            self.refuse(
+                what,
+                "groups that divide both",
+                "check the model with onnx.checker",
+            )
+        })
     }
 
     /// Window attributes of convolutions and pools.

@@ -1,0 +1,100 @@
+//! Each supported operator against ONNX Runtime: as float graph, fused, and as an exact program.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod fixtures;
+
+use std::collections::BTreeMap;
+
+use fixtures::read;
+use selfsame_compiler::float::FloatGraph;
+use selfsame_compiler::npz::{Array, ArrayData, read_npz};
+use selfsame_compiler::onnx::OnnxModel;
+use selfsame_compiler::{Calibration, Options, TestRows, TrainingRows, compile, import_report};
+use selfsame_ir::{CheckedProgram, DimValues, Tensor};
+
+/// The float interpretation may differ by the order of its sums only.
+const DIFFERENCE_MAX: f32 = 1e-4;
+/// Models of random weights lose more than trained ones: 26 dB is one part in twenty.
+const SNR_DB_MIN: f64 = 26.0;
+
+struct Case {
+    name: String,
+    graph: FloatGraph,
+    rows: Vec<Vec<f32>>,
+    answers: Vec<f32>,
+}
+
+fn cases() -> Vec<Case> {
+    let arrays: BTreeMap<String, Array> =
+        read_npz(&read("crates/compiler/tests/data/operators.npz"))
+            .unwrap()
+            .into_iter()
+            .collect();
+    let names = arrays.keys().filter_map(|key| key.strip_suffix(".model"));
+    names
+        .map(|name| {
+            let array = |part: &str| &arrays[&format!("{name}.{part}")];
+            let ArrayData::U8(model) = &array("model").data else {
+                panic!("{name}: no bytes")
+            };
+            let graph = FloatGraph::from_onnx(&OnnxModel::decode(model).unwrap())
+                .unwrap_or_else(|error| panic!("{name}: {error}"));
+            let x = array("x");
+            let elements = x.len() / x.shape[0];
+            Case {
+                name: name.to_owned(),
+                graph,
+                rows: x
+                    .to_f32()
+                    .chunks_exact(elements)
+                    .map(<[f32]>::to_vec)
+                    .collect(),
+                answers: array("y").to_f32(),
+            }
+        })
+        .collect()
+}
+
+#[test]
+fn every_operator_means_what_onnx_runtime_computes() {
+    assert_eq!(cases().len(), 50);
+    for case in cases() {
+        for graph in [case.graph.clone(), case.graph.clone().fuse()] {
+            let found: Vec<f32> = graph.run_rows(&case.rows).unwrap().concat();
+            assert_eq!(found.len(), case.answers.len(), "{}", case.name);
+            for (f, w) in found.iter().zip(&case.answers) {
+                assert!((f - w).abs() < DIFFERENCE_MAX, "{}: {f} {w}", case.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_operator_compiles_to_a_program_that_answers_alike() {
+    let trace = |program: &CheckedProgram, input: Tensor| {
+        selfsame_interpreter::run(program, &DimValues::NONE, input)
+            .unwrap()
+            .into_outputs()
+    };
+    for case in cases() {
+        let graph = case.graph.fuse();
+        let rows = TrainingRows::before(&case.rows, case.rows.len());
+        let calibration = Calibration::collect(&graph, rows, 64).unwrap();
+        let compiled = compile(graph, &calibration, &Options::default())
+            .unwrap_or_else(|error| panic!("{}: {error}", case.name));
+        let rows = TestRows {
+            rows: &case.rows,
+            labels: &[],
+        };
+        let report = import_report(&compiled, rows, trace).unwrap();
+        assert!(
+            report.comparison.snr_db > SNR_DB_MIN,
+            "{}: {report:#?}",
+            case.name
+        );
+        for layer in &report.layers {
+            assert!(layer.snr_db > SNR_DB_MIN, "{}: {layer:?}", case.name);
+        }
+    }
+}
