@@ -37,6 +37,9 @@ struct Part<'a> {
 
 impl Session {
     /// A session on `threads` threads, the caller's included (brought into 1..=64).
+    ///
+    /// Allocates [`Plan::workspace_bytes`] for each thread: whoever runs programs of strangers
+    /// compares that with what it can spare first.
     pub fn new(plan: Arc<Plan>, threads: usize) -> Self {
         let pool = ThreadPool::new(threads);
         let workspaces = (0..pool.threads()).map(|_| Workspace::new(&plan)).collect();
