@@ -255,6 +255,70 @@ proptest! {
     }
 }
 
+/// Small numbers, and numbers that overflow something.
+fn wild() -> impl Strategy<Value = usize> {
+    prop_oneof![
+        6 => 0_usize..6,
+        1 => Just(1 << 20),
+        1 => Just((1 << 20) + 1),
+        1 => Just(usize::MAX),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_spec_is_refused_or_runs(
+        input in (1_usize..6, 1_usize..6, 1_usize..6),
+        halo in (0_usize..3, 0_usize..3, 0_usize..3, 0_usize..3),
+        output in (1_usize..6, 1_usize..20, 1_usize..6),
+        kernel in (wild(), wild()),
+        stride in (wild(), wild()),
+        dilation in (wild(), wild()),
+        pad in (wild(), wild()),
+        groups in wild(),
+        slice in (wild(), wild()),
+        weight_count in 0_usize..600,
+        shift in 0..48,
+    ) {
+        let (h, w, c) = input;
+        let input = Grid::new(h, w, c, [halo.0, halo.1, halo.2, halo.3]).expect("small");
+        let output = Grid::dense(output.0, output.1, output.2).expect("small");
+        let terms = [kernel.0, kernel.1, slice.1 / groups.max(1)];
+        let wanted = terms.into_iter().fold(output.channels(), usize::saturating_mul);
+        // Mostly the right number, so that the later checks are reached.
+        let weights = vec![1; if wanted < 5_000 { wanted } else { weight_count }];
+        let constants = vec![[0, 1, 0, shift]; output.channels()];
+        let spec = LinearSpec {
+            input,
+            output,
+            kernel: [kernel.0, kernel.1],
+            stride: [stride.0, stride.1],
+            dilation: [dilation.0, dilation.1],
+            pad: [pad.0, pad.1],
+            groups,
+            channel_offset: slice.0,
+            channel_count: slice.1,
+            weights: &weights,
+            constants: &constants,
+            addend_max: 0,
+            lo: -127,
+            hi: 127,
+            table: None,
+        };
+        for kernel in Kernel::available() {
+            if let Ok(linear) = Linear::new(kernel, &spec) {
+                let x = Bytes::filled(input.len(), kernel.flip());
+                let mut y = vec![0; output.len()];
+                linear.run(&x, Addend::None, Output::I8(&mut y), 0..output.height());
+                let zero = vec![kernel.flip(); output.len()];
+                prop_assert_eq!(y, zero);
+            }
+        }
+    }
+}
+
 fn product(rows: usize, terms: usize, outputs: usize, x: i8, w: i8) -> Case {
     Case {
         input: [1, rows, terms],
