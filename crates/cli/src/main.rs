@@ -12,6 +12,7 @@
 mod answer;
 mod certificate;
 mod commands;
+mod comparison;
 mod engine;
 mod exit;
 mod failure;

@@ -56,14 +56,16 @@ impl Output {
         }
     }
 
-    /// Whether `--json` was given.
-    pub(crate) const fn is_json(self) -> bool {
-        self.json
-    }
-
     /// The colours of standard output.
     pub(crate) const fn paint(self) -> Paint {
         self.data
+    }
+
+    /// A part of a long answer for people; silent with `--json`.
+    pub(crate) fn section(self, text: &str) {
+        if !self.json {
+            write_data(text);
+        }
     }
 
     /// Prints a report on standard output.

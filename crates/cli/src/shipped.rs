@@ -1,20 +1,13 @@
-//! The models that this binary carries: ONNX files, data, and how they are imported.
+//! The models that this binary carries: programs, the ONNX files they were made from, data.
 //!
-//! They are compiled when they are needed; the compiler is deterministic, so the model ids are the
-//! same on every machine.
+//! The programs are written by `selfsame import`; a test imports each again and finds the same
+//! bytes, so the ids are the same on every machine.
 
-use std::sync::OnceLock;
-
-use selfsame_compiler::{Compiled, Options};
-use selfsame_ir::artefact;
 use selfsame_protocol::Hash;
 
-use crate::failure::Outcome;
+use crate::failure::{Failure, Outcome};
 use crate::importer::{self, DataSet, PixelArgs};
 use crate::model::Model;
-
-/// Rows that calibration reads.
-const CALIBRATION_ROWS: usize = 256;
 
 /// A model with its data set; rows from `test_from` on are for testing only.
 #[derive(Debug)]
@@ -23,14 +16,12 @@ pub(crate) struct Shipped {
     pub(crate) name: &'static str,
     /// What it does.
     pub(crate) about: &'static str,
+    program: &'static [u8],
     onnx: &'static [u8],
     data: &'static [u8],
-    /// First row that calibration does not see.
+    /// First row that calibration did not see.
     pub(crate) test_from: usize,
-    labels: &'static [&'static str],
 }
-
-const DIGITS: &[&str] = &["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
 
 macro_rules! file {
     ($path:literal) => {
@@ -42,84 +33,57 @@ macro_rules! file {
 pub(crate) static ALL: [Shipped; 4] = [
     Shipped {
         name: "cancer",
-        about: "table, two layers",
+        about: "a table of 30 numbers, two layers",
+        program: file!("cancer/program.selfsame"),
         onnx: file!("cancer/model.onnx"),
         data: file!("data/cancer.npz"),
         test_from: 450,
-        labels: &["malignant", "benign"],
     },
     Shipped {
         name: "mlp",
-        about: "8x8 digits, two layers",
+        about: "digits of 8x8, two layers",
+        program: file!("mlp/program.selfsame"),
         onnx: file!("mlp/model.onnx"),
         data: file!("data/digits.npz"),
         test_from: 1400,
-        labels: DIGITS,
     },
     Shipped {
         name: "lenet",
-        about: "28x28 digits, LeNet-5",
+        about: "digits of 28x28, LeNet-5",
+        program: file!("lenet/program.selfsame"),
         onnx: file!("lenet/model.onnx"),
         data: file!("data/digits28.npz"),
         test_from: 1400,
-        labels: DIGITS,
     },
     Shipped {
         name: "resnet20",
-        about: "28x28 digits, ResNet-20",
+        about: "digits of 28x28, ResNet-20",
+        program: file!("resnet20/program.selfsame"),
         onnx: file!("resnet20/model.onnx"),
         data: file!("data/digits28.npz"),
         test_from: 1400,
-        labels: DIGITS,
     },
 ];
 
 impl Shipped {
-    /// Imports it: the compiled program, and the data set.
-    pub(crate) fn import(&self) -> Outcome<(Compiled, DataSet)> {
-        let graph = importer::float_graph(self.onnx)?;
-        let shape = graph.input_shape().to_vec();
-        let data = DataSet::read(self.data, &shape, &PixelArgs::UNIT)
-            .map_err(crate::failure::Failure::input)?;
-        let options = Options {
-            name: self.name.to_owned(),
-            labels: self.labels.iter().map(ToString::to_string).collect(),
-            pixels: if data.samples {
-                PixelArgs::UNIT.pixels(&shape)
-            } else {
-                None
-            },
-        };
-        let compiled = importer::import(graph, &data, self.test_from, CALIBRATION_ROWS, &options)?;
-        Ok((compiled, data))
+    /// The program.
+    pub(crate) fn model(&self) -> Outcome<Model> {
+        Model::decode(self.program)
+            .map_err(|error| Failure::input(format!("{}: {error}", self.name)))
     }
-}
 
-impl Model {
-    /// The model of a compiled program.
-    pub(crate) fn compiled(compiled: &Compiled) -> Self {
-        let program = compiled.program.clone();
-        let commitment = program.commit();
-        let artefact_bytes = artefact::encode(&program, &commitment).len() as u64;
-        Self {
-            program,
-            commitment,
-            artefact_bytes,
-        }
+    /// The float source and the data set.
+    pub(crate) fn source(&self) -> Outcome<(selfsame_compiler::float::FloatGraph, DataSet)> {
+        let graph = importer::float_graph(self.onnx)?;
+        let data = DataSet::read(self.data, graph.input_shape(), &PixelArgs::UNIT);
+        Ok((graph, data.map_err(Failure::input)?))
     }
 }
 
 /// The shipped model with this id.
 pub(crate) fn by_id(id: Hash) -> Option<Model> {
-    static MODELS: OnceLock<Vec<Model>> = OnceLock::new();
-    let models = MODELS.get_or_init(|| {
-        let imported = ALL.iter().filter_map(|shipped| shipped.import().ok());
-        imported
-            .map(|(compiled, _)| Model::compiled(&compiled))
-            .collect()
-    });
+    let models = ALL.iter().filter_map(|shipped| shipped.model().ok());
     models
-        .iter()
+        .into_iter()
         .find(|model| model.commitment.model_id == id)
-        .cloned()
 }

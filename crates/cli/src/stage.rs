@@ -7,7 +7,7 @@
 //!
 //! What `dispute` and `demo` play on.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 use std::{env, fs, process};
@@ -101,7 +101,7 @@ impl Wealth {
 pub(crate) struct Ledger {
     parties: Vec<Wealth>,
     /// Balances of the contracts less stakes and credits: escrows, bonds of games, prepayments.
-    float: i128,
+    pub(crate) float: i128,
     /// Burned by slashing.
     pub(crate) burned: u128,
 }
@@ -317,11 +317,6 @@ impl World {
     /// Gas paid so far, in wei.
     pub(crate) fn fees(&self) -> u128 {
         self.fees
-    }
-
-    /// A folder of this world; it goes with it.
-    pub(crate) fn folder(&self) -> &Path {
-        &self.folder
     }
 }
 
