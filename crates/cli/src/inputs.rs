@@ -10,6 +10,7 @@
 
 use std::path::Path;
 
+use selfsame_compiler::image;
 use selfsame_compiler::npz::{self, Array, ArrayData, NpzError};
 use selfsame_interpreter::check_input;
 use selfsame_ir::{DType, Interface, Tensor};
@@ -51,6 +52,13 @@ pub(crate) fn read(path: &Path, model: &Model) -> Outcome<Inputs> {
             let array = npz::read_npy(&bytes).map_err(|error| Failure::file(path, error))?;
             (array_values(array), None)
         }
+        Some("png") => {
+            let values = read_png(&bytes, model).map_err(|what| Failure::file(path, what))?;
+            return Ok(Inputs {
+                samples: vec![values],
+                labels: None,
+            });
+        }
         Some("npz") => read_npz(&bytes).map_err(|error| Failure::file(path, error))?,
         _ => {
             let what = "the extension names no format that is read";
@@ -60,6 +68,30 @@ pub(crate) fn read(path: &Path, model: &Model) -> Outcome<Inputs> {
     let samples = tensors(model, &values).map_err(|what| Failure::file(path, what))?;
     let labels = labels.filter(|labels: &Vec<i64>| labels.len() == samples.len());
     Ok(Inputs { samples, labels })
+}
+
+/// A picture, brought to the model's height, width and channels, through the pixel rule.
+fn read_png(bytes: &[u8], model: &Model) -> Result<Tensor, String> {
+    let interface = &model.program.program().interface;
+    let rule = interface
+        .pixels
+        .as_ref()
+        .ok_or("the model takes no pictures")?;
+    let channels = u32::try_from(rule.tables.len()).map_err(|error| error.to_string())?;
+    let picture = image::read_png(bytes).map_err(|error| error.to_string())?;
+    let fitted = picture.fit(rule.height, rule.width, channels);
+    let samples = fitted.map_err(|error| error.to_string())?;
+    let (expected, _) = model
+        .program
+        .output_of(0, &model.values())
+        .unwrap_or((0, DType::I8));
+    if expected != samples.len() as u64 {
+        return Err(format!(
+            "{} samples; the program takes {expected}",
+            samples.len()
+        ));
+    }
+    from_pixels(interface, |flat| samples[flat], samples.len())
 }
 
 /// Array `x` and, if there, labels `y`.

@@ -26,6 +26,8 @@ pub(crate) struct Told {
     pub(crate) input: Bytes,
     /// The claimed output's bytes, once claimed.
     pub(crate) output: Option<Bytes>,
+    /// The bond that was locked at acceptance, in wei.
+    pub(crate) bond: u128,
 }
 
 /// Reads the events of a request.
@@ -39,7 +41,13 @@ pub(crate) async fn told(set: &Set, id: B256) -> Outcome<Told> {
                     terms: e.terms,
                     input: e.input,
                     output: None,
+                    bond: 0,
                 });
+            }
+            Event::Requests(RequestsEvents::Accepted(e)) if e.requestId == id => {
+                if let Some(told) = &mut found {
+                    told.bond = narrow(e.bond);
+                }
             }
             Event::Requests(RequestsEvents::Claimed(e)) if e.requestId == id => {
                 if let Some(told) = &mut found {
@@ -96,7 +104,7 @@ pub(crate) async fn facts(set: &Set, id: B256) -> Outcome<ChainFacts> {
         trace_root: hash(games.traceRoot),
         price: record.price,
         value_at_risk: record.valueAtRisk,
-        bond: record.bond,
+        bond: told.bond,
         window: record.window,
         availability: record.availability,
         answered_at: narrow_time(&record),

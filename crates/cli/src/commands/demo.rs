@@ -5,8 +5,6 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use selfsame_agent::Plant;
-use selfsame_chain::Child;
-use selfsame_chain::bindings::Requests;
 use selfsame_ir::{DimValues, Tensor};
 use selfsame_provider::{Conduct, Note};
 use selfsame_receipt::encode;
@@ -270,7 +268,7 @@ fn honest(args: &Args, world: &mut World, output: Output) -> Outcome<(String, Re
     let (_, data) = shipped.source()?;
     let row = shipped.test_from;
     let input = test_input(&model, &data, row)?;
-    let bar = output.bar(5, "publishing");
+    let bar = output.bar(6, "publishing");
     let published = world.publish(&model)?;
     bar.inc(1);
     bar.set_message("staking");
@@ -295,20 +293,18 @@ fn honest(args: &Args, world: &mut World, output: Output) -> Outcome<(String, Re
         steps.extend(serve(world, &mut provider)?);
     }
     bar.inc(1);
-    bar.set_message("waiting for the window");
+    bar.set_message("signing");
     let set = world.set(Party::Provider)?;
-    let record = Requests::requestOfCall { requestId: request };
-    let record = world
-        .run(set.read(Child::Requests, record))
-        .map_err(crate::network::chain)?;
-    world.travel(u64::from(record.window) + 1)?;
-    steps.extend(serve(world, &mut provider)?);
     let key = set.client().key("sign").map_err(crate::network::chain)?;
     let receipt = world.run(receipts::receipt(&set, request, Some(key)))?;
     let path = args.receipt.clone().unwrap_or_else(|| {
         env::temp_dir().join(format!("selfsame-demo-{}.receipt.json", std::process::id()))
     });
     write_file(&path, encode(&receipt).as_bytes())?;
+    bar.inc(1);
+    bar.set_message("waiting for the window");
+    world.travel(u64::from(receipt.core.window) + 1)?;
+    steps.extend(serve(world, &mut provider)?);
     bar.inc(1);
     bar.set_message("verifying");
     let brought = Brought {
@@ -317,9 +313,7 @@ fn honest(args: &Args, world: &mut World, output: Output) -> Outcome<(String, Re
     };
     let verified = verify_file(&path, &brought)?;
     bar.finish_and_clear();
-    let bytes = receipt.output().unwrap_or_default();
-    let answer = Tensor::from_bytes(selfsame_ir::DType::I8, bytes.len(), bytes);
-    let answer = answer.map_err(Failure::input)?;
+    let answer = answer_of(&model, receipt.output().unwrap_or_default())?;
     let best = answer::ranking(&model.program.program().interface, &answer, 1);
     let best = best.first().map(answer::Class::name).unwrap_or_default();
     let said = format!("{ASKED} says {}, the label is {}", best, label(&data, row));
@@ -337,6 +331,17 @@ fn honest(args: &Args, world: &mut World, output: Output) -> Outcome<(String, Re
             checks: checks.map(|check| check.name.clone()).collect(),
         },
     ))
+}
+
+/// A claim's output bytes as a tensor of the model's output type.
+fn answer_of(model: &Model, bytes: &[u8]) -> Outcome<Tensor> {
+    let output = model.program.program().output;
+    let (elements, dtype) = model
+        .program
+        .output_of(output, &model.values())
+        .ok_or_else(|| Failure::input("the program has no output"))?;
+    let count = usize::try_from(elements).map_err(Failure::input)?;
+    Tensor::from_bytes(dtype, count, bytes).map_err(Failure::input)
 }
 
 fn label(data: &DataSet, row: usize) -> String {
@@ -523,8 +528,8 @@ impl Report for Demo {
             sum += read(&row.change);
             table.row([
                 row.who.to_owned(),
-                wei::ether_signed(read(&row.before)),
-                wei::ether_signed(read(&row.after)),
+                wei::ether(read(&row.before).unsigned_abs()),
+                wei::ether(read(&row.after).unsigned_abs()),
                 wei::ether_signed(read(&row.change)),
             ]);
         }

@@ -13,7 +13,7 @@ use selfsame_ir::{
 use serde_json::Value;
 
 /// Runs the binary in `folder`.
-pub fn selfsame(folder: &Path, arguments: &[&str]) -> Output {
+pub(crate) fn selfsame(folder: &Path, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_selfsame"))
         .args(arguments)
         .current_dir(folder)
@@ -23,17 +23,17 @@ pub fn selfsame(folder: &Path, arguments: &[&str]) -> Output {
 }
 
 /// Standard output as text.
-pub fn stdout(output: &Output) -> String {
+pub(crate) fn stdout(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).expect("output is UTF-8")
 }
 
 /// Standard error as text.
-pub fn stderr(output: &Output) -> String {
+pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).expect("output is UTF-8")
 }
 
 /// Exit code and JSON of `arguments --json`.
-pub fn json(folder: &Path, arguments: &[&str]) -> (i32, Value) {
+pub(crate) fn json(folder: &Path, arguments: &[&str]) -> (i32, Value) {
     let output = selfsame(folder, &[arguments, &["--json"]].concat());
     let code = output.status.code().expect("no signal ended it");
     let text = stdout(&output);
@@ -43,7 +43,7 @@ pub fn json(folder: &Path, arguments: &[&str]) -> (i32, Value) {
 }
 
 /// A fresh folder of this test.
-pub fn scratch(name: &str) -> PathBuf {
+pub(crate) fn scratch(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     if folder.exists() {
         fs::remove_dir_all(&folder).expect("the folder is this test's own");
@@ -53,7 +53,7 @@ pub fn scratch(name: &str) -> PathBuf {
 }
 
 /// Two inputs, three classes: class 0 is x, class 1 is y, class 2 is x + y, with labels.
-pub fn small_program() -> CheckedProgram {
+pub(crate) fn small_program() -> CheckedProgram {
     let constants = ChannelConstants {
         bias: 0,
         multiplier: 2,
@@ -115,7 +115,7 @@ pub fn small_program() -> CheckedProgram {
 }
 
 /// Writes [`small_program`] to `small.selfsame` in `folder`.
-pub fn write_small(folder: &Path) {
+pub(crate) fn write_small(folder: &Path) {
     let program = small_program();
     let bytes = artefact::encode(&program, &program.commit());
     fs::write(folder.join("small.selfsame"), bytes).expect("the folder can be written");

@@ -1,0 +1,192 @@
+//! The shipped models: import gives the shipped bytes, compare agrees, pictures and arrays run.
+
+mod common;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use common::{json, scratch, selfsame, stderr};
+
+const DIGITS: &str = "0,1,2,3,4,5,6,7,8,9";
+
+fn models() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models")
+}
+
+fn path(relative: &str) -> String {
+    models().join(relative).display().to_string()
+}
+
+/// Imports a shipped model again and gives the report.
+fn import(name: &str, data: &str, test_from: &str, labels: &str) -> serde_json::Value {
+    let folder = scratch(&format!("import-{name}"));
+    let onnx = path(&format!("{name}/model.onnx"));
+    let data = path(&format!("data/{data}.npz"));
+    let arguments = [
+        "import",
+        &onnx,
+        "--calibrate",
+        &data,
+        "--test-from",
+        test_from,
+        "--labels",
+        labels,
+        "--name",
+        name,
+        "-o",
+        "out.selfsame",
+    ];
+    let (code, report) = json(&folder, &arguments);
+    assert_eq!(code, 0);
+    let made = fs::read(folder.join("out.selfsame")).expect("it was written");
+    let shipped = fs::read(models().join(name).join("program.selfsame")).expect("it is shipped");
+    assert!(
+        made == shipped,
+        "{name}: importing gives other bytes than the shipped program"
+    );
+    report
+}
+
+#[test]
+fn importing_again_gives_the_shipped_programs() {
+    for (name, data, from, labels) in [
+        ("cancer", "cancer", "450", "malignant,benign"),
+        ("mlp", "digits", "1400", DIGITS),
+        ("lenet", "digits28", "1400", DIGITS),
+        ("resnet20", "digits28", "1400", DIGITS),
+    ] {
+        let report = import(name, data, from, labels);
+        assert_eq!(report["schema"], "selfsame.import/1");
+        assert!(
+            report["agreement"].as_f64().expect("a share") >= 0.99,
+            "{report}"
+        );
+        assert!(
+            report["snr_db"].as_f64().expect("decibels") >= 30.0,
+            "{report}"
+        );
+        let layers = report["layers"].as_array().expect("a list");
+        let snr = |layer: &serde_json::Value| layer["snr_db"].as_f64().expect("decibels");
+        assert!(
+            layers.windows(2).all(|pair| snr(&pair[0]) <= snr(&pair[1])),
+            "worst first"
+        );
+        assert!(
+            report["certificate"]["challenger_moves"]
+                .as_u64()
+                .expect("moves")
+                <= 5
+        );
+    }
+}
+
+#[test]
+fn compare_has_the_fields_of_its_schema() {
+    let folder = scratch("compare");
+    let (onnx, program) = (path("cancer/model.onnx"), path("cancer/program.selfsame"));
+    let data = path("data/cancer.npz");
+    let (code, report) = json(&folder, &["compare", &onnx, &program, "--data", &data]);
+    assert_eq!(code, 0);
+    assert_eq!(report["schema"], "selfsame.compare/1");
+    assert_eq!(report["samples"], 569);
+    for field in [
+        "top1_agreement",
+        "cosine_mean",
+        "cosine_min",
+        "snr_db",
+        "max_abs_error",
+    ] {
+        assert!(report[field].is_number(), "{field}: {report}");
+    }
+}
+
+#[test]
+fn a_program_of_another_source_is_not_compared() {
+    let folder = scratch("compare-other");
+    let (onnx, program) = (path("cancer/model.onnx"), path("mlp/program.selfsame"));
+    let data = path("data/cancer.npz");
+    let output = selfsame(&folder, &["compare", &onnx, &program, "--data", &data]);
+    assert_eq!(output.status.code(), Some(5), "{}", stderr(&output));
+}
+
+#[test]
+fn a_labelled_data_set_is_counted() {
+    let folder = scratch("run-set");
+    let (program, data) = (path("cancer/program.selfsame"), path("data/cancer.npz"));
+    let (code, report) = json(&folder, &["run", &program, "--input", &data]);
+    assert_eq!(code, 0);
+    assert_eq!(report["samples"].as_array().expect("a list").len(), 569);
+    assert!(
+        report["correct"].as_u64().expect("a count") > 540,
+        "{}",
+        report["correct"]
+    );
+}
+
+#[test]
+fn interpreter_and_kernels_give_one_trace() {
+    let folder = scratch("kernels");
+    let (program, data) = (path("mlp/program.selfsame"), path("data/digits.npz"));
+    for kernel in ["interpreter", "portable", "auto"] {
+        let trace = format!("--trace={kernel}.trace");
+        let arguments = [
+            "run", &program, "--input", &data, "--row", "7", "--kernel", kernel, &trace,
+        ];
+        assert_eq!(json(&folder, &arguments).0, 0, "{kernel}");
+    }
+    for other in ["portable.trace", "auto.trace"] {
+        let (_, value) = json(&folder, &["trace", "diff", "interpreter.trace", other]);
+        assert_eq!(value["equal"], true, "{other}");
+    }
+    let output = selfsame(
+        &folder,
+        &["run", &program, "--input", &data, "--kernel", "abacus"],
+    );
+    assert_eq!(output.status.code(), Some(5));
+    assert!(stderr(&output).contains("portable"), "{}", stderr(&output));
+}
+
+#[test]
+fn bench_lists_a_run_for_each_configuration() {
+    let folder = scratch("bench");
+    let program = path("cancer/program.selfsame");
+    let arguments = [
+        "bench",
+        &program,
+        "--rounds",
+        "2",
+        "--iterations",
+        "3",
+        "--batch",
+        "1,4",
+        "--threads",
+        "1,2",
+        "--trace",
+        "on,off",
+    ];
+    let (code, report) = json(&folder, &arguments);
+    assert_eq!(code, 0);
+    let runs = report["runs"].as_array().expect("a list");
+    assert_eq!(runs.len(), 8);
+    for run in runs {
+        assert_eq!(run["samples"], 6, "{run}");
+        assert!(run["median_ms"].as_f64().expect("time") <= run["p99_ms"].as_f64().expect("time"));
+        assert!(run["kernel"].is_string() && run["trace"].is_string() && run["ratio"].is_null());
+    }
+}
+
+#[test]
+fn a_damaged_onnx_file_is_refused_with_its_name() {
+    let folder = scratch("onnx");
+    let mut bytes = fs::read(models().join("cancer/model.onnx")).expect("it is shipped");
+    bytes.truncate(bytes.len() / 2);
+    fs::write(folder.join("half.onnx"), bytes).expect("scratch");
+    let data = path("data/cancer.npz");
+    let output = selfsame(
+        &folder,
+        &["import", "half.onnx", "--calibrate", &data, "-o", "x"],
+    );
+    assert_eq!(output.status.code(), Some(5));
+    assert!(stderr(&output).contains("half.onnx"), "{}", stderr(&output));
+    assert!(!folder.join("x").exists());
+}
