@@ -31,7 +31,7 @@ pub(crate) struct ChainArgs {
     /// JSON-RPC endpoint.
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8545")]
     pub(crate) rpc: String,
-    /// Encrypted JSON keystore; its password stands in SELFSAME_KEYSTORE_PASSWORD or --password-file.
+    /// Encrypted JSON keystore; its password stands in `SELFSAME_KEYSTORE_PASSWORD` or --password-file.
     #[arg(long, value_name = "FILE")]
     keystore: Option<PathBuf>,
     /// File whose first line is the keystore's password.
@@ -123,6 +123,10 @@ pub(crate) fn block_on<T>(future: impl Future<Output = Outcome<T>>) -> Outcome<T
 }
 
 /// A chain's error with its exit code and what to do next.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "it is what `map_err` hands over"
+)]
 pub(crate) fn chain(error: ChainError) -> Failure {
     const TOO_EARLY: [&str; 4] = ["TooEarly", "StillUnbonding", "GamesOpen", "ClockRuns"];
     match &error {
@@ -235,6 +239,7 @@ impl Sent {
 }
 
 /// The report of a command that is a few transactions.
+#[expect(clippy::struct_field_names, reason = "the schema names the field")]
 #[derive(Debug, Serialize)]
 pub(crate) struct Transactions {
     #[serde(skip)]

@@ -268,9 +268,9 @@ impl World {
     fn shelf(&self, party: Party, models: &[Arc<LoadedModel>]) -> Outcome<Shelf> {
         let folder = self.folder.join(format!("shelf-{}", party.index()));
         let mut shelf = Shelf::open(&folder).map_err(Failure::input)?;
-        models
-            .iter()
-            .for_each(|model| shelf.insert(Arc::clone(model)));
+        for model in models {
+            shelf.insert(Arc::clone(model));
+        }
         Ok(shelf)
     }
 

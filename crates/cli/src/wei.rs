@@ -81,7 +81,7 @@ mod tests {
 
     #[test]
     fn differences_carry_their_sign() {
-        assert_eq!(ether_signed(-15 * (ETHER / 10) as i128), "-1.500000");
+        assert_eq!(ether_signed(-1_500_000_000_000_000_000), "-1.500000");
         assert_eq!(ether_signed(0), " 0.000000");
         assert_eq!(ether(ETHER / 3), "0.333333");
     }

@@ -272,6 +272,60 @@ fn dry_runs_guards_and_absent_chains_have_their_codes() {
     );
 }
 
+/// Source: the Web3 Secret Storage Definition, test vector PBKDF2-SHA-256.
+const KEYSTORE: &str = r#"{
+  "crypto": {
+    "cipher": "aes-128-ctr",
+    "cipherparams": {"iv": "6087dab2f9fdbbfaddc31a909735c1e6"},
+    "ciphertext": "5318b4d5bcd28de64ee5559e671353e16f075ecae9f99c7a79a38af5f869aa46",
+    "kdf": "pbkdf2",
+    "kdfparams": {
+      "c": 262144, "dklen": 32, "prf": "hmac-sha256",
+      "salt": "ae3cd4e7013836a3df6bd7241b12db061dbe2c6785853cce422d148a624ce0bd"
+    },
+    "mac": "517ead924a9d0dc3124507e3393d175ce3ff7c1e96529c6c555ce9e51205e9b2"
+  },
+  "id": "3198bc9c-6672-5ab3-d995-4942343ae5b6",
+  "version": 3
+}"#;
+
+#[test]
+fn a_keystore_opens_with_its_password_only() {
+    let folder = scratch("keystore");
+    write_small(&folder);
+    let devnet = Devnet::start(&folder);
+    fs::write(folder.join("key.json"), KEYSTORE).expect("scratch");
+    let publish = |password: &str| {
+        fs::write(folder.join("password"), format!("{password}\n")).expect("scratch");
+        let arguments = [
+            "publish",
+            "small.selfsame",
+            "--rpc",
+            &devnet.url,
+            "--keystore",
+            "key.json",
+            "--password-file",
+            "password",
+            "--dry-run",
+            "--json",
+        ];
+        selfsame(&folder, &arguments)
+    };
+    let right = publish("testpassword");
+    assert_eq!(right.status.code(), Some(0), "{}", stderr(&right));
+    assert_eq!(publish("another").status.code(), Some(6));
+    fs::remove_file(folder.join("password")).expect("it was written");
+    let none = [
+        "publish",
+        "small.selfsame",
+        "--rpc",
+        &devnet.url,
+        "--keystore",
+        "key.json",
+    ];
+    assert_eq!(selfsame(&folder, &none).status.code(), Some(6));
+}
+
 #[test]
 fn the_demo_keeps_its_promises() {
     let folder = scratch("demo");

@@ -104,12 +104,11 @@ pub(crate) struct Question<'a> {
 pub(crate) async fn question(set: &Set, question: &Question<'_>) -> Outcome<Requests::requestCall> {
     let head = set.client().block(None).await.map_err(chain)?;
     let model_id = word(question.model.commitment.model_id);
-    let window = match question.window {
-        Some(window) => window,
-        None => {
-            let floor = receipts::window_floor(set, model_id).await?;
-            u32::try_from(floor).unwrap_or(u32::MAX)
-        }
+    let window = if let Some(window) = question.window {
+        window
+    } else {
+        let floor = receipts::window_floor(set, model_id).await?;
+        u32::try_from(floor).unwrap_or(u32::MAX)
     };
     let accept_by = head.timestamp + question.within.0;
     Ok(Requests::requestCall {
@@ -320,25 +319,25 @@ impl Report for Asked {
         let Some(id) = &self.request_id else {
             return format!("{}\n", self.transaction.line());
         };
-        let mut text = format!("{}  {id} ({})\n", paint.bold("request"), self.status);
-        if let Some((best, rest)) = self.top.split_first() {
-            let rest: Vec<String> = rest
-                .iter()
-                .map(|class| format!("{} {:.4}", class.name(), class.value))
-                .collect();
-            text.push_str(&format!(
-                "{}   {} {:.4}   (then {})\n",
-                paint.bold("answer"),
-                paint.good(&best.name()),
-                best.value,
-                rest.join(", "),
-            ));
-        }
-        if let Some(path) = &self.receipt {
-            text.push_str(&format!(
-                "  receipt  {path}; `selfsame verify {path}` checks it\n"
-            ));
-        }
-        text
+        let request = format!("{}  {id} ({})\n", paint.bold("request"), self.status);
+        let answer = self
+            .top
+            .split_first()
+            .map_or(String::new(), |(best, rest)| {
+                let rest: Vec<String> = rest
+                    .iter()
+                    .map(|class| format!("{} {:.4}", class.name(), class.value))
+                    .collect();
+                let (best, value) = (paint.good(&best.name()), best.value);
+                let then = rest.join(", ");
+                format!(
+                    "{}   {best} {value:.4}   (then {then})\n",
+                    paint.bold("answer")
+                )
+            });
+        let receipt = self.receipt.as_ref().map_or(String::new(), |path| {
+            format!("  receipt  {path}; `selfsame verify {path}` checks it\n")
+        });
+        format!("{request}{answer}{receipt}")
     }
 }

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use selfsame_ir::Tensor;
-use selfsame_runtime::{Elements, ElementsMut, Kernel, Session};
+use selfsame_runtime::{Elements, ElementsMut, InstructionSet, Kernel, Session};
 use serde::Serialize;
 
 use crate::commands::baseline::{Baseline, BaselineRow, Order};
@@ -166,7 +166,10 @@ pub(crate) fn run(args: &Args, output: Output) -> Outcome<Exit> {
         name: model.name().to_owned(),
         macs: model.program.macs(),
         rounds,
-        gaps: Kernel::gaps().into_iter().map(|set| set.name()).collect(),
+        gaps: Kernel::gaps()
+            .into_iter()
+            .map(InstructionSet::name)
+            .collect(),
         runs: contenders
             .iter_mut()
             .map(|one| one.row(&baseline))

@@ -141,14 +141,11 @@ async fn play(args: &Args, output: Output) -> Outcome<Challenged> {
     while begun.elapsed() < Duration::from_secs(args.seconds) {
         for note in watcher.tick().await.map_err(failed)? {
             output.note(&note.to_string());
-            match &note {
-                Note::Convicted { node, element, .. } => {
-                    report.convicted = Some(Place {
-                        node: *node,
-                        element: *element,
-                    });
-                }
-                _ => {}
+            if let Note::Convicted { node, element, .. } = &note {
+                report.convicted = Some(Place {
+                    node: *node,
+                    element: *element,
+                });
             }
             if let Some(mined) = mined(&note) {
                 report.gas_total += mined;

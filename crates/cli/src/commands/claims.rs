@@ -45,6 +45,7 @@ pub(crate) struct ClaimRow {
     games: usize,
 }
 
+#[expect(clippy::struct_field_names, reason = "the schema names the field")]
 #[derive(Debug, Serialize)]
 struct Claims {
     chain_id: u64,

@@ -47,6 +47,7 @@ struct Started {
 }
 
 /// The deployed rules set.
+#[expect(clippy::struct_field_names, reason = "the schema names the field")]
 #[derive(Debug, Serialize)]
 struct Rules {
     rules_id: String,

@@ -35,8 +35,8 @@ pub(crate) struct Args {
     output: Option<PathBuf>,
     /// Commit to every node's output and write the trace of the one sample; without a name it
     /// goes beside the output, or into the working folder under the input's name.
-    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]
-    trace: Option<Option<PathBuf>>,
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    trace: Option<String>,
     /// Classes to show for each sample.
     #[arg(long, value_name = "K", default_value_t = 3)]
     top: usize,
@@ -113,7 +113,7 @@ pub(crate) fn run(args: &Args, output: Output) -> Outcome<Exit> {
     }
     bar.finish_and_clear();
     let trace = match (&args.trace, last) {
-        (Some(file), Some(trace)) => Some(write_trace(args, file.as_deref(), &model, trace)?),
+        (Some(file), Some(trace)) => Some(write_trace(args, Path::new(file), &model, trace)?),
         _ => None,
     };
     if let Some(path) = &args.output {
@@ -158,16 +158,11 @@ fn sample(
     }
 }
 
-fn write_trace(
-    args: &Args,
-    file: Option<&Path>,
-    model: &Model,
-    trace: Trace,
-) -> Outcome<TraceReport> {
-    let path = match (file, &args.output) {
-        (Some(file), _) => file.to_owned(),
-        (None, Some(output)) => output.with_extension("trace"),
-        (None, None) => {
+fn write_trace(args: &Args, file: &Path, model: &Model, trace: Trace) -> Outcome<TraceReport> {
+    let path = match &args.output {
+        _ if !file.as_os_str().is_empty() => file.to_owned(),
+        Some(output) => output.with_extension("trace"),
+        None => {
             let stem = args.input.file_stem().unwrap_or_else(|| "run".as_ref());
             PathBuf::from(stem).with_extension("trace")
         }
@@ -202,7 +197,7 @@ impl Report for Answers {
     }
 
     fn text(&self, paint: Paint) -> String {
-        let mut text = format!("{}  {}\n", paint.bold(&self.name), self.model_id);
+        let head = format!("{}  {}\n", paint.bold(&self.name), self.model_id);
         let mut table = Table::new(&[">row", "answer", ">value", "next", "expected"]);
         for sample in &self.samples {
             let Some((best, rest)) = sample.top.split_first() else {
@@ -222,19 +217,19 @@ impl Report for Answers {
                     .map_or(String::new(), |label| label.to_string()),
             ]);
         }
-        text.push_str(&table.render(paint));
-        if let Some(correct) = self.correct {
-            text.push_str(&format!("  {correct} of {} right\n", self.samples.len()));
-        }
-        if let [one] = self.samples.as_slice() {
-            text.push_str(&format!(
+        let correct = self.correct.map_or(String::new(), |correct| {
+            format!("  {correct} of {} right\n", self.samples.len())
+        });
+        let roots = match self.samples.as_slice() {
+            [one] => format!(
                 "  input   {}\n  output  {}\n",
                 one.input_root, one.output_root
-            ));
-        }
-        if let Some(trace) = &self.trace {
-            text.push_str(&format!("  trace   {}  in {}\n", trace.root, trace.file));
-        }
-        text
+            ),
+            _ => String::new(),
+        };
+        let trace = self.trace.as_ref().map_or(String::new(), |trace| {
+            format!("  trace   {}  in {}\n", trace.root, trace.file)
+        });
+        format!("{head}{}{correct}{roots}{trace}", table.render(paint))
     }
 }

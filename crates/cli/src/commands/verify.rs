@@ -47,6 +47,7 @@ pub(crate) struct CheckRow {
 }
 
 /// What `verify` found.
+#[expect(clippy::struct_field_names, reason = "the schema names the field")]
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Verified {
     /// Whether every check holds.
