@@ -110,10 +110,15 @@ impl Court {
         let mut data = vec![0; 32];
         data.extend(&court.deployment.init_code);
         let applied = court.raw(DEPLOYER, DEPLOYMENT_PROXY, data, U256::ZERO);
-        court.deployed_gas.push(("RulesSet", applied.expect("the set deploys").gas_used));
+        court
+            .deployed_gas
+            .push(("RulesSet", applied.expect("the set deploys").gas_used));
         for (index, child) in Child::ALL.iter().enumerate() {
             let init_code = court.deployment.children[index].clone().into();
-            let call = RulesSet::deployCall { index: U256::from(index), initCode: init_code };
+            let call = RulesSet::deployCall {
+                index: U256::from(index),
+                initCode: init_code,
+            };
             let set = court.deployment.set;
             let applied = court.raw(DEPLOYER, set, call.abi_encode(), U256::ZERO);
             let applied = applied.unwrap_or_else(|refused| panic!("{}: {refused:?}", child.name()));
@@ -154,7 +159,12 @@ impl Court {
             (None, None) => "revert without data".into(),
         };
         let (data, time, gas_used) = (applied.output, applied.time, applied.gas_used);
-        Err(Refused { name, data, time, gas_used })
+        Err(Refused {
+            name,
+            data,
+            time,
+            gas_used,
+        })
     }
 
     /// Mines one typed call.
@@ -165,7 +175,12 @@ impl Court {
         call: &C,
         value: U256,
     ) -> Result<Applied, Refused> {
-        self.raw(from, self.deployment.address(child), call.abi_encode(), value)
+        self.raw(
+            from,
+            self.deployment.address(child),
+            call.abi_encode(),
+            value,
+        )
     }
 
     /// Reads without a transaction.
@@ -174,11 +189,15 @@ impl Court {
     ///
     /// If the call reverts or its answer does not decode.
     pub fn read<C: SolCall>(&self, child: Child, call: &C) -> C::Return {
-        let message =
-            Message::call(dev_address(0), self.deployment.address(child), call.abi_encode());
-        let called = self.chain.call(&message, At::Next).unwrap_or_else(|error| {
-            panic!("{} reverts: {error}", C::SIGNATURE)
-        });
+        let message = Message::call(
+            dev_address(0),
+            self.deployment.address(child),
+            call.abi_encode(),
+        );
+        let called = self
+            .chain
+            .call(&message, At::Next)
+            .unwrap_or_else(|error| panic!("{} reverts: {error}", C::SIGNATURE));
         C::abi_decode_returns(&called.output).expect("the contract answers its own ABI")
     }
 
@@ -187,7 +206,9 @@ impl Court {
     fn probe(&self, mut code: Vec<u8>) -> U256 {
         // PUSH1 1, MSTORE, PUSH1 33, PUSH0, RETURN.
         code.extend([0x60, 0x01, 0x52, 0x60, 0x21, 0x5f, 0xf3]);
-        let called = self.chain.call(&Message::create(dev_address(0), code), At::Next);
+        let called = self
+            .chain
+            .call(&Message::create(dev_address(0), code), At::Next);
         U256::from_be_slice(&called.expect("a probe returns a word").output[1..])
     }
 
@@ -213,8 +234,10 @@ impl Court {
     pub fn wealth(&self, index: usize) -> U256 {
         let who = dev_address(index);
         let credit = self.read(Child::Requests, &Requests::creditCall { account: who });
-        let stake =
-            self.read(Child::ProviderRegistry, &ProviderRegistry::stakeOfCall { provider: who });
+        let stake = self.read(
+            Child::ProviderRegistry,
+            &ProviderRegistry::stakeOfCall { provider: who },
+        );
         self.balance(who) + credit + U256::from(stake.staked)
     }
 
@@ -222,7 +245,10 @@ impl Court {
     pub fn everything(&self) -> U256 {
         let accounts = (0..10).map(dev_address);
         let contracts = Child::ALL.map(|child| self.deployment.address(child));
-        let held = accounts.chain(contracts).chain([SINK]).map(|who| self.balance(who));
+        let held = accounts
+            .chain(contracts)
+            .chain([SINK])
+            .map(|who| self.balance(who));
         held.fold(self.gas_spent_wei, |sum, balance| sum + balance)
     }
 
@@ -232,7 +258,9 @@ impl Court {
     ///
     /// If the chain's last time is passed.
     pub fn wait(&mut self, seconds: u64) {
-        self.chain.increase_time(seconds).expect("times of the suite are small");
+        self.chain
+            .increase_time(seconds)
+            .expect("times of the suite are small");
         self.chain.mine();
     }
 
@@ -268,7 +296,12 @@ impl Court {
         let applied = self.send(DEPLOYER, Child::ModelRegistry, &call, U256::ZERO);
         let applied = applied.unwrap_or_else(|refused| panic!("{}: {refused:?}", animal.name));
         let id = ModelRegistry::registerCall::abi_decode_returns(&applied.output);
-        assert_eq!(id.expect("an id").0, commitment.model_id.0, "{}", animal.name);
+        assert_eq!(
+            id.expect("an id").0,
+            commitment.model_id.0,
+            "{}",
+            animal.name
+        );
         (Model { animal, commitment }, applied.gas_used)
     }
 
@@ -279,7 +312,8 @@ impl Court {
     /// If the registry refuses it.
     pub fn stake(&mut self, index: usize, wei: U256) {
         let call = ProviderRegistry::stakeCall {};
-        self.send(index, Child::ProviderRegistry, &call, wei).expect("stake is taken");
+        self.send(index, Child::ProviderRegistry, &call, wei)
+            .expect("stake is taken");
     }
 
     /// Terms that the set accepts: published input, one ether of price, a window above the floor.
@@ -312,21 +346,29 @@ impl Court {
 
     /// Posts a request and returns its id.
     pub fn request(&mut self, terms: &Requests::Terms, input: &[u8]) -> Result<B256, Refused> {
-        let call = Requests::requestCall { terms: terms.clone(), input: input.to_vec().into() };
+        let call = Requests::requestCall {
+            terms: terms.clone(),
+            input: input.to_vec().into(),
+        };
         let applied = self.send(REQUESTER, Child::Requests, &call, terms.price)?;
         Ok(Requests::requestCall::abi_decode_returns(&applied.output).unwrap_or_default())
     }
 
     /// Accepts a request.
     pub fn accept(&mut self, request_id: B256) -> Result<Applied, Refused> {
-        let call = Requests::acceptCall { requestId: request_id };
+        let call = Requests::acceptCall {
+            requestId: request_id,
+        };
         self.send(PROVIDER, Child::Requests, &call, U256::ZERO)
     }
 
     /// Claims an output.
     pub fn claim(&mut self, request_id: B256, output: &[u8]) -> Result<Applied, Refused> {
         let output = output.to_vec().into();
-        let call = Requests::claimCall { requestId: request_id, output };
+        let call = Requests::claimCall {
+            requestId: request_id,
+            output,
+        };
         self.send(PROVIDER, Child::Requests, &call, U256::ZERO)
     }
 
@@ -354,7 +396,10 @@ impl Court {
     /// Seconds of each side in games about a model.
     pub fn clock(&self, model: &Model) -> u64 {
         let id = B256::from(model.commitment.model_id.0);
-        self.read(Child::ModelRegistry, &ModelRegistry::clockCall { modelId: id })
+        self.read(
+            Child::ModelRegistry,
+            &ModelRegistry::clockCall { modelId: id },
+        )
     }
 }
 
@@ -368,7 +413,11 @@ impl Default for Court {
 pub fn register_call(commitment: &ModelCommitment) -> ModelRegistry::registerCall {
     ModelRegistry::registerCall {
         header: commitment.header.clone().into(),
-        nodeLeaves: commitment.leaves.iter().map(|leaf| leaf.encode().into()).collect(),
+        nodeLeaves: commitment
+            .leaves
+            .iter()
+            .map(|leaf| leaf.encode().into())
+            .collect(),
         locator: "file:model".into(),
         availability: 1,
     }
@@ -390,7 +439,11 @@ fn errors() -> BTreeMap<[u8; 4], String> {
     for artifact in artifacts {
         let json: serde_json::Value = serde_json::from_str(artifact).expect("artifacts are JSON");
         let items = json.get("abi").and_then(serde_json::Value::as_array);
-        for item in items.into_iter().flatten().filter(|item| item["type"] == "error") {
+        for item in items
+            .into_iter()
+            .flatten()
+            .filter(|item| item["type"] == "error")
+        {
             let name = item["name"].as_str().unwrap_or_default();
             let inputs = item["inputs"].as_array().cloned().unwrap_or_default();
             let types: Vec<&str> = inputs.iter().filter_map(|i| i["type"].as_str()).collect();

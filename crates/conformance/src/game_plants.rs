@@ -68,7 +68,10 @@ fn lie(right: i32, dtype: DType, op: &Op, dice: &mut Dice) -> (i32, &'static str
     let first = usize::try_from(dice.below(candidates.len() as u64)).unwrap_or(0);
     let legal = |value: i32| value != right && low <= value && value <= high;
     let rotated = candidates.iter().cycle().skip(first).take(candidates.len());
-    rotated.copied().find(|&(value, _)| legal(value)).unwrap_or((if right == low { high } else { low }, "any"))
+    rotated
+        .copied()
+        .find(|&(value, _)| legal(value))
+        .unwrap_or((if right == low { high } else { low }, "any"))
 }
 
 /// `count` faults for each computed node of a program.
@@ -78,14 +81,25 @@ pub fn plants(animal: &Animal, outputs: &[Tensor], count: usize, seed: u64) -> V
     for (index, node) in animal.program.nodes().iter().enumerate().skip(1) {
         let tensor = &outputs[index];
         let shape = node.op.output_shape(&animal.values).unwrap_or_default();
-        let row = shape.iter().skip(1).map(|&extent| extent as usize).product();
+        let row = shape
+            .iter()
+            .skip(1)
+            .map(|&extent| extent as usize)
+            .product();
         for turn in 0..count {
             let element = places(tensor, row, &mut dice);
             let right = tensor.get(element).unwrap_or_default();
             let (wrong, sort) = lie(right, node.dtype, &node.op, &mut dice);
             let node = u32::try_from(index).unwrap_or_default();
             let recomputed = turn % 2 == 1;
-            plants.push(Plant { node, element, right, wrong, sort, recomputed });
+            plants.push(Plant {
+                node,
+                element,
+                right,
+                wrong,
+                sort,
+                recomputed,
+            });
         }
     }
     plants
@@ -103,8 +117,9 @@ pub fn lying_outputs(animal: &Animal, right: &[Tensor], plant: &Plant) -> Vec<Te
         let node = &animal.program.nodes()[index];
         let inputs: Vec<&Tensor> = node.inputs.iter().map(|&i| &outputs[i as usize]).collect();
         let count = outputs[index].len() as u64;
-        let values: Vec<i32> =
-            (0..count).map(|at| element(&node.op, &animal.values, &inputs, at)).collect();
+        let values: Vec<i32> = (0..count)
+            .map(|at| element(&node.op, &animal.values, &inputs, at))
+            .collect();
         outputs[index] =
             Tensor::from_values(node.dtype, &values).expect("operators stay in their type");
     }

@@ -30,6 +30,8 @@ pub struct Session<'a> {
     pub gas: Vec<(&'static str, u64)>,
     /// Calldata bytes of each transaction, by function.
     pub calldata: Vec<(&'static str, usize)>,
+    /// What each answer was paid, and what its gas cost, in wei, by function.
+    pub paid: Vec<(&'static str, U256, U256)>,
 }
 
 /// The position that the contract convicted, from its event.
@@ -72,7 +74,15 @@ impl<'a> Session<'a> {
             clock: court.clock(model),
         };
         let board = Board::new(claim);
-        Self { court, model, claimed, board, gas: Vec::new(), calldata: Vec::new() }
+        Self {
+            court,
+            model,
+            claimed,
+            board,
+            gas: Vec::new(),
+            calldata: Vec::new(),
+            paid: Vec::new(),
+        }
     }
 
     /// The model as the state machine sees it.
@@ -93,7 +103,12 @@ impl<'a> Session<'a> {
     pub fn link(&self, game: usize) -> Link {
         Link {
             claim_key: self.board.claim.key,
-            previous: self.board.games.get(game).map(|game| game.head).unwrap_or_default(),
+            previous: self
+                .board
+                .games
+                .get(game)
+                .map(|game| game.head)
+                .unwrap_or_default(),
             selector: [0; 4],
             arguments: Hash::ZERO,
         }
@@ -121,6 +136,11 @@ impl<'a> Session<'a> {
                 self.board = next;
                 self.gas.push((name, applied.gas_used));
                 self.calldata.push((name, bytes));
+                if let Some(paid) = paid(&applied) {
+                    let fee = U256::from(self.court.chain.next_base_fee());
+                    self.paid
+                        .push((name, paid, U256::from(applied.gas_used) * fee));
+                }
                 Ok(applied)
             }
             (Err(refused), Err(refusal)) if refused.name == refusal.name() => Err(refused.name),
@@ -136,7 +156,9 @@ impl<'a> Session<'a> {
 
     /// Opens a game with exactly the value that the contract asks for; returns its index.
     pub fn open(&mut self, from: usize) -> Result<usize, String> {
-        let call = DisputeGame::openValueCall { requestId: self.claimed.request_id };
+        let call = DisputeGame::openValueCall {
+            requestId: self.claimed.request_id,
+        };
         let value = self.court.read(Child::DisputeGame, &call);
         let claim_key = self.board.claim.key;
         self.send(from, Move::Open { claim_key }, value)?;
@@ -146,13 +168,22 @@ impl<'a> Session<'a> {
     /// Answers at the cursor of a game with what `holder` holds.
     pub fn answer(&mut self, from: usize, game: usize, holder: &Holder) -> Result<Reply, String> {
         let at = self.board.games.get(game).ok_or("no game")?;
-        let reply = holder.reply(&self.facts(), at).map_err(|error| error.to_string())?;
+        let reply = holder
+            .reply(&self.facts(), at)
+            .map_err(|error| error.to_string())?;
         let link = self.link(game);
         let action = match reply.clone() {
-            Reply::First { entries, siblings } => {
-                Move::FirstAnswer { game, link, entries, siblings }
-            }
-            Reply::Entries(entries) => Move::Answer { game, link, entries },
+            Reply::First { entries, siblings } => Move::FirstAnswer {
+                game,
+                link,
+                entries,
+                siblings,
+            },
+            Reply::Entries(entries) => Move::Answer {
+                game,
+                link,
+                entries,
+            },
             Reply::Tile(tile) => Move::AnswerTile { game, link, tile },
         };
         self.send(from, action, U256::ZERO)?;
@@ -165,11 +196,17 @@ impl<'a> Session<'a> {
         match action {
             Move::NameNode { node, .. } => {
                 let bytes = U256::from(self.facts().output_bytes(*node));
-                let call = DisputeGame::nodeValueCall { gameId: id, tensorBytes: bytes };
+                let call = DisputeGame::nodeValueCall {
+                    gameId: id,
+                    tensorBytes: bytes,
+                };
                 self.court.read(Child::DisputeGame, &call)
             }
             Move::NameEntry { index, .. } => {
-                let call = DisputeGame::entryValueCall { gameId: id, index: *index };
+                let call = DisputeGame::entryValueCall {
+                    gameId: id,
+                    index: *index,
+                };
                 self.court.read(Child::DisputeGame, &call)
             }
             Move::Open { .. }
@@ -199,17 +236,49 @@ impl<'a> Session<'a> {
         };
         match next {
             Next::Agrees => None,
-            Next::Node { node, root, siblings } => {
-                let Witness { node_leaf, leaf_siblings, .. } = witness(node, 0);
-                Some(Move::NameNode { game, link, node, root, siblings, node_leaf, leaf_siblings })
+            Next::Node {
+                node,
+                root,
+                siblings,
+            } => {
+                let Witness {
+                    node_leaf,
+                    leaf_siblings,
+                    ..
+                } = witness(node, 0);
+                Some(Move::NameNode {
+                    game,
+                    link,
+                    node,
+                    root,
+                    siblings,
+                    node_leaf,
+                    leaf_siblings,
+                })
             }
-            Next::Entry { index, hash, siblings } => {
-                Some(Move::NameEntry { game, link, index, hash, siblings })
-            }
+            Next::Entry {
+                index,
+                hash,
+                siblings,
+            } => Some(Move::NameEntry {
+                game,
+                link,
+                index,
+                hash,
+                siblings,
+            }),
             Next::Element { in_tile, element } => {
                 let node = self.board.games[game].node;
                 let (tile, witness) = (tile.to_vec(), witness(node, element));
-                Some(Move::Step { game, link, step: Step { element: in_tile, tile, witness } })
+                Some(Move::Step {
+                    game,
+                    link,
+                    step: Step {
+                        element: in_tile,
+                        tile,
+                        witness,
+                    },
+                })
             }
         }
     }
@@ -220,7 +289,9 @@ impl<'a> Session<'a> {
     ///
     /// If a move of either side is refused.
     pub fn play(&mut self, challenger: usize, right: &Holder, claimed: &Holder) -> Played {
-        let game = self.open(challenger).expect("a game opens inside the window");
+        let game = self
+            .open(challenger)
+            .expect("a game opens inside the window");
         self.play_on(game, challenger, right, claimed)
     }
 
@@ -241,9 +312,12 @@ impl<'a> Session<'a> {
         loop {
             let before = self.board.games[game].clone();
             let reply = if self.is_opened(game) {
-                claimed.reply(&self.facts(), &before).expect("the claimant holds its trace")
+                claimed
+                    .reply(&self.facts(), &before)
+                    .expect("the claimant holds its trace")
             } else {
-                self.answer(PROVIDER, game, claimed).expect("the claimant's answer is taken")
+                self.answer(PROVIDER, game, claimed)
+                    .expect("the claimant's answer is taken")
             };
             let (shown, tile) = match &reply {
                 Reply::First { entries, .. } | Reply::Entries(entries) => {
@@ -252,16 +326,28 @@ impl<'a> Session<'a> {
                 }
                 Reply::Tile(tile) => (Shown::Tile(tile), tile.as_slice()),
             };
-            let next = right.next(&self.facts(), &before, shown).expect("shown has its length");
+            let next = right
+                .next(&self.facts(), &before, shown)
+                .expect("shown has its length");
             let Some(action) = self.challenge(game, next, tile, right, &revealed) else {
-                return Played { conviction: None, challenger_moves, gave_up: true };
+                return Played {
+                    conviction: None,
+                    challenger_moves,
+                    gave_up: true,
+                };
             };
             let value = self.move_value(game, &action);
-            let applied = self.send(challenger, action, value).expect("an honest move is taken");
+            let applied = self
+                .send(challenger, action, value)
+                .expect("an honest move is taken");
             challenger_moves += 1;
             if self.board.outcome.is_some() {
                 let conviction = Some(conviction(&applied));
-                return Played { conviction, challenger_moves, gave_up: false };
+                return Played {
+                    conviction,
+                    challenger_moves,
+                    gave_up: false,
+                };
             }
         }
     }
@@ -278,9 +364,18 @@ impl<'a> Session<'a> {
         match action {
             Move::Open { claim_key } => {
                 let request = self.claimed.request_id;
-                call("open", &DisputeGame::openCall { requestId: request, claimKey: b(claim_key) })
+                call(
+                    "open",
+                    &DisputeGame::openCall {
+                        requestId: request,
+                        claimKey: b(claim_key),
+                    },
+                )
             }
-            Move::SetAnswerer { claim_key, answerer } => {
+            Move::SetAnswerer {
+                claim_key,
+                answerer,
+            } => {
                 let call_data = DisputeGame::setAnswererCall {
                     requestId: self.claimed.request_id,
                     claimKey: b(claim_key),
@@ -288,7 +383,12 @@ impl<'a> Session<'a> {
                 };
                 call("setAnswerer", &call_data)
             }
-            Move::FirstAnswer { game, link, entries, siblings } => {
+            Move::FirstAnswer {
+                game,
+                link,
+                entries,
+                siblings,
+            } => {
                 let call_data = DisputeGame::firstAnswerCall {
                     gameId: self.game_id(*game),
                     claimKey: b(&link.claim_key),
@@ -298,7 +398,11 @@ impl<'a> Session<'a> {
                 };
                 call("firstAnswer", &call_data)
             }
-            Move::Answer { game, link, entries } => {
+            Move::Answer {
+                game,
+                link,
+                entries,
+            } => {
                 let call_data = DisputeGame::answerCall {
                     gameId: self.game_id(*game),
                     claimKey: b(&link.claim_key),
@@ -319,18 +423,32 @@ impl<'a> Session<'a> {
             Move::NameNode { .. } | Move::NameEntry { .. } | Move::Step { .. } => {
                 self.encode_challenge(action)
             }
-            Move::Timeout { game } => {
-                call("timeout", &DisputeGame::timeoutCall { gameId: self.game_id(*game) })
-            }
-            Move::Settle { game } => {
-                call("settle", &DisputeGame::settleCall { gameId: self.game_id(*game) })
-            }
+            Move::Timeout { game } => call(
+                "timeout",
+                &DisputeGame::timeoutCall {
+                    gameId: self.game_id(*game),
+                },
+            ),
+            Move::Settle { game } => call(
+                "settle",
+                &DisputeGame::settleCall {
+                    gameId: self.game_id(*game),
+                },
+            ),
         }
     }
 
     fn encode_challenge(&self, action: &Move) -> (&'static str, Vec<u8>) {
         match action {
-            Move::NameNode { game, link, node, root, siblings, node_leaf, leaf_siblings } => {
+            Move::NameNode {
+                game,
+                link,
+                node,
+                root,
+                siblings,
+                node_leaf,
+                leaf_siblings,
+            } => {
                 let call_data = DisputeGame::nameNodeCall {
                     gameId: self.game_id(*game),
                     claimKey: b(&link.claim_key),
@@ -346,7 +464,13 @@ impl<'a> Session<'a> {
                 };
                 call("nameNode", &call_data)
             }
-            Move::NameEntry { game, link, index, hash, siblings } => {
+            Move::NameEntry {
+                game,
+                link,
+                index,
+                hash,
+                siblings,
+            } => {
                 let call_data = DisputeGame::nameEntryCall {
                     gameId: self.game_id(*game),
                     claimKey: b(&link.claim_key),
@@ -395,13 +519,26 @@ pub fn step_input(step: &Step, dimensions: &[u32]) -> DisputeGame::StepInput {
     }
 }
 
+/// What an answer was paid, by its event.
+fn paid(applied: &Applied) -> Option<U256> {
+    applied.logs.iter().find_map(|log| {
+        let first = DisputeGame::FirstAnswered::decode_log(log).map(|event| event.paid);
+        let entries = || DisputeGame::Answered::decode_log(log).map(|event| event.paid);
+        let tile = || DisputeGame::TileAnswered::decode_log(log).map(|event| event.paid);
+        first.or_else(|_| entries()).or_else(|_| tile()).ok()
+    })
+}
+
 /// The `Convicted` event of a step.
 ///
 /// # Panics
 ///
 /// If there is none.
 pub fn conviction(applied: &Applied) -> Conviction {
-    let event = applied.logs.iter().find_map(|log| DisputeGame::Convicted::decode_log(log).ok());
+    let event = applied
+        .logs
+        .iter()
+        .find_map(|log| DisputeGame::Convicted::decode_log(log).ok());
     let event = event.expect("a conviction leaves its event");
     let narrow = |value: alloy_primitives::I256| i64::try_from(value).unwrap_or(i64::MAX);
     Conviction {
@@ -422,7 +559,9 @@ fn call<C: SolCall>(name: &'static str, call: &C) -> (&'static str, Vec<u8>) {
 
 /// The move with selector and arguments of its calldata, which the next head is made from.
 fn linked(mut action: Move, data: &[u8]) -> Move {
-    let (selector, arguments) = data.split_first_chunk::<4>().expect("calldata has a selector");
+    let (selector, arguments) = data
+        .split_first_chunk::<4>()
+        .expect("calldata has a selector");
     match &mut action {
         Move::FirstAnswer { link, .. }
         | Move::Answer { link, .. }

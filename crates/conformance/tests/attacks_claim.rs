@@ -1,6 +1,9 @@
 //! Attacks around a claim (models, inputs, stakes, times, deployments), by the names of the
 //! protocol's list.
-#![expect(clippy::unwrap_used, reason = "helpers of tests: a failure is the test's failure")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests: a failure is the test's failure"
+)]
 
 mod common;
 
@@ -30,11 +33,17 @@ fn words(hashes: &[Hash]) -> Vec<B256> {
 }
 
 /// The commitment with changed leaves, its trees and id made anew.
-fn recommit(commitment: &ModelCommitment, change: impl FnOnce(&mut Vec<NodeLeaf>)) -> ModelCommitment {
+fn recommit(
+    commitment: &ModelCommitment,
+    change: impl FnOnce(&mut Vec<NodeLeaf>),
+) -> ModelCommitment {
     let mut leaves = commitment.leaves.clone();
     change(&mut leaves);
     let node_tree = Tree::new(leaves.iter().map(NodeLeaf::hash).collect());
-    let roots: Vec<Hash> = leaves.iter().flat_map(|leaf| leaf.tensor_roots.clone()).collect();
+    let roots: Vec<Hash> = leaves
+        .iter()
+        .flat_map(|leaf| leaf.tensor_roots.clone())
+        .collect();
     let tensor_root = root(&roots);
     let mut keccak = Keccak::tagged(TAG_MODEL);
     keccak.update(&program_rules_id().0);
@@ -42,11 +51,23 @@ fn recommit(commitment: &ModelCommitment, change: impl FnOnce(&mut Vec<NodeLeaf>
     keccak.update(&node_tree.root().0);
     keccak.update(&tensor_root.0);
     let header = commitment.header.clone();
-    ModelCommitment { header, leaves, node_tree, tensor_root, model_id: keccak.finish() }
+    ModelCommitment {
+        header,
+        leaves,
+        node_tree,
+        tensor_root,
+        model_id: keccak.finish(),
+    }
 }
 
 /// The proof that byte 0 of tile `tile` of a tensor's `bytes` is what it is.
-fn form_proof(model: &Model, node: u32, slot: u8, bytes: &[u8], tile: usize) -> DisputeGame::FormProof {
+fn form_proof(
+    model: &Model,
+    node: u32,
+    slot: u8,
+    bytes: &[u8],
+    tile: usize,
+) -> DisputeGame::FormProof {
     let tree = Tree::new(tile_hashes(bytes));
     let leaf = &model.commitment.leaves[node as usize];
     DisputeGame::FormProof {
@@ -61,7 +82,11 @@ fn form_proof(model: &Model, node: u32, slot: u8, bytes: &[u8], tile: usize) -> 
     }
 }
 
-fn convict_form(court: &mut Court, claimed: &Claimed, proof: DisputeGame::FormProof) -> Result<(), String> {
+fn convict_form(
+    court: &mut Court,
+    claimed: &Claimed,
+    proof: DisputeGame::FormProof,
+) -> Result<(), String> {
     let call = DisputeGame::convictFormCall {
         requestId: claimed.request_id,
         claimKey: claimed.claim_key,
@@ -72,7 +97,14 @@ fn convict_form(court: &mut Court, claimed: &Claimed, proof: DisputeGame::FormPr
 }
 
 fn status(court: &Court, request_id: B256) -> u8 {
-    court.read(Child::Requests, &Requests::requestOfCall { requestId: request_id }).status
+    court
+        .read(
+            Child::Requests,
+            &Requests::requestOfCall {
+                requestId: request_id,
+            },
+        )
+        .status
 }
 
 const FINAL: u8 = 4;
@@ -90,7 +122,10 @@ fn bad_byte_in_input() {
     let mut terms = scene.court.terms(&scene.model, bad_root);
     terms.availability = 0;
     terms.inputLocator = String::new();
-    assert_eq!(scene.court.request(&terms, &bytes).unwrap_err().name, "InputForm");
+    assert_eq!(
+        scene.court.request(&terms, &bytes).unwrap_err().name,
+        "InputForm"
+    );
     // Published elsewhere it convicts whoever accepted it.
     let terms = scene.court.terms(&scene.model, bad_root);
     let outputs = scene.outputs.clone();
@@ -99,11 +134,19 @@ fn bad_byte_in_input() {
     let good = form_proof(&scene.model, 0, 0, &bytes, 0);
     let before = scene.court.wealth(CHALLENGER);
     let mut clean = good.clone();
-    clean.tile = scene.input.to_bytes()[..bytes.len().min(512)].to_vec().into();
-    assert_eq!(convict_form(&mut scene.court, &claimed, clean).unwrap_err(), "WrongHash");
+    clean.tile = scene.input.to_bytes()[..bytes.len().min(512)]
+        .to_vec()
+        .into();
+    assert_eq!(
+        convict_form(&mut scene.court, &claimed, clean).unwrap_err(),
+        "TileRoot"
+    );
     if bytes.len() > 512 {
         let other = form_proof(&scene.model, 0, 0, &bytes, 1);
-        assert_eq!(convict_form(&mut scene.court, &claimed, other).unwrap_err(), "FormHolds");
+        assert_eq!(
+            convict_form(&mut scene.court, &claimed, other).unwrap_err(),
+            "FormHolds"
+        );
     }
     convict_form(&mut scene.court, &claimed, good).unwrap();
     assert_eq!(status(&scene.court, claimed.request_id), CONVICTED);
@@ -115,8 +158,12 @@ fn bad_byte_in_input() {
 fn bad_byte_in_weights() {
     for (slot, name) in [(0_u8, "weights"), (1, "constants")] {
         let mut scene = Scene::residual();
-        let mut tensors: Vec<Vec<u8>> =
-            scene.model.animal.program.nodes()[1].op.tensors().iter().map(Tensor::to_bytes).collect();
+        let mut tensors: Vec<Vec<u8>> = scene.model.animal.program.nodes()[1]
+            .op
+            .tensors()
+            .iter()
+            .map(Tensor::to_bytes)
+            .collect();
         let bytes = &mut tensors[usize::from(slot)];
         if slot == 0 {
             bytes[5] = 0x80;
@@ -129,16 +176,26 @@ fn bad_byte_in_weights() {
             leaves[1].tensor_roots[usize::from(slot)] = changed;
         });
         let call = register_call(&commitment);
-        scene.court.send(DEPLOYER, Child::ModelRegistry, &call, U256::ZERO).unwrap();
+        scene
+            .court
+            .send(DEPLOYER, Child::ModelRegistry, &call, U256::ZERO)
+            .unwrap();
         scene.model.commitment = commitment;
         let outputs = scene.outputs.clone();
         let claimed = scene.claim_of(&outputs);
         let proof = form_proof(&scene.model, 1, slot, &tensors[usize::from(slot)], 0);
         let right = 1 - slot;
         let holds = form_proof(&scene.model, 1, right, &tensors[usize::from(right)], 0);
-        assert_eq!(convict_form(&mut scene.court, &claimed, holds).unwrap_err(), "FormHolds");
+        assert_eq!(
+            convict_form(&mut scene.court, &claimed, holds).unwrap_err(),
+            "FormHolds"
+        );
         convict_form(&mut scene.court, &claimed, proof).unwrap_or_else(|e| panic!("{name}: {e}"));
-        assert_eq!(status(&scene.court, claimed.request_id), CONVICTED, "{name}");
+        assert_eq!(
+            status(&scene.court, claimed.request_id),
+            CONVICTED,
+            "{name}"
+        );
     }
 }
 
@@ -149,7 +206,10 @@ fn hostile_model() {
     let good = scene.model.commitment.clone();
     let refused = |court: &mut Court, commitment: &ModelCommitment| {
         let call = register_call(commitment);
-        court.send(DEPLOYER, Child::ModelRegistry, &call, U256::ZERO).unwrap_err().name
+        court
+            .send(DEPLOYER, Child::ModelRegistry, &call, U256::ZERO)
+            .unwrap_err()
+            .name
     };
     let court = &mut scene.court;
     // A contraction longer than a step can read.
@@ -190,7 +250,12 @@ fn hostile_model() {
     call.nodeLeaves[3] = leaf.into();
     let sent = court.send(DEPLOYER, Child::ModelRegistry, &call, U256::ZERO);
     assert_eq!(sent.unwrap_err().name, "LeafLength");
-    let same = court.send(DEPLOYER, Child::ModelRegistry, &register_call(&good), U256::ZERO);
+    let same = court.send(
+        DEPLOYER,
+        Child::ModelRegistry,
+        &register_call(&good),
+        U256::ZERO,
+    );
     assert_eq!(same.unwrap_err().name, "AlreadyRegistered");
     // What nobody registered cannot be asked.
     let mut terms = court.terms(&scene.model, scene.input.root());
@@ -208,14 +273,20 @@ fn withheld_output() {
     scene.court.accept(id).unwrap();
     assert_eq!(scene.court.claim(id, &[]).unwrap_err().name, "OutputLength");
     let output = scene.outputs.last().unwrap().to_bytes();
-    assert_eq!(scene.court.claim(id, &output[..9]).unwrap_err().name, "OutputLength");
+    assert_eq!(
+        scene.court.claim(id, &output[..9]).unwrap_err().name,
+        "OutputLength"
+    );
     let mut bad = output;
     bad[0] = 0x80;
     assert_eq!(scene.court.claim(id, &bad).unwrap_err().name, "OutputForm");
     let before = scene.court.wealth(REQUESTER);
     scene.court.wait(300);
     let refund = Requests::refundCall { requestId: id };
-    scene.court.send(CHALLENGER, Child::Requests, &refund, U256::ZERO).unwrap();
+    scene
+        .court
+        .send(CHALLENGER, Child::Requests, &refund, U256::ZERO)
+        .unwrap();
     assert!(scene.court.wealth(REQUESTER) > before + terms.price);
 }
 
@@ -240,7 +311,12 @@ fn many_lies_on_one_stake() {
     let output = wrong.last().unwrap().to_bytes();
     let provider = scene.court.account(PROVIDER);
     let staked = |court: &Court| {
-        court.read(Child::ProviderRegistry, &ProviderRegistry::stakeOfCall { provider }).staked
+        court
+            .read(
+                Child::ProviderRegistry,
+                &ProviderRegistry::stakeOfCall { provider },
+            )
+            .staked
     };
     for &id in &ids[..2] {
         let before = staked(&scene.court);
@@ -253,7 +329,12 @@ fn many_lies_on_one_stake() {
             closes_at: applied.time + 1_000,
         };
         let mut session = Session::new(&mut scene.court, &scene.model, claimed);
-        assert!(session.play(CHALLENGER, &right, &holder(&wrong)).conviction.is_some());
+        assert!(
+            session
+                .play(CHALLENGER, &right, &holder(&wrong))
+                .conviction
+                .is_some()
+        );
         assert_eq!(before - staked(&scene.court), 2 * u128::from(ETHER));
     }
     // What is left is too little for the third.
@@ -266,23 +347,41 @@ fn lying_clock() {
     let mut scene = Scene::residual();
     let good = scene.model.commitment.clone();
     let short = recommit(&good, |leaves| leaves[7].macs = 1);
-    let sent =
-        scene.court.send(DEPLOYER, Child::ModelRegistry, &register_call(&short), U256::ZERO);
+    let sent = scene.court.send(
+        DEPLOYER,
+        Child::ModelRegistry,
+        &register_call(&short),
+        U256::ZERO,
+    );
     assert_eq!(sent.unwrap_err().name, "MacTotal");
     let id = B256::from(good.model_id.0);
-    let floor = scene.court.read(Child::Requests, &Requests::windowFloorCall { modelId: id });
+    let floor = scene
+        .court
+        .read(Child::Requests, &Requests::windowFloorCall { modelId: id });
     let mut terms = scene.court.terms(&scene.model, scene.input.root());
     terms.window = u32::try_from(floor).unwrap() - 1;
-    assert_eq!(scene.court.request(&terms, &[]).unwrap_err().name, "WindowTooShort");
-    let clock = scene.court.read(Child::ModelRegistry, &ModelRegistry::clockCall { modelId: id });
+    assert_eq!(
+        scene.court.request(&terms, &[]).unwrap_err().name,
+        "WindowTooShort"
+    );
+    let clock = scene.court.read(
+        Child::ModelRegistry,
+        &ModelRegistry::clockCall { modelId: id },
+    );
     assert!(clock >= CONSTANTS.censorship_seconds + 4 * CONSTANTS.inclusion_seconds);
     // A request that names a block which is not the chain's.
     let mut terms = scene.court.terms(&scene.model, scene.input.root());
     terms.blockHash = B256::repeat_byte(1);
-    assert_eq!(scene.court.request(&terms, &[]).unwrap_err().name, "WrongBlock");
+    assert_eq!(
+        scene.court.request(&terms, &[]).unwrap_err().name,
+        "WrongBlock"
+    );
     let mut terms = scene.court.terms(&scene.model, scene.input.root());
     terms.blockNumber = scene.court.chain.height() + 10;
-    assert_eq!(scene.court.request(&terms, &[]).unwrap_err().name, "BlockTooOld");
+    assert_eq!(
+        scene.court.request(&terms, &[]).unwrap_err().name,
+        "BlockTooOld"
+    );
 }
 
 /// The requester shows other bytes than it committed to, or none.
@@ -293,8 +392,18 @@ fn undelivered_or_swapped_input() {
     let mut on_chain = scene.court.terms(&scene.model, Hash([1; 32]));
     on_chain.availability = 0;
     on_chain.inputLocator = String::new();
-    assert_eq!(scene.court.request(&on_chain, &bytes).unwrap_err().name, "InputRoot");
-    assert_eq!(scene.court.request(&on_chain, &bytes[1..]).unwrap_err().name, "InputLength");
+    assert_eq!(
+        scene.court.request(&on_chain, &bytes).unwrap_err().name,
+        "InputRoot"
+    );
+    assert_eq!(
+        scene
+            .court
+            .request(&on_chain, &bytes[1..])
+            .unwrap_err()
+            .name,
+        "InputLength"
+    );
     // Published: a provider that cannot fetch it does not accept, and loses nothing.
     let terms = scene.court.terms(&scene.model, Hash([1; 32]));
     scene.court.stake(PROVIDER, ether(5));
@@ -302,11 +411,16 @@ fn undelivered_or_swapped_input() {
     let requester = scene.court.wealth(REQUESTER);
     let id = scene.court.request(&terms, &[]).unwrap();
     let refund = Requests::refundCall { requestId: id };
-    let early = scene.court.send(CHALLENGER, Child::Requests, &refund, U256::ZERO);
+    let early = scene
+        .court
+        .send(CHALLENGER, Child::Requests, &refund, U256::ZERO);
     assert_eq!(early.unwrap_err().name, "TooEarly");
     scene.court.wait(101);
     assert_eq!(scene.court.accept(id).unwrap_err().name, "TooLate");
-    scene.court.send(CHALLENGER, Child::Requests, &refund, U256::ZERO).unwrap();
+    scene
+        .court
+        .send(CHALLENGER, Child::Requests, &refund, U256::ZERO)
+        .unwrap();
     assert_eq!(status(&scene.court, id), REFUNDED);
     let gas = U256::from(ETHER / 100);
     assert!(scene.court.wealth(REQUESTER) + gas >= requester);
@@ -325,14 +439,25 @@ fn accept_and_vanish() {
     let requester = scene.court.wealth(REQUESTER);
     let refund = Requests::refundCall { requestId: id };
     scene.court.wait(150);
-    let early = scene.court.send(CHALLENGER, Child::Requests, &refund, U256::ZERO);
+    let early = scene
+        .court
+        .send(CHALLENGER, Child::Requests, &refund, U256::ZERO);
     assert_eq!(early.unwrap_err().name, "TooEarly");
     scene.court.wait(100);
-    scene.court.send(CHALLENGER, Child::Requests, &refund, U256::ZERO).unwrap();
-    assert_eq!(scene.court.wealth(REQUESTER), requester + terms.price + terms.price);
+    scene
+        .court
+        .send(CHALLENGER, Child::Requests, &refund, U256::ZERO)
+        .unwrap();
+    assert_eq!(
+        scene.court.wealth(REQUESTER),
+        requester + terms.price + terms.price
+    );
     assert!(scene.court.wealth(PROVIDER) <= provider - terms.price);
     let output = scene.outputs.last().unwrap().to_bytes();
-    assert_eq!(scene.court.claim(id, &output).unwrap_err().name, "WrongStatus");
+    assert_eq!(
+        scene.court.claim(id, &output).unwrap_err().name,
+        "WrongStatus"
+    );
 }
 
 /// The bond leaves before the claim, or before the verdict.
@@ -348,7 +473,9 @@ fn stake_gone_at_claim() {
     let id = scene.court.request(&terms, &[]).unwrap();
     let unstake = |court: &mut Court, wei: U256| {
         let call = ProviderRegistry::unstakeCall { amount: wei };
-        court.send(PROVIDER, Child::ProviderRegistry, &call, U256::ZERO).map_err(|r| r.name)
+        court
+            .send(PROVIDER, Child::ProviderRegistry, &call, U256::ZERO)
+            .map_err(|r| r.name)
     };
     // Stake on its way out cannot be locked.
     unstake(&mut scene.court, ether(2)).unwrap();
@@ -356,13 +483,25 @@ fn stake_gone_at_claim() {
     scene.court.stake(PROVIDER, ether(2));
     scene.court.accept(id).unwrap();
     // Locked stake cannot leave.
-    assert_eq!(unstake(&mut scene.court, ether(3)).unwrap_err(), "StakeTooLow");
+    assert_eq!(
+        unstake(&mut scene.court, ether(3)).unwrap_err(),
+        "StakeTooLow"
+    );
     unstake(&mut scene.court, ether(1)).unwrap();
-    assert_eq!(unstake(&mut scene.court, U256::from(1)).unwrap_err(), "StakeTooLow");
+    assert_eq!(
+        unstake(&mut scene.court, U256::from(1)).unwrap_err(),
+        "StakeTooLow"
+    );
     scene.court.wait(CONSTANTS.unbonding_seconds + 1);
     let withdraw = ProviderRegistry::withdrawStakeCall {};
-    scene.court.send(PROVIDER, Child::ProviderRegistry, &withdraw, U256::ZERO).unwrap();
-    let applied = scene.court.claim(id, &wrong.last().unwrap().to_bytes()).unwrap();
+    scene
+        .court
+        .send(PROVIDER, Child::ProviderRegistry, &withdraw, U256::ZERO)
+        .unwrap();
+    let applied = scene
+        .court
+        .claim(id, &wrong.last().unwrap().to_bytes())
+        .unwrap();
     let claimed = Claimed {
         request_id: id,
         claim_key: Requests::claimCall::abi_decode_returns(&applied.output).unwrap(),
@@ -371,9 +510,17 @@ fn stake_gone_at_claim() {
         closes_at: applied.time + u64::from(terms.window),
     };
     let mut session = Session::new(&mut scene.court, &scene.model, claimed);
-    assert!(session.play(CHALLENGER, &right, &holder(&wrong)).conviction.is_some());
+    assert!(
+        session
+            .play(CHALLENGER, &right, &holder(&wrong))
+            .conviction
+            .is_some()
+    );
     let provider = scene.court.account(PROVIDER);
-    let stake = scene.court.read(Child::ProviderRegistry, &ProviderRegistry::stakeOfCall { provider });
+    let stake = scene.court.read(
+        Child::ProviderRegistry,
+        &ProviderRegistry::stakeOfCall { provider },
+    );
     assert_eq!((stake.staked, stake.locked), (0, 0));
 }
 
@@ -383,7 +530,10 @@ fn self_made_finality() {
     let mut scene = Scene::residual();
     let mut terms = scene.court.terms(&scene.model, scene.input.root());
     terms.window = 1;
-    assert_eq!(scene.court.request(&terms, &[]).unwrap_err().name, "WindowTooShort");
+    assert_eq!(
+        scene.court.request(&terms, &[]).unwrap_err().name,
+        "WindowTooShort"
+    );
     // The bond is the contract's: no terms make it tiny.
     let mut terms = scene.court.terms(&scene.model, scene.input.root());
     terms.price = U256::ZERO;
@@ -393,7 +543,10 @@ fn self_made_finality() {
     assert_eq!(scene.court.accept(id).unwrap_err().name, "StakeTooLow");
     let least = scene.court.read(
         Child::Requests,
-        &Requests::bondForCall { price: U256::ZERO, valueAtRisk: U256::ZERO },
+        &Requests::bondForCall {
+            price: U256::ZERO,
+            valueAtRisk: U256::ZERO,
+        },
     );
     // Twice the cost of eight games and a bounty.
     assert!(least >= U256::from(2 * CONSTANTS.bounty_wei));
@@ -402,17 +555,29 @@ fn self_made_finality() {
     let output = scene.outputs.last().unwrap().to_bytes();
     scene.court.claim(id, &output).unwrap();
     let finalize = Requests::finalizeCall { requestId: id };
-    let early = scene.court.send(PROVIDER, Child::Requests, &finalize, U256::ZERO);
+    let early = scene
+        .court
+        .send(PROVIDER, Child::Requests, &finalize, U256::ZERO);
     assert_eq!(early.unwrap_err().name, "TooEarly");
     // An open game holds it back, even after the window.
     let call = Requests::requestOfCall { requestId: id };
     let claim_key = scene.court.read(Child::Requests, &call).claimKey;
-    let open = DisputeGame::openCall { requestId: id, claimKey: claim_key };
-    scene.court.send(CHALLENGER, Child::DisputeGame, &open, ether(1)).unwrap();
+    let open = DisputeGame::openCall {
+        requestId: id,
+        claimKey: claim_key,
+    };
+    scene
+        .court
+        .send(CHALLENGER, Child::DisputeGame, &open, ether(1))
+        .unwrap();
     scene.court.wait(u64::from(terms.window) + 1);
-    let held = scene.court.send(PROVIDER, Child::Requests, &finalize, U256::ZERO);
+    let held = scene
+        .court
+        .send(PROVIDER, Child::Requests, &finalize, U256::ZERO);
     assert_eq!(held.unwrap_err().name, "GamesOpen");
-    let late = scene.court.send(CHALLENGER, Child::DisputeGame, &open, ether(1));
+    let late = scene
+        .court
+        .send(CHALLENGER, Child::DisputeGame, &open, ether(1));
     assert_eq!(late.unwrap_err().name, "WindowOver");
     assert_ne!(status(&scene.court, id), FINAL);
 }
@@ -430,7 +595,11 @@ fn equivocation() {
     let other = scene.court.raw(
         CHALLENGER,
         scene.court.deployment.address(Child::Requests),
-        Requests::claimCall { requestId: claimed.request_id, output: output.into() }.abi_encode(),
+        Requests::claimCall {
+            requestId: claimed.request_id,
+            output: output.into(),
+        }
+        .abi_encode(),
         U256::ZERO,
     );
     assert_eq!(other.unwrap_err().name, "WrongStatus");
@@ -452,26 +621,44 @@ fn look_alike_deployment() {
     // The set takes no other code than it names.
     let mut data = vec![0; 32];
     data.extend(&alike.init_code);
-    court.raw(DEPLOYER, selfsame_chain::DEPLOYMENT_PROXY, data, U256::ZERO).unwrap();
+    court
+        .raw(DEPLOYER, selfsame_chain::DEPLOYMENT_PROXY, data, U256::ZERO)
+        .unwrap();
     let mut code = alike.children[0].clone();
     code.push(0);
     let deploy = |court: &mut Court, index: u64, code: Vec<u8>| {
-        let call = RulesSet::deployCall { index: U256::from(index), initCode: code.into() };
-        court.raw(DEPLOYER, alike.set, call.abi_encode(), U256::ZERO).map_err(|r| r.name)
+        let call = RulesSet::deployCall {
+            index: U256::from(index),
+            initCode: code.into(),
+        };
+        court
+            .raw(DEPLOYER, alike.set, call.abi_encode(), U256::ZERO)
+            .map_err(|r| r.name)
     };
     assert_eq!(deploy(&mut court, 0, code).unwrap_err(), "WrongInitCode");
-    assert_eq!(deploy(&mut court, 1, alike.children[1].clone()).unwrap_err(), "WrongChild");
+    assert_eq!(
+        deploy(&mut court, 1, alike.children[1].clone()).unwrap_err(),
+        "WrongChild"
+    );
     // A chain that states no longest delay gets no set.
     constants.censorship_seconds = 0;
     let none = Deployment::new(constants).unwrap();
     let mut data = vec![0; 32];
     data.extend(&none.init_code);
-    assert!(court.raw(DEPLOYER, selfsame_chain::DEPLOYMENT_PROXY, data, U256::ZERO).is_err());
+    assert!(
+        court
+            .raw(DEPLOYER, selfsame_chain::DEPLOYMENT_PROXY, data, U256::ZERO)
+            .is_err()
+    );
     // What a receipt's check recomputes is what the chain has.
     let argument_bytes = 32 * (9 + 2 + real.children.len());
     let code = SetCode {
         creation_code: real.init_code[..real.init_code.len() - argument_bytes].to_vec(),
-        child_hashes: real.children.iter().map(|code| Hash(keccak256(code).0)).collect(),
+        child_hashes: real
+            .children
+            .iter()
+            .map(|code| Hash(keccak256(code).0))
+            .collect(),
     };
     let constants = selfsame_receipt::rules::ChainConstants {
         censorship_seconds: CONSTANTS.censorship_seconds,

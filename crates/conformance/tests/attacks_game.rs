@@ -1,5 +1,8 @@
 //! Attacks inside a game, by the names of the protocol's list.
-#![expect(clippy::unwrap_used, reason = "helpers of tests: a failure is the test's failure")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests: a failure is the test's failure"
+)]
 
 mod common;
 
@@ -34,7 +37,8 @@ fn slot_capture() {
     let played = game.play(CHALLENGER, &right, &holder(&wrong));
     assert_eq!(played.conviction.unwrap().node, 4);
     for stalled in 0..7 {
-        game.send(FRIEND, Move::Settle { game: stalled }, U256::ZERO).unwrap();
+        game.send(FRIEND, Move::Settle { game: stalled }, U256::ZERO)
+            .unwrap();
     }
 }
 
@@ -48,7 +52,10 @@ fn sniping() {
     let mut game = session(&mut scene, claimed);
     let before = [game.court.wealth(CHALLENGER), game.court.wealth(FRIEND)];
     let step = game_to_step(&mut game, &right, &lying);
-    assert_eq!(game.send(FRIEND, step.clone(), U256::ZERO).unwrap_err(), "NotChallenger");
+    assert_eq!(
+        game.send(FRIEND, step.clone(), U256::ZERO).unwrap_err(),
+        "NotChallenger"
+    );
     game.send(CHALLENGER, step, U256::ZERO).unwrap();
     assert!(game.court.wealth(CHALLENGER) > before[0]);
     assert!(game.court.wealth(FRIEND) < before[1]);
@@ -62,7 +69,8 @@ fn sniping() {
     let before = [game.court.wealth(CHALLENGER), game.court.wealth(FRIEND)];
     game.open(CHALLENGER).unwrap();
     game.court.wait(clock + 1);
-    game.send(FRIEND, Move::Timeout { game: 0 }, U256::ZERO).unwrap();
+    game.send(FRIEND, Move::Timeout { game: 0 }, U256::ZERO)
+        .unwrap();
     assert!(game.court.wealth(CHALLENGER) >= before[0] + bounty);
     assert!(game.court.wealth(FRIEND) < before[1] + bounty);
     assert!(game.court.wealth(FRIEND) >= before[1]);
@@ -107,14 +115,18 @@ fn branch_hijack() {
     let mut game = session(&mut scene, claimed);
     let honest = game.open(CHALLENGER).unwrap();
     let reply = game.answer(PROVIDER, honest, &lying).unwrap();
-    let Reply::First { entries, .. } = reply else { panic!("the first answer") };
+    let Reply::First { entries, .. } = reply else {
+        panic!("the first answer")
+    };
     let mut revealed = Revealed::new();
     let at = game.board.games[honest].clone();
     revealed.add(&game.facts(), &at, &entries);
     let descent = game.facts().schedule().trace();
     // Node 1 is right.
     let next = selfsame_dispute::name(&descent, &at, &entries, 1);
-    let action = game.challenge(honest, next.clone(), &[], &right, &revealed).unwrap();
+    let action = game
+        .challenge(honest, next.clone(), &[], &right, &revealed)
+        .unwrap();
     let one = U256::from(1_000_000_000_000_000_000_u64);
     assert_eq!(game.send(FRIEND, action, one).unwrap_err(), "NotChallenger");
     // In a game of its own it gets nowhere, and the honest one goes on.
@@ -139,13 +151,22 @@ fn two_trace_roots() {
     game.answer(PROVIDER, first, &lying).unwrap();
     // A second root cannot be posted, in this game or in another.
     let second = game.open(FRIEND).unwrap();
-    assert_eq!(game.answer(PROVIDER, first, &right).unwrap_err(), "AlreadyOpened");
-    assert_eq!(game.answer(PROVIDER, second, &right).unwrap_err(), "AlreadyOpened");
+    assert_eq!(
+        game.answer(PROVIDER, first, &right).unwrap_err(),
+        "AlreadyOpened"
+    );
+    assert_eq!(
+        game.answer(PROVIDER, second, &right).unwrap_err(),
+        "AlreadyOpened"
+    );
     // A signed one convicts, with nothing but the signature.
     let sign = |key: usize, root: Hash, game: &Session<'_>| {
         let digest = game.court.read(
             Child::DisputeGame,
-            &DisputeGame::traceDigestCall { claimKey: claim_key, traceRoot: B256::from(root.0) },
+            &DisputeGame::traceDigestCall {
+                claimKey: claim_key,
+                traceRoot: B256::from(root.0),
+            },
         );
         let key = Key::from_secret(dev_key(key).0).unwrap();
         DisputeGame::convictTwoRootsCall {
@@ -159,12 +180,19 @@ fn two_trace_roots() {
     let forged = sign(FRIEND, right.root(), &game);
     let two = sign(PROVIDER, right.root(), &game);
     let mut try_it = |call: &DisputeGame::convictTwoRootsCall| {
-        game.court.send(CHALLENGER, Child::DisputeGame, call, U256::ZERO).map_err(|r| r.name)
+        game.court
+            .send(CHALLENGER, Child::DisputeGame, call, U256::ZERO)
+            .map_err(|r| r.name)
     };
     assert_eq!(try_it(&same).unwrap_err(), "SameRoot");
     assert_eq!(try_it(&forged).unwrap_err(), "WrongSigner");
     assert!(try_it(&two).is_ok());
-    let stood = game.court.read(Child::Requests, &Requests::requestOfCall { requestId: request_id });
+    let stood = game.court.read(
+        Child::Requests,
+        &Requests::requestOfCall {
+            requestId: request_id,
+        },
+    );
     assert_eq!(stood.status, 6, "convicted");
 }
 
@@ -177,26 +205,61 @@ fn dirty_padding() {
     let mut dirty = wrong.last().unwrap().to_bytes();
     dirty.push(0);
     let terms = scene.court.terms(&scene.model, scene.input.root());
-    scene.court.stake(PROVIDER, U256::from(5_000_000_000_000_000_000_u64));
+    scene
+        .court
+        .stake(PROVIDER, U256::from(5_000_000_000_000_000_000_u64));
     let id = scene.court.request(&terms, &[]).unwrap();
     scene.court.accept(id).unwrap();
-    assert_eq!(scene.court.claim(id, &dirty).unwrap_err().name, "OutputLength");
+    assert_eq!(
+        scene.court.claim(id, &dirty).unwrap_err().name,
+        "OutputLength"
+    );
 
     let claimed = scene.claim_of(&wrong);
     let mut game = session(&mut scene, claimed);
     let step = game_to_step(&mut game, &right, &lying);
-    let Move::Step { game: index, link, step } = step else { panic!("a step") };
+    let Move::Step {
+        game: index,
+        link,
+        step,
+    } = step
+    else {
+        panic!("a step")
+    };
     let mut longer = step.clone();
     longer.tile.push(0);
-    let action = Move::Step { game: index, link, step: longer };
-    assert_eq!(game.send(CHALLENGER, action, U256::ZERO).unwrap_err(), "WrongHash");
+    let action = Move::Step {
+        game: index,
+        link,
+        step: longer,
+    };
+    assert_eq!(
+        game.send(CHALLENGER, action, U256::ZERO).unwrap_err(),
+        "WrongHash"
+    );
     for slot in 0..step.witness.openings.len() {
         let mut padded = step.clone();
         padded.witness.openings[slot].tiles.push(0);
-        let action = Move::Step { game: index, link, step: padded };
-        assert_eq!(game.send(CHALLENGER, action, U256::ZERO).unwrap_err(), "TileBytes");
+        let action = Move::Step {
+            game: index,
+            link,
+            step: padded,
+        };
+        assert_eq!(
+            game.send(CHALLENGER, action, U256::ZERO).unwrap_err(),
+            "TileBytes"
+        );
     }
-    game.send(CHALLENGER, Move::Step { game: index, link, step }, U256::ZERO).unwrap();
+    game.send(
+        CHALLENGER,
+        Move::Step {
+            game: index,
+            link,
+            step,
+        },
+        U256::ZERO,
+    )
+    .unwrap();
 
     // The claimant's tile with a byte too many.
     let mut scene = Scene::residual();
@@ -204,17 +267,28 @@ fn dirty_padding() {
     let mut game = session(&mut scene, claimed);
     let index = game.open(CHALLENGER).unwrap();
     let at = game.board.games[index].clone();
-    let Reply::First { entries, .. } = game.answer(PROVIDER, index, &lying).unwrap() else { panic!() };
+    let Reply::First { entries, .. } = game.answer(PROVIDER, index, &lying).unwrap() else {
+        panic!()
+    };
     let mut revealed = Revealed::new();
     revealed.add(&game.facts(), &at, &entries);
-    let next = right.next(&game.facts(), &at, Shown::Entries(&entries)).unwrap();
+    let next = right
+        .next(&game.facts(), &at, Shown::Entries(&entries))
+        .unwrap();
     let action = game.challenge(index, next, &[], &right, &revealed).unwrap();
     let value = game.move_value(index, &action);
     game.send(CHALLENGER, action, value).unwrap();
     let mut tile = lying.tile(7, 0).to_vec();
     tile.push(0);
-    let answer = Move::AnswerTile { game: index, link: game.link(index), tile };
-    assert_eq!(game.send(PROVIDER, answer, U256::ZERO).unwrap_err(), "TileLength");
+    let answer = Move::AnswerTile {
+        game: index,
+        link: game.link(index),
+        tile,
+    };
+    assert_eq!(
+        game.send(PROVIDER, answer, U256::ZERO).unwrap_err(),
+        "TileLength"
+    );
 }
 
 /// A trace tree whose absent leaves are not the constant.
@@ -227,8 +301,9 @@ fn dirty_absent_leaf() {
     let claimed = scene.claim_of(&wrong);
     let mut game = session(&mut scene, claimed);
     let index = game.open(CHALLENGER).unwrap();
-    let Reply::First { entries, siblings } =
-        lying.reply(&game.facts(), &game.board.games[index]).unwrap()
+    let Reply::First { entries, siblings } = lying
+        .reply(&game.facts(), &game.board.games[index])
+        .unwrap()
     else {
         panic!("the first answer")
     };
@@ -242,23 +317,46 @@ fn dirty_absent_leaf() {
         siblings: siblings.clone(),
     };
     let action = answer(dirty, &game);
-    assert_eq!(game.send(PROVIDER, action, U256::ZERO).unwrap_err(), "EntryCount");
+    assert_eq!(
+        game.send(PROVIDER, action, U256::ZERO).unwrap_err(),
+        "EntryCount"
+    );
     let action = answer(entries.clone(), &game);
     game.send(PROVIDER, action, U256::ZERO).unwrap();
     // A path that brings its own absent siblings has too many.
     let at = game.board.games[index].clone();
     let mut revealed = Revealed::new();
     revealed.add(&game.facts(), &at, &entries);
-    let next = right.next(&game.facts(), &at, Shown::Entries(&entries)).unwrap();
-    let Some(Move::NameNode { game: g, link, node, root, mut siblings, node_leaf, leaf_siblings }) =
-        game.challenge(index, next, &[], &right, &revealed)
+    let next = right
+        .next(&game.facts(), &at, Shown::Entries(&entries))
+        .unwrap();
+    let Some(Move::NameNode {
+        game: g,
+        link,
+        node,
+        root,
+        mut siblings,
+        node_leaf,
+        leaf_siblings,
+    }) = game.challenge(index, next, &[], &right, &revealed)
     else {
         panic!("a node")
     };
     siblings.push(selfsame_commit::absent(0));
     let one = U256::from(1_000_000_000_000_000_000_u64);
-    let action = Move::NameNode { game: g, link, node, root, siblings, node_leaf, leaf_siblings };
-    assert_eq!(game.send(CHALLENGER, action, one).unwrap_err(), "ProofSiblingExtra");
+    let action = Move::NameNode {
+        game: g,
+        link,
+        node,
+        root,
+        siblings,
+        node_leaf,
+        leaf_siblings,
+    };
+    assert_eq!(
+        game.send(CHALLENGER, action, one).unwrap_err(),
+        "ProofSiblingExtra"
+    );
 }
 
 /// The claimant never shows the node roots.
@@ -272,9 +370,15 @@ fn withheld_roots() {
     let before = game.court.wealth(CHALLENGER);
     let index = game.open(CHALLENGER).unwrap();
     let timeout = Move::Timeout { game: index };
-    assert_eq!(game.send(FRIEND, timeout.clone(), U256::ZERO).unwrap_err(), "ClockRuns");
+    assert_eq!(
+        game.send(FRIEND, timeout.clone(), U256::ZERO).unwrap_err(),
+        "ClockRuns"
+    );
     game.court.wait(clock + 1);
-    assert_eq!(game.answer(PROVIDER, index, &holder(&wrong)).unwrap_err(), "ClockOver");
+    assert_eq!(
+        game.answer(PROVIDER, index, &holder(&wrong)).unwrap_err(),
+        "ClockOver"
+    );
     game.send(CHALLENGER, timeout, U256::ZERO).unwrap();
     assert_eq!(game.board.outcome, Some(Outcome::Time));
     assert!(game.court.wealth(CHALLENGER) > before);
@@ -289,9 +393,13 @@ fn input_swap() {
     let clock = scene.court.clock(&scene.model);
     let mut game = session(&mut scene, claimed);
     let index = game.open(CHALLENGER).unwrap();
-    assert_eq!(game.answer(PROVIDER, index, &holder(&other)).unwrap_err(), "InputRoot");
+    assert_eq!(
+        game.answer(PROVIDER, index, &holder(&other)).unwrap_err(),
+        "InputRoot"
+    );
     game.court.wait(clock + 1);
-    game.send(CHALLENGER, Move::Timeout { game: index }, U256::ZERO).unwrap();
+    game.send(CHALLENGER, Move::Timeout { game: index }, U256::ZERO)
+        .unwrap();
     assert_eq!(game.board.outcome, Some(Outcome::Time));
 }
 
@@ -305,9 +413,13 @@ fn output_swap() {
     let clock = scene.court.clock(&scene.model);
     let mut game = session(&mut scene, claimed);
     let index = game.open(CHALLENGER).unwrap();
-    assert_eq!(game.answer(PROVIDER, index, &holder(&honest)).unwrap_err(), "OutputRoot");
+    assert_eq!(
+        game.answer(PROVIDER, index, &holder(&honest)).unwrap_err(),
+        "OutputRoot"
+    );
     game.court.wait(clock + 1);
-    game.send(CHALLENGER, Move::Timeout { game: index }, U256::ZERO).unwrap();
+    game.send(CHALLENGER, Move::Timeout { game: index }, U256::ZERO)
+        .unwrap();
     assert_eq!(game.board.outcome, Some(Outcome::Time));
 }
 
@@ -317,7 +429,9 @@ fn reorganisation_swap() {
     let mut scene = Scene::residual();
     let wrong = scene.lie(7, 0);
     let terms = scene.court.terms(&scene.model, scene.input.root());
-    scene.court.stake(PROVIDER, U256::from(5_000_000_000_000_000_000_u64));
+    scene
+        .court
+        .stake(PROVIDER, U256::from(5_000_000_000_000_000_000_u64));
     let id = scene.court.request(&terms, &[]).unwrap();
     scene.court.accept(id).unwrap();
     let mut branch = scene.court.mark();
@@ -326,14 +440,23 @@ fn reorganisation_swap() {
         Requests::claimCall::abi_decode_returns(&applied.output).unwrap()
     };
     let wrong_key = claim(&mut scene, &wrong.last().unwrap().to_bytes());
-    let open = DisputeGame::openCall { requestId: id, claimKey: wrong_key };
+    let open = DisputeGame::openCall {
+        requestId: id,
+        claimKey: wrong_key,
+    };
     let value = U256::from(1_000_000_000_000_000_000_u64);
-    scene.court.send(CHALLENGER, Child::DisputeGame, &open, value).unwrap();
+    scene
+        .court
+        .send(CHALLENGER, Child::DisputeGame, &open, value)
+        .unwrap();
     scene.court.back(&mut branch);
     let output = scene.outputs.last().unwrap().to_bytes();
     let right_key = claim(&mut scene, &output);
     assert_ne!(wrong_key, right_key);
-    let refused = scene.court.send(CHALLENGER, Child::DisputeGame, &open, value).unwrap_err();
+    let refused = scene
+        .court
+        .send(CHALLENGER, Child::DisputeGame, &open, value)
+        .unwrap_err();
     assert_eq!(refused.name, "WrongClaim");
 }
 
@@ -347,20 +470,44 @@ fn replayed_move() {
     let mut game = session(&mut scene, claimed);
     let index = game.open(CHALLENGER).unwrap();
     let at = game.board.games[index].clone();
-    let Reply::First { entries, .. } = game.answer(PROVIDER, index, &lying).unwrap() else { panic!() };
+    let Reply::First { entries, .. } = game.answer(PROVIDER, index, &lying).unwrap() else {
+        panic!()
+    };
     let mut revealed = Revealed::new();
     revealed.add(&game.facts(), &at, &entries);
-    let next = right.next(&game.facts(), &at, Shown::Entries(&entries)).unwrap();
+    let next = right
+        .next(&game.facts(), &at, Shown::Entries(&entries))
+        .unwrap();
     let action = game.challenge(index, next, &[], &right, &revealed).unwrap();
     let value = game.move_value(index, &action);
     game.send(CHALLENGER, action.clone(), value).unwrap();
     let one = U256::from(1_000_000_000_000_000_000_u64);
-    assert_eq!(game.send(CHALLENGER, action.clone(), one).unwrap_err(), "StaleMove");
+    assert_eq!(
+        game.send(CHALLENGER, action.clone(), one).unwrap_err(),
+        "StaleMove"
+    );
     let other = game.open(CHALLENGER).unwrap();
-    let Move::NameNode { link, node, root, siblings, node_leaf, leaf_siblings, .. } = action else {
+    let Move::NameNode {
+        link,
+        node,
+        root,
+        siblings,
+        node_leaf,
+        leaf_siblings,
+        ..
+    } = action
+    else {
         panic!("a node")
     };
-    let moved = Move::NameNode { game: other, link, node, root, siblings, node_leaf, leaf_siblings };
+    let moved = Move::NameNode {
+        game: other,
+        link,
+        node,
+        root,
+        siblings,
+        node_leaf,
+        leaf_siblings,
+    };
     assert_eq!(game.send(CHALLENGER, moved, one).unwrap_err(), "StaleMove");
 }
 
@@ -375,7 +522,10 @@ fn wrong_dimension_values() {
         (vec![31], "DimensionOutside"),
         (vec![3], "DimensionOutside"),
     ] {
-        let terms = Requests::Terms { dimensions: values, ..terms.clone() };
+        let terms = Requests::Terms {
+            dimensions: values,
+            ..terms.clone()
+        };
         assert_eq!(scene.court.request(&terms, &[]).unwrap_err().name, want);
     }
     let wrong = scene.lie(3, 2);
@@ -383,7 +533,14 @@ fn wrong_dimension_values() {
     let claimed = scene.claim_of(&wrong);
     let mut game = session(&mut scene, claimed);
     let step = game_to_step(&mut game, &right, &lying);
-    let Move::Step { game: index, link, step } = step else { panic!("a step") };
+    let Move::Step {
+        game: index,
+        link,
+        step,
+    } = step
+    else {
+        panic!("a step")
+    };
     for dimensions in [vec![20], vec![], vec![21, 21]] {
         let call = DisputeGame::stepCall {
             gameId: game.game_id(index),
@@ -391,10 +548,25 @@ fn wrong_dimension_values() {
             previous: B256::from(link.previous.0),
             input: step_input(&step, &dimensions),
         };
-        let refused = game.court.send(CHALLENGER, Child::DisputeGame, &call, U256::ZERO);
-        assert_eq!(refused.unwrap_err().name, "DimensionsHash", "{dimensions:?}");
+        let refused = game
+            .court
+            .send(CHALLENGER, Child::DisputeGame, &call, U256::ZERO);
+        assert_eq!(
+            refused.unwrap_err().name,
+            "DimensionsHash",
+            "{dimensions:?}"
+        );
     }
-    game.send(CHALLENGER, Move::Step { game: index, link, step }, U256::ZERO).unwrap();
+    game.send(
+        CHALLENGER,
+        Move::Step {
+            game: index,
+            link,
+            step,
+        },
+        U256::ZERO,
+    )
+    .unwrap();
 }
 
 /// Friends play a game that ends as they like; the claim is judged all the same, and they pay.
@@ -414,7 +586,8 @@ fn staged_games_between_friends() {
     let staged = game.open(FRIEND).unwrap();
     game.answer(PROVIDER, staged, &lying).unwrap();
     game.court.wait(clock + 1);
-    game.send(FRIEND, Move::Timeout { game: staged }, U256::ZERO).unwrap();
+    game.send(FRIEND, Move::Timeout { game: staged }, U256::ZERO)
+        .unwrap();
     let bond = U256::from(game.court.deployment.constants.challenge_bond_wei);
     assert!(game.court.balance(SINK) - sunk >= bond / U256::from(2));
     assert!(game.court.wealth(PROVIDER) + game.court.wealth(FRIEND) < before);
@@ -432,10 +605,17 @@ fn self_conviction_for_the_compensation() {
     let wrong = scene.lie(4, 7);
     let (right, lying) = (scene.right(), holder(&wrong));
     let friends = [REQUESTER, PROVIDER, FRIEND];
-    let together = |scene: &Scene| friends.iter().map(|&who| scene.court.wealth(who)).sum::<U256>();
+    let together = |scene: &Scene| {
+        friends
+            .iter()
+            .map(|&who| scene.court.wealth(who))
+            .sum::<U256>()
+    };
     let before = together(&scene);
     let claimed = scene.claim_of(&wrong);
-    let call = Requests::requestOfCall { requestId: claimed.request_id };
+    let call = Requests::requestOfCall {
+        requestId: claimed.request_id,
+    };
     let bond = U256::from(scene.court.read(Child::Requests, &call).bond);
     let mut game = session(&mut scene, claimed);
     let played = game.play(FRIEND, &right, &lying);

@@ -2,7 +2,10 @@
 //!
 //! `SELFSAME_SOAK=1` plays the full counts: 500 planted faults, at least 20 for each node kind, and
 //! 500 games against a correct claim. Without it a fixed slice of each.
-#![expect(clippy::unwrap_used, reason = "helpers of tests: a failure is the test's failure")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests: a failure is the test's failure"
+)]
 
 use std::collections::BTreeMap;
 
@@ -11,7 +14,7 @@ use selfsame_chain::Child;
 use selfsame_chain::bindings::Requests;
 use selfsame_conformance::game::{CHALLENGER, CONSTANTS, Court, Model, PROVIDER, REQUESTER, SINK};
 use selfsame_conformance::game_plants::{Plant, kind, lying_outputs, plants};
-use selfsame_conformance::game_play::{Session};
+use selfsame_conformance::game_play::Session;
 use selfsame_conformance::game_zoo::{Dice, zoo};
 use selfsame_dispute::{Holder, Move, Next, Reply, Revealed, Shown, Witness};
 use selfsame_interpreter::run;
@@ -42,7 +45,11 @@ fn subjects(court: &mut Court) -> Vec<Subject> {
             let (model, _) = court.register(animal);
             let input = model.animal.input(index as u64);
             let trace = run(&model.animal.program, &model.animal.values, input.clone()).unwrap();
-            Subject { model, input, outputs: trace.into_outputs() }
+            Subject {
+                model,
+                input,
+                outputs: trace.into_outputs(),
+            }
         })
         .collect()
 }
@@ -54,9 +61,22 @@ fn all_plants(subjects: &[Subject]) -> Vec<(usize, Plant)> {
     let of = |(index, subject): (usize, &Subject)| {
         let seed = 100 + index as u64;
         let planted = plants(&subject.model.animal, &subject.outputs, each, seed);
-        planted.into_iter().map(move |plant| (index, plant)).collect::<Vec<_>>()
+        planted
+            .into_iter()
+            .map(move |plant| (index, plant))
+            .collect::<Vec<_>>()
     };
     subjects.iter().enumerate().flat_map(of).collect()
+}
+
+/// Spec: game, 4.4: an answer is paid at least its gas.
+fn assert_paid(session: &Session<'_>) {
+    for (name, paid, cost) in &session.paid {
+        assert!(
+            paid >= cost,
+            "{name} was paid {paid} wei, its gas cost {cost}"
+        );
+    }
 }
 
 /// Plays one planted fault and checks verdict and balances.
@@ -67,7 +87,9 @@ fn play_plant(court: &mut Court, subject: &Subject, plant: &Plant) {
     let output = claimed_outputs.last().unwrap().to_bytes();
     let everything = court.everything();
     let claimed = court.claimed(model, &subject.input, &output);
-    let call = Requests::requestOfCall { requestId: claimed.request_id };
+    let call = Requests::requestOfCall {
+        requestId: claimed.request_id,
+    };
     let request = court.read(Child::Requests, &call);
     let (bond, price) = (U256::from(request.bond), U256::from(request.price));
     let before: Vec<U256> = (0..10).map(|index| court.wealth(index)).collect();
@@ -75,20 +97,35 @@ fn play_plant(court: &mut Court, subject: &Subject, plant: &Plant) {
     let clock = court.clock(model);
 
     let mut session = Session::new(court, model, claimed.clone());
-    let played = session.play(CHALLENGER, &holder(&subject.outputs), &holder(&claimed_outputs));
-    let convicted = played.conviction.unwrap_or_else(|| panic!("no conviction: {what}"));
+    let played = session.play(
+        CHALLENGER,
+        &holder(&subject.outputs),
+        &holder(&claimed_outputs),
+    );
+    let convicted = played
+        .conviction
+        .unwrap_or_else(|| panic!("no conviction: {what}"));
     assert_eq!(
         (convicted.node, convicted.element),
         (u64::from(plant.node), plant.element as u64),
         "{what}"
     );
-    assert_eq!((convicted.expected, convicted.actual), (plant.right.into(), plant.wrong.into()));
+    assert_eq!(
+        (convicted.expected, convicted.actual),
+        (plant.right.into(), plant.wrong.into())
+    );
     let bytes = session.facts().output_bytes(plant.node);
-    assert_eq!(played.challenger_moves, session.facts().schedule().moves(bytes), "{what}");
+    assert_eq!(
+        played.challenger_moves,
+        session.facts().schedule().moves(bytes),
+        "{what}"
+    );
     assert!(clock > 0);
     for (name, gas) in &session.gas {
         assert!(*gas < 16_777_216, "{name}: {gas} gas, {what}");
     }
+
+    assert_paid(&session);
 
     let after: Vec<U256> = (0..10).map(|index| court.wealth(index)).collect();
     // Spec: game, 4.14: the challenger ends with at least its balance, here with the bounty.
@@ -96,8 +133,15 @@ fn play_plant(court: &mut Court, subject: &Subject, plant: &Plant) {
     assert!(after[REQUESTER] >= before[REQUESTER] + price, "{what}");
     let burned = court.balance(SINK) - sunk;
     assert!(burned >= bond / U256::from(2), "{what}");
-    assert!(before[PROVIDER] - after[PROVIDER] + U256::from(10_u64.pow(16)) > bond, "{what}");
-    assert_eq!(court.everything(), everything, "value is neither made nor lost: {what}");
+    assert!(
+        before[PROVIDER] - after[PROVIDER] + U256::from(10_u64.pow(16)) > bond,
+        "{what}"
+    );
+    assert_eq!(
+        court.everything(),
+        everything,
+        "value is neither made nor lost: {what}"
+    );
 }
 
 /// Spec: game, 4.7 and 4.14.
@@ -122,7 +166,10 @@ fn planted_faults_are_convicted_at_exactly_their_element() {
     println!("planted faults convicted: {counts:?}; sorts: {sorts:?}");
     let least = if soak() { 20 } else { 1 };
     for kind in ["matmul", "conv", "max_pool", "avg_pool", "transpose"] {
-        assert!(counts.get(kind).copied().unwrap_or(0) >= least, "{kind}: {counts:?}");
+        assert!(
+            counts.get(kind).copied().unwrap_or(0) >= least,
+            "{kind}: {counts:?}"
+        );
     }
 }
 
@@ -163,7 +210,8 @@ fn play_wrong(court: &mut Court, subject: &Subject, wrong: Wrong, dice: &mut Dic
     let right = holder(&subject.outputs);
     let output = subject.outputs.last().unwrap().to_bytes();
     let claimed = court.claimed(model, &subject.input, &output);
-    let (clock, request_id) = (court.clock(model), claimed.request_id);
+    let (clock, request_id, closes_at) =
+        (court.clock(model), claimed.request_id, claimed.closes_at);
     let before: Vec<U256> = (0..10).map(|index| court.wealth(index)).collect();
     let mut session = Session::new(court, model, claimed);
     let game = session.open(CHALLENGER).unwrap();
@@ -171,7 +219,9 @@ fn play_wrong(court: &mut Court, subject: &Subject, wrong: Wrong, dice: &mut Dic
         Wrong::Silent => {
             session.answer(PROVIDER, game, &right).unwrap();
         }
-        Wrong::Anywhere | Wrong::Tampered => descend_anywhere(&mut session, game, &right, wrong, dice),
+        Wrong::Anywhere | Wrong::Tampered => {
+            descend_anywhere(&mut session, game, &right, wrong, dice)
+        }
         Wrong::OwnTrace => {
             let planted = plants(&model.animal, &subject.outputs, 1, dice.roll());
             let at = usize::try_from(dice.below(planted.len() as u64)).unwrap();
@@ -179,16 +229,30 @@ fn play_wrong(court: &mut Court, subject: &Subject, wrong: Wrong, dice: &mut Dic
             descend_by(&mut session, game, &holder(&own), &right);
         }
     }
+    assert_paid(&session);
     assert_eq!(session.board.outcome, None, "a right claim was convicted");
     session.court.wait(clock + 1);
-    session.send(CHALLENGER + 1, Move::Timeout { game }, U256::ZERO).unwrap();
+    session
+        .send(CHALLENGER + 1, Move::Timeout { game }, U256::ZERO)
+        .unwrap();
     assert_eq!(session.board.open_games(), 0);
-    let finalize = Requests::finalizeCall { requestId: request_id };
-    court.send(CHALLENGER + 1, Child::Requests, &finalize, U256::ZERO).unwrap();
+    let now = court.chain.time();
+    court.wait((closes_at + 1).saturating_sub(now));
+    let finalize = Requests::finalizeCall {
+        requestId: request_id,
+    };
+    court
+        .send(CHALLENGER + 1, Child::Requests, &finalize, U256::ZERO)
+        .unwrap();
     let price = U256::from(1_000_000_000_000_000_000_u64);
     // Spec: game, 4.14: the claimant ends with at least its balance, here with price and half a bond.
     let half = U256::from(CONSTANTS.challenge_bond_wei / 2);
-    assert!(court.wealth(PROVIDER) >= before[PROVIDER] + price + half, "{wrong:?}");
+    let (provider, least) = (court.wealth(PROVIDER), before[PROVIDER] + price + half);
+    assert!(
+        provider >= least,
+        "{wrong:?} on {}: {provider} wei, at least {least}",
+        model.animal.name
+    );
     assert!(court.wealth(CHALLENGER) < before[CHALLENGER], "{wrong:?}");
 }
 
@@ -222,7 +286,9 @@ fn descend_anywhere(
         let below = descent.opens(before.level);
         let index = (before.position << (before.level - below)) + pick;
         let next = selfsame_dispute::name(&descent, &before, entries, index);
-        let action = session.challenge(game, next, &[], right, &revealed).unwrap();
+        let action = session
+            .challenge(game, next, &[], right, &revealed)
+            .unwrap();
         let value = session.move_value(game, &action);
         session.send(CHALLENGER, action, value).unwrap();
     }
@@ -242,14 +308,21 @@ fn step_anywhere(
         let in_tile = u32::try_from(dice.below(tile.len() as u64 / u64::from(size))).unwrap();
         let element = at.position * u64::from(512 / size) + u64::from(in_tile);
         let next = Next::Element { in_tile, element };
-        let action = session.challenge(game, next, tile, right, &Revealed::new()).unwrap();
-        let Move::Step { link, mut step, .. } = action else { panic!("a step") };
+        let action = session
+            .challenge(game, next, tile, right, &Revealed::new())
+            .unwrap();
+        let Move::Step { link, mut step, .. } = action else {
+            panic!("a step")
+        };
         if matches!(wrong, Wrong::Tampered) {
             tamper(&mut step.witness, &mut step.tile, dice);
         }
         let refused = session.send(CHALLENGER, Move::Step { game, link, step }, U256::ZERO);
         let name = refused.expect_err("a step on a right claim is refused");
-        assert!(matches!(wrong, Wrong::Tampered) || name == "ValueAgrees", "{name}");
+        assert!(
+            matches!(wrong, Wrong::Tampered) || name == "ValueAgrees",
+            "{name}"
+        );
     }
 }
 
@@ -267,7 +340,9 @@ fn descend_by(session: &mut Session<'_>, game: usize, own: &Holder, right: &Hold
             Reply::Tile(tile) => (Shown::Tile(tile), tile.as_slice()),
         };
         let next = own.next(&session.facts(), &before, shown).unwrap();
-        let Some(action) = session.challenge(game, next, tile, own, &revealed) else { return };
+        let Some(action) = session.challenge(game, next, tile, own, &revealed) else {
+            return;
+        };
         let value = session.move_value(game, &action);
         if let Err(name) = session.send(CHALLENGER, action, value) {
             assert_eq!(name, "ValueAgrees");
@@ -285,7 +360,12 @@ fn games_against_a_right_claim_are_lost() {
     let mut mark = court.mark();
     let count = if soak() { 500 } else { SLICE };
     for turn in 0..count {
-        let wrong = [Wrong::Anywhere, Wrong::OwnTrace, Wrong::Tampered, Wrong::Silent][turn % 4];
+        let wrong = [
+            Wrong::Anywhere,
+            Wrong::OwnTrace,
+            Wrong::Tampered,
+            Wrong::Silent,
+        ][turn % 4];
         let subject = &subjects[(turn / 4) % subjects.len()];
         play_wrong(&mut court, subject, wrong, &mut dice);
         court.back(&mut mark);

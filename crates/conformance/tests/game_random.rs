@@ -2,7 +2,10 @@
 //!
 //! [`Session::send`] panics when they differ, so the play itself is the check; the counts below show
 //! that it goes everywhere.
-#![expect(clippy::unwrap_used, reason = "helpers of tests: a failure is the test's failure")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests: a failure is the test's failure"
+)]
 
 mod common;
 
@@ -44,14 +47,27 @@ impl Player<'_> {
         let from = [PROVIDER, CHALLENGER, CHALLENGER + 1][self.pick(3)];
         if self.once_in(9) {
             let clock = session.board.claim.clock;
-            let seconds = if self.once_in(6) { clock / 2 + 1 } else { 1 + self.dice.below(30) };
+            let seconds = if self.once_in(6) {
+                clock / 2 + 1
+            } else {
+                1 + self.dice.below(30)
+            };
             session.court.wait(seconds);
         }
         let action = self.action(session, from);
         let made = matches!(action, Move::FirstAnswer { .. } | Move::Answer { .. });
         let seen = made.then(|| self.seen(session, &action));
         let sender = self.sender(session, &action, from);
-        let word = match session.send(sender, action, U256::from(1_000_000_000_000_000_000_u64)) {
+        let payable = matches!(
+            action,
+            Move::Open { .. } | Move::NameNode { .. } | Move::NameEntry { .. }
+        );
+        let value = U256::from(if payable {
+            1_000_000_000_000_000_000_u64
+        } else {
+            0
+        });
+        let word = match session.send(sender, action, value) {
             Ok(_) => {
                 if let Some((game, at, entries)) = seen {
                     for revealed in &mut self.revealed {
@@ -90,14 +106,18 @@ impl Player<'_> {
     /// Mostly whoever may make the move, else anybody. No value goes with answers and steps.
     fn sender(&mut self, session: &Session<'_>, action: &Move, from: usize) -> usize {
         let game = match action {
-            Move::NameNode { game, .. } | Move::NameEntry { game, .. } | Move::Step { game, .. } => *game,
+            Move::NameNode { game, .. }
+            | Move::NameEntry { game, .. }
+            | Move::Step { game, .. } => *game,
             _ => return from,
         };
         if self.once_in(8) {
             return from;
         }
         let challenger = session.board.games.get(game).map(|game| game.challenger);
-        (0..10).find(|&who| Some(session.court.account(who).into_array()) == challenger).unwrap_or(from)
+        (0..10)
+            .find(|&who| Some(session.court.account(who).into_array()) == challenger)
+            .unwrap_or(from)
     }
 
     fn link(&mut self, session: &Session<'_>, game: usize) -> Link {
@@ -126,7 +146,10 @@ impl Player<'_> {
             2 => {
                 let claim_key = session.board.claim.key;
                 let answerer = Some(session.court.account(from).into_array());
-                Move::SetAnswerer { claim_key, answerer }
+                Move::SetAnswerer {
+                    claim_key,
+                    answerer,
+                }
             }
             3..=9 => self.answer(session, game),
             _ => self.challenge(session, game),
@@ -135,21 +158,33 @@ impl Player<'_> {
 
     fn answer(&mut self, session: &Session<'_>, game: usize) -> Move {
         let link = self.link(session, game);
-        let holder = if self.once_in(6) { self.right.clone() } else { self.lying.clone() };
+        let holder = if self.once_in(6) {
+            self.right.clone()
+        } else {
+            self.lying.clone()
+        };
         let mut at = session.board.games[game].clone();
         if self.once_in(15) {
             at.stage = [Stage::First, Stage::Trace, Stage::Tensor, Stage::Tile][self.pick(4)];
         }
         let reply = holder.reply(&session.facts(), &at);
         match reply.unwrap_or(Reply::Tile(vec![0; 3])) {
-            Reply::First { mut entries, siblings } => {
+            Reply::First {
+                mut entries,
+                siblings,
+            } => {
                 match self.dice.below(20) {
                     0 => drop(entries.pop()),
                     1 => entries.push(Hash([4; 32])),
                     2 => entries[0] = Hash([5; 32]),
                     _ => {}
                 }
-                Move::FirstAnswer { game, link, entries, siblings }
+                Move::FirstAnswer {
+                    game,
+                    link,
+                    entries,
+                    siblings,
+                }
             }
             Reply::Entries(mut entries) => {
                 match self.dice.below(20) {
@@ -158,7 +193,11 @@ impl Player<'_> {
                     2 if !entries.is_empty() => entries[0] = Hash([5; 32]),
                     _ => {}
                 }
-                Move::Answer { game, link, entries }
+                Move::Answer {
+                    game,
+                    link,
+                    entries,
+                }
             }
             Reply::Tile(mut tile) => {
                 match self.dice.below(20) {
@@ -192,24 +231,45 @@ impl Player<'_> {
                     _ => Vec::new(),
                 }
             }
-            _ => tree_holder.trace().descendants(at.level, at.position, below).to_vec(),
+            _ => tree_holder
+                .trace()
+                .descendants(at.level, at.position, below)
+                .to_vec(),
         };
         let beyond = u64::from(self.once_in(10));
         let index = first + self.dice.below(shown.len() as u64 + beyond);
         let mut next = name(&descent, &at, &shown, index);
         if self.once_in(20) {
-            next = Next::Entry { index, hash: Hash([6; 32]), siblings: Vec::new() };
+            next = Next::Entry {
+                index,
+                hash: Hash([6; 32]),
+                siblings: Vec::new(),
+            };
         }
         let link = self.link(session, game);
         match next {
-            Next::Node { node, root, siblings } => self.name_node(session, game, link, (node, root, siblings)),
-            Next::Entry { index, hash, mut siblings } => {
+            Next::Node {
+                node,
+                root,
+                siblings,
+            } => self.name_node(session, game, link, (node, root, siblings)),
+            Next::Entry {
+                index,
+                hash,
+                mut siblings,
+            } => {
                 match self.dice.below(20) {
                     0 => siblings.push(Hash([7; 32])),
                     1 => drop(siblings.pop()),
                     _ => {}
                 }
-                Move::NameEntry { game, link, index, hash, siblings }
+                Move::NameEntry {
+                    game,
+                    link,
+                    index,
+                    hash,
+                    siblings,
+                }
             }
             Next::Element { .. } | Next::Agrees => Move::Timeout { game },
         }
@@ -223,7 +283,10 @@ impl Player<'_> {
         (node, mut root, mut siblings): (u32, Hash, Vec<Hash>),
     ) -> Move {
         let commitment = &session.model.commitment;
-        let leaf = commitment.leaves.get(node as usize).unwrap_or(&commitment.leaves[1]);
+        let leaf = commitment
+            .leaves
+            .get(node as usize)
+            .unwrap_or(&commitment.leaves[1]);
         let mut node_leaf = leaf.encode();
         let proved = u64::from(node).min(commitment.leaves.len() as u64 - 1);
         let mut leaf_siblings = selfsame_commit::multiproof(&commitment.node_tree, &[proved]);
@@ -237,14 +300,26 @@ impl Player<'_> {
             6 => node_leaf = commitment.leaves[0].encode(),
             _ => {}
         }
-        Move::NameNode { game, link, node, root, siblings, node_leaf, leaf_siblings }
+        Move::NameNode {
+            game,
+            link,
+            node,
+            root,
+            siblings,
+            node_leaf,
+            leaf_siblings,
+        }
     }
 
     fn step(&mut self, session: &Session<'_>, game: usize) -> Move {
         let at = session.board.games[game].clone();
         let link = self.link(session, game);
         let mut tile = self.lying.tile(at.node, at.position).to_vec();
-        let size = session.facts().program.node(at.node).map_or(1, |node| node.dtype.size());
+        let size = session
+            .facts()
+            .program
+            .node(at.node)
+            .map_or(1, |node| node.dtype.size());
         let count = (tile.len() as u64 / u64::from(size)).max(1);
         let in_tile = u32::try_from(self.dice.below(count + 1)).unwrap();
         let element = at.position * u64::from(512 / size) + u64::from(in_tile);
@@ -256,7 +331,15 @@ impl Player<'_> {
             .or_else(|_| Witness::new(&session.facts(), own, &revealed, at.node, 0));
         let mut witness = made.unwrap();
         self.spoil(&mut witness, &mut tile);
-        Move::Step { game, link, step: Step { element: in_tile, tile, witness } }
+        Move::Step {
+            game,
+            link,
+            step: Step {
+                element: in_tile,
+                tile,
+                witness,
+            },
+        }
     }
 
     fn spoil(&mut self, witness: &mut Witness, tile: &mut Vec<u8>) {
@@ -283,7 +366,10 @@ impl Player<'_> {
 fn contract_and_state_machine_take_and_refuse_the_same_moves_by_the_same_names() {
     let (rounds, turns) = if soak() { (40, 400) } else { (3, 120) };
     let mut names = BTreeMap::new();
-    for (index, animal) in [residual(1), sums(1), wide(1), deep(1)].into_iter().enumerate() {
+    for (index, animal) in [residual(1), sums(1), wide(1), deep(1)]
+        .into_iter()
+        .enumerate()
+    {
         let mut scene = Scene::new(animal);
         let wrong = match index {
             0 => scene.lie(4, 7),
@@ -293,7 +379,11 @@ fn contract_and_state_machine_take_and_refuse_the_same_moves_by_the_same_names()
         };
         let mut mark = scene.court.mark();
         for round in 0..rounds {
-            let lying = if round % 3 == 2 { scene.outputs.clone() } else { wrong.clone() };
+            let lying = if round % 3 == 2 {
+                scene.outputs.clone()
+            } else {
+                wrong.clone()
+            };
             let right = scene.right();
             let claimed = scene.claim_of(&lying);
             let mut session = Session::new(&mut scene.court, &scene.model, claimed);
@@ -311,7 +401,14 @@ fn contract_and_state_machine_take_and_refuse_the_same_moves_by_the_same_names()
         }
     }
     println!("random play: {names:?}");
-    let least = ["taken", "StaleMove", "NotOpened", "AlreadyOpened", "EntryCount", "WrongHash"];
+    let least = [
+        "taken",
+        "StaleMove",
+        "NotOpened",
+        "AlreadyOpened",
+        "EntryCount",
+        "WrongHash",
+    ];
     for name in least {
         assert!(names.contains_key(name), "{name} was never met: {names:?}");
     }

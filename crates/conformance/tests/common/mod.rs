@@ -12,72 +12,95 @@ use selfsame_ir::Tensor;
 use alloy_primitives::U256;
 use alloy_sol_types::SolCall as _;
 
-pub struct Scene {
-    pub court: Court,
-    pub model: Model,
-    pub input: Tensor,
-    pub outputs: Vec<Tensor>,
+pub(crate) struct Scene {
+    pub(crate) court: Court,
+    pub(crate) model: Model,
+    pub(crate) input: Tensor,
+    pub(crate) outputs: Vec<Tensor>,
 }
 
-pub fn holder(outputs: &[Tensor]) -> Holder {
+pub(crate) fn holder(outputs: &[Tensor]) -> Holder {
     Holder::new(outputs.iter().map(Tensor::to_bytes).collect())
 }
 
 /// A fault at an element: one more, or one less at the top.
-pub fn plant(outputs: &[Tensor], node: u32, element: usize) -> Plant {
+pub(crate) fn plant(outputs: &[Tensor], node: u32, element: usize) -> Plant {
     let tensor = &outputs[node as usize];
     let right = tensor.get(element).expect("the element exists");
-    let wrong = if right < tensor.dtype().range().1 { right + 1 } else { right - 1 };
-    Plant { node, element, right, wrong, sort: "one", recomputed: true }
+    let wrong = if right < tensor.dtype().range().1 {
+        right + 1
+    } else {
+        right - 1
+    };
+    Plant {
+        node,
+        element,
+        right,
+        wrong,
+        sort: "one",
+        recomputed: true,
+    }
 }
 
 impl Scene {
-    pub fn new(animal: Animal) -> Self {
+    pub(crate) fn new(animal: Animal) -> Self {
         let mut court = Court::new();
         let (model, _) = court.register(animal);
         let input = model.animal.input(1);
-        let mut scene = Self { court, model, input, outputs: Vec::new() };
+        let mut scene = Self {
+            court,
+            model,
+            input,
+            outputs: Vec::new(),
+        };
         scene.outputs = scene.outputs_of(&scene.input);
         scene
     }
 
-    pub fn residual() -> Self {
+    pub(crate) fn residual() -> Self {
         Self::new(residual(1))
     }
 
-    pub fn sums() -> Self {
+    pub(crate) fn sums() -> Self {
         Self::new(sums(1))
     }
 
-    pub fn outputs_of(&self, input: &Tensor) -> Vec<Tensor> {
+    pub(crate) fn outputs_of(&self, input: &Tensor) -> Vec<Tensor> {
         let animal = &self.model.animal;
         let trace = run(&animal.program, &animal.values, input.clone());
         trace.expect("the input fits").into_outputs()
     }
 
-    pub fn right(&self) -> Holder {
+    pub(crate) fn right(&self) -> Holder {
         holder(&self.outputs)
     }
 
     /// The outputs of a liar that changes one element and recomputes what follows.
-    pub fn lie(&self, node: u32, element: usize) -> Vec<Tensor> {
+    pub(crate) fn lie(&self, node: u32, element: usize) -> Vec<Tensor> {
         let plant = plant(&self.outputs, node, element);
         lying_outputs(&self.model.animal, &self.outputs, &plant)
     }
 
     /// Claims the output of a trace, for this scene's input.
-    pub fn claim_of(&mut self, outputs: &[Tensor]) -> Claimed {
+    pub(crate) fn claim_of(&mut self, outputs: &[Tensor]) -> Claimed {
         let output = outputs.last().expect("a program has an output").to_bytes();
         self.court.claimed(&self.model, &self.input, &output)
     }
 
     /// As `claim_of`, under given terms.
-    pub fn claim_under(&mut self, terms: &Requests::Terms, outputs: &[Tensor]) -> Claimed {
+    pub(crate) fn claim_under(&mut self, terms: &Requests::Terms, outputs: &[Tensor]) -> Claimed {
         let output = outputs.last().expect("a program has an output").to_bytes();
-        self.court.stake(PROVIDER, U256::from(5_000_000_000_000_000_000_u64));
-        let request_id = self.court.request(terms, &[]).expect("the request is taken");
+        self.court
+            .stake(PROVIDER, U256::from(5_000_000_000_000_000_000_u64));
+        let request_id = self
+            .court
+            .request(terms, &[])
+            .expect("the request is taken");
         self.court.accept(request_id).expect("the provider accepts");
-        let applied = self.court.claim(request_id, &output).expect("the claim is taken");
+        let applied = self
+            .court
+            .claim(request_id, &output)
+            .expect("the claim is taken");
         Claimed {
             request_id,
             claim_key: Requests::claimCall::abi_decode_returns(&applied.output).expect("a key"),
