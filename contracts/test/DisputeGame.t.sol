@@ -227,9 +227,7 @@ contract DisputeGameTest is SmallModel {
     /// Spec: game, 4.5.
     function test_the_input_cannot_be_named() public {
         bytes32 gameId = settleFirst();
-        refused(
-            challenger, 1 ether, nameNodeCall(gameId, 0), abi.encodeWithSelector(IDisputeGame.InputNamed.selector)
-        );
+        refused(challenger, 1 ether, nameNodeCall(gameId, 0), abi.encodeWithSelector(IDisputeGame.InputNamed.selector));
     }
 
     /// Attack: hostile model (hidden node leaf). Spec: game, 4.5.
@@ -300,9 +298,7 @@ contract DisputeGameTest is SmallModel {
         refused(challenger, 0, data, reason);
         nameNode(gameId, NODE);
         reason = abi.encodeWithSelector(IDisputeGame.WrongStage.selector, Stage.Tile, Stage.Tensor);
-        refused(
-            provider, 0, abi.encodeCall(game.answerTile, (gameId, claimKey, headOf(gameId), hex"00")), reason
-        );
+        refused(provider, 0, abi.encodeCall(game.answerTile, (gameId, claimKey, headOf(gameId), hex"00")), reason);
         answer(gameId);
         nameEntry(gameId, 1);
         reason = abi.encodeWithSelector(IDisputeGame.WrongStage.selector, Stage.Tensor, Stage.Tile);
@@ -349,9 +345,7 @@ contract DisputeGameTest is SmallModel {
         );
         input = stepInput(gameId, ELEMENT);
         input.openings[1].tiles[3] = 0x55;
-        refused(
-            challenger, 0, abi.encodeCall(game.step, (gameId, claimKey, head, input)), ILeaf.TensorRoot.selector
-        );
+        refused(challenger, 0, abi.encodeCall(game.step, (gameId, claimKey, head, input)), ILeaf.TensorRoot.selector);
         input = stepInput(gameId, ELEMENT);
         input.inputRoots[0] = keccak256("another root");
         refused(

@@ -117,9 +117,7 @@ contract RequestsTest is SmallModel {
         bytes memory bad = abi.encodePacked(uint8(1), uint8(2), uint8(3), uint8(0x80));
         refusedRequest(t, bad, abi.encodeWithSelector(IRequests.InputForm.selector, 0));
         bad[3] = 0x7f;
-        refusedRequest(
-            t, bad, abi.encodeWithSelector(IRequests.InputRoot.selector, t.inputRoot, NodeBuilder.root(bad))
-        );
+        refusedRequest(t, bad, abi.encodeWithSelector(IRequests.InputRoot.selector, t.inputRoot, NodeBuilder.root(bad)));
         t.availability = 1;
         refusedRequest(t, data, abi.encodeWithSelector(IRequests.InputLength.selector, 0, K));
         ask(t, "");

@@ -34,9 +34,8 @@ abstract contract GameFixture is SetFixture {
     function inputsOf(uint256 node) internal view virtual returns (uint256[] memory);
 
     function registerModel() internal {
-        bytes memory header = abi.encodePacked(
-            uint16(1), uint32(leaves.length), uint32(outputNode), uint8(0), keccak256("interface")
-        );
+        bytes memory header =
+            abi.encodePacked(uint16(1), uint32(leaves.length), uint32(outputNode), uint8(0), keccak256("interface"));
         vm.prank(requester);
         modelId = models.register(header, leaves, "file:model", 1);
         for (uint256 node = 0; node < leaves.length; ++node) {

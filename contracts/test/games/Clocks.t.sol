@@ -85,10 +85,7 @@ contract ClocksTest is SmallModel {
         bytes memory data = firstAnswerCall(gameId);
         pass(clock + 1);
         refused(
-            provider,
-            0,
-            data,
-            abi.encodeWithSelector(IDisputeGame.ClockOver.selector, Side.Claimant, clock + 1, clock)
+            provider, 0, data, abi.encodeWithSelector(IDisputeGame.ClockOver.selector, Side.Claimant, clock + 1, clock)
         );
         vm.warp(block.timestamp - 1);
         send(provider, 0, data);

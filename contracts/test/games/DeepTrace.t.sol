@@ -33,9 +33,7 @@ contract DeepTraceTest is GameFixture {
     function setUp() public {
         deploySet();
         leaves.push(
-            NodeBuilder.leaf(
-                0, 1, 0, new uint32[](0), new bytes32[](0), abi.encodePacked(uint8(1), NodeBuilder.dim(4))
-            )
+            NodeBuilder.leaf(0, 1, 0, new uint32[](0), new bytes32[](0), abi.encodePacked(uint8(1), NodeBuilder.dim(4)))
         );
         bytes memory parameters = abi.encodePacked(uint8(1), uint8(0), NodeBuilder.dim(4));
         for (uint256 node = 1; node < NODES; ++node) {
@@ -56,7 +54,10 @@ contract DeepTraceTest is GameFixture {
         Game memory g = game.gameOf(gameId);
         assertEq(g.openLevel, 2, "10 levels, 8 answered");
         refused(
-            challenger, 1 ether, nameNodeCall(gameId, LIE), abi.encodeWithSelector(IDisputeGame.WrongLevel.selector, 0, 2)
+            challenger,
+            1 ether,
+            nameNodeCall(gameId, LIE),
+            abi.encodeWithSelector(IDisputeGame.WrongLevel.selector, 0, 2)
         );
         nameEntry(gameId, LIE >> 2);
         answer(gameId);
@@ -66,9 +67,7 @@ contract DeepTraceTest is GameFixture {
         assertTrue(g.stage == Stage.Tile, "a tensor of one tile needs no entries");
         answer(gameId);
         vm.expectEmit(true, true, true, true, address(game));
-        emit IDisputeGame.Convicted(
-            gameId, claimKey, challenger, LIE, 1, int8(uint8(tensor(0)[1])), int8(uint8(0x11))
-        );
+        emit IDisputeGame.Convicted(gameId, claimKey, challenger, LIE, 1, int8(uint8(tensor(0)[1])), int8(uint8(0x11)));
         step(gameId, 1);
         assertTrue(requests.requestOf(requestId).status == Status.Convicted, "convicted");
     }
@@ -78,8 +77,7 @@ contract DeepTraceTest is GameFixture {
         bytes32[] memory entries = entriesOf(traceRoots, 2, 10, 0);
         bytes32[] memory siblings = firstSiblings();
         siblings[0] = keccak256("another");
-        bytes memory data =
-            abi.encodeCall(game.firstAnswer, (gameId, claimKey, headOf(gameId), entries, siblings));
+        bytes memory data = abi.encodeCall(game.firstAnswer, (gameId, claimKey, headOf(gameId), entries, siblings));
         refused(provider, 0, data, IDisputeGame.TraceRoot.selector);
     }
 }

@@ -71,7 +71,12 @@ contract GasTest is GameFixture {
         uint64 self = uint64(H * W * C * 9 * C);
         if (node == 0) {
             return NodeBuilder.leaf(
-                0, 1, 0, new uint32[](0), new bytes32[](0), abi.encodePacked(uint8(1), NodeBuilder.dim(uint32(H * W * C)))
+                0,
+                1,
+                0,
+                new uint32[](0),
+                new bytes32[](0),
+                abi.encodePacked(uint8(1), NodeBuilder.dim(uint32(H * W * C)))
             );
         }
         bool addend = node != 1;

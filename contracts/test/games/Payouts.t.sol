@@ -126,8 +126,7 @@ contract PayoutsTest is SmallModel {
         bytes32 gameId = open(challenger);
         descend(gameId, NODE, ELEMENT);
         refused(challenger, 0, stepCall(gameId, ELEMENT), IDisputeGame.ValueAgrees.selector);
-        uint256 units =
-            GasUnits.firstAnswer(3, 0) + GasUnits.answer(3) + GasUnits.answerTile(512) + GasUnits.TIMEOUT;
+        uint256 units = GasUnits.firstAnswer(3, 0) + GasUnits.answer(3) + GasUnits.answerTile(512) + GasUnits.TIMEOUT;
         vm.warp(block.timestamp + game.clockOf(modelId) + 1);
         vm.prank(provider);
         game.timeout(gameId);

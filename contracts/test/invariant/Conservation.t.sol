@@ -166,8 +166,8 @@ contract People is SmallModel {
         }
         for (uint256 i = 0; i < asked.length; ++i) {
             Request memory made = requests.requestOf(asked[i]);
-            bool held = made.status == Status.Requested || made.status == Status.Accepted
-                || made.status == Status.Claimed;
+            bool held =
+                made.status == Status.Requested || made.status == Status.Accepted || made.status == Status.Claimed;
             if (held) inRequests += made.price;
         }
         inProviders = providers.stakeOf(provider).staked;
