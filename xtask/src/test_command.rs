@@ -71,6 +71,7 @@ pub fn run(repo: &Repo) -> bool {
             "--workspace",
             "--no-deps",
             "--document-private-items",
+            "--keep-going",
             "--locked",
         ]);
         one(command.env("RUSTDOCFLAGS", "-D warnings"))

@@ -5,14 +5,17 @@ use crate::repo::Repo;
 
 const TEXT: &[&str] = &[".rs", ".sol", ".toml", ".md", ".yml", ".js", ".sh"];
 
-/// ASCII, no trailing blanks, no tabs in Rust, one newline at the end.
+/// ASCII (in documents also lines and arrows of diagrams), no trailing blanks, one newline at the
+/// end.
 pub(super) fn plain(repo: &Repo) -> Result<Vec<String>, String> {
     let mut found = Vec::new();
     for file in repo.files_ending(TEXT)? {
         let text = repo.read(&file)?;
         for (number, line) in text.lines().enumerate() {
             let number = number + 1;
-            if let Some(c) = line.chars().find(|c| !c.is_ascii()) {
+            let drawing =
+                |c: char| file.ends_with(".md") && matches!(c, '\u{b7}' | '\u{2500}'..='\u{25ff}');
+            if let Some(c) = line.chars().find(|&c| !c.is_ascii() && !drawing(c)) {
                 found.push(format!(
                     "{file}:{number}: {:?} is not ASCII",
                     c.escape_unicode().to_string()
