@@ -9,12 +9,13 @@ const TEXT: &[&str] = &[".rs", ".sol", ".toml", ".md", ".yml", ".js", ".sh"];
 /// end.
 pub(super) fn plain(repo: &Repo) -> Result<Vec<String>, String> {
     let mut found = Vec::new();
+    let documents = repo.files_ending(&[".md"])?;
     for file in repo.files_ending(TEXT)? {
         let text = repo.read(&file)?;
+        let document = documents.contains(&file);
         for (number, line) in text.lines().enumerate() {
             let number = number + 1;
-            let drawing =
-                |c: char| file.ends_with(".md") && matches!(c, '\u{b7}' | '\u{2500}'..='\u{25ff}');
+            let drawing = |c: char| document && matches!(c, '\u{b7}' | '\u{2500}'..='\u{25ff}');
             if let Some(c) = line.chars().find(|&c| !c.is_ascii() && !drawing(c)) {
                 found.push(format!(
                     "{file}:{number}: {:?} is not ASCII",
