@@ -48,7 +48,7 @@ fn places(tensor: &Tensor, row: usize, dice: &mut Dice) -> usize {
 }
 
 /// A value that is not `right`, and the name of the fault.
-fn lie(right: i32, dtype: DType, op: &Op, dice: &mut Dice) -> (i32, &'static str) {
+fn lie(right: i32, dtype: DType, op: &Op, is_output: bool, dice: &mut Dice) -> (i32, &'static str) {
     let (low, high) = dtype.range();
     let clamp = match op {
         Op::MatMul(_) | Op::Conv(_) => op.linear().map(|linear| (linear.low, linear.high)),
@@ -64,9 +64,16 @@ fn lie(right: i32, dtype: DType, op: &Op, dice: &mut Dice) -> (i32, &'static str
         (top, "upper clamp"),
         (top.saturating_add(1), "above the clamp"),
         (dice.between(low, high), "any"),
+        (low.saturating_sub(1), "below the type"),
     ];
+    // A claim's output is checked when it is claimed; inner nodes may hold any bit pattern.
+    let least = if is_output {
+        low
+    } else {
+        low.saturating_sub(1)
+    };
     let first = usize::try_from(dice.below(candidates.len() as u64)).unwrap_or(0);
-    let legal = |value: i32| value != right && low <= value && value <= high;
+    let legal = |value: i32| value != right && least <= value && value <= high;
     let rotated = candidates.iter().cycle().skip(first).take(candidates.len());
     rotated
         .copied()
@@ -81,6 +88,7 @@ pub fn plants(animal: &Animal, outputs: &[Tensor], count: usize, seed: u64) -> V
     for (index, node) in animal.program.nodes().iter().enumerate().skip(1) {
         let tensor = &outputs[index];
         let shape = node.op.output_shape(&animal.values).unwrap_or_default();
+        let is_output = index == animal.program.program().output as usize;
         let row = shape
             .iter()
             .skip(1)
@@ -89,7 +97,7 @@ pub fn plants(animal: &Animal, outputs: &[Tensor], count: usize, seed: u64) -> V
         for turn in 0..count {
             let element = places(tensor, row, &mut dice);
             let right = tensor.get(element).unwrap_or_default();
-            let (wrong, sort) = lie(right, node.dtype, &node.op, &mut dice);
+            let (wrong, sort) = lie(right, node.dtype, &node.op, is_output, &mut dice);
             let node = u32::try_from(index).unwrap_or_default();
             let recomputed = turn % 2 == 1;
             plants.push(Plant {

@@ -386,6 +386,15 @@ pub fn wide(seed: u64) -> Animal {
     b.finish("wide", Vec::new(), DimValues::NONE)
 }
 
+/// One contraction as long as an element may read.
+pub fn long(seed: u64) -> Animal {
+    let mut b = Builder::new(seed, DType::I8, &dims(&[16_384]));
+    let slice = (16_384, 0, 16_384);
+    let op = matmul(&mut b, Dim::fixed(1), slice, 4, (None, DType::I8));
+    b.push(Op::MatMul(op), &[0], DType::I8);
+    b.finish("long", Vec::new(), DimValues::NONE)
+}
+
 /// A chain of more than 256 nodes, so that the trace tree itself is named level by level.
 pub fn deep(seed: u64) -> Animal {
     let mut b = Builder::new(seed, DType::I8, &dims(&[6, 5]));

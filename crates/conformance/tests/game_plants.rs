@@ -15,7 +15,7 @@ use selfsame_chain::bindings::Requests;
 use selfsame_conformance::game::{CHALLENGER, CONSTANTS, Court, Model, PROVIDER, REQUESTER, SINK};
 use selfsame_conformance::game_plants::{Plant, kind, lying_outputs, plants};
 use selfsame_conformance::game_play::Session;
-use selfsame_conformance::game_zoo::{Dice, zoo};
+use selfsame_conformance::game_zoo::{Dice, deep, zoo};
 use selfsame_dispute::{Holder, Move, Next, Reply, Revealed, Shown, Witness};
 use selfsame_interpreter::run;
 use selfsame_ir::Tensor;
@@ -170,6 +170,28 @@ fn planted_faults_are_convicted_at_exactly_their_element() {
             counts.get(kind).copied().unwrap_or(0) >= least,
             "{kind}: {counts:?}"
         );
+    }
+}
+
+/// A trace tree deeper than the first answer shows is named level by level.
+///
+/// Spec: game, 4.5 and 4.6.
+#[test]
+fn a_fault_in_a_program_of_271_nodes_is_convicted_at_exactly_its_element() {
+    let mut court = Court::new();
+    let (model, _) = court.register(deep(1));
+    let input = model.animal.input(1);
+    let trace = run(&model.animal.program, &model.animal.values, input.clone()).unwrap();
+    let subject = Subject {
+        model,
+        input,
+        outputs: trace.into_outputs(),
+    };
+    let planted = plants(&subject.model.animal, &subject.outputs, 1, 9);
+    let mut mark = court.mark();
+    for at in [0, 1, 127, 254, 255, 256, 269] {
+        play_plant(&mut court, &subject, &planted[at]);
+        court.back(&mut mark);
     }
 }
 

@@ -98,7 +98,7 @@ pub struct Certificate {
     pub leaf_gas: u64,
     /// Challenger's moves of the deepest descent, opening and step included.
     pub challenger_moves: u32,
-    /// The moves and answers of a game on the worst node, in order.
+    /// The moves and answers of the dearest game, in order.
     pub moves: Vec<MoveCost>,
     /// Their calldata bytes.
     pub calldata_bytes: u64,
@@ -116,11 +116,13 @@ pub struct Certificate {
 pub fn certify(program: &CheckedProgram, costs: &Costs, clocks: &Clocks) -> Certificate {
     let values = DimValues::maxima(&program.program().symbols);
     let schedule = Schedule::new(program.nodes().len() as u64);
-    let game = (1..program.nodes().len())
+    let games: Vec<WorstGame> = (1..program.nodes().len())
         .filter_map(|node| u32::try_from(node).ok())
-        .map(|node| (node, game_on(program, &values, node, costs)))
-        .max_by_key(|(_, game)| game.moves.iter().map(|cost| cost.gas).sum::<u64>());
-    let (leaf_node, game) = game.unwrap_or((0, WorstGame::default()));
+        .map(|node| game_on(program, &values, node, costs))
+        .collect();
+    let leaf = games.iter().max_by_key(|game| game.step_gas());
+    let game = games.iter().max_by_key(|game| game.total_gas());
+    let moves = game.map(|game| game.moves.clone()).unwrap_or_default();
     let challenger_moves = (1..program.nodes().len())
         .filter_map(|node| u32::try_from(node).ok())
         .map(|node| schedule.moves(bytes_of(program, &values, node)))
@@ -145,25 +147,36 @@ pub fn certify(program: &CheckedProgram, costs: &Costs, clocks: &Clocks) -> Cert
         .saturating_add(fetch)
         .max(clocks.window_min_seconds);
     Certificate {
-        leaf_node,
-        leaf_terms: game.terms,
-        leaf_opened_bytes: game.opened,
-        leaf_gas: game.moves.last().map_or(0, |step| step.gas),
+        leaf_node: leaf.map_or(0, |leaf| leaf.node),
+        leaf_terms: leaf.map_or(0, |leaf| leaf.terms),
+        leaf_opened_bytes: leaf.map_or(0, |leaf| leaf.opened),
+        leaf_gas: leaf.map_or(0, WorstGame::step_gas),
         challenger_moves,
-        calldata_bytes: game.moves.iter().map(|cost| cost.calldata).sum(),
-        gas_total: game.moves.iter().map(|cost| cost.gas).sum(),
-        moves: game.moves,
+        calldata_bytes: moves.iter().map(|cost| cost.calldata).sum(),
+        gas_total: moves.iter().map(|cost| cost.gas).sum(),
+        moves,
         clock_seconds,
         window_floor_seconds,
         final_seconds: window_floor_seconds.saturating_add(clock_seconds.saturating_mul(2)),
     }
 }
 
-#[derive(Default)]
+/// The dearest game about an element of one node.
 struct WorstGame {
+    node: u32,
     terms: u64,
     opened: u64,
     moves: Vec<MoveCost>,
+}
+
+impl WorstGame {
+    fn total_gas(&self) -> u64 {
+        self.moves.iter().map(|cost| cost.gas).sum()
+    }
+
+    fn step_gas(&self) -> u64 {
+        self.moves.last().map_or(0, |step| step.gas)
+    }
 }
 
 fn bytes_of(program: &CheckedProgram, values: &DimValues, node: u32) -> u64 {
@@ -272,6 +285,7 @@ fn game_on(program: &CheckedProgram, values: &DimValues, node: u32, costs: &Cost
         + (opening.siblings + 3 * node_depth) * costs.per_hash;
     moves.push(move_cost("step", calldata, execution));
     WorstGame {
+        node,
         terms,
         opened: opening.bytes,
         moves,
