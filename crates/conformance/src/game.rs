@@ -133,6 +133,10 @@ impl Court {
     }
 
     /// Mines one transaction of calldata.
+    ///
+    /// # Panics
+    ///
+    /// If the chain does not admit the transaction: the suites fund their accounts.
     pub fn raw(
         &mut self,
         from: usize,
@@ -317,6 +321,10 @@ impl Court {
     }
 
     /// Terms that the set accepts: published input, one ether of price, a window above the floor.
+    ///
+    /// # Panics
+    ///
+    /// If the model's window does not fit its field.
     pub fn terms(&self, model: &Model, input_root: Hash) -> Requests::Terms {
         let now = self.chain.next_time();
         let id = B256::from(model.commitment.model_id.0);

@@ -114,6 +114,10 @@ pub fn plants(animal: &Animal, outputs: &[Tensor], count: usize, seed: u64) -> V
 }
 
 /// The outputs that the liar holds.
+///
+/// # Panics
+///
+/// If an operator leaves its element type, which none does.
 pub fn lying_outputs(animal: &Animal, right: &[Tensor], plant: &Plant) -> Vec<Tensor> {
     let mut outputs = right.to_vec();
     let at = plant.node as usize;

@@ -221,6 +221,10 @@ impl<'a> Session<'a> {
     }
 
     /// The challenger's move that `next` stands for; `None` when it has none.
+    ///
+    /// # Panics
+    ///
+    /// If `holder` has another model's trace.
     pub fn challenge(
         &self,
         game: usize,

@@ -19,7 +19,7 @@ use selfsame_protocol::Hash;
 
 const FRIEND: usize = CHALLENGER + 1;
 
-fn session<'a>(scene: &'a mut Scene, claimed: selfsame_conformance::game::Claimed) -> Session<'a> {
+fn session(scene: &mut Scene, claimed: selfsame_conformance::game::Claimed) -> Session<'_> {
     Session::new(&mut scene.court, &scene.model, claimed)
 }
 

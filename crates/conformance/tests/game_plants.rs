@@ -208,7 +208,7 @@ enum Wrong {
     Tampered,
 }
 
-fn tamper(witness: &mut Witness, tile: &mut Vec<u8>, dice: &mut Dice) {
+fn tamper(witness: &mut Witness, tile: &mut [u8], dice: &mut Dice) {
     let slot = usize::try_from(dice.below(witness.openings.len() as u64)).unwrap();
     let opening = &mut witness.openings[slot];
     match dice.below(8) {
@@ -242,7 +242,7 @@ fn play_wrong(court: &mut Court, subject: &Subject, wrong: Wrong, dice: &mut Dic
             session.answer(PROVIDER, game, &right).unwrap();
         }
         Wrong::Anywhere | Wrong::Tampered => {
-            descend_anywhere(&mut session, game, &right, wrong, dice)
+            descend_anywhere(&mut session, game, &right, wrong, dice);
         }
         Wrong::OwnTrace => {
             let planted = plants(&model.animal, &subject.outputs, 1, dice.roll());

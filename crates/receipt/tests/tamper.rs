@@ -133,7 +133,7 @@ fn sample() -> (Receipt, ChainFacts, Replay) {
 
 fn failed(
     receipt: &Receipt,
-    facts: Option<ChainFacts>,
+    facts: Option<&ChainFacts>,
     replay: Option<Replay>,
 ) -> Option<&'static str> {
     let code = code();
@@ -141,7 +141,7 @@ fn failed(
         code: Some(&code),
         input: None,
         replay,
-        chain: facts,
+        chain: facts.copied(),
     };
     let report = verify(receipt, &context);
     assert_eq!(report.level.is_none(), report.failed().is_some());
@@ -204,7 +204,7 @@ fn a_field_changed_after_signing_fails_and_one_signed_anew_fails_the_check_of_it
         Core::FIELDS
     );
     let (good, facts, replay) = sample();
-    assert_eq!(failed(&good, Some(facts), Some(replay)), None);
+    assert_eq!(failed(&good, Some(&facts), Some(replay)), None);
     for (name, tamper, check) in TAMPERS {
         let mut receipt = good.clone();
         tamper(&mut receipt.core);
@@ -224,7 +224,7 @@ fn a_field_changed_after_signing_fails_and_one_signed_anew_fails_the_check_of_it
         assert_eq!(report.level, None);
         sign(&mut receipt);
         assert_eq!(
-            failed(&receipt, Some(facts), Some(replay)),
+            failed(&receipt, Some(&facts), Some(replay)),
             Some(*check),
             "{name}"
         );
@@ -278,7 +278,7 @@ fn look_alike_deployment_fails_the_rules_check() {
     );
     sign(&mut receipt);
     assert_eq!(
-        failed(&receipt, Some(facts), Some(replay)),
+        failed(&receipt, Some(&facts), Some(replay)),
         Some("rules-id")
     );
 }
@@ -289,19 +289,19 @@ fn tampered_evidence_fails_the_check_of_its_kind() {
     let mut receipt = good.clone();
     receipt.evidence[1] = Evidence::Output(b"\x01\x02\x04".to_vec());
     assert_eq!(
-        failed(&receipt, Some(facts), Some(replay)),
+        failed(&receipt, Some(&facts), Some(replay)),
         Some("output-root")
     );
     let mut receipt = good.clone();
     receipt.evidence[2] = Evidence::Input(Vec::new());
     assert_eq!(
-        failed(&receipt, Some(facts), Some(replay)),
+        failed(&receipt, Some(&facts), Some(replay)),
         Some("input-root")
     );
     let mut receipt = good.clone();
     receipt.evidence[0] = Evidence::Signature([27; 65]);
     assert_eq!(
-        failed(&receipt, Some(facts), Some(replay)),
+        failed(&receipt, Some(&facts), Some(replay)),
         Some("signature")
     );
     let wrong = Replay {
@@ -309,7 +309,7 @@ fn tampered_evidence_fails_the_check_of_its_kind() {
         ..replay
     };
     assert_eq!(
-        failed(&good, Some(facts), Some(wrong)),
+        failed(&good, Some(&facts), Some(wrong)),
         Some("model-replay")
     );
 }
