@@ -272,6 +272,67 @@ fn dry_runs_guards_and_absent_chains_have_their_codes() {
     );
 }
 
+#[test]
+fn a_lying_provider_is_convicted_by_another_process() {
+    let folder = scratch("liar");
+    write_small(&folder);
+    fs::write(folder.join("x.json"), "[3, 4]").expect("scratch");
+    let devnet = Devnet::start(&folder);
+    assert_eq!(
+        on_chain(&folder, &devnet, "0", &["publish", "small.selfsame"]).0,
+        0
+    );
+    assert_eq!(on_chain(&folder, &devnet, "3", &["stake", "2"]).0, 0);
+    let provide = ["provide", "--seconds", "120", "--plant", "1:1"];
+    let liar = Command::new(env!("CARGO_BIN_EXE_selfsame"))
+        .args(
+            [
+                &provide[..],
+                &["--rpc", &devnet.url, "--dev-key", "3", "--json"],
+            ]
+            .concat(),
+        )
+        .current_dir(&folder)
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("the binary was built for this test");
+    let liar = Ended(liar);
+    let ask = [
+        "ask",
+        "small.selfsame",
+        "--input",
+        "x.json",
+        "--receipt",
+        "r.json",
+    ];
+    let (code, asked) = on_chain(&folder, &devnet, "1", &ask);
+    assert_eq!(code, 0);
+    assert_eq!(asked["floats"], serde_json::json!([3.0, 5.0, 7.0]));
+    let request = asked["request_id"].as_str().expect("an id");
+    let (code, challenged) = on_chain(&folder, &devnet, "4", &["challenge", request]);
+    drop(liar);
+    assert_eq!((code, &challenged["right"]), (0, &Value::Bool(false)));
+    assert_eq!(
+        challenged["convicted"],
+        serde_json::json!({"node": 1, "element": 1})
+    );
+    let (_, claims) = on_chain(&folder, &devnet, "1", &["claims"]);
+    assert_eq!(claims["claims"][0]["status"], "convicted");
+    let verify = ["verify", "r.json", "--rpc", &devnet.url];
+    let (code, verified) = json(&folder, &verify);
+    assert_eq!(
+        (code, &verified["failed"]),
+        (3, &Value::from("chain-claim"))
+    );
+    for key in ["1", "4"] {
+        assert_eq!(
+            on_chain(&folder, &devnet, key, &["withdraw"]).0,
+            0,
+            "key {key}"
+        );
+    }
+}
+
 /// Source: the Web3 Secret Storage Definition, test vector PBKDF2-SHA-256.
 const KEYSTORE: &str = r#"{
   "crypto": {

@@ -123,6 +123,78 @@ fn a_labelled_data_set_is_counted() {
     );
 }
 
+/// A grey PNG of 8-bit samples, deflate blocks stored. Source: PNG specification, 5 and 10.
+fn png(width: u8, height: u8, samples: &[u8]) -> Vec<u8> {
+    let rows = samples.chunks_exact(usize::from(width));
+    let filtered: Vec<u8> = rows.flat_map(|row| [&[0], row].concat()).collect();
+    let len = u16::try_from(filtered.len()).expect("one stored block");
+    let adler = filtered.iter().fold((1_u32, 0_u32), |(a, b), &byte| {
+        let a = (a + u32::from(byte)) % 65_521;
+        (a, (b + a) % 65_521)
+    });
+    let mut zlib = vec![0x78, 0x01, 0x01];
+    zlib.extend(len.to_le_bytes());
+    zlib.extend((!len).to_le_bytes());
+    zlib.extend(&filtered);
+    zlib.extend((adler.1 << 16 | adler.0).to_be_bytes());
+    let header = [0, 0, 0, width, 0, 0, 0, height, 8, 0, 0, 0, 0];
+    let mut file = b"\x89PNG\r\n\x1a\n".to_vec();
+    for (kind, data) in [(b"IHDR", &header[..]), (b"IDAT", &zlib), (b"IEND", &[])] {
+        let body = [&kind[..], data].concat();
+        let crc = body.iter().fold(u32::MAX, |crc, &byte| {
+            (0..8).fold(crc ^ u32::from(byte), |crc, _| {
+                crc >> 1 ^ if crc & 1 == 1 { 0xedb8_8320 } else { 0 }
+            })
+        });
+        file.extend(u32::try_from(data.len()).expect("short").to_be_bytes());
+        file.extend(body);
+        file.extend((!crc).to_be_bytes());
+    }
+    file
+}
+
+/// Spec: interface, 6.2 and 6.3.
+#[test]
+fn a_picture_an_array_and_its_floats_are_one_input() {
+    let folder = scratch("picture");
+    let (program, data) = (path("lenet/program.selfsame"), path("data/digits28.npz"));
+    let samples: Vec<u8> = (0..784_u32)
+        .map(|i| u8::try_from(i * 7 % 256).expect("a byte"))
+        .collect();
+    fs::write(folder.join("x.png"), png(28, 28, &samples)).expect("scratch");
+    let list = |values: Vec<String>| format!("[{}]", values.join(","));
+    let pixels = list(samples.iter().map(ToString::to_string).collect());
+    fs::write(
+        folder.join("pixels.json"),
+        format!("{{\"pixels\": {pixels}}}"),
+    )
+    .expect("scratch");
+    let floats = list(
+        samples
+            .iter()
+            .map(|&s| (f32::from(s) / 255.0).to_string())
+            .collect(),
+    );
+    fs::write(folder.join("floats.json"), floats).expect("scratch");
+    let root = |input: &str| {
+        let (code, report) = json(&folder, &["run", &program, "--input", input]);
+        assert_eq!(code, 0, "{input}");
+        report["samples"][0]["input_root"].clone()
+    };
+    let picture = root("x.png");
+    assert_eq!(picture, root("pixels.json"));
+    assert_eq!(picture, root("floats.json"));
+    let (_, first) = json(&folder, &["run", &program, "--input", &data, "--row", "0"]);
+    assert_ne!(picture, first["samples"][0]["input_root"]);
+    fs::write(folder.join("small.png"), png(8, 8, &samples[..64])).expect("scratch");
+    let refused = selfsame(&folder, &["run", &program, "--input", "small.png"]);
+    assert_eq!(refused.status.code(), Some(5));
+    assert!(stderr(&refused).contains("28"), "{}", stderr(&refused));
+    let table = path("cancer/program.selfsame");
+    let refused = selfsame(&folder, &["run", &table, "--input", "x.png"]);
+    assert_eq!(refused.status.code(), Some(5));
+}
+
 #[test]
 fn interpreter_and_kernels_give_one_trace() {
     let folder = scratch("kernels");

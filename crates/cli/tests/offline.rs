@@ -81,6 +81,24 @@ fn run_shows_labels_and_floats_and_writes_an_array() {
 }
 
 #[test]
+fn text_is_aligned_and_plain_where_nobody_looks() {
+    let folder = scratch("golden");
+    write_small(&folder);
+    fs::write(folder.join("x.json"), "[[3, 4], [9, -2]]").expect("scratch");
+    let text = stdout(&selfsame(
+        &folder,
+        &["run", "small.selfsame", "--input", "x.json"],
+    ));
+    let id = common::small_program().commit().model_id;
+    let want = format!(
+        "small  {id}\n  row  answer     value  next\n    \
+         0  both (2)  7.0000  right (1) 4.0000, left (0) 3.0000\n    \
+         1  left (0)  9.0000  both (2) 7.0000, right (1) -2.0000\n"
+    );
+    assert_eq!(text, want);
+}
+
+#[test]
 fn trace_diff_names_the_first_node_and_element() {
     let folder = scratch("trace");
     write_small(&folder);

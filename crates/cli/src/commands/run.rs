@@ -198,7 +198,14 @@ impl Report for Answers {
 
     fn text(&self, paint: Paint) -> String {
         let head = format!("{}  {}\n", paint.bold(&self.name), self.model_id);
-        let mut table = Table::new(&[">row", "answer", ">value", "next", "expected"]);
+        let labelled = self.samples.iter().any(|sample| sample.expected.is_some());
+        let heads = [">row", "answer", ">value", "next", "expected"];
+        let shown = if labelled {
+            heads.len()
+        } else {
+            heads.len() - 1
+        };
+        let mut table = Table::new(&heads[..shown]);
         for sample in &self.samples {
             let Some((best, rest)) = sample.top.split_first() else {
                 continue;
