@@ -387,6 +387,29 @@ impl<'a> Session<'a> {
                 };
                 call("setAnswerer", &call_data)
             }
+            Move::FirstAnswer { .. } | Move::Answer { .. } | Move::AnswerTile { .. } => {
+                self.encode_answer(action)
+            }
+            Move::NameNode { .. } | Move::NameEntry { .. } | Move::Step { .. } => {
+                self.encode_challenge(action)
+            }
+            Move::Timeout { game } => call(
+                "timeout",
+                &DisputeGame::timeoutCall {
+                    gameId: self.game_id(*game),
+                },
+            ),
+            Move::Settle { game } => call(
+                "settle",
+                &DisputeGame::settleCall {
+                    gameId: self.game_id(*game),
+                },
+            ),
+        }
+    }
+
+    fn encode_answer(&self, action: &Move) -> (&'static str, Vec<u8>) {
+        match action {
             Move::FirstAnswer {
                 game,
                 link,
@@ -424,21 +447,13 @@ impl<'a> Session<'a> {
                 };
                 call("answerTile", &call_data)
             }
-            Move::NameNode { .. } | Move::NameEntry { .. } | Move::Step { .. } => {
-                self.encode_challenge(action)
-            }
-            Move::Timeout { game } => call(
-                "timeout",
-                &DisputeGame::timeoutCall {
-                    gameId: self.game_id(*game),
-                },
-            ),
-            Move::Settle { game } => call(
-                "settle",
-                &DisputeGame::settleCall {
-                    gameId: self.game_id(*game),
-                },
-            ),
+            Move::Open { .. }
+            | Move::SetAnswerer { .. }
+            | Move::NameNode { .. }
+            | Move::NameEntry { .. }
+            | Move::Step { .. }
+            | Move::Timeout { .. }
+            | Move::Settle { .. } => unreachable!("encoded by `encode`"),
         }
     }
 

@@ -285,32 +285,60 @@ impl Board {
             } => {
                 rules::set_answerer(&mut next, sender, *claim_key, *answerer)?;
             }
+            Move::FirstAnswer { .. } | Move::Answer { .. } | Move::AnswerTile { .. } => {
+                next.answered(model, sender, action, now)?;
+            }
+            Move::NameNode { .. } | Move::NameEntry { .. } | Move::Step { .. } => {
+                next.challenged(model, sender, action, now)?;
+            }
+            Move::Timeout { game } => rules::timeout(&mut next, *game, now)?,
+            Move::Settle { game } => rules::settle(&mut next, *game)?,
+        }
+        Ok(next)
+    }
+
+    /// Answers; any other move changes nothing.
+    fn answered(
+        &mut self,
+        model: &NodeFacts<'_>,
+        sender: Address,
+        action: &Move,
+        now: u64,
+    ) -> Result<(), Refusal> {
+        match action {
             Move::FirstAnswer {
                 game,
                 link,
                 entries,
                 siblings,
-            } => {
-                rules::first_answer(
-                    &mut next,
-                    model,
-                    sender,
-                    *game,
-                    link,
-                    (entries, siblings),
-                    now,
-                )?;
-            }
+            } => rules::first_answer(self, model, sender, *game, link, (entries, siblings), now),
             Move::Answer {
                 game,
                 link,
                 entries,
-            } => {
-                rules::answer(&mut next, model, *game, link, entries, now)?;
-            }
+            } => rules::answer(self, model, *game, link, entries, now),
             Move::AnswerTile { game, link, tile } => {
-                rules::answer_tile(&mut next, *game, link, tile, now)?;
+                rules::answer_tile(self, *game, link, tile, now)
             }
+            Move::Open { .. }
+            | Move::SetAnswerer { .. }
+            | Move::NameNode { .. }
+            | Move::NameEntry { .. }
+            | Move::Step { .. }
+            | Move::Timeout { .. }
+            | Move::Settle { .. } => Ok(()),
+        }
+    }
+
+    /// The challenger's moves in a game; any other move changes nothing.
+    fn challenged(
+        &mut self,
+        model: &NodeFacts<'_>,
+        sender: Address,
+        action: &Move,
+        now: u64,
+    ) -> Result<(), Refusal> {
+        match action {
             Move::NameNode {
                 game,
                 link,
@@ -320,14 +348,15 @@ impl Board {
                 node_leaf,
                 leaf_siblings,
             } => {
+                let (node, root) = (*node, *root);
                 let named = rules::Named {
-                    node: *node,
-                    root: *root,
+                    node,
+                    root,
                     siblings,
                     node_leaf,
                     leaf_siblings,
                 };
-                rules::name_node(&mut next, model, sender, *game, link, &named, now)?;
+                rules::name_node(self, model, sender, *game, link, &named, now)
             }
             Move::NameEntry {
                 game,
@@ -336,23 +365,20 @@ impl Board {
                 hash,
                 siblings,
             } => {
-                rules::name_entry(
-                    &mut next,
-                    model,
-                    sender,
-                    *game,
-                    link,
-                    (*index, *hash, siblings),
-                    now,
-                )?;
+                let named = (*index, *hash, siblings.as_slice());
+                rules::name_entry(self, model, sender, *game, link, named, now)
             }
             Move::Step { game, link, step } => {
-                rules::step(&mut next, model, sender, *game, link, step, now)?;
+                rules::step(self, model, sender, *game, link, step, now)
             }
-            Move::Timeout { game } => rules::timeout(&mut next, *game, now)?,
-            Move::Settle { game } => rules::settle(&mut next, *game)?,
+            Move::Open { .. }
+            | Move::SetAnswerer { .. }
+            | Move::FirstAnswer { .. }
+            | Move::Answer { .. }
+            | Move::AnswerTile { .. }
+            | Move::Timeout { .. }
+            | Move::Settle { .. } => Ok(()),
         }
-        Ok(next)
     }
 
     /// Games that neither ended nor stand behind a conviction.

@@ -187,6 +187,8 @@ fn bytes_of(program: &CheckedProgram, values: &DimValues, node: u32) -> u64 {
 }
 
 const WORD: u64 = 32;
+/// Game id, claim key, previous head.
+const LINK: u64 = 3 * WORD;
 
 /// Bytes of an ABI array of `count` words, of which the head counts elsewhere.
 fn array(count: u64) -> u64 {
@@ -209,71 +211,16 @@ fn move_cost(name: &'static str, calldata: u64, execution: u64) -> MoveCost {
 
 /// Every move of a game that ends at an element of `node`.
 fn game_on(program: &CheckedProgram, values: &DimValues, node: u32, costs: &Costs) -> WorstGame {
-    let nodes = program.nodes().len() as u64;
-    let trace = Schedule::new(nodes).trace();
-    let bytes = bytes_of(program, values, node);
-    let tensor = Descent::tensor(bytes);
-    let leaf_bytes = leaf_len(program, node);
-    let node_depth = u64::from(depth(nodes));
-    let link = 3 * WORD;
     let mut moves = alloc::vec![move_cost("open", 2 * WORD, costs.open)];
-
-    let shown = trace.opens(trace.depth());
-    let entries = nodes.div_ceil(1 << shown);
-    let proof = if shown == 0 { 0 } else { 2 * node_depth };
-    moves.push(move_cost(
-        "firstAnswer",
-        link + 2 * WORD + array(entries) + array(proof),
-        costs.first_answer + costs.per_hash * (entries + proof),
-    ));
-    descend(&trace, shown, costs, &mut moves);
-    let last = trace
-        .depth()
-        .min(if shown == 0 { trace.depth() } else { shown });
-    let named = link
-        + WORD
-        + 6 * WORD
-        + array(last.into())
-        + padded(leaf_bytes)
-        + array(node_depth)
-        + array(values.0.len() as u64);
-    moves.push(move_cost(
-        "nameNode",
-        named,
-        costs.name_node + costs.per_hash * (u64::from(last) + node_depth),
-    ));
-    if tensor.depth() > 0 {
-        let below = tensor.opens(tensor.depth());
-        let shown = tensor
-            .leaves()
-            .div_ceil(1 << below)
-            .min(1 << (tensor.depth() - below));
-        moves.push(move_cost(
-            "answer",
-            link + WORD + array(shown),
-            costs.answer + costs.per_hash * shown,
-        ));
-        descend(&tensor, below, costs, &mut moves);
-        let siblings = u64::from(tensor.depth() - below);
-        moves.push(move_cost(
-            "nameEntry",
-            link + 3 * WORD + array(siblings),
-            costs.name_entry + costs.per_hash * siblings,
-        ));
-    }
-    let tile = bytes.min(u64::from(TILE_BYTES));
-    moves.push(move_cost(
-        "answerTile",
-        link + WORD + padded(tile),
-        costs.answer_tile,
-    ));
-
+    descend_trace(program, values, node, costs, &mut moves);
+    descend_tensor(bytes_of(program, values, node), costs, &mut moves);
     let opening = step_opening(program, values, node);
     let terms = program.node(node).map_or(0, |node| node.op.terms());
-    let calldata = link
+    let node_depth = u64::from(depth(program.nodes().len() as u64));
+    let calldata = LINK
         + 9 * WORD
-        + padded(tile)
-        + padded(leaf_bytes)
+        + padded(bytes_of(program, values, node).min(u64::from(TILE_BYTES)))
+        + padded(leaf_len(program, node))
         + array(node_depth)
         + array(values.0.len() as u64)
         + array(2)
@@ -290,6 +237,65 @@ fn game_on(program: &CheckedProgram, values: &DimValues, node: u32, costs: &Cost
         opened: opening.bytes,
         moves,
     }
+}
+
+/// From the first answer to the naming of `node`.
+fn descend_trace(
+    program: &CheckedProgram,
+    values: &DimValues,
+    node: u32,
+    costs: &Costs,
+    moves: &mut Vec<MoveCost>,
+) {
+    let nodes = program.nodes().len() as u64;
+    let trace = Schedule::new(nodes).trace();
+    let node_depth = u64::from(depth(nodes));
+    let shown = trace.opens(trace.depth());
+    let entries = nodes.div_ceil(1 << shown);
+    let proof = if shown == 0 { 0 } else { 2 * node_depth };
+    moves.push(move_cost(
+        "firstAnswer",
+        LINK + 2 * WORD + array(entries) + array(proof),
+        costs.first_answer + costs.per_hash * (entries + proof),
+    ));
+    descend(&trace, shown, costs, moves);
+    let last = u64::from(if shown == 0 { trace.depth() } else { shown });
+    let named = LINK
+        + 7 * WORD
+        + array(last)
+        + padded(leaf_len(program, node))
+        + array(node_depth)
+        + array(values.0.len() as u64);
+    let execution = costs.name_node + costs.per_hash * (last + node_depth);
+    moves.push(move_cost("nameNode", named, execution));
+}
+
+/// From a node's root to the bytes of one of its tiles.
+fn descend_tensor(bytes: u64, costs: &Costs, moves: &mut Vec<MoveCost>) {
+    let tensor = Descent::tensor(bytes);
+    if tensor.depth() > 0 {
+        let below = tensor.opens(tensor.depth());
+        let shown = tensor
+            .leaves()
+            .div_ceil(1 << below)
+            .min(1 << (tensor.depth() - below));
+        let execution = costs.answer + costs.per_hash * shown;
+        moves.push(move_cost("answer", LINK + WORD + array(shown), execution));
+        descend(&tensor, below, costs, moves);
+        let siblings = u64::from(tensor.depth() - below);
+        let execution = costs.name_entry + costs.per_hash * siblings;
+        moves.push(move_cost(
+            "nameEntry",
+            LINK + 3 * WORD + array(siblings),
+            execution,
+        ));
+    }
+    let tile = bytes.min(u64::from(TILE_BYTES));
+    moves.push(move_cost(
+        "answerTile",
+        LINK + WORD + padded(tile),
+        costs.answer_tile,
+    ));
 }
 
 /// Answers and entries named from level `from` down, but for the entry at the bottom.

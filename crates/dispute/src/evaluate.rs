@@ -14,7 +14,7 @@ use selfsame_protocol::Hash;
 use selfsame_protocol::constants::TILE_BYTES;
 
 use crate::board::NodeFacts;
-use crate::reads::{SlotReads, reads};
+use crate::reads::{Reads, SlotReads, reads};
 use crate::refusal::Refusal;
 use crate::witness::Opening;
 
@@ -72,25 +72,11 @@ pub fn evaluate(
     let first = sources.first().map_or(DType::I8, |&(_, dtype)| dtype);
     let reads = reads(&at.op, first, values, element).map_err(|_| outside(elements))?;
 
-    let roots = order_of_checks(reads.inputs, reads.slots.len())
-        .into_iter()
-        .map(|slot| Ok((slot, opened_root(slot, &reads.slots, openings)?)))
-        .collect::<Result<Vec<_>, Refusal>>()?;
-    let root_of = |slot: usize| {
-        roots
-            .iter()
-            .find(|(at, _)| *at == slot)
-            .and_then(|(_, root)| *root)
-    };
-    let mut tensors = leaf.tensor_roots.iter().enumerate();
-    tensors.try_for_each(|(slot, &expected)| match root_of(at.inputs.len() + slot) {
-        Some(actual) if actual == expected => Ok(()),
-        actual => Err(Refusal::TensorRoot {
-            slot,
-            expected,
-            actual: actual.unwrap_or_default(),
-        }),
-    })?;
+    let roots = opened_roots(&reads, openings)?;
+    expect_tensors(
+        &leaf.tensor_roots,
+        roots.get(reads.inputs..).unwrap_or_default(),
+    )?;
 
     let inputs: Vec<Tensor> = sources
         .iter()
@@ -101,8 +87,34 @@ pub fn evaluate(
     let inputs: Vec<&Tensor> = inputs.iter().collect();
     Ok(Evaluated {
         value: meaning(&at.op, values, &inputs, element),
-        input_roots: (0..at.inputs.len()).map(root_of).collect(),
+        input_roots: roots.into_iter().take(reads.inputs).collect(),
     })
+}
+
+/// The root of each opening, by slot.
+fn opened_roots(reads: &Reads, openings: &[Opening]) -> Result<Vec<Option<Hash>>, Refusal> {
+    let mut roots = alloc::vec![None; reads.slots.len()];
+    for slot in order_of_checks(reads.inputs, reads.slots.len()) {
+        let root = opened_root(slot, &reads.slots, openings)?;
+        if let Some(place) = roots.get_mut(slot) {
+            *place = root;
+        }
+    }
+    Ok(roots)
+}
+
+fn expect_tensors(expected: &[Hash], actual: &[Option<Hash>]) -> Result<(), Refusal> {
+    for (slot, (&expected, actual)) in expected.iter().zip(actual).enumerate() {
+        let actual = actual.unwrap_or_default();
+        if actual != expected {
+            return Err(Refusal::TensorRoot {
+                slot,
+                expected,
+                actual,
+            });
+        }
+    }
+    Ok(())
 }
 
 /// The order in which the leaf contracts look at the slots: x, weights, constants, addend, table.

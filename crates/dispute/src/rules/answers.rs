@@ -1,0 +1,159 @@
+//! Answers: what opens a cursor.
+//!
+//! Spec: game, 4.3 and 4.4.
+
+use selfsame_commit::{absent, fold, level_len, multiproof_root, tile_hash, tile_range};
+use selfsame_protocol::Hash;
+
+use crate::board::{Address, Board, Game, Link, NodeFacts, Stage};
+use crate::refusal::Refusal;
+use crate::rules::{answers, expect_hash, span, store};
+use crate::schedule::Descent;
+
+pub(crate) fn first_answer(
+    board: &mut Board,
+    model: &NodeFacts<'_>,
+    sender: Address,
+    index: usize,
+    link: &Link,
+    (entries, siblings): (&[Hash], &[Hash]),
+    now: u64,
+) -> Result<(), Refusal> {
+    let game = answers(board, index, link, now)?;
+    if game.stage != Stage::First {
+        return Err(Refusal::WrongStage { actual: game.stage });
+    }
+    if sender != board.claim.claimant && Some(sender) != board.answerer {
+        return Err(Refusal::NotAnswerer);
+    }
+    let root = first_root(board, model, entries, siblings)?;
+    board.trace_root = Some((root, now));
+    store(board, index, game, link);
+    Ok(())
+}
+
+/// The trace root that the entries fold to, with input and output where they belong.
+fn first_root(
+    board: &Board,
+    model: &NodeFacts<'_>,
+    entries: &[Hash],
+    siblings: &[Hash],
+) -> Result<Hash, Refusal> {
+    let descent = model.schedule().trace();
+    let level = descent.opens(descent.depth());
+    let expected = level_len(descent.leaves(), level);
+    let actual = entries.len() as u64;
+    if expected != actual {
+        return Err(Refusal::EntryCount { expected, actual });
+    }
+    let root = folded(entries, level, descent.depth());
+    let claim = &board.claim;
+    let output = u64::from(model.program.program().output);
+    if level == 0 {
+        if !siblings.is_empty() {
+            return Err(Refusal::EntryCount {
+                expected: 0,
+                actual: siblings.len() as u64,
+            });
+        }
+        let entry = |at: u64| {
+            usize::try_from(at)
+                .ok()
+                .and_then(|at| entries.get(at))
+                .copied()
+        };
+        let (input, output) = (
+            entry(0).unwrap_or_default(),
+            entry(output).unwrap_or_default(),
+        );
+        if input != claim.input_root {
+            return Err(Refusal::InputRoot {
+                expected: claim.input_root,
+                actual: input,
+            });
+        }
+        if output != claim.output_root {
+            return Err(Refusal::OutputRoot {
+                expected: claim.output_root,
+                actual: output,
+            });
+        }
+    } else {
+        let proved = multiproof_root(
+            descent.leaves(),
+            &[0, output],
+            &[claim.input_root, claim.output_root],
+            siblings,
+        )?;
+        if proved != root {
+            return Err(Refusal::TraceRoot {
+                expected: root,
+                actual: proved,
+            });
+        }
+    }
+    Ok(root)
+}
+
+fn folded(entries: &[Hash], from: u32, top: u32) -> Hash {
+    fold(entries, from, top.saturating_sub(from))
+        .first()
+        .copied()
+        .unwrap_or_else(|| absent(top))
+}
+
+pub(crate) fn answer(
+    board: &mut Board,
+    model: &NodeFacts<'_>,
+    index: usize,
+    link: &Link,
+    entries: &[Hash],
+    now: u64,
+) -> Result<(), Refusal> {
+    let game = answers(board, index, link, now)?;
+    let descent = match game.stage {
+        Stage::Trace => model.schedule().trace(),
+        Stage::Tensor => Descent::tensor(game.tensor_bytes),
+        Stage::First | Stage::Tile | Stage::Over => {
+            return Err(Refusal::WrongStage { actual: game.stage });
+        }
+    };
+    let below = descent.opens(game.level);
+    let (first, beyond) = span(&descent, game.level, game.position, below);
+    let (expected, actual) = (beyond.saturating_sub(first), entries.len() as u64);
+    if expected != actual {
+        return Err(Refusal::EntryCount { expected, actual });
+    }
+    expect_hash(game.cursor, folded(entries, below, game.level))?;
+    mark_opened(board, &game, now);
+    store(board, index, game, link);
+    Ok(())
+}
+
+pub(crate) fn answer_tile(
+    board: &mut Board,
+    index: usize,
+    link: &Link,
+    tile: &[u8],
+    now: u64,
+) -> Result<(), Refusal> {
+    let game = answers(board, index, link, now)?;
+    if game.stage != Stage::Tile {
+        return Err(Refusal::WrongStage { actual: game.stage });
+    }
+    let range = tile_range(game.tensor_bytes, game.position);
+    let (expected, actual) = (range.end - range.start, tile.len() as u64);
+    if expected != actual {
+        return Err(Refusal::TileLength { expected, actual });
+    }
+    expect_hash(game.cursor, tile_hash(tile))?;
+    mark_opened(board, &game, now);
+    store(board, index, game, link);
+    Ok(())
+}
+
+fn mark_opened(board: &mut Board, game: &Game, now: u64) {
+    if let Some(place) = game.place() {
+        board.opened.insert(place, now);
+    }
+}

@@ -1,0 +1,126 @@
+//! The step: one element, recomputed.
+//!
+//! Spec: game, 4.7 and 4.8.
+
+use selfsame_commit::{multiproof_root, tile_hash};
+use selfsame_protocol::constants::TILE_BYTES;
+
+use crate::board::{Address, Board, Link, NodeFacts, Outcome, Stage, Step};
+use crate::evaluate::evaluate;
+use crate::refusal::Refusal;
+use crate::rules::{challenger_moves, expect_hash, expect_leaf, store};
+use crate::witness::distinct;
+
+pub(crate) fn step(
+    board: &mut Board,
+    model: &NodeFacts<'_>,
+    sender: Address,
+    index: usize,
+    link: &Link,
+    step: &Step,
+    now: u64,
+) -> Result<(), Refusal> {
+    let mut game = challenger_moves(board, sender, index, link, now)?;
+    if game.stage != Stage::Tile {
+        return Err(Refusal::WrongStage { actual: game.stage });
+    }
+    let witness = &step.witness;
+    expect_leaf(model, game.node, &witness.node_leaf, &witness.leaf_siblings)?;
+    expect_hash(game.cursor, tile_hash(&step.tile))?;
+    let size = model
+        .program
+        .node(game.node)
+        .map_or(1, |node| node.dtype.size());
+    let elements = (step.tile.len() / size as usize) as u64;
+    if elements <= u64::from(step.element) {
+        return Err(Refusal::ElementOutsideTile {
+            elements,
+            actual: step.element.into(),
+        });
+    }
+    let element = game.position * u64::from(TILE_BYTES / size) + u64::from(step.element);
+    let actual = value_at(&step.tile, step.element, size);
+    let expected = verdict(board, model, game.node, element, step)?;
+    if expected == actual {
+        return Err(Refusal::ValueAgrees {
+            node: game.node,
+            element,
+            value: actual,
+        });
+    }
+    board.outcome = Some(Outcome::Element {
+        node: game.node,
+        element,
+        expected,
+        actual,
+    });
+    game.stage = Stage::Over;
+    game.settled = true;
+    store(board, index, game, link);
+    Ok(())
+}
+
+/// What the openings give, after their roots were found in the trace.
+fn verdict(
+    board: &Board,
+    model: &NodeFacts<'_>,
+    node: u32,
+    element: u64,
+    step: &Step,
+) -> Result<i64, Refusal> {
+    let witness = &step.witness;
+    let inputs = model
+        .program
+        .node(node)
+        .map(|node| node.inputs.clone())
+        .unwrap_or_default();
+    let sources = distinct(&inputs);
+    let (expected, actual) = (sources.len(), witness.input_roots.len());
+    if expected != actual {
+        return Err(Refusal::InputCount { expected, actual });
+    }
+    let expected = board.trace_root.map(|(root, _)| root).unwrap_or_default();
+    let count = model.node_count();
+    let actual = multiproof_root(
+        count,
+        &sources,
+        &witness.input_roots,
+        &witness.trace_siblings,
+    )?;
+    if expected != actual {
+        return Err(Refusal::TraceRoot { expected, actual });
+    }
+    let evaluated = evaluate(model, node, element, &witness.openings)?;
+    for (slot, (&input, opened)) in inputs.iter().zip(&evaluated.input_roots).enumerate() {
+        let at = sources
+            .iter()
+            .position(|&source| source == u64::from(input))
+            .unwrap_or(0);
+        let expected = witness.input_roots.get(at).copied().unwrap_or_default();
+        match opened {
+            Some(actual) if *actual != expected => {
+                return Err(Refusal::OpenedRoot {
+                    slot,
+                    expected,
+                    actual: *actual,
+                });
+            }
+            Some(_) | None => {}
+        }
+    }
+    Ok(evaluated.value.into())
+}
+
+/// Element `index` of a tile of elements of `size` bytes, big-endian two's complement.
+fn value_at(tile: &[u8], index: u32, size: u32) -> i64 {
+    let start = (index as usize).saturating_mul(size as usize);
+    let bytes = tile
+        .get(start..start.saturating_add(size as usize))
+        .unwrap_or_default();
+    let sign = bytes
+        .first()
+        .map_or(0, |&first| if first < 0x80 { 0 } else { -1 });
+    bytes
+        .iter()
+        .fold(sign, |value: i64, &byte| (value << 8) | i64::from(byte))
+}
