@@ -23,39 +23,65 @@ pub const SEED: u64 = 20_261_121;
 /// Runs every step; true when nothing failed.
 pub fn run(repo: &Repo) -> bool {
     let mut report = Report::default();
+    report.step("contract toolchain", || {
+        contracts::install(repo).map(|()| Counts::one(true))
+    });
+    // The contracts' compiler has one thread and minutes of work: it runs beside the Rust steps.
+    let contracts_built = {
+        let repo = repo.clone();
+        std::thread::spawn(move || {
+            process::run_quiet(contracts::forge(&repo)?.args(["build", "--quiet"]), "")
+        })
+    };
+    static_steps(repo, &mut report);
+    rust_steps(repo, &mut report);
+    report.step("generated files", || {
+        codegen::check(repo).map(|()| Counts::one(true))
+    });
+    report.step("contract format", || {
+        one(contracts::forge(repo)?.args(["fmt", "--check"]))
+    });
+    report.step("contract tests and gas", || {
+        let built = contracts_built.join();
+        built.map_err(|_| "the contracts' build panicked".to_owned())??;
+        contract_tests(repo, "default")
+    });
+    report.step("fuzz targets, fixed slice", || fuzz_slice(repo));
+    print(&report)
+}
+
+/// What is checked without running anything of ours.
+fn static_steps(repo: &Repo, report: &mut Report) {
     report.step("fmt", || format(repo));
     report.step("clippy", || {
+        let arguments = ["clippy", "--workspace", "--all-targets", "--keep-going"];
         let mut command = process::cargo(repo.root());
-        command.args([
-            "clippy",
-            "--workspace",
-            "--all-targets",
-            "--keep-going",
-            "--locked",
-        ]);
-        one(command.args(["--", "-D", "warnings"]))
+        one(command
+            .args(arguments)
+            .args(["--locked", "--", "-D", "warnings"]))
     });
     report.step("tidy", || Ok(checks(repo, CHECKS)));
     report.step("layers and closures", || layers_and_closures(repo));
     report.step("licences, bans, sources", || deny(repo));
-    report.step("contract toolchain", || {
-        contracts::install(repo).map(|()| Counts::one(true))
-    });
-    report.step("generated files", || {
-        codegen::check(repo).map(|()| Counts::one(true))
-    });
-    report.step("unit and property tests", || {
+    report.step("documentation", || {
         let arguments = [
-            "test",
+            "doc",
             "--workspace",
-            "--exclude",
-            "xtask",
-            "--lib",
-            "--bins",
-            "--tests",
+            "--no-deps",
+            "--document-private-items",
         ];
         let mut command = process::cargo(repo.root());
-        tests(command.args(arguments).args(["--no-fail-fast", "--locked"]))
+        command.args(arguments).args(["--keep-going", "--locked"]);
+        one(command.env("RUSTDOCFLAGS", "-D warnings"))
+    });
+}
+
+/// The tests of the workspace.
+fn rust_steps(repo: &Repo, report: &mut Report) {
+    report.step("unit and property tests", || {
+        let mut command = process::cargo(repo.root());
+        command.args(["test", "--workspace", "--exclude", "xtask"]);
+        tests(command.args(["--lib", "--bins", "--tests", "--no-fail-fast", "--locked"]))
     });
     report.step("tests of xtask", || {
         tests(process::cargo(repo.root()).args(["test", "--package", "xtask", "--lib", "--locked"]))
@@ -64,24 +90,6 @@ pub fn run(repo: &Repo) -> bool {
         let mut command = process::cargo(repo.root());
         tests(command.args(["test", "--workspace", "--doc", "--no-fail-fast", "--locked"]))
     });
-    report.step("documentation", || {
-        let mut command = process::cargo(repo.root());
-        command.args([
-            "doc",
-            "--workspace",
-            "--no-deps",
-            "--document-private-items",
-            "--keep-going",
-            "--locked",
-        ]);
-        one(command.env("RUSTDOCFLAGS", "-D warnings"))
-    });
-    report.step("contract format", || {
-        one(contracts::forge(repo)?.args(["fmt", "--check"]))
-    });
-    report.step("contract tests and gas", || contract_tests(repo, "default"));
-    report.step("fuzz targets, fixed slice", || fuzz_slice(repo));
-    print(&report)
 }
 
 /// The checks that need nothing but the sources.
