@@ -41,7 +41,7 @@ pub fn write(repo: &Repo) -> Result<(), String> {
     Ok(())
 }
 
-/// Fails, naming every file, when something committed is not what [`write`] would write.
+/// Fails, naming every file, when something committed is not what [`write()`] would write.
 pub fn check(repo: &Repo) -> Result<(), String> {
     let mut wanted: BTreeMap<String, String> = constants().into_iter().collect();
     let mut wrong = closures::differences(repo)?;
