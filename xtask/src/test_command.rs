@@ -185,7 +185,11 @@ pub fn contract_tests(repo: &Repo, profile: &str) -> Result<Counts, String> {
         command.env("FORGE_SNAPSHOT_CHECK", "true");
     }
     let finished = process::run_shown(&mut command)?;
-    let mut counts = forge_counts(&finished.stdout).ok_or("forge ran no test")?;
+    // The runner ends without its last line when gas differs: then the tests are counted one by one.
+    let each = || forge_counts_each(&finished.stdout);
+    let mut counts = forge_counts(&finished.stdout)
+        .or_else(each)
+        .ok_or("forge ran no test")?;
     let snapshots = repo.files_ending(&[".json"])?;
     if !snapshots
         .iter()
@@ -222,6 +226,21 @@ fn forge_counts(stdout: &str) -> Option<Counts> {
         passed: number(" tests passed")?,
         failed: number(" failed")? + skipped,
     })
+}
+
+/// Lines `[PASS] test_a() (gas: 1)` and `[FAIL: why] test_b()`.
+fn forge_counts_each(stdout: &str) -> Option<Counts> {
+    let lines = |start: &str| {
+        stdout
+            .lines()
+            .filter(|line| line.starts_with(start))
+            .count() as u64
+    };
+    let counts = Counts {
+        passed: lines("[PASS"),
+        failed: lines("[FAIL"),
+    };
+    (counts != Counts::default()).then_some(counts)
 }
 
 /// The fuzz crate: it compiles on stable, and each target runs over mutated seeds.
@@ -345,5 +364,13 @@ mod tests {
             })
         );
         assert_eq!(forge_counts("Error: compiler run failed\n"), None);
+        let each = "[PASS] test_a() (gas: 1)\n[FAIL: why] test_b()\nError: Snapshots differ\n";
+        assert_eq!(
+            forge_counts_each(each),
+            Some(Counts {
+                passed: 1,
+                failed: 1
+            })
+        );
     }
 }
