@@ -26,7 +26,7 @@ import {Tiles} from "./lib/Tiles.sol";
 /// (test/invariant/Conservation.t.sol).
 /// Invariant: a game that nobody touches ends by `timeout` after at most both clocks
 /// (test/invariant/Conservation.t.sol, every_escrow_ends_by_time_alone).
-/// Invariant: no function loops over more than GAMES_REPAID games (test/DisputeGame.t.sol,
+/// Invariant: no function loops over more than GAMES_REPAID games (test/games/Payouts.t.sol,
 /// a_conviction_costs_the_same_behind_a_crowd).
 contract DisputeGame is GameStep, GameViews {
     /// Half the order of secp256k1: a larger s has a twin that signs the same.

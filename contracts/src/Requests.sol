@@ -258,9 +258,8 @@ contract Requests is IRequests {
 
     /// @inheritdoc IRequests
     function domainSeparator() external view returns (bytes32) {
-        return keccak256(
-            abi.encode(DOMAIN_TYPE_HASH, keccak256("Selfsame"), keccak256("1"), block.chainid, address(this))
-        );
+        return
+            keccak256(abi.encode(DOMAIN_TYPE_HASH, keccak256("Selfsame"), keccak256("1"), block.chainid, address(this)));
     }
 
     /// @inheritdoc IRequests
@@ -301,6 +300,7 @@ contract Requests is IRequests {
     }
 
     function _checkTimes(Terms calldata terms) private view {
+        // forgefmt: disable-next-item
         if (
             terms.acceptBy <= block.timestamp || terms.answerBy <= terms.acceptBy || type(uint48).max < terms.answerBy
         ) revert WrongTimes(block.timestamp, terms.acceptBy, terms.answerBy);

@@ -80,8 +80,6 @@ contract RulesSet is IRulesSet {
     function child(uint256 index) public view returns (address) {
         if (CHILD_COUNT <= index) revert WrongChild(CHILD_COUNT, index);
         // CREATE: the last 20 bytes of keccak256(rlp([this, nonce])), nonce = index + 1 < 128.
-        return address(
-            uint160(uint256(keccak256(abi.encodePacked(bytes2(0xd694), address(this), uint8(index + 1)))))
-        );
+        return address(uint160(uint256(keccak256(abi.encodePacked(bytes2(0xd694), address(this), uint8(index + 1))))));
     }
 }

@@ -293,8 +293,7 @@ interface IDisputeGame {
 
     /// Convicts a claimant that signed another trace root than it posted. Anyone.
     /// @param signature EIP-712 `Trace(bytes32 claimKey,bytes32 traceRoot)` in the domain of Requests: r, s, v.
-    function convictTwoRoots(bytes32 requestId, bytes32 claimKey, bytes32 traceRoot, bytes calldata signature)
-        external;
+    function convictTwoRoots(bytes32 requestId, bytes32 claimKey, bytes32 traceRoot, bytes calldata signature) external;
 
     /// Names who may post the first answer beside the claimant; 0 takes it back. Claimant only.
     function setAnswerer(bytes32 requestId, bytes32 claimKey, address answerer) external;

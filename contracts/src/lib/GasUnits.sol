@@ -7,7 +7,8 @@ import {PRIORITY_FEE_WEI} from "../generated/ProtocolConstants.sol";
 /// @title What each kind of move counts for when its gas is prepaid or repaid.
 /// @dev units = a constant of the kind + PER_BYTE for each byte of its payload. PER_BYTE is the
 /// calldata floor of a non-zero byte (EIP-7623), which is more than such a byte costs where execution
-/// dominates. The rule: units are at least the gas that the move uses (test/GasUnits.t.sol).
+/// dominates. The rule: units are at least the gas that the move uses (test/games/Gas.t.sol,
+/// StepGas.t.sol and ConvictionGas.t.sol).
 /// Payloads are counted from what the contract derives or checks, never from the length of the
 /// calldata, so that padding earns nothing. Spec: game, 4.4 and 4.11.
 library GasUnits {

@@ -179,4 +179,15 @@ contract PayoutsTest is SmallModel {
         // What is repaid for gas was spent on gas; the price comes back to the friend who asked.
         assertLe(wealth(provider) + wealth(requester), before + 1 ether - bond / 2 + gasPaid + 0.01 ether, "loss");
     }
+
+    /// Attack: staged games between friends. A claimant whose friend loses on purpose burns half of the bond.
+    function test_a_game_lost_to_a_friend_costs_the_friends_half_of_its_bond() public {
+        uint256 before = wealth(provider) + wealth(challenger);
+        bytes32 gameId = open(challenger);
+        firstAnswer(gameId);
+        vm.warp(block.timestamp + game.clockOf(modelId) + 1);
+        vm.prank(provider);
+        game.timeout(gameId);
+        assertEq(wealth(provider) + wealth(challenger), before - CHALLENGE_BOND / 2, "burned");
+    }
 }
