@@ -262,6 +262,13 @@ fn check_linear(
     limit(
         index,
         "channel constants",
+        channels.saturating_mul(4),
+        4,
+        u64::from(c::ELEMENTS_MAX),
+    )?;
+    limit(
+        index,
+        "channel constants",
         linear.constants.len() as u64,
         channels,
         channels,
