@@ -5,6 +5,8 @@
 //! [`Follower`] reads its events block by block and notices reorganisations. The structs of the
 //! contracts are in [`bindings`], made from the committed artifacts.
 
+#![forbid(unsafe_code)]
+
 pub mod bindings;
 mod client;
 mod deployment;

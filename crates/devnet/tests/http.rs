@@ -37,6 +37,8 @@ fn client(devnet: &Devnet) -> impl Provider + Clone + use<> {
 
 fn client_of(devnet: &Devnet, index: usize) -> impl Provider + Clone + use<> {
     let signer = PrivateKeySigner::from_bytes(&dev_key(index)).unwrap();
+    // Another crate of the workspace may turn TLS on without a provider; an error means that there is one.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let url = devnet.url.parse().unwrap();
     let client = ProviderBuilder::new()
         .wallet(EthereumWallet::from(signer))

@@ -7,7 +7,7 @@
 //! [`Schedule`] says how far each answer descends. [`Board`] is the pure state machine that the
 //! game contract is tested equal to: the same moves, the same refusals by the same names.
 //! [`Holder`] is a trace with its trees: what an honest side answers and names. [`Witness`] is what
-//! one step opens, and [`evaluate`] what a leaf contract makes of it. [`Certificate`] bounds a
+//! one step opens, and [`evaluate()`] what a leaf contract makes of it. [`Certificate`] bounds a
 //! whole game on a model before anybody plays it.
 //!
 //! Spec: game, 4.1 to 4.15.

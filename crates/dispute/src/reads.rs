@@ -169,7 +169,7 @@ fn conv(op: &Conv, values: &DimValues, element: u64) -> Result<Vec<SlotReads>, S
     Ok(linear(&op.linear, x, w, elements, outputs, element))
 }
 
-/// x, [addend], weights, constants, [table].
+/// x, the addend if there is one, weights, constants, the table if there is one.
 fn linear(
     linear: &Linear,
     x: Touched,

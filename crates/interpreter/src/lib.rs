@@ -1,7 +1,7 @@
 //! The meaning of every operator: slow, obvious, exact.
 //!
 //! Everything else that computes (the runtime, its kernels, the leaf contracts) is tested equal to
-//! this crate, element by element. [`element`] is the unit that a dispute settles; [`run`] is
+//! this crate, element by element. [`element`] is the unit that a dispute settles; [`run()`] is
 //! nothing but every element of every node in order.
 //!
 //! Spec: operators, 2.10 to 2.17.

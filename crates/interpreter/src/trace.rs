@@ -8,7 +8,7 @@ use selfsame_commit::Tree;
 use selfsame_ir::Tensor;
 use selfsame_protocol::Hash;
 
-/// Every node's output in execution order; outputs[0] is the input.
+/// Every node's output in execution order; the first is the input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trace {
     outputs: Vec<Tensor>,

@@ -286,8 +286,23 @@ impl Provider {
         let holder = self.holder(request).await?;
         let facts = model.facts();
         let game = game_from_chain(&view, facts.schedule().trace().depth());
-        let (claim, previous) = (view.claimKey, view.head);
-        let (kind, mined) = match holder.reply(&facts, &game)? {
+        let place = (game_id, view.claimKey, view.head);
+        let (kind, mined) = self.answer(place, holder.reply(&facts, &game)?).await?;
+        Ok(Some(Note::Answered {
+            game: game_id,
+            kind,
+            mined,
+        }))
+    }
+
+    /// Sends one answer in the game at (id, claim key, head).
+    async fn answer(
+        &self,
+        (game_id, claim, previous): (B256, B256, B256),
+        reply: Reply,
+    ) -> Result<(&'static str, Mined), ProviderError> {
+        let set = &self.set;
+        Ok(match reply {
             Reply::First { entries, siblings } => {
                 let call = DisputeGame::firstAnswerCall {
                     gameId: game_id,
@@ -296,27 +311,18 @@ impl Provider {
                     entries: entries.into_iter().map(word).collect(),
                     siblings: siblings.into_iter().map(word).collect(),
                 };
-                (
-                    "trace root",
-                    self.set
-                        .write(Child::DisputeGame, &call, U256::ZERO)
-                        .await?,
-                )
+                let mined = set.write(Child::DisputeGame, &call, U256::ZERO).await?;
+                ("trace root", mined)
             }
             Reply::Entries(entries) => {
-                let entries = entries.into_iter().map(word).collect();
                 let call = DisputeGame::answerCall {
                     gameId: game_id,
                     claimKey: claim,
                     previous,
-                    entries,
+                    entries: entries.into_iter().map(word).collect(),
                 };
-                (
-                    "entries",
-                    self.set
-                        .write(Child::DisputeGame, &call, U256::ZERO)
-                        .await?,
-                )
+                let mined = set.write(Child::DisputeGame, &call, U256::ZERO).await?;
+                ("entries", mined)
             }
             Reply::Tile(tile) => {
                 let call = DisputeGame::answerTileCall {
@@ -325,18 +331,9 @@ impl Provider {
                     previous,
                     tile: tile.into(),
                 };
-                (
-                    "tile",
-                    self.set
-                        .write(Child::DisputeGame, &call, U256::ZERO)
-                        .await?,
-                )
+                let mined = set.write(Child::DisputeGame, &call, U256::ZERO).await?;
+                ("tile", mined)
             }
-        };
-        Ok(Some(Note::Answered {
-            game: game_id,
-            kind,
-            mined,
-        }))
+        })
     }
 }

@@ -4,7 +4,7 @@
 //! claim (signed core) -> evidence -> who checked -> level
 //! ```
 //!
-//! A [`Receipt`] is a signed [`Core`] and evidence. [`verify`] is pure: facts from a chain and from
+//! A [`Receipt`] is a signed [`Core`] and evidence. [`verify()`] is pure: facts from a chain and from
 //! a replay are arguments. The level is what the evidence supports, never what a signer says.
 //! [`decode`] reads the JSON form strictly, [`encode`] writes it. [`rules`] recomputes which
 //! contracts a rules id names.

@@ -303,9 +303,19 @@ impl Watcher {
         if view.openedAt == 0 {
             return Ok(None);
         }
+        self.make_move(request, game_id, &view).await
+    }
+
+    /// The cursor is open: names what differs, or recomputes the element.
+    async fn make_move(
+        &mut self,
+        request: B256,
+        game_id: B256,
+        view: &DisputeGame::Game,
+    ) -> Result<Option<Note>, WatcherError> {
         let model = self.model_of(request).await?;
         let holder = self.holder(request).await?;
-        let game = game_from_chain(&view, model.facts().schedule().trace().depth());
+        let game = game_from_chain(view, model.facts().schedule().trace().depth());
         let Some(shown) = self.rounds.table().shown(view.claimKey, &game) else {
             return Ok(None);
         };
