@@ -16,7 +16,7 @@ library GasUnits {
     uint256 internal constant PER_HASH = 32 * PER_BYTE;
 
     uint256 internal constant OPEN = 250_000;
-    uint256 internal constant FIRST_ANSWER = 120_000;
+    uint256 internal constant FIRST_ANSWER = 135_000;
     uint256 internal constant ANSWER = 95_000;
     uint256 internal constant NAME_NODE = 110_000;
     uint256 internal constant NAME_ENTRY = 80_000;
