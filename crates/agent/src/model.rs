@@ -81,6 +81,14 @@ impl LoadedModel {
         Ok(check_input(&self.program, &DimValues::NONE, input)?)
     }
 
+    /// Bytes of an input.
+    pub fn input_bytes(&self) -> u64 {
+        let input = self.program.output_of(0, &DimValues::NONE);
+        input.map_or(0, |(elements, dtype)| {
+            elements.saturating_mul(u64::from(dtype.size()))
+        })
+    }
+
     /// From canonical bytes to a checked input.
     pub fn input_from_bytes(&self, bytes: &[u8]) -> Result<Tensor, ModelError> {
         let (elements, dtype) = self

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use selfsame_protocol::Hash;
 
+use crate::input::read_at_most;
 use crate::model::{LoadedModel, ModelError};
 
 /// Largest artefact that is read.
@@ -16,21 +17,13 @@ const ARTEFACT_BYTES_MAX: u64 = 1 << 30;
 /// Why a model is not on the shelf.
 #[derive(Debug, thiserror::Error)]
 pub enum ShelfError {
-    /// The file system refused.
+    /// The file system refused, or the file is too large.
     #[error("{path}: {error}")]
     Io {
         /// File or folder.
         path: String,
         /// Why.
         error: std::io::Error,
-    },
-    /// The file is too large.
-    #[error("{path} has {bytes} bytes, an artefact at most {ARTEFACT_BYTES_MAX}")]
-    Large {
-        /// File.
-        path: String,
-        /// Its size.
-        bytes: u64,
     },
     /// Not a model, or not runnable.
     #[error("{path}: {error}")]
@@ -133,8 +126,11 @@ impl Shelf {
                 locator: locator.into(),
             });
         };
-        let bytes = read_bounded(&path)?;
         let shown = || path.display().to_string();
+        let bytes = read_at_most(&path, ARTEFACT_BYTES_MAX).map_err(|error| ShelfError::Io {
+            path: shown(),
+            error,
+        })?;
         let model = LoadedModel::decode(&bytes).map_err(|error| ShelfError::Model {
             path: shown(),
             error,
@@ -150,20 +146,4 @@ impl Shelf {
         self.loaded.insert(id, Arc::clone(&model));
         Ok(model)
     }
-}
-
-fn read_bounded(path: &Path) -> Result<Vec<u8>, ShelfError> {
-    let shown = || path.display().to_string();
-    let io = |error| ShelfError::Io {
-        path: shown(),
-        error,
-    };
-    let bytes = std::fs::metadata(path).map_err(io)?.len();
-    if ARTEFACT_BYTES_MAX < bytes {
-        return Err(ShelfError::Large {
-            path: shown(),
-            bytes,
-        });
-    }
-    std::fs::read(path).map_err(io)
 }

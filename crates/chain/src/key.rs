@@ -1,5 +1,8 @@
 //! Keys: a raw secret, or an encrypted keystore file.
 
+use std::fmt::Display;
+use std::fs::File;
+use std::io::Read as _;
 use std::path::Path;
 
 use alloy_primitives::{Address, B256};
@@ -7,6 +10,7 @@ use alloy_signer::SignerSync as _;
 use alloy_signer_local::PrivateKeySigner;
 
 use crate::error::ChainError;
+use crate::keystore::{KEYSTORE_BYTES_MAX, check_keystore};
 
 /// A secp256k1 key that signs transactions and receipts.
 #[derive(Clone)]
@@ -26,11 +30,18 @@ impl Key {
             .map_err(|error| ChainError::Key(error.to_string()))
     }
 
-    /// From a JSON keystore (Web3 Secret Storage) and its password.
+    /// From a JSON keystore (Web3 Secret Storage) and its password. The file is checked first: it
+    /// names the work and memory of its own opening.
     pub fn from_keystore(path: &Path, password: &str) -> Result<Self, ChainError> {
+        let refuse = |what: &dyn Display| ChainError::Key(format!("{}: {what}", path.display()));
+        let mut bytes = Vec::new();
+        File::open(path)
+            .and_then(|file| file.take(KEYSTORE_BYTES_MAX + 1).read_to_end(&mut bytes))
+            .map_err(|error| refuse(&error))?;
+        check_keystore(&bytes).map_err(|error| refuse(&error))?;
         PrivateKeySigner::decrypt_keystore(path, password)
             .map(Self)
-            .map_err(|error| ChainError::Key(format!("{}: {error}", path.display())))
+            .map_err(|error| refuse(&error))
     }
 
     /// The account.

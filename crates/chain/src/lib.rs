@@ -12,6 +12,7 @@ mod client;
 mod deployment;
 mod error;
 mod key;
+mod keystore;
 mod set;
 
 pub use alloy_primitives::{Address, B256, Bytes, U256};
@@ -19,4 +20,5 @@ pub use client::{BlockStamp, Client, Mined, Preview, TRANSACTION_GAS_MAX};
 pub use deployment::{ChainConstants, Child, DEPLOYMENT_PROXY, Deployment};
 pub use error::{ChainError, error_name, explain};
 pub use key::Key;
+pub use keystore::{KEYSTORE_BYTES_MAX, KeystoreError, check_keystore};
 pub use set::{Event, Follower, Logged, News, Set};

@@ -12,9 +12,9 @@ use std::path::Path;
 
 use selfsame_compiler::image;
 use selfsame_compiler::npz::{self, Array, ArrayData, NpzError};
+use selfsame_compiler::numbers::{Numbers, read_json};
 use selfsame_interpreter::check_input;
 use selfsame_ir::{DType, Interface, Tensor};
-use serde_json::Value;
 
 use crate::failure::{Failure, Outcome};
 use crate::model::{Model, read_file};
@@ -44,10 +44,10 @@ pub(crate) fn read(path: &Path, model: &Model) -> Outcome<Inputs> {
     let extension = path.extension().and_then(|extension| extension.to_str());
     let bytes = read_file(path)?;
     let (values, labels) = match extension.map(str::to_ascii_lowercase).as_deref() {
-        Some("json") => (
-            read_json(&bytes).map_err(|what| Failure::file(path, what))?,
-            None,
-        ),
+        Some("json") => {
+            let numbers = read_json(&bytes).map_err(|error| Failure::file(path, error))?;
+            (json_values(numbers), None)
+        }
         Some("npy") => {
             let array = npz::read_npy(&bytes).map_err(|error| Failure::file(path, error))?;
             (array_values(array), None)
@@ -113,72 +113,13 @@ fn array_values(array: Array) -> Values {
     }
 }
 
-/// Numbers as nested lists, or one object with `x`, `pixels` or `integers`.
-fn read_json(bytes: &[u8]) -> Result<Values, String> {
-    let value: Value = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
-    let (kind, list) = match &value {
-        Value::Object(object) => {
-            let found = ["x", "pixels", "integers"].map(|name| (name, object.get(name)));
-            let mut found = found
-                .into_iter()
-                .filter_map(|(name, list)| Some((name, list?)));
-            match (found.next(), found.next()) {
-                (Some(one), None) => one,
-                _ => return Err("expected exactly one of the fields x, pixels, integers".into()),
-            }
-        }
-        _ => ("x", &value),
-    };
-    let mut numbers = Vec::new();
-    flatten(list, &mut numbers)?;
-    match kind {
-        "pixels" => integers(&numbers).map(Values::Samples),
-        "integers" => integers(&numbers).map(Values::Integers),
-        _ => Ok(Values::Floats(
-            numbers.iter().map(|&x| nearest(x)).collect(),
-        )),
+/// Numbers of a JSON text by their field.
+fn json_values(numbers: Numbers) -> Values {
+    match numbers {
+        Numbers::Floats(floats) => Values::Floats(floats),
+        Numbers::Pixels(samples) => Values::Samples(samples),
+        Numbers::Integers(integers) => Values::Integers(integers),
     }
-}
-
-fn flatten(value: &Value, numbers: &mut Vec<f64>) -> Result<(), String> {
-    match value {
-        Value::Array(values) => values.iter().try_for_each(|value| flatten(value, numbers)),
-        Value::Number(number) => {
-            numbers.push(number.as_f64().ok_or("a number beyond 64-bit floats")?);
-            Ok(())
-        }
-        other => Err(format!(
-            "element {}: expected a number, found {other}",
-            numbers.len()
-        )),
-    }
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "the nearest binary32 is what is meant"
-)]
-fn nearest(x: f64) -> f32 {
-    x as f32
-}
-
-fn integers<T: TryFrom<i64>>(numbers: &[f64]) -> Result<Vec<T>, String> {
-    let convert = |(index, &number): (usize, &f64)| {
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "compared with its source below"
-        )]
-        let whole = number as i64;
-        #[expect(
-            clippy::cast_precision_loss,
-            clippy::float_cmp,
-            reason = "exact or refused"
-        )]
-        let exact = whole as f64 == number;
-        let narrow = T::try_from(whole).ok().filter(|_| exact);
-        narrow.ok_or_else(|| format!("element {index}: {number} is no integer in range"))
-    };
-    numbers.iter().enumerate().map(convert).collect()
 }
 
 /// Cuts flat values into samples and brings each into the program's integers.
@@ -301,34 +242,4 @@ fn from_pixels(
     integers
         .map(Tensor::I8)
         .ok_or_else(|| "the pixel rule has no table".to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nested_lists_are_read_in_row_major_order() {
-        let values = read_json(b"[[1, 2.5], [-3, 0]]");
-        assert_eq!(values, Ok(Values::Floats(vec![1.0, 2.5, -3.0, 0.0])));
-    }
-
-    #[test]
-    fn a_pixel_is_a_whole_number_of_eight_bits() {
-        let values = read_json(br#"{"pixels": [0, 255]}"#);
-        assert_eq!(values, Ok(Values::Samples(vec![0, 255])));
-        assert!(read_json(br#"{"pixels": [256]}"#).is_err());
-        assert!(read_json(br#"{"integers": [0.5]}"#).is_err());
-    }
-
-    #[test]
-    fn a_word_among_numbers_is_named_with_its_place() {
-        let error = read_json(br#"{"x": [0, "one"]}"#);
-        assert_eq!(
-            error,
-            Err("element 1: expected a number, found \"one\"".into())
-        );
-        assert!(read_json(br#"{"x": [], "pixels": []}"#).is_err());
-        assert!(read_json(b"[1").is_err());
-    }
 }

@@ -27,7 +27,6 @@ mod receipts;
 mod shipped;
 mod stage;
 mod table;
-mod trace_file;
 mod wei;
 
 use std::process::ExitCode;

@@ -14,6 +14,7 @@ pub mod float;
 pub mod image;
 mod lower;
 pub mod npz;
+pub mod numbers;
 pub mod onnx;
 mod quant;
 mod report;

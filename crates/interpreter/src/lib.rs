@@ -14,7 +14,9 @@ extern crate alloc;
 mod ops;
 mod run;
 mod trace;
+mod trace_file;
 
 pub use ops::{element, requantize};
 pub use run::{RunError, check_input, run};
 pub use trace::Trace;
+pub use trace_file::TraceFile;

@@ -5,8 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use selfsame_agent::{
-    LoadedModel, ModelError, Plant, PlantError, Shelf, ShelfError, game_from_chain, hash,
-    stage_from_code, word,
+    InputError, LoadedModel, ModelError, Plant, PlantError, Shelf, ShelfError, committed_input,
+    game_from_chain, hash, stage_from_code, word,
 };
 use selfsame_chain::bindings::{DisputeGame, ModelRegistry, Requests};
 use selfsame_chain::{B256, Bytes, ChainError, Child, Follower, Mined, Set, U256};
@@ -33,35 +33,26 @@ pub enum ProviderError {
     /// The model is not to be had.
     #[error(transparent)]
     Shelf(#[from] ShelfError),
-    /// The model or the input is bad.
+    /// The model failed.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// The input is not to be had.
+    #[error("request {request}: {error}")]
+    Input {
+        /// The request.
+        request: B256,
+        /// Why not.
+        error: InputError,
+    },
+    /// No such request was seen.
+    #[error("request {0} was not seen on this chain")]
+    Unknown(B256),
     /// Nothing can be planted there.
     #[error(transparent)]
     Plant(#[from] PlantError),
     /// The game does not fit the trace.
     #[error(transparent)]
     Holder(#[from] HolderError),
-    /// The input's bytes could not be read.
-    #[error("input of request {request} at '{locator}': {reason}")]
-    Input {
-        /// The request.
-        request: B256,
-        /// Where it should be.
-        locator: String,
-        /// Why not.
-        reason: String,
-    },
-    /// The input's bytes are not those that the request commits to.
-    #[error(
-        "the input's root is {found}, the request commits to {expected}: swapped or damaged, not accepted"
-    )]
-    InputRoot {
-        /// Root of the bytes.
-        found: selfsame_protocol::Hash,
-        /// Root in the request.
-        expected: selfsame_protocol::Hash,
-    },
 }
 
 /// What was done, for logs and screens.
@@ -220,16 +211,11 @@ impl Provider {
             return Ok(Arc::clone(holder));
         }
         let model = self.model_of(request).await?;
-        let input = model.input_from_bytes(&self.input(request)?)?;
-        let expected = self
-            .duties
-            .job(request)
-            .map(|job| hash(job.terms.inputRoot))
-            .unwrap_or_default();
-        let found = input.root();
-        if found != expected {
-            return Err(ProviderError::InputRoot { found, expected });
-        }
+        let Some(job) = self.duties.job(request) else {
+            return Err(ProviderError::Unknown(request));
+        };
+        let input = committed_input(&model, &job.terms, &job.input);
+        let input = input.map_err(|error| ProviderError::Input { request, error })?;
         let honest = model.trace(&input)?;
         let trace = match self.conduct {
             Conduct::Honest => honest,
@@ -238,33 +224,6 @@ impl Provider {
         let holder = Arc::new(Holder::from_trace(&trace));
         self.holders.insert(request, Arc::clone(&holder));
         Ok(holder)
-    }
-
-    fn input(&self, request: B256) -> Result<Vec<u8>, ProviderError> {
-        /// Inputs are checked against the model's size after this.
-        const INPUT_BYTES_MAX: u64 = 64 << 20;
-        let Some(job) = self.duties.job(request) else {
-            return Ok(Vec::new());
-        };
-        if job.terms.availability == 0 {
-            return Ok(job.input.to_vec());
-        }
-        let locator = job.terms.inputLocator.clone();
-        let path = locator.strip_prefix("file://").unwrap_or(&locator);
-        let refuse = |reason: String| ProviderError::Input {
-            request,
-            locator: locator.clone(),
-            reason,
-        };
-        let bytes = std::fs::metadata(path)
-            .map_err(|error| refuse(error.to_string()))?
-            .len();
-        if INPUT_BYTES_MAX < bytes {
-            return Err(refuse(format!(
-                "{bytes} bytes, at most {INPUT_BYTES_MAX} are read"
-            )));
-        }
-        std::fs::read(path).map_err(|error| refuse(error.to_string()))
     }
 
     async fn defend(

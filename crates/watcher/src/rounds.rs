@@ -54,6 +54,7 @@ pub struct Rounds {
     own: Address,
     seen: BTreeMap<B256, Seen>,
     table: Table,
+    only: Option<B256>,
 }
 
 impl Rounds {
@@ -63,7 +64,13 @@ impl Rounds {
             own,
             seen: BTreeMap::new(),
             table: Table::default(),
+            only: None,
         }
+    }
+
+    /// From now on nothing is due for any other request.
+    pub fn only(&mut self, request: B256) {
+        self.only = Some(request);
     }
 
     /// Takes an event in; repeated events change nothing.
@@ -131,7 +138,8 @@ impl Rounds {
     pub fn due(&self, now: u64) -> Vec<Command> {
         let own = self.table.live_of(self.own);
         let mut due = Vec::new();
-        for (&request, seen) in &self.seen {
+        let in_scope = |request: &B256| self.only.is_none_or(|only| only == *request);
+        for (&request, seen) in self.seen.iter().filter(|(request, _)| in_scope(request)) {
             let Some(claim) = &seen.claim else { continue };
             let game = own
                 .iter()

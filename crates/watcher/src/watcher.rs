@@ -5,7 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use selfsame_agent::{
-    LoadedModel, ModelError, Shelf, ShelfError, game_from_chain, hash, stage_from_code, word,
+    InputError, LoadedModel, ModelError, Shelf, ShelfError, committed_input, game_from_chain, hash,
+    stage_from_code, word,
 };
 use selfsame_chain::bindings::{DisputeGame, ModelRegistry};
 use selfsame_chain::{B256, ChainError, Child, Follower, Mined, Set, U256};
@@ -25,23 +26,23 @@ pub enum WatcherError {
     /// The model is not to be had.
     #[error(transparent)]
     Shelf(#[from] ShelfError),
-    /// The model or the input is bad.
+    /// The model failed.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// The input is not to be had.
+    #[error("request {request}: {error}")]
+    Input {
+        /// The request.
+        request: B256,
+        /// Why not.
+        error: InputError,
+    },
     /// The game does not fit the trace.
     #[error(transparent)]
     Holder(#[from] HolderError),
     /// No witness.
     #[error(transparent)]
     Witness(#[from] WitnessError),
-    /// The input's bytes could not be read.
-    #[error("input at '{locator}': {reason}")]
-    Input {
-        /// Where it should be.
-        locator: String,
-        /// Why not.
-        reason: String,
-    },
     /// No such request was seen.
     #[error("request {0} was not seen on this chain")]
     Unknown(B256),
@@ -164,6 +165,12 @@ impl Watcher {
         self.rounds.checked(request, false);
     }
 
+    /// Looks at `request` only: other claims are neither re-run nor challenged, and other games of
+    /// the same key are left to whoever plays them.
+    pub fn only(&mut self, request: B256) {
+        self.rounds.only(request);
+    }
+
     /// Claims and games as seen so far.
     pub fn rounds(&self) -> &Rounds {
         &self.rounds
@@ -256,18 +263,9 @@ impl Watcher {
             .rounds
             .seen(request)
             .ok_or(WatcherError::Unknown(request))?;
-        let bytes = if seen.terms.availability == 0 {
-            seen.input.to_vec()
-        } else {
-            let locator = seen.terms.inputLocator.clone();
-            let path = locator.strip_prefix("file://").unwrap_or(&locator);
-            let refuse = |error: std::io::Error| WatcherError::Input {
-                locator: locator.clone(),
-                reason: error.to_string(),
-            };
-            std::fs::read(path).map_err(refuse)?
-        };
-        let holder = Arc::new(model.holder(&model.input_from_bytes(&bytes)?)?);
+        let input = committed_input(&model, &seen.terms, &seen.input);
+        let input = input.map_err(|error| WatcherError::Input { request, error })?;
+        let holder = Arc::new(model.holder(&input)?);
         self.holders.insert(request, Arc::clone(&holder));
         Ok(holder)
     }

@@ -137,6 +137,7 @@ async fn play(args: &Args, output: Output) -> Outcome<Challenged> {
         return Ok(report);
     }
     let mut watcher = Watcher::new(set.clone(), shelf).map_err(failed)?;
+    watcher.only(request);
     let begun = Instant::now();
     while begun.elapsed() < Duration::from_secs(args.seconds) {
         for note in watcher.tick().await.map_err(failed)? {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use selfsame_compiler::npz::write_npy_f32;
-use selfsame_interpreter::Trace;
+use selfsame_interpreter::{Trace, TraceFile};
 use selfsame_ir::{Interface, Tensor};
 use serde::Serialize;
 
@@ -13,11 +13,9 @@ use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 use crate::inputs;
 use crate::model::{Model, write_file};
-
 use crate::output::{Output, Report};
 use crate::paint::Paint;
 use crate::table::Table;
-use crate::trace_file::TraceFile;
 
 /// Arguments of `run`.
 #[derive(Debug, clap::Args)]

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use selfsame_interpreter::TraceFile;
 use selfsame_protocol::constants::TILE_BYTES;
 
 use crate::exit::Exit;
@@ -11,7 +12,6 @@ use crate::failure::{Failure, Outcome};
 use crate::model::{Model, read_file};
 use crate::output::{Output, Report};
 use crate::paint::Paint;
-use crate::trace_file::TraceFile;
 
 /// Commands on traces.
 #[derive(Debug, clap::Subcommand)]

@@ -8,25 +8,28 @@
 //! Integers are big-endian. A decoder refuses any byte beyond these, and takes memory only for
 //! bytes that are there.
 
-use selfsame_interpreter::Trace;
+use alloc::vec::Vec;
+
 use selfsame_ir::{DType, Tensor};
 use selfsame_protocol::{DecodeError, Hash, Reader, Writer};
+
+use crate::trace::Trace;
 
 const MAGIC: [u8; 8] = *b"SELFTRCE";
 const VERSION: u16 = 1;
 
 /// A trace and the model that it is of.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct TraceFile {
+pub struct TraceFile {
     /// The model.
-    pub(crate) model_id: Hash,
+    pub model_id: Hash,
     /// Its outputs.
-    pub(crate) trace: Trace,
+    pub trace: Trace,
 }
 
 impl TraceFile {
     /// The bytes of the file.
-    pub(crate) fn encode(&self) -> Vec<u8> {
+    pub fn encode(&self) -> Vec<u8> {
         let outputs = self.trace.outputs();
         let mut writer = Writer::new();
         writer.raw(&MAGIC).u16(VERSION).hash(&self.model_id);
@@ -39,8 +42,8 @@ impl TraceFile {
         writer.into_bytes()
     }
 
-    /// Reads the bytes of a file.
-    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+    /// Reads the bytes of a file; what is wrong is named with its offset.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let mut reader = Reader::new(bytes);
         let magic: [u8; 8] = reader.array("magic")?;
         let version = reader.u16("trace version")?;
@@ -72,6 +75,8 @@ fn read_output(reader: &mut Reader<'_>) -> Result<Tensor, DecodeError> {
 
 #[cfg(test)]
 mod tests {
+    use alloc::vec;
+
     use super::*;
 
     fn file() -> TraceFile {
