@@ -6,6 +6,10 @@
 //! fixed count, as a test of this crate (`src/slice.rs`).
 
 #![forbid(unsafe_code)]
+#![allow(
+    clippy::missing_panics_doc,
+    reason = "an entry function panics exactly when the decoder breaks a promise, as said above"
+)]
 
 mod contracts;
 mod mutate;
@@ -15,11 +19,14 @@ mod slice;
 
 use std::sync::Mutex;
 
+use selfsame_chain::check_keystore;
 use selfsame_compiler::float::FloatGraph;
 use selfsame_compiler::image;
 use selfsame_compiler::npz;
+use selfsame_compiler::numbers::read_json;
 use selfsame_compiler::onnx::OnnxModel;
 use selfsame_devnet::{Chain, Config};
+use selfsame_interpreter::TraceFile;
 use selfsame_ir::{CheckedProgram, Interface, NodeLeaf, artefact as artefacts};
 use selfsame_receipt as receipts;
 
@@ -62,6 +69,24 @@ pub const TARGETS: &[Target] = &[
         name: "png",
         run: png,
         seeds: seeds::png,
+        slice: 50_000,
+    },
+    Target {
+        name: "numbers",
+        run: numbers,
+        seeds: seeds::numbers,
+        slice: 100_000,
+    },
+    Target {
+        name: "trace",
+        run: trace,
+        seeds: seeds::trace,
+        slice: 100_000,
+    },
+    Target {
+        name: "keystore",
+        run: keystore,
+        seeds: seeds::keystore,
         slice: 50_000,
     },
     Target {
@@ -136,6 +161,26 @@ pub fn png(data: &[u8]) -> bool {
         "samples do not fill the picture"
     );
     true
+}
+
+/// Numbers of an input in JSON.
+pub fn numbers(data: &[u8]) -> bool {
+    read_json(data).is_ok()
+}
+
+/// A trace file; an accepted one has no other byte form.
+pub fn trace(data: &[u8]) -> bool {
+    let Ok(file) = TraceFile::decode(data) else {
+        return false;
+    };
+    assert!(file.encode() == data, "two byte forms of one trace");
+    assert_eq!(file.trace.first_difference(&file.trace), None);
+    true
+}
+
+/// A keystore file, up to the point where its password is tried.
+pub fn keystore(data: &[u8]) -> bool {
+    check_keystore(data).is_ok()
 }
 
 /// A program artefact; an accepted one has no other byte form.

@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use alloy_primitives::hex;
-use selfsame_ir::{CheckedProgram, artefact as artefacts};
+use selfsame_interpreter::{Trace, TraceFile};
+use selfsame_ir::{CheckedProgram, Tensor, artefact as artefacts};
 use selfsame_protocol::Hash;
 use selfsame_receipt as receipts;
 use selfsame_receipt::rules::ChainConstants;
@@ -97,6 +98,43 @@ pub(crate) fn png() -> Vec<Vec<u8>> {
         .iter()
         .map(|text| hex::decode(text).expect("the literals are hex"))
         .collect()
+}
+
+pub(crate) fn numbers() -> Vec<Vec<u8>> {
+    let texts = [
+        "[[1, 2.5e-3], [-3, 0]]",
+        r#"{"pixels": [0, 255]}"#,
+        r#"{"integers": [[-128], [127]]}"#,
+    ];
+    texts.map(|text| text.as_bytes().to_vec()).into()
+}
+
+pub(crate) fn trace() -> Vec<Vec<u8>> {
+    let trace = Trace::new(vec![
+        Tensor::I8(vec![1, -2, 3]),
+        Tensor::I16(vec![-300]),
+        Tensor::I32(vec![70_000, -1]),
+    ]);
+    let file = TraceFile {
+        model_id: Hash([7; 32]),
+        trace,
+    };
+    vec![file.encode()]
+}
+
+/// The two test vectors of the Web3 Secret Storage Definition, without what is not read.
+pub(crate) fn keystore() -> Vec<Vec<u8>> {
+    let texts = [
+        concat!(
+            r#"{"crypto":{"cipherparams":{"iv":"6087dab2f9fdbbfaddc31a909735c1e6"},"#,
+            r#""kdfparams":{"c":262144,"dklen":32,"prf":"hmac-sha256"}},"version":3}"#,
+        ),
+        concat!(
+            r#"{"crypto":{"cipherparams":{"iv":"83dbcc02d8ccb40e466191a123791e0e"},"#,
+            r#""kdfparams":{"dklen":32,"n":262144,"r":1,"p":8}},"version":3}"#,
+        ),
+    ];
+    texts.map(|text| text.as_bytes().to_vec()).into()
 }
 
 fn program() -> CheckedProgram {

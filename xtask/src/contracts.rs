@@ -1,6 +1,6 @@
 //! The pinned contract toolchain: installing it, compiling with it.
 //!
-//! `npm ci` puts the compiler (wasm) and the test runner (one native binary) of
+//! `npm ci` puts the compiler (wasm), the test runner and an external chain (native binaries) of
 //! `contracts/package-lock.json` below `contracts/node_modules`; install scripts do not run.
 
 use std::path::PathBuf;
@@ -79,7 +79,24 @@ pub fn forge(repo: &Repo) -> Result<Command, String> {
     Ok(command)
 }
 
+/// The external chain of this machine: `SELFSAME_ANVIL`, or the locked one.
+pub fn anvil_path(repo: &Repo) -> Result<PathBuf, String> {
+    let own = std::env::var_os("SELFSAME_ANVIL").map(PathBuf::from);
+    let path = own.unwrap_or_else(|| tool_path(repo, "anvil"));
+    if path.is_file() {
+        return Ok(path);
+    }
+    Err(format!(
+        "{} is missing: no external chain for this machine; set SELFSAME_ANVIL to Foundry's anvil",
+        path.display()
+    ))
+}
+
 fn forge_path(repo: &Repo) -> PathBuf {
+    tool_path(repo, "forge")
+}
+
+fn tool_path(repo: &Repo, tool: &str) -> PathBuf {
     let system = if cfg!(target_os = "macos") {
         "darwin"
     } else {
@@ -91,7 +108,7 @@ fn forge_path(repo: &Repo) -> PathBuf {
         "amd64"
     };
     repo.path(FOLDER).join(format!(
-        "node_modules/@foundry-rs/forge-{system}-{machine}/bin/forge"
+        "node_modules/@foundry-rs/{tool}-{system}-{machine}/bin/{tool}"
     ))
 }
 

@@ -46,13 +46,26 @@ pub fn run(repo: &Repo) -> bool {
         built.map_err(|_| "the contracts' build panicked".to_owned())??;
         contract_tests(repo, "default")
     });
-    report.step("fuzz targets, fixed slice", || fuzz_slice(repo));
+    report.step("an external chain", || {
+        let mut command = process::cargo(repo.root());
+        command.args(["test", "--package", "selfsame-cli", "--test", "external"]);
+        let anvil = contracts::anvil_path(repo)?;
+        tests(command.arg("--locked").env("SELFSAME_ANVIL", anvil))
+    });
+    report.step("programs of libFuzzer", || {
+        let arguments = ["check", "--package", "selfsame-fuzz", "--locked", "--bins"];
+        one(process::cargo(repo.root())
+            .args(arguments)
+            .args(["--features", "libfuzzer"]))
+    });
     print(&report)
 }
 
 /// What is checked without running anything of ours.
 fn static_steps(repo: &Repo, report: &mut Report) {
-    report.step("fmt", || format(repo));
+    report.step("fmt", || {
+        one(process::cargo(repo.root()).args(["fmt", "--all", "--check"]))
+    });
     report.step("clippy", || {
         let arguments = ["clippy", "--workspace", "--all-targets", "--keep-going"];
         let mut command = process::cargo(repo.root());
@@ -107,12 +120,6 @@ pub fn tidy_only(repo: &Repo) -> bool {
 fn print(report: &Report) -> bool {
     print!("\n{}", report.render());
     report.total().failed == 0
-}
-
-fn format(repo: &Repo) -> Result<Counts, String> {
-    let workspace = one(process::cargo(repo.root()).args(["fmt", "--all", "--check"]))?;
-    let fuzz = one(process::cargo(&repo.path("fuzz")).args(["fmt", "--check"]))?;
-    Ok(sum(workspace, fuzz))
 }
 
 fn checks(repo: &Repo, checks: &[Check]) -> Counts {
@@ -241,25 +248,6 @@ fn forge_counts_each(stdout: &str) -> Option<Counts> {
         failed: lines("[FAIL"),
     };
     (counts != Counts::default()).then_some(counts)
-}
-
-/// The fuzz crate: it compiles on stable, and each target runs over mutated seeds.
-fn fuzz_slice(repo: &Repo) -> Result<Counts, String> {
-    let mut command = process::cargo(&repo.path("fuzz"));
-    command.args([
-        "test",
-        "--locked",
-        "--no-fail-fast",
-        "--lib",
-        "--no-default-features",
-    ]);
-    command.arg("--target-dir").arg(target_folder(repo));
-    let slice = tests(&mut command)?;
-    let mut command = process::cargo(&repo.path("fuzz"));
-    command
-        .args(["check", "--locked", "--bins", "--target-dir"])
-        .arg(target_folder(repo));
-    Ok(sum(slice, one(&mut command)?))
 }
 
 /// Where cargo builds: tools are kept beside.

@@ -3,11 +3,9 @@
 mod common;
 
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 
-use common::{json, scratch, selfsame, stderr, write_small};
+use common::{Endpoint, KEYSTORE, json, on_chain, provide, scratch, selfsame, stderr, write_small};
 use serde_json::Value;
 
 #[test]
@@ -43,45 +41,6 @@ fn a_place_that_does_not_exist_is_wrong_usage() {
     }
 }
 
-/// An own chain; it ends with its owner.
-struct Devnet {
-    child: Child,
-    url: String,
-}
-
-impl Devnet {
-    fn start(folder: &Path) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_selfsame"))
-            .args(["devnet", "--port", "0", "--json"])
-            .current_dir(folder)
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the binary was built for this test");
-        let mut line = String::new();
-        let stdout = child.stdout.take().expect("it is piped");
-        BufReader::new(stdout)
-            .read_line(&mut line)
-            .expect("it says where it listens");
-        let started: Value = serde_json::from_str(&line).expect("one object");
-        assert_eq!(started["schema"], "selfsame.devnet/1");
-        let url = started["url"].as_str().expect("a text").to_owned();
-        Self { child, url }
-    }
-}
-
-impl Drop for Devnet {
-    fn drop(&mut self) {
-        self.child.kill().expect("it runs until it is told to stop");
-        self.child.wait().expect("it was started here");
-    }
-}
-
-/// A chain command as test key `key`.
-fn on_chain(folder: &Path, devnet: &Devnet, key: &str, arguments: &[&str]) -> (i32, Value) {
-    let place = ["--rpc", &devnet.url, "--dev-key", key];
-    json(folder, &[arguments, &place].concat())
-}
-
 fn receipt_text(folder: &Path) -> String {
     fs::read_to_string(folder.join("r.json")).expect("it was written")
 }
@@ -91,7 +50,7 @@ fn a_question_is_answered_receipted_and_a_tampered_receipt_is_refused() {
     let folder = scratch("parties");
     write_small(&folder);
     fs::write(folder.join("x.json"), "[3, 4]").expect("scratch");
-    let devnet = Devnet::start(&folder);
+    let devnet = Endpoint::devnet(&folder);
     let (code, published) = on_chain(&folder, &devnet, "0", &["publish", "small.selfsame"]);
     assert_eq!(
         (code, &published["already_registered"]),
@@ -100,20 +59,7 @@ fn a_question_is_answered_receipted_and_a_tampered_receipt_is_refused() {
     let (_, again) = on_chain(&folder, &devnet, "0", &["publish", "small.selfsame"]);
     assert_eq!(again["already_registered"], true);
     assert_eq!(on_chain(&folder, &devnet, "2", &["stake", "2"]).0, 0);
-    let provide = ["provide", "--seconds", "120", "--model", "small.selfsame"];
-    let provider = Command::new(env!("CARGO_BIN_EXE_selfsame"))
-        .args(
-            [
-                &provide[..],
-                &["--rpc", &devnet.url, "--dev-key", "2", "--json"],
-            ]
-            .concat(),
-        )
-        .current_dir(&folder)
-        .stdout(Stdio::null())
-        .spawn()
-        .expect("the binary was built for this test");
-    let provider = Ended(provider);
+    let provider = provide(&folder, &devnet, "2", &["--model", "small.selfsame"]);
     let ask = [
         "ask",
         "small.selfsame",
@@ -148,7 +94,7 @@ fn a_question_is_answered_receipted_and_a_tampered_receipt_is_refused() {
     receipts_hold_and_tampered_ones_do_not(&folder, &devnet);
 }
 
-fn receipts_hold_and_tampered_ones_do_not(folder: &Path, devnet: &Devnet) {
+fn receipts_hold_and_tampered_ones_do_not(folder: &Path, devnet: &Endpoint) {
     let (code, offline) = json(folder, &["verify", "r.json"]);
     assert_eq!((code, &offline["level"]), (0, &Value::from("signed")));
     let verify = [
@@ -223,22 +169,11 @@ fn receipts_hold_and_tampered_ones_do_not(folder: &Path, devnet: &Devnet) {
     );
 }
 
-/// A process of this test that is ended with it.
-struct Ended(Child);
-
-impl Drop for Ended {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        drop(self.0.kill());
-        self.0.wait().expect("it was started here");
-    }
-}
-
 #[test]
 fn dry_runs_guards_and_absent_chains_have_their_codes() {
     let folder = scratch("guards");
     write_small(&folder);
-    let devnet = Devnet::start(&folder);
+    let devnet = Endpoint::devnet(&folder);
     let (code, dry) = on_chain(&folder, &devnet, "0", &["stake", "1", "--dry-run"]);
     assert_eq!(code, 0);
     assert_eq!(dry["transactions"][0]["dry_run"], true);
@@ -277,26 +212,13 @@ fn a_lying_provider_is_convicted_by_another_process() {
     let folder = scratch("liar");
     write_small(&folder);
     fs::write(folder.join("x.json"), "[3, 4]").expect("scratch");
-    let devnet = Devnet::start(&folder);
+    let devnet = Endpoint::devnet(&folder);
     assert_eq!(
         on_chain(&folder, &devnet, "0", &["publish", "small.selfsame"]).0,
         0
     );
     assert_eq!(on_chain(&folder, &devnet, "3", &["stake", "2"]).0, 0);
-    let provide = ["provide", "--seconds", "120", "--plant", "1:1"];
-    let liar = Command::new(env!("CARGO_BIN_EXE_selfsame"))
-        .args(
-            [
-                &provide[..],
-                &["--rpc", &devnet.url, "--dev-key", "3", "--json"],
-            ]
-            .concat(),
-        )
-        .current_dir(&folder)
-        .stdout(Stdio::null())
-        .spawn()
-        .expect("the binary was built for this test");
-    let liar = Ended(liar);
+    let liar = provide(&folder, &devnet, "3", &["--plant", "1:1"]);
     let ask = [
         "ask",
         "small.selfsame",
@@ -333,28 +255,11 @@ fn a_lying_provider_is_convicted_by_another_process() {
     }
 }
 
-/// Source: the Web3 Secret Storage Definition, test vector PBKDF2-SHA-256.
-const KEYSTORE: &str = r#"{
-  "crypto": {
-    "cipher": "aes-128-ctr",
-    "cipherparams": {"iv": "6087dab2f9fdbbfaddc31a909735c1e6"},
-    "ciphertext": "5318b4d5bcd28de64ee5559e671353e16f075ecae9f99c7a79a38af5f869aa46",
-    "kdf": "pbkdf2",
-    "kdfparams": {
-      "c": 262144, "dklen": 32, "prf": "hmac-sha256",
-      "salt": "ae3cd4e7013836a3df6bd7241b12db061dbe2c6785853cce422d148a624ce0bd"
-    },
-    "mac": "517ead924a9d0dc3124507e3393d175ce3ff7c1e96529c6c555ce9e51205e9b2"
-  },
-  "id": "3198bc9c-6672-5ab3-d995-4942343ae5b6",
-  "version": 3
-}"#;
-
 #[test]
 fn a_keystore_opens_with_its_password_only() {
     let folder = scratch("keystore");
     write_small(&folder);
-    let devnet = Devnet::start(&folder);
+    let devnet = Endpoint::devnet(&folder);
     fs::write(folder.join("key.json"), KEYSTORE).expect("scratch");
     let publish = |password: &str| {
         fs::write(folder.join("password"), format!("{password}\n")).expect("scratch");

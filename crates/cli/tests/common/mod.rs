@@ -3,8 +3,10 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 
 use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 
 use selfsame_ir::{
     ChannelConstants, CheckedProgram, DType, Dim, InputSpec, Interface, Layout, Linear, MatMul,
@@ -120,3 +122,127 @@ pub(crate) fn write_small(folder: &Path) {
     let bytes = artefact::encode(&program, &program.commit());
     fs::write(folder.join("small.selfsame"), bytes).expect("the folder can be written");
 }
+
+/// A process of a test that is ended with it.
+pub(crate) struct Ended(pub(crate) Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        drop(self.0.kill());
+        self.0.wait().expect("it was started by the test");
+    }
+}
+
+/// A chain of a test's own, as a process; it ends with its owner.
+pub(crate) struct Endpoint {
+    /// Its JSON-RPC endpoint.
+    pub(crate) url: String,
+    _process: Ended,
+}
+
+impl Endpoint {
+    /// The embedded chain.
+    pub(crate) fn devnet(folder: &Path) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_selfsame"))
+            .args(["devnet", "--port", "0", "--json"])
+            .current_dir(folder)
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the binary was built for this test");
+        let mut line = String::new();
+        let stdout = child.stdout.take().expect("it is piped");
+        BufReader::new(stdout)
+            .read_line(&mut line)
+            .expect("it says where it listens");
+        let started: Value = serde_json::from_str(&line).expect("one object");
+        assert_eq!(started["schema"], "selfsame.devnet/1");
+        let url = started["url"].as_str().expect("a text").to_owned();
+        let _process = Ended(child);
+        Self { url, _process }
+    }
+
+    /// Foundry's anvil, at the path in `SELFSAME_ANVIL`.
+    pub(crate) fn anvil() -> Self {
+        let path = std::env::var("SELFSAME_ANVIL")
+            .expect("SELFSAME_ANVIL names the binary; `cargo xtask test` sets it");
+        let mut child = Command::new(path)
+            .args(["--host", "127.0.0.1", "--port", "0", "--hardfork", "osaka"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the binary runs here");
+        let stdout = child.stdout.take().expect("it is piped");
+        let process = Ended(child);
+        let mut lines = BufReader::new(stdout).lines().map_while(Result::ok);
+        let place = lines
+            .find_map(|line| line.strip_prefix("Listening on ").map(str::to_owned))
+            .expect("it says where it listens");
+        // Whatever it still says is taken from it, or it would wait.
+        std::thread::spawn(move || lines.for_each(drop));
+        Self {
+            url: format!("http://{}", place.trim()),
+            _process: process,
+        }
+    }
+
+    /// Posts one JSON-RPC call and gives its result.
+    pub(crate) fn call(&self, method: &str, params: &str) -> Value {
+        let body = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{params}}}"#);
+        let host = self.url.strip_prefix("http://").expect("a plain endpoint");
+        let mut stream = TcpStream::connect(host).expect("it listens");
+        let head = format!(
+            "POST / HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n\
+             Content-Length: {}\r\nConnection: close\r\n\r\n",
+            body.len()
+        );
+        stream
+            .write_all([head, body].concat().as_bytes())
+            .expect("it reads");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("it answers");
+        let json = answer.split_once("\r\n\r\n").expect("a body").1;
+        let value: Value = serde_json::from_str(json).expect("JSON");
+        assert!(value["error"].is_null(), "{method}: {value}");
+        value["result"].clone()
+    }
+}
+
+/// A chain command as test key `key`.
+pub(crate) fn on_chain(
+    folder: &Path,
+    node: &Endpoint,
+    key: &str,
+    arguments: &[&str],
+) -> (i32, Value) {
+    let place = ["--rpc", &node.url, "--dev-key", key];
+    json(folder, &[arguments, &place].concat())
+}
+
+/// A provider as test key `key`, with `arguments` beside.
+pub(crate) fn provide(folder: &Path, node: &Endpoint, key: &str, arguments: &[&str]) -> Ended {
+    let provide = ["provide", "--seconds", "120", "--json"];
+    let place = ["--rpc", &node.url, "--dev-key", key];
+    let child = Command::new(env!("CARGO_BIN_EXE_selfsame"))
+        .args([&provide[..], &place, arguments].concat())
+        .current_dir(folder)
+        .stdout(Stdio::null())
+        .spawn();
+    Ended(child.expect("the binary was built for this test"))
+}
+
+/// Source: the Web3 Secret Storage Definition, test vector PBKDF2-SHA-256.
+pub(crate) const KEYSTORE: &str = r#"{
+  "crypto": {
+    "cipher": "aes-128-ctr",
+    "cipherparams": {"iv": "6087dab2f9fdbbfaddc31a909735c1e6"},
+    "ciphertext": "5318b4d5bcd28de64ee5559e671353e16f075ecae9f99c7a79a38af5f869aa46",
+    "kdf": "pbkdf2",
+    "kdfparams": {
+      "c": 262144, "dklen": 32, "prf": "hmac-sha256",
+      "salt": "ae3cd4e7013836a3df6bd7241b12db061dbe2c6785853cce422d148a624ce0bd"
+    },
+    "mac": "517ead924a9d0dc3124507e3393d175ce3ff7c1e96529c6c555ce9e51205e9b2"
+  },
+  "id": "3198bc9c-6672-5ab3-d995-4942343ae5b6",
+  "version": 3
+}"#;
