@@ -9,7 +9,7 @@ use serde_json::Value;
 
 /// Largest keystore file; real ones have half a kilobyte.
 pub const KEYSTORE_BYTES_MAX: u64 = 64 << 10;
-/// Most memory that deriving a key may take: 128 · n · r bytes. Geth's strongest setting takes 256 MiB.
+/// Most memory that deriving a key may take: 128 * n * r bytes. Geth's strongest setting takes 256 MiB.
 const SCRYPT_BYTES_MAX: u64 = 512 << 20;
 /// Most passes over that memory.
 const SCRYPT_PASSES_MAX: u64 = 16;
@@ -104,7 +104,7 @@ pub fn check_keystore(bytes: &[u8]) -> Result<(), KeystoreError> {
                 "crypto.kdfparams.r",
                 r,
                 fits,
-                "not such that 128·n·r is at most 512 MiB",
+                "not such that 128*n*r is at most 512 MiB",
             )?;
             let fits = (1..=SCRYPT_PASSES_MAX).contains(&p);
             bounded("crypto.kdfparams.p", p, fits, "not 1 to 16")

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! round: a few timed runs of every configuration in turn, ours and theirs; figures over all rounds
-//! ratio = median of the other engine / our median           above 1: we are faster
+//! ratio = our median / median of the other engine           below 1: we are faster
 //! ```
 //!
 //! Interleaving lets a noisy machine hit every configuration alike.
@@ -270,7 +270,7 @@ impl Contender {
             let same = |row: &&BaselineRow| {
                 row.engine == engine && row.batch == self.batch && row.threads == threads
             };
-            Some(baseline.iter().find(same)?.median_ms / median)
+            Some(median / baseline.iter().find(same)?.median_ms)
         };
         let ratio_float32 = against("onnxruntime-float32");
         let ratio_int8 = against("onnxruntime-int8");
@@ -377,7 +377,7 @@ impl Report for Bench {
         let legend = if self.baseline.is_empty() {
             ""
         } else {
-            "  ratio: their median / ours, above 1 we are faster; onnxruntime-identity is the overhead of a call\n"
+            "  ratio: our median / theirs, below 1 we are faster; onnxruntime-identity is the overhead of a call\n"
         };
         format!(
             "{}  {} rounds, interleaved; {} MACs a sample\n{}{gaps}{legend}",
