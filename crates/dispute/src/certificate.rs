@@ -323,17 +323,16 @@ fn leaf_len(program: &CheckedProgram, node: u32) -> u64 {
     let Some(node) = program.node(node) else {
         return 0;
     };
-    let tensors = node
-        .op
-        .linear()
-        .map_or(0, |linear| 2 + u64::from(linear.table.is_some()));
+    let tensors = node.op.tensor_count() as u64;
     let parameters = match &node.op {
         Op::Input(op) => 1 + 8 * op.shape.len() as u64,
         Op::MatMul(_) => 34,
         Op::Conv(_) => 58,
         Op::MaxPool(_) => 40,
         Op::AvgPool(_) => 51,
-        Op::Transpose(op) => 1 + 9 * op.shape.len() as u64,
+        Op::Move(op) => 5 + 30 * op.shape.len() as u64,
+        Op::Concat(op) => 9 + 8 * op.columns.len() as u64,
+        Op::Pointwise(_) => 39,
     };
     12 + 4 * node.inputs.len() as u64 + 32 * tensors + parameters
 }
@@ -362,29 +361,37 @@ fn step_opening(program: &CheckedProgram, values: &DimValues, node: u32) -> Step
     let bytes = opened_bytes(&at.op, dtype, values).unwrap_or(0);
     let input = elements.saturating_mul(u64::from(dtype.size()));
     let output = bytes_of(program, values, node);
+    // An addend is as large as the output; a pointwise node's second operand may have a wider type.
+    let second = match &at.op {
+        Op::Pointwise(_) => output.saturating_mul(4),
+        Op::Input(_)
+        | Op::MatMul(_)
+        | Op::Conv(_)
+        | Op::MaxPool(_)
+        | Op::AvgPool(_)
+        | Op::Move(_)
+        | Op::Concat(_) => output,
+    };
     // Slots other than input 0 and weights open one tile each.
     let weights = at
         .op
         .linear()
         .map_or(0, |linear| linear.weights.len() as u64);
-    let slots = at.inputs.len() as u64
-        + at.op
-            .linear()
-            .map_or(0, |linear| 2 + u64::from(linear.table.is_some()));
+    let slots = at.inputs.len() as u64 + at.op.tensor_count() as u64;
     let tiles = bytes.div_ceil(u64::from(TILE_BYTES));
     let runs = match &at.op {
         Op::Conv(op) if op.groups == 1 && op.window.dilation[1] == 1 => op.window.kernel[0].into(),
         Op::Conv(op) => op.window.cells(),
         Op::MaxPool(op) => op.window.cells(),
         Op::AvgPool(op) => op.window.cells(),
-        Op::Input(_) | Op::MatMul(_) | Op::Transpose(_) => 1,
+        Op::Input(_) | Op::MatMul(_) | Op::Move(_) | Op::Concat(_) | Op::Pointwise(_) => 1,
     };
     let of = |length: u64| u64::from(depth(tile_count(length)));
     // A run of neighbouring tiles needs at most two siblings at each level.
     let spread = tiles.saturating_mul(of(input));
     let siblings = (2 * of(input)).saturating_mul(runs).min(spread)
         + 2 * of(weights)
-        + of(output)
+        + of(second)
         + of(weights.div_ceil(at.op.terms().max(1)).saturating_mul(16));
     let calldata = WORD + slots * (5 * WORD) + bytes + siblings * WORD + slots * WORD;
     StepOpening {

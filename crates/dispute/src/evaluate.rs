@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 
 use selfsame_commit::{multiproof_root, tile_count, tile_hash, tile_range};
 use selfsame_interpreter::element as meaning;
-use selfsame_ir::{DType, Tensor};
+use selfsame_ir::{DType, Op, Tensor};
 use selfsame_protocol::Hash;
 use selfsame_protocol::constants::TILE_BYTES;
 
@@ -72,7 +72,7 @@ pub fn evaluate(
     let first = sources.first().map_or(DType::I8, |&(_, dtype)| dtype);
     let reads = reads(&at.op, first, values, element).map_err(|_| outside(elements))?;
 
-    let roots = opened_roots(&reads, openings)?;
+    let roots = opened_roots(&reads, order_of_checks(&at.op, &reads), openings)?;
     expect_tensors(
         &leaf.tensor_roots,
         roots.get(reads.inputs..).unwrap_or_default(),
@@ -92,9 +92,13 @@ pub fn evaluate(
 }
 
 /// The root of each opening, by slot.
-fn opened_roots(reads: &Reads, openings: &[Opening]) -> Result<Vec<Option<Hash>>, Refusal> {
+fn opened_roots(
+    reads: &Reads,
+    order: Vec<usize>,
+    openings: &[Opening],
+) -> Result<Vec<Option<Hash>>, Refusal> {
     let mut roots = alloc::vec![None; reads.slots.len()];
-    for slot in order_of_checks(reads.inputs, reads.slots.len()) {
+    for slot in order {
         let root = opened_root(slot, &reads.slots, openings)?;
         if let Some(place) = roots.get_mut(slot) {
             *place = root;
@@ -117,14 +121,15 @@ fn expect_tensors(expected: &[Hash], actual: &[Option<Hash>]) -> Result<(), Refu
     Ok(())
 }
 
-/// The order in which the leaf contracts look at the slots: x, weights, constants, addend, table.
-fn order_of_checks(inputs: usize, slots: usize) -> Vec<usize> {
-    match inputs {
-        2 => [0, 2, 3, 1, 4]
-            .into_iter()
-            .filter(|&slot| slot < slots)
-            .collect(),
-        _ => (0..slots).collect(),
+/// The order in which the leaf contracts look at the slots: that of the node leaf, but of a linear
+/// node with an addend x, weights, constants, addend, table.
+fn order_of_checks(op: &Op, reads: &Reads) -> Vec<usize> {
+    let slots = reads.slots.len();
+    if op.linear().is_some() && reads.inputs == 2 {
+        let order = [0, 2, 3, 1, 4].into_iter();
+        order.filter(|&slot| slot < slots).collect()
+    } else {
+        (0..slots).collect()
     }
 }
 

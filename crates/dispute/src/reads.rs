@@ -5,13 +5,16 @@
 //! the input; of the weights the whole row of the output channel, also where cells are padding; one
 //! tile each of addend, constants and table.
 //!
-//! Spec: game, 4.8; operators, 2.11 to 2.16.
+//! Spec: game, 4.8; operators, 2.11 to 2.20.
 
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 use selfsame_commit::tile_range;
-use selfsame_ir::{Conv, DType, Dim, DimValues, Linear, MatMul, Op, ShapeError, Transpose, Window};
+use selfsame_ir::{
+    Concat, Conv, DType, Dim, DimValues, Linear, MatMul, Move, Op, Pointwise, ShapeError, Table,
+    Window,
+};
 use selfsame_protocol::constants::TILE_BYTES;
 
 const CONSTANT_BYTES: u64 = 16;
@@ -108,7 +111,9 @@ pub fn reads(
             let grid = Grid::new(op, &pool.window, pool.height, pool.width, values)?;
             alloc::vec![pooled(&grid, pool.channels, input_dtype, element)]
         }
-        Op::Transpose(op) => alloc::vec![transpose(op, input_dtype, values, element)?],
+        Op::Move(op) => alloc::vec![moved(op, input_dtype, values, element)?],
+        Op::Concat(op) => concatenated(op, input_dtype, values, element)?,
+        Op::Pointwise(op) => pointwise(op, values, element)?,
     };
     Ok(Reads {
         slots,
@@ -211,25 +216,75 @@ fn pooled(grid: &Grid<'_>, channels: u32, dtype: DType, element: u64) -> SlotRea
     x.done()
 }
 
-fn transpose(
-    op: &Transpose,
+fn moved(
+    op: &Move,
     dtype: DType,
     values: &DimValues,
     element: u64,
 ) -> Result<SlotReads, ShapeError> {
-    let extents = op.shape.iter().map(|dim| Ok(u64::from(dim.at(values)?)));
-    let extents = extents.collect::<Result<Vec<u64>, ShapeError>>()?;
-    let extent = |axis: usize| extents.get(axis).copied().unwrap_or(1).max(1);
-    let step = |axis: usize| extents.iter().skip(axis + 1).product::<u64>();
-    let (mut rest, mut source) = (element, 0);
-    for &axis in op.permutation.iter().rev() {
-        let axis = usize::from(axis);
-        source += (rest % extent(axis)) * step(axis);
-        rest /= extent(axis);
+    let mut x = Touched::new(product(&op.shape, values)?, dtype.size());
+    if let Some(source) = op.source(values, element)? {
+        x.range(source, 1, dtype.size());
     }
-    let mut x = Touched::new(extents.iter().product(), dtype.size());
-    x.range(source, 1, dtype.size());
     Ok(x.done())
+}
+
+fn concatenated(
+    op: &Concat,
+    dtype: DType,
+    values: &DimValues,
+    element: u64,
+) -> Result<Vec<SlotReads>, ShapeError> {
+    let (input, source) = op.source(values, element)?;
+    let slot = |(at, columns): (usize, &Dim)| {
+        let mut x = Touched::new(product(&[op.rows, *columns], values)?, dtype.size());
+        if at == input {
+            x.range(source, 1, dtype.size());
+        }
+        Ok(x.done())
+    };
+    op.columns.iter().enumerate().map(slot).collect()
+}
+
+fn product(shape: &[Dim], values: &DimValues) -> Result<u64, ShapeError> {
+    shape.iter().try_fold(1_u64, |product, dim| {
+        Ok(product.saturating_mul(u64::from(dim.at(values)?)))
+    })
+}
+
+/// x, the second operand if there is one, the table whole if there is one.
+fn pointwise(
+    op: &Pointwise,
+    values: &DimValues,
+    element: u64,
+) -> Result<Vec<SlotReads>, ShapeError> {
+    let one = |elements: u64, dtype: DType, at: u64| {
+        let mut touched = Touched::new(elements, dtype.size());
+        touched.range(at, 1, dtype.size());
+        touched.done()
+    };
+    let elements = product(&[op.rows, Dim::fixed(op.columns)], values)?;
+    let mut slots = alloc::vec![one(elements, op.dtype, element)];
+    if let Some(y) = &op.second {
+        let held = match &y.constant {
+            Some(constant) => u64::from(constant.elements),
+            None => {
+                let shape = y.spread.shape(op.rows.at(values)?, op.columns);
+                shape.iter().map(|&extent| u64::from(extent)).product()
+            }
+        };
+        slots.push(one(held, y.dtype, y.spread.index(element, op.columns)));
+    }
+    if let Some(table) = &op.table {
+        let bytes = match table {
+            Table::Lookup(_) => TABLE_BYTES,
+            Table::Interpolate(_) => 2 * Table::INTERPOLATE as u64,
+        };
+        let mut touched = Touched::new(bytes, 1);
+        touched.range(0, bytes, 1);
+        slots.push(touched.done());
+    }
+    Ok(slots)
 }
 
 /// A window over an input of bound extents.

@@ -17,9 +17,8 @@ use crate::dim::{DimValues, Symbol};
 use crate::header::ModelCommitment;
 use crate::interface::Interface;
 use crate::leaf::{LeafError, NodeLeaf};
-use crate::ops::{Conv, Linear, MatMul, Op};
+use crate::ops::{Linear, Op, Pointwise, Table};
 use crate::program::{Node, Notes, Program};
-use crate::shape::elements;
 use crate::tensor::{DType, Tensor};
 
 const MAGIC: [u8; 8] = *b"SELFSAME";
@@ -240,38 +239,54 @@ fn read_tensor(
 fn read_node(leaf: &NodeLeaf, reader: &mut Reader<'_>) -> Result<Node, DecodeError> {
     let mut node = leaf.node.clone();
     let terms = node.op.terms();
-    if let Op::MatMul(MatMul {
-        out_channels,
-        linear,
-        ..
-    })
-    | Op::Conv(Conv {
-        out_channels,
-        linear,
-        ..
-    }) = &mut node.op
-    {
-        let channels = u64::from(*out_channels);
-        let weights = read_tensor(
-            reader,
-            "weights",
-            DType::I8,
-            elements(&[*out_channels]).saturating_mul(terms),
-        )?;
-        let constants = read_tensor(reader, "constants", DType::I32, channels.saturating_mul(4))?;
-        let table = match linear.table {
-            Some(_) => Some(read_tensor(reader, "table", DType::I8, 256)?),
-            None => None,
-        };
-        if let (Tensor::I8(weights), Tensor::I32(constants)) = (weights, constants) {
-            let entries = match &table {
-                Some(Tensor::I8(entries)) => Some(entries.as_slice()),
-                Some(Tensor::I16(_) | Tensor::I32(_)) | None => None,
-            };
-            *linear = Linear::from_parts(linear.tail(), weights, &constants, entries);
-        }
+    match &mut node.op {
+        Op::MatMul(op) => read_linear(reader, op.out_channels, terms, &mut op.linear)?,
+        Op::Conv(op) => read_linear(reader, op.out_channels, terms, &mut op.linear)?,
+        Op::Pointwise(op) => read_pointwise(reader, op)?,
+        Op::Input(_) | Op::MaxPool(_) | Op::AvgPool(_) | Op::Move(_) | Op::Concat(_) => {}
     }
     Ok(node)
+}
+
+fn read_linear(
+    reader: &mut Reader<'_>,
+    out_channels: u32,
+    terms: u64,
+    linear: &mut Linear,
+) -> Result<(), DecodeError> {
+    let channels = u64::from(out_channels);
+    let weights = read_tensor(reader, "weights", DType::I8, channels.saturating_mul(terms))?;
+    let constants = read_tensor(reader, "constants", DType::I32, channels.saturating_mul(4))?;
+    let table = match linear.table {
+        Some(_) => Some(read_tensor(reader, "table", DType::I8, 256)?),
+        None => None,
+    };
+    if let (Tensor::I8(weights), Tensor::I32(constants)) = (weights, constants) {
+        let entries = match &table {
+            Some(Tensor::I8(entries)) => Some(entries.as_slice()),
+            Some(Tensor::I16(_) | Tensor::I32(_)) | None => None,
+        };
+        *linear = Linear::from_parts(linear.tail(), weights, &constants, entries);
+    }
+    Ok(())
+}
+
+fn read_pointwise(reader: &mut Reader<'_>, op: &mut Pointwise) -> Result<(), DecodeError> {
+    let mut tensors = Vec::new();
+    let constant = op.second.as_ref().and_then(|y| y.constant.as_ref());
+    if let Some(constant) = constant {
+        let (dtype, elements) = (constant.values.dtype(), constant.elements.into());
+        tensors.push(read_tensor(reader, "constant", dtype, elements)?);
+    }
+    let table = op.table.as_ref().map(|table| match table {
+        Table::Lookup(_) => (DType::I8, Table::LOOKUP),
+        Table::Interpolate(_) => (DType::I16, Table::INTERPOLATE),
+    });
+    if let Some((dtype, entries)) = table {
+        tensors.push(read_tensor(reader, "table", dtype, entries as u64)?);
+    }
+    op.fill(tensors);
+    Ok(())
 }
 
 /// Bytes of an output: what a claim carries.

@@ -9,7 +9,7 @@ use selfsame_protocol::constants as c;
 use crate::dim::{DimError, DimValues};
 use crate::limits::opened_bytes;
 use crate::op_limits::{check_op, limit};
-use crate::ops::Op;
+use crate::ops::{Op, Pointwise};
 use crate::program::{Node, Program};
 use crate::shape::{ShapeError, elements};
 use crate::tensor::DType;
@@ -326,6 +326,9 @@ fn check_limits(
         limit(index, "terms", node.op.terms(), 1, u64::from(c::TERMS_MAX))?;
     }
     check_op(index, node)?;
+    if let Op::Pointwise(op) = &node.op {
+        check_constant(index, op, maxima)?;
+    }
     let source = node
         .inputs
         .first()
@@ -340,4 +343,20 @@ fn check_limits(
         0,
         u64::from(c::OPENED_BYTES_MAX),
     )
+}
+
+/// A constant operand has the elements of its spread at the symbols' maxima.
+fn check_constant(index: usize, op: &Pointwise, maxima: &DimValues) -> Result<(), ProgramError> {
+    let Some(y) = &op.second else { return Ok(()) };
+    let Some(constant) = &y.constant else {
+        return Ok(());
+    };
+    let rows = op.rows.at(maxima);
+    let rows = rows.map_err(|error| ProgramError::Shape {
+        node: index,
+        error: error.into(),
+    })?;
+    let expected = elements(&y.spread.shape(rows, op.columns));
+    let found = u64::from(constant.elements);
+    limit(index, "constant elements", found, expected, expected)
 }

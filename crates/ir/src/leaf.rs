@@ -10,7 +10,9 @@ use selfsame_protocol::{DecodeError, Hash, Reader, Writer, keccak256_tagged};
 
 use crate::dim::Dim;
 use crate::ops::linear::Tail;
-use crate::ops::{AvgPool, Conv, InputSpec, Linear, MatMul, MaxPool, Op, Transpose, Window};
+use crate::ops::{
+    AvgPool, Concat, Conv, InputSpec, Linear, MatMul, MaxPool, Move, Op, Pointwise, Window,
+};
 use crate::program::Node;
 use crate::tensor::DType;
 
@@ -57,10 +59,20 @@ pub enum LeafError {
 impl NodeLeaf {
     /// The leaf of `node`, given the roots of its tensors and the running MAC total.
     pub fn new(node: &Node, tensor_roots: Vec<Hash>, macs: u64) -> Self {
-        let mut op = node.op.clone();
-        if let Op::MatMul(MatMul { linear, .. }) | Op::Conv(Conv { linear, .. }) = &mut op {
-            *linear = skeleton(linear.tail());
-        }
+        let op = match &node.op {
+            Op::MatMul(op) => Op::MatMul(MatMul {
+                linear: skeleton(op.linear.tail()),
+                ..*op
+            }),
+            Op::Conv(op) => Op::Conv(Conv {
+                linear: skeleton(op.linear.tail()),
+                ..*op
+            }),
+            Op::Pointwise(op) => Op::Pointwise(op.skeleton()),
+            Op::Input(_) | Op::MaxPool(_) | Op::AvgPool(_) | Op::Move(_) | Op::Concat(_) => {
+                node.op.clone()
+            }
+        };
         Self {
             node: Node {
                 op,
@@ -122,9 +134,7 @@ impl NodeLeaf {
                 expected,
             });
         }
-        let expected = op
-            .linear()
-            .map_or(0, |linear| 2 + usize::from(linear.table.is_some()));
+        let expected = op.tensor_count();
         if tensor_roots.len() != expected {
             return Err(LeafError::Tensors {
                 op: op.name(),
@@ -188,7 +198,9 @@ fn encode_parameters(op: &Op, writer: &mut Writer) {
                 .i32(op.low)
                 .i32(op.high);
         }
-        Op::Transpose(op) => op.encode(writer),
+        Op::Move(op) => op.encode(writer),
+        Op::Concat(op) => op.encode(writer),
+        Op::Pointwise(op) => op.encode(writer),
     }
 }
 
@@ -235,9 +247,11 @@ fn decode_parameters(code: u8, reader: &mut Reader<'_>) -> Result<Op, DecodeErro
             low: reader.i32("clamp low")?,
             high: reader.i32("clamp high")?,
         }),
-        c::OP_TRANSPOSE => Op::Transpose(Transpose::decode(reader)?),
+        c::OP_MOVE => Op::Move(Move::decode(reader)?),
+        c::OP_CONCAT => Op::Concat(Concat::decode(reader)?),
+        c::OP_POINTWISE => Op::Pointwise(Pointwise::decode(reader)?),
         unknown => {
-            return Err(reader.invalid("operator", u64::from(unknown), "an operator code 0 to 5"));
+            return Err(reader.invalid("operator", u64::from(unknown), "an operator code 0 to 7"));
         }
     })
 }

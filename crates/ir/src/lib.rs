@@ -40,7 +40,8 @@ pub use interface::{Interface, Layout, NotANumber, PixelRule, Ratio};
 pub use leaf::{LeafError, NodeLeaf};
 pub use limits::opened_bytes;
 pub use ops::{
-    AvgPool, ChannelConstants, Conv, InputSpec, Linear, MatMul, MaxPool, Op, Transpose, Window,
+    AvgPool, ChannelConstants, Combine, Concat, Constant, Conv, InputSpec, Linear, MatMul, MaxPool,
+    Move, Op, Operand, Pointwise, Spread, Table, Walk, Window,
 };
 pub use program::{Node, Notes, Program};
 pub use shape::ShapeError;

@@ -6,7 +6,7 @@ use selfsame_commit::tile_count;
 use selfsame_protocol::constants::TILE_BYTES;
 
 use crate::dim::DimValues;
-use crate::ops::Op;
+use crate::ops::{Op, Table};
 use crate::shape::{ShapeError, elements};
 use crate::tensor::DType;
 
@@ -20,13 +20,17 @@ fn run(len: u64, total: u64) -> u64 {
 
 /// Bound on the bytes of tiles that a step on one element of `op` opens.
 ///
-/// `input_dtype` is the element type of input 0, which pools and transpose take as it comes.
+/// `input_dtype` is the element type of input 0, which pools and moves take as it comes.
 pub fn opened_bytes(op: &Op, input_dtype: DType, values: &DimValues) -> Result<u64, ShapeError> {
     let input_elements = match op {
         Op::Input(_) => return Ok(0),
-        Op::MatMul(_) | Op::Conv(_) | Op::MaxPool(_) | Op::AvgPool(_) | Op::Transpose(_) => {
-            elements(&op.input_shape(0, values)?)
-        }
+        Op::MatMul(_)
+        | Op::Conv(_)
+        | Op::MaxPool(_)
+        | Op::AvgPool(_)
+        | Op::Move(_)
+        | Op::Concat(_)
+        | Op::Pointwise(_) => elements(&op.input_shape(0, values)?),
     };
     let input_bytes = input_elements.saturating_mul(u64::from(input_dtype.size()));
     let extras = |linear: &crate::ops::Linear| {
@@ -61,6 +65,14 @@ pub fn opened_bytes(op: &Op, input_dtype: DType, values: &DimValues) -> Result<u
             .cells()
             .min(tile_count(input_bytes))
             .saturating_mul(TILE),
-        Op::Transpose(_) => TILE,
+        Op::Move(_) | Op::Concat(_) => TILE,
+        Op::Pointwise(op) => {
+            let table = match &op.table {
+                None => 0,
+                Some(Table::Lookup(_)) => TILE,
+                Some(Table::Interpolate(_)) => 3 * TILE,
+            };
+            TILE + TILE * u64::from(op.second.is_some()) + table
+        }
     })
 }

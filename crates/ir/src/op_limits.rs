@@ -5,7 +5,10 @@
 use selfsame_protocol::constants as c;
 
 use crate::check::ProgramError;
-use crate::ops::{AvgPool, ChannelConstants, Conv, Linear, MatMul, Op, Transpose, Window};
+use crate::ops::{
+    AvgPool, ChannelConstants, Combine, Concat, Conv, Linear, MatMul, Move, Op, Operand, Pointwise,
+    Table, Window,
+};
 use crate::program::Node;
 use crate::tensor::DType;
 
@@ -66,7 +69,9 @@ pub(crate) fn check_op(index: usize, node: &Node) -> Result<(), ProgramError> {
             check_window(index, &op.window, true)
         }
         Op::AvgPool(op) => check_avg_pool(index, node.dtype, op),
-        Op::Transpose(op) => check_transpose(index, op),
+        Op::Move(op) => check_move(index, node.dtype, op),
+        Op::Concat(op) => check_concat(index, op),
+        Op::Pointwise(op) => check_pointwise(index, node.dtype, op),
     }
 }
 
@@ -158,23 +163,135 @@ fn check_avg_pool(index: usize, dtype: DType, op: &AvgPool) -> Result<(), Progra
     check_clamp(index, dtype.range(), op.low, op.high)
 }
 
-fn check_transpose(index: usize, op: &Transpose) -> Result<(), ProgramError> {
+fn check_move(index: usize, dtype: DType, op: &Move) -> Result<(), ProgramError> {
     let rank = op.shape.len() as u64;
     limit(index, "rank", rank, 1, u64::from(c::RANK_MAX))?;
     limit(
         index,
-        "axes of the permutation",
-        op.permutation.len() as u64,
+        "axes of the output",
+        op.walks.len() as u64,
         rank,
         rank,
     )?;
+    let step_max = i64::from(c::STEP_MAX);
+    let offset_max = i64::from(c::ELEMENTS_MAX);
     let mut seen = 0_u64;
-    for &axis in &op.permutation {
-        limit(index, "axis", u64::from(axis), 0, rank - 1)?;
-        limit(index, "axis named twice", (seen >> axis) & 1, 0, 0)?;
-        seen |= 1 << axis;
+    for walk in &op.walks {
+        limit(index, "axis", u64::from(walk.source), 0, rank - 1)?;
+        limit(index, "axis named twice", (seen >> walk.source) & 1, 0, 0)?;
+        seen |= 1 << walk.source;
+        let (numerator, offset) = (i64::from(walk.numerator), i64::from(walk.offset));
+        limit_signed(index, "numerator", numerator, -step_max, step_max)?;
+        limit_signed(index, "offset", offset, -offset_max, offset_max)?;
+        let denominator = i64::from(walk.denominator);
+        limit_signed(index, "denominator", denominator, 1, step_max)?;
+    }
+    let (low, high) = dtype.range();
+    limit_signed(index, "fill", i64::from(op.fill), low.into(), high.into())
+}
+
+fn check_concat(index: usize, op: &Concat) -> Result<(), ProgramError> {
+    let most = u64::from(c::CONCAT_INPUTS_MAX);
+    limit(index, "inputs", op.columns.len() as u64, 2, most)
+}
+
+fn check_pointwise(index: usize, dtype: DType, op: &Pointwise) -> Result<(), ProgramError> {
+    let columns = u64::from(op.columns);
+    limit(index, "columns", columns, 1, u64::from(c::ELEMENTS_MAX))?;
+    let most = i64::from(c::MULTIPLIER_MAX);
+    limit_signed(index, "multiplier", i64::from(op.multiplier), -most, most)?;
+    let shift = u64::from(op.shift);
+    limit(index, "shift", shift, 1, u64::from(c::SHIFT_MAX))?;
+    let (product, second) = (op.combine == Combine::Product, op.second.as_ref());
+    limit(
+        index,
+        "factors of a product",
+        1 + u64::from(second.is_some()),
+        1 + u64::from(product),
+        2,
+    )?;
+    if let Some(y) = second {
+        let most = if product { 0 } else { most };
+        limit_signed(
+            index,
+            "second multiplier",
+            i64::from(y.multiplier),
+            -most,
+            most,
+        )?;
+        // 2^31 * 2^15 * 2^15 < 2^62: two factors of 32 bits would not fit.
+        let wide = u64::from(op.dtype == DType::I32) + u64::from(y.dtype == DType::I32);
+        limit(
+            index,
+            "i32 factors of a product",
+            wide,
+            0,
+            if product { 1 } else { 2 },
+        )?;
+        check_operand(index, y)?;
+    }
+    match &op.table {
+        None => check_clamp(index, dtype.range(), op.low, op.high),
+        Some(Table::Lookup(entries)) => {
+            expect_type(index, dtype, DType::I8)?;
+            let len = entries.len() as u64;
+            limit(
+                index,
+                "table entries",
+                len,
+                Table::LOOKUP as u64,
+                Table::LOOKUP as u64,
+            )?;
+            for &entry in entries {
+                limit_signed(index, "table entry", i64::from(entry), -127, 127)?;
+            }
+            check_clamp(index, (-128, 127), op.low, op.high)
+        }
+        Some(Table::Interpolate(entries)) => {
+            expect_type(index, dtype, DType::I16)?;
+            let (len, most) = (entries.len() as u64, Table::INTERPOLATE as u64);
+            limit(index, "table entries", len, most, most)?;
+            for &entry in entries {
+                limit_signed(index, "table entry", i64::from(entry), -32_767, 32_767)?;
+            }
+            check_clamp(index, (-32_768, 32_767), op.low, op.high)
+        }
+    }
+}
+
+/// A constant operand holds values of its type; how many, `check_shapes` says.
+fn check_operand(index: usize, y: &Operand) -> Result<(), ProgramError> {
+    let Some(constant) = &y.constant else {
+        return Ok(());
+    };
+    expect_type(index, constant.values.dtype(), y.dtype)?;
+    let elements = u64::from(constant.elements);
+    limit(
+        index,
+        "constant elements",
+        elements,
+        1,
+        u64::from(c::ELEMENTS_MAX),
+    )?;
+    let len = constant.values.len() as u64;
+    limit(index, "constant elements", len, elements, elements)?;
+    let (low, high) = y.dtype.range();
+    for at in 0..constant.values.len() {
+        let value = constant.values.get(at).unwrap_or_default();
+        limit_signed(index, "constant", i64::from(value), low.into(), high.into())?;
     }
     Ok(())
+}
+
+fn expect_type(index: usize, found: DType, expected: DType) -> Result<(), ProgramError> {
+    if found == expected {
+        return Ok(());
+    }
+    Err(ProgramError::Type {
+        node: index,
+        found,
+        expected,
+    })
 }
 
 fn check_window(index: usize, window: &Window, pool: bool) -> Result<(), ProgramError> {
@@ -282,13 +399,7 @@ fn check_linear(
     match &linear.table {
         None => check_clamp(index, dtype.range(), linear.low, linear.high),
         Some(table) => {
-            if dtype != DType::I8 {
-                return Err(ProgramError::Type {
-                    node: index,
-                    found: dtype,
-                    expected: DType::I8,
-                });
-            }
+            expect_type(index, dtype, DType::I8)?;
             for &entry in table.iter() {
                 limit_signed(index, "table entry", i64::from(entry), -127, 127)?;
             }

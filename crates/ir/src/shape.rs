@@ -5,7 +5,7 @@
 use alloc::vec::Vec;
 
 use crate::dim::{Dim, DimError, DimValues};
-use crate::ops::{Op, Window};
+use crate::ops::{Op, Spread, Walk, Window};
 
 /// Why an operator has no shape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -63,20 +63,22 @@ impl Op {
                 let (height, width) = windowed(op.height, op.width, &op.window, values)?;
                 alloc::vec![height, width, op.channels]
             }
-            Self::Transpose(op) => {
-                let shape = shape_at(&op.shape, values)?;
-                let axis = |&axis: &u8| shape.get(usize::from(axis)).copied().unwrap_or(1);
-                op.permutation.iter().map(axis).collect()
+            Self::Move(op) => {
+                let extent = |walk: &Walk| walk.extent.at(values);
+                op.walks
+                    .iter()
+                    .map(extent)
+                    .collect::<Result<_, DimError>>()?
             }
+            Self::Concat(op) => alloc::vec![op.rows.at(values)?, op.width(values)?],
+            Self::Pointwise(op) => alloc::vec![op.rows.at(values)?, op.columns],
         })
     }
 
-    /// Shape of input `slot` as this operator sees it. Slot 1 is the addend, of the output's shape.
+    /// Shape of input `slot` as this operator sees it. An addend has the output's shape.
     pub fn input_shape(&self, slot: usize, values: &DimValues) -> Result<Vec<u32>, ShapeError> {
-        if slot == 1 {
-            return self.output_shape(values);
-        }
         Ok(match self {
+            Self::MatMul(_) | Self::Conv(_) if slot == 1 => self.output_shape(values)?,
             Self::Input(op) => shape_at(&op.shape, values)?,
             Self::MatMul(op) => alloc::vec![op.rows.at(values)?, op.row_elements],
             Self::Conv(op) => alloc::vec![op.height.at(values)?, op.width.at(values)?, op.channels],
@@ -86,7 +88,18 @@ impl Op {
             Self::AvgPool(op) => {
                 alloc::vec![op.height.at(values)?, op.width.at(values)?, op.channels]
             }
-            Self::Transpose(op) => shape_at(&op.shape, values)?,
+            Self::Move(op) => shape_at(&op.shape, values)?,
+            Self::Concat(op) => {
+                let columns = op.columns.get(slot).copied().unwrap_or(Dim::fixed(1));
+                alloc::vec![op.rows.at(values)?, columns.at(values)?]
+            }
+            Self::Pointwise(op) => {
+                let spread = match &op.second {
+                    Some(y) if slot == 1 => y.spread,
+                    Some(_) | None => Spread::Full,
+                };
+                spread.shape(op.rows.at(values)?, op.columns).to_vec()
+            }
         })
     }
 
@@ -101,7 +114,7 @@ impl Op {
             }
             Self::MaxPool(op) => op.window.cells(),
             Self::AvgPool(op) => op.window.cells(),
-            Self::Transpose(_) => 1,
+            Self::Move(_) | Self::Concat(_) | Self::Pointwise(_) => 1,
         }
     }
 }

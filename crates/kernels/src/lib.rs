@@ -1,7 +1,7 @@
 //! Exact integer kernels, one token per instruction set, every path with the same bits.
 //!
 //! * What: linear nodes (convolution and matrix product with a fused requantisation), pools,
-//!   transposition, Keccak-256 over many lanes, and the thread pool that runs them.
+//!   movement and pointwise nodes, Keccak-256 over many lanes, and the thread pool that runs them.
 //! * When: only the engines call this crate; the meaning of each operator is in the interpreter,
 //!   and every kernel here is tested for equality with a portable twin.
 //! * Key types: [`Kernel`] (permission to run an instruction set), [`Grid`] (where a stored tensor
@@ -32,14 +32,15 @@ mod grouped;
 mod keccak;
 mod kernel;
 mod linear;
+mod movement;
 mod pack;
 mod planar;
+mod pointwise;
 mod pool;
 mod portable;
 mod spec;
 mod threads;
 mod tiles;
-mod transpose;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
@@ -49,7 +50,8 @@ pub use grid::{Grid, GridError};
 pub use keccak::{HASH_BYTES, keccak_chunks, keccak_one, keccak_parts};
 pub use kernel::{InstructionSet, Kernel, KernelError};
 pub use linear::Linear;
+pub use movement::{Movement, concat_rows};
+pub use pointwise::{Entries, Formula, Lay, PointwiseSpec, Source, Target, pointwise};
 pub use pool::{Average, PoolSpec, average_pool, max_pool, max_pool_bytes};
 pub use spec::{LinearError, LinearSpec};
 pub use threads::{THREADS_MAX, ThreadPool};
-pub use transpose::{AXES_MAX, transpose};

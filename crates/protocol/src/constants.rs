@@ -75,6 +75,10 @@ constants! {
     EXTENT_MAX: u16 as "uint16", "cells" = 4_096;
     /// Most axes of a tensor.
     RANK_MAX: u8 as "uint8", "axes" = 6;
+    /// Largest magnitude of a walk's numerator, and largest denominator.
+    STEP_MAX: u32 as "uint32", "cells" = 65_536;
+    /// Most inputs of a concatenation.
+    CONCAT_INPUTS_MAX: u8 as "uint8", "inputs" = 16;
     /// Most dimension symbols of a program.
     SYMBOLS_MAX: u8 as "uint8", "symbols" = 8;
 
@@ -88,8 +92,12 @@ constants! {
     OP_MAX_POOL: u8 as "uint8", "operator" = 3;
     /// Operator code: scaled sum over a window.
     OP_AVG_POOL: u8 as "uint8", "operator" = 4;
-    /// Operator code: permutation of axes.
-    OP_TRANSPOSE: u8 as "uint8", "operator" = 5;
+    /// Operator code: elements moved along affine walks of the axes.
+    OP_MOVE: u8 as "uint8", "operator" = 5;
+    /// Operator code: rows of several inputs side by side.
+    OP_CONCAT: u8 as "uint8", "operator" = 6;
+    /// Operator code: sum or product of one or two operands, element by element, and tables.
+    OP_POINTWISE: u8 as "uint8", "operator" = 7;
 
     /// Element type code: int8.
     DTYPE_I8: u8 as "uint8", "type" = 1;

@@ -49,14 +49,14 @@ pub(crate) fn need(
     output: Dims,
     values: &DimValues,
 ) -> Result<Need, DimError> {
-    if slot == 1 {
-        return Ok(Need {
-            dims: Some(output),
-            halo: [0; 4],
-        });
-    }
     let (height, width, channels, halo) = match &node.op {
-        Op::Input(_) | Op::Transpose(_) => {
+        Op::MatMul(_) | Op::Conv(_) if slot == 1 => {
+            return Ok(Need {
+                dims: Some(output),
+                halo: [0; 4],
+            });
+        }
+        Op::Input(_) | Op::Move(_) | Op::Concat(_) | Op::Pointwise(_) => {
             return Ok(Need {
                 dims: None,
                 halo: [0; 4],
@@ -115,8 +115,11 @@ pub(crate) fn places(
         for (slot, &input) in node.inputs.iter().enumerate() {
             let need = need(node, slot, dims[index], values)?;
             let source = input as usize;
-            // A transposition writes the flat sequence.
-            let is_flat = matches!(nodes[source].op, Op::Transpose(_));
+            // These write the flat sequence.
+            let is_flat = matches!(
+                nodes[source].op,
+                Op::Move(_) | Op::Concat(_) | Op::Pointwise(_)
+            );
             if need.dims == Some(dims[source]) && !is_flat {
                 for (halo, wanted) in halos[source].iter_mut().zip(need.halo) {
                     *halo = wanted.max(*halo);

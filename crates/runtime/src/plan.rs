@@ -1,11 +1,18 @@
 //! A plan: packed weights, steps and the memory layout of one program on one kernel.
 
-use selfsame_ir::{AvgPool, CheckedProgram, Conv, DType, DimValues, MatMul, Node, Op, Window};
-use selfsame_kernels::{Average, Grid, Kernel, Linear, LinearSpec, PoolSpec};
+use selfsame_ir::{
+    AvgPool, CheckedProgram, Combine, Conv, DType, DimError, DimValues, MatMul, Move, Node, Op,
+    Pointwise, Spread, Table, Walk, Window,
+};
+use selfsame_kernels::{
+    Average, Entries, Formula, Grid, Kernel, Lay, Linear, LinearSpec, Movement, PointwiseSpec,
+    PoolSpec,
+};
 
 use crate::error::PlanError;
 use crate::layout::{self, Dims, Need, Place, Slots};
-use crate::step::{Step, Work, addend_max};
+use crate::step::{Second, Step, Work, addend_max};
+use crate::storage::Buffer;
 
 /// Everything about a program that does not change from sample to sample.
 #[derive(Debug)]
@@ -55,7 +62,9 @@ impl Plan {
             Work::Linear { linear, .. } => linear.macs(),
             Work::MaxPool { .. }
             | Work::AveragePool { .. }
-            | Work::Transpose { .. }
+            | Work::Move { .. }
+            | Work::Concat { .. }
+            | Work::Pointwise { .. }
             | Work::Copy { .. } => 0,
         });
         Ok(Self {
@@ -141,9 +150,8 @@ impl Builder<'_> {
         }
         let output_slot = self.slots.take(place);
         self.slot_of.push(output_slot);
-        if let Some(&(input, grid)) = operands.first() {
-            let addend = operands.get(1).copied();
-            let work = self.work(index, node, grid, place.grid, addend)?;
+        if let Some(&(input, _)) = operands.first() {
+            let work = self.work(index, node, place.grid, &operands)?;
             self.steps.push(Step {
                 work,
                 input,
@@ -198,10 +206,11 @@ impl Builder<'_> {
         &self,
         index: usize,
         node: &Node,
-        input: Grid,
         output: Grid,
-        addend: Option<(usize, Grid)>,
+        operands: &[(usize, Grid)],
     ) -> Result<Work, PlanError> {
+        let input = operands.first().map_or(output, |&(_, grid)| grid);
+        let addend = operands.get(1).copied();
         Ok(match &node.op {
             Op::Conv(op) => self.conv(index, op, input, output, addend)?,
             Op::MatMul(op) => self.matmul(index, op, input, output, addend)?,
@@ -212,17 +221,28 @@ impl Builder<'_> {
                 spec: pool(&op.window, input, output),
                 average: average(op),
             },
-            Op::Transpose(op) => {
-                let shape = op.shape.iter().map(|dim| Ok(dim.at(self.values)? as usize));
-                Work::Transpose {
-                    shape: shape.collect::<Result<_, PlanError>>()?,
-                    permutation: op
-                        .permutation
-                        .iter()
-                        .map(|&axis| usize::from(axis))
-                        .collect(),
+            Op::Move(op) => Work::Move {
+                movement: movement(op, self.values)?,
+                fill: op.fill,
+            },
+            Op::Concat(op) => {
+                let columns = op.columns.iter().map(|dim| dim.at(self.values));
+                let columns = columns.collect::<Result<Vec<u32>, _>>()?;
+                let part = |(&(slot, _), columns)| (slot, columns as usize);
+                Work::Concat {
+                    width: op.width(self.values)? as usize,
+                    parts: operands.iter().zip(columns).map(part).collect(),
                 }
             }
+            Op::Pointwise(op) => Work::Pointwise {
+                spec: pointwise_spec(op),
+                second: match op.second.as_ref().and_then(|y| y.constant.as_ref()) {
+                    Some(constant) => {
+                        Second::Constant(Buffer::holding(&constant.values, self.kernel.flip()))
+                    }
+                    None => addend.map_or(Second::None, |(slot, _)| Second::Slot(slot)),
+                },
+            },
             // INPUT has no inputs, so it never comes here; a copy onto itself would be harmless.
             Op::Input(_) => Work::Copy {
                 from: input,
@@ -324,6 +344,52 @@ struct Shape {
     pad: [usize; 2],
     groups: usize,
     channels: std::ops::Range<usize>,
+}
+
+fn movement(op: &Move, values: &DimValues) -> Result<Movement, DimError> {
+    let extents = op.shape.iter().map(|dim| Ok(dim.at(values)? as usize));
+    let extents = extents.collect::<Result<Vec<usize>, DimError>>()?;
+    let walk = |walk: &Walk| {
+        let axis = usize::from(walk.source);
+        let cells = extents.get(axis).copied().unwrap_or(1) as u64;
+        let place = |at: u32| {
+            let place = walk.index(at.into(), cells)?;
+            usize::try_from(place).ok()
+        };
+        Ok((axis, (0..walk.extent.at(values)?).map(place).collect()))
+    };
+    let walks = op.walks.iter().map(walk);
+    let walks = walks.collect::<Result<Vec<_>, DimError>>()?;
+    Ok(Movement::new(&extents, &walks))
+}
+
+fn pointwise_spec(op: &Pointwise) -> PointwiseSpec {
+    let second = op.second.as_ref();
+    PointwiseSpec {
+        columns: op.columns as usize,
+        lay: second.map_or(Lay::Full, |y| match y.spread {
+            Spread::Full => Lay::Full,
+            Spread::Column => Lay::Column,
+            Spread::Row => Lay::Row,
+            Spread::One => Lay::One,
+        }),
+        formula: match (second, op.combine) {
+            (None, _) => Formula::Scale,
+            (Some(y), Combine::Sum) => Formula::Sum {
+                second: y.multiplier,
+            },
+            (Some(_), Combine::Product) => Formula::Product,
+        },
+        multiplier: op.multiplier,
+        shift: op.shift.into(),
+        lo: op.low,
+        hi: op.high,
+        table: match &op.table {
+            None => Entries::None,
+            Some(Table::Lookup(entries)) => Entries::Lookup(entries.clone()),
+            Some(Table::Interpolate(entries)) => Entries::Interpolate(entries.clone()),
+        },
+    }
 }
 
 fn pool(window: &Window, input: Grid, output: Grid) -> PoolSpec {

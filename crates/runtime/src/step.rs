@@ -4,8 +4,9 @@ use std::ops::Range;
 
 use selfsame_ir::DType;
 use selfsame_kernels::{
-    Addend, Average, Grid, Kernel, Linear, Output, PoolSpec, THREADS_MAX, ThreadPool, average_pool,
-    max_pool, max_pool_bytes, transpose,
+    Addend, Average, Grid, Kernel, Linear, Movement, Output, PointwiseSpec, PoolSpec, Source,
+    THREADS_MAX, Target, ThreadPool, average_pool, concat_rows, max_pool, max_pool_bytes,
+    pointwise,
 };
 
 use crate::storage::{Buffer, copy_flat};
@@ -27,15 +28,32 @@ pub(crate) enum Work {
         spec: PoolSpec,
         average: Average,
     },
-    Transpose {
-        shape: Vec<usize>,
-        permutation: Vec<usize>,
+    Move {
+        movement: Movement,
+        fill: i32,
+    },
+    /// Slots and columns of the inputs, columns of the output.
+    Concat {
+        parts: Vec<(usize, usize)>,
+        width: usize,
+    },
+    Pointwise {
+        spec: PointwiseSpec,
+        second: Second,
     },
     /// Copies a view to a place of its own.
     Copy {
         from: Grid,
         to: Grid,
     },
+}
+
+/// The second operand of a pointwise node.
+#[derive(Debug)]
+pub(crate) enum Second {
+    None,
+    Slot(usize),
+    Constant(Buffer),
 }
 
 /// One step: reads slots, writes slot `output`.
@@ -86,14 +104,29 @@ impl Step {
                 };
                 average_pool(kernel, spec, average, input.bytes().as_slice(), &mut to);
             }
-            Work::Transpose { shape, permutation } => match (input, &mut output) {
-                (Buffer::I8(x), Buffer::I8(y)) => {
-                    transpose(x.as_slice(), shape, permutation, y.as_mut_slice());
+            Work::Move { movement, fill } => {
+                run_move(movement, *fill, kernel.flip(), input, &mut output);
+            }
+            Work::Concat { parts, width } => {
+                let mut first = 0;
+                for &(slot, columns) in parts {
+                    place_columns(&buffers[slot], columns, first, *width, &mut output);
+                    first += columns;
                 }
-                (Buffer::I16(x), Buffer::I16(y)) => transpose(x, shape, permutation, y),
-                (Buffer::I32(x), Buffer::I32(y)) => transpose(x, shape, permutation, y),
-                (Buffer::I8(_) | Buffer::I16(_) | Buffer::I32(_), _) => unequal_types(),
-            },
+            }
+            Work::Pointwise { spec, second } => {
+                let second = match second {
+                    Second::None => None,
+                    Second::Slot(slot) => Some(source(&buffers[*slot])),
+                    Second::Constant(buffer) => Some(source(buffer)),
+                };
+                let to = match &mut output {
+                    Buffer::I8(y) => Target::I8(y.as_mut_slice()),
+                    Buffer::I16(y) => Target::I16(y),
+                    Buffer::I32(y) => Target::I32(y),
+                };
+                pointwise(spec, kernel.flip(), source(input), second, to);
+            }
             Work::Copy { from, to } => match (input, &mut output) {
                 (Buffer::I8(x), Buffer::I8(y)) => {
                     copy_flat(x.as_slice(), from, y.as_mut_slice(), to);
@@ -104,6 +137,40 @@ impl Step {
             },
         }
         buffers[self.output] = output;
+    }
+}
+
+fn source(buffer: &Buffer) -> Source<'_> {
+    match buffer {
+        Buffer::I8(x) => Source::I8(x.as_slice()),
+        Buffer::I16(x) => Source::I16(x),
+        Buffer::I32(x) => Source::I32(x),
+    }
+}
+
+/// A checked program's fill lies within the type of its node.
+fn run_move(movement: &Movement, fill: i32, flip: u8, input: &Buffer, output: &mut Buffer) {
+    match (input, output) {
+        (Buffer::I8(x), Buffer::I8(y)) => {
+            let fill = fill.to_le_bytes()[0] ^ flip;
+            movement.run(x.as_slice(), fill, y.as_mut_slice());
+        }
+        (Buffer::I16(x), Buffer::I16(y)) => {
+            movement.run(x, i16::try_from(fill).unwrap_or_default(), y);
+        }
+        (Buffer::I32(x), Buffer::I32(y)) => movement.run(x, fill, y),
+        (Buffer::I8(_) | Buffer::I16(_) | Buffer::I32(_), _) => unequal_types(),
+    }
+}
+
+fn place_columns(input: &Buffer, columns: usize, first: usize, width: usize, output: &mut Buffer) {
+    match (input, output) {
+        (Buffer::I8(x), Buffer::I8(y)) => {
+            concat_rows(x.as_slice(), columns, first, width, y.as_mut_slice());
+        }
+        (Buffer::I16(x), Buffer::I16(y)) => concat_rows(x, columns, first, width, y),
+        (Buffer::I32(x), Buffer::I32(y)) => concat_rows(x, columns, first, width, y),
+        (Buffer::I8(_) | Buffer::I16(_) | Buffer::I32(_), _) => unequal_types(),
     }
 }
 

@@ -32,6 +32,21 @@ impl Buffer {
         }
     }
 
+    /// A dense buffer with the elements of `tensor`.
+    pub(crate) fn holding(tensor: &Tensor, flip: u8) -> Self {
+        match tensor {
+            Tensor::I8(values) => {
+                let mut data = Bytes::filled(values.len(), flip);
+                for (to, value) in data.as_mut_slice().iter_mut().zip(values) {
+                    *to = value.to_le_bytes()[0] ^ flip;
+                }
+                Self::I8(data)
+            }
+            Tensor::I16(values) => Self::I16(values.clone()),
+            Tensor::I32(values) => Self::I32(values.clone()),
+        }
+    }
+
     pub(crate) fn bytes(&self) -> &Bytes {
         match self {
             Self::I8(data) => data,

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use selfsame_interpreter as interpreter;
 use selfsame_ir::{
     AvgPool, ChannelConstants, CheckedProgram, Conv, DType, Dim, DimValues, InputSpec, Interface,
-    Layout, Linear, MatMul, MaxPool, Node, Notes, Op, Program, Ratio, Tensor, Transpose, Window,
+    Layout, Linear, MatMul, MaxPool, Move, Node, Notes, Op, Program, Ratio, Tensor, Window,
 };
 use selfsame_runtime::{Elements, Kernel, Plan, RunError, Session};
 
@@ -199,10 +199,7 @@ impl Generator {
             .collect();
         let dims = from.shape.iter().map(|&e| Dim::fixed(e)).collect();
         (
-            Op::Transpose(Transpose {
-                permutation,
-                shape: dims,
-            }),
+            Op::Move(Move::transpose(&permutation, dims)),
             from.dtype,
             shape,
             None,

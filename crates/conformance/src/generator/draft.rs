@@ -91,10 +91,7 @@ impl<'r> Draft<'r> {
             // Nothing that was drawn fitted: a transposition of the flat input always does.
             self.rests.push(self.rests[0]);
             let shape = vec![self.lead, Dim::fixed(self.rests[0])];
-            let op = Op::Transpose(Transpose {
-                permutation: vec![1, 0],
-                shape,
-            });
+            let op = Op::Move(Move::transpose(&[1, 0], shape));
             self.nodes.push(Node {
                 op,
                 inputs: vec![0],
@@ -361,7 +358,7 @@ impl<'r> Draft<'r> {
         }
         let mut permutation: Vec<u8> = (0..u8::try_from(shape.len()).ok()?).collect();
         self.rng.shuffle(&mut permutation);
-        let op = Op::Transpose(Transpose { permutation, shape });
+        let op = Op::Move(Move::transpose(&permutation, shape));
         Some((
             Node {
                 op,

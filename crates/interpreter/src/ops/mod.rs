@@ -3,8 +3,9 @@
 mod conv;
 mod linear;
 mod matmul;
+mod movement;
+mod pointwise;
 mod pool;
-mod transpose;
 
 pub use linear::requantize;
 
@@ -21,7 +22,9 @@ pub fn element(op: &Op, values: &DimValues, inputs: &[&Tensor], index: u64) -> i
         Op::Conv(op) => conv::element(op, values, inputs, index),
         Op::MaxPool(op) => pool::max(op, values, inputs, index),
         Op::AvgPool(op) => pool::average(op, values, inputs, index),
-        Op::Transpose(op) => transpose::element(op, values, inputs, index),
+        Op::Move(op) => movement::element(op, values, inputs, index),
+        Op::Concat(op) => movement::concat(op, values, inputs, index),
+        Op::Pointwise(op) => pointwise::element(op, inputs, index),
     }
 }
 

@@ -2,20 +2,24 @@
 //!
 //! Spec: programs, 1.10; operators, 2.10 to 2.17.
 
+mod concat;
 mod conv;
 mod input;
 pub(crate) mod linear;
 mod matmul;
+mod movement;
+mod pointwise;
 mod pool;
-mod transpose;
 mod window;
 
+pub use concat::Concat;
 pub use conv::Conv;
 pub use input::InputSpec;
 pub use linear::{ChannelConstants, Linear};
 pub use matmul::MatMul;
+pub use movement::{Move, Walk};
+pub use pointwise::{Combine, Constant, Operand, Pointwise, Spread, Table};
 pub use pool::{AvgPool, MaxPool};
-pub use transpose::Transpose;
 pub use window::Window;
 
 use selfsame_protocol::constants as c;
@@ -36,8 +40,12 @@ pub enum Op {
     MaxPool(MaxPool),
     /// Scaled sum over a window.
     AvgPool(AvgPool),
-    /// Permutation of axes.
-    Transpose(Transpose),
+    /// Elements moved along walks of the axes.
+    Move(Move),
+    /// Rows of several inputs side by side.
+    Concat(Concat),
+    /// Sum or product, element by element.
+    Pointwise(Pointwise),
 }
 
 impl Op {
@@ -49,7 +57,9 @@ impl Op {
             Self::Conv(_) => c::OP_CONV,
             Self::MaxPool(_) => c::OP_MAX_POOL,
             Self::AvgPool(_) => c::OP_AVG_POOL,
-            Self::Transpose(_) => c::OP_TRANSPOSE,
+            Self::Move(_) => c::OP_MOVE,
+            Self::Concat(_) => c::OP_CONCAT,
+            Self::Pointwise(_) => c::OP_POINTWISE,
         }
     }
 
@@ -61,7 +71,9 @@ impl Op {
             Self::Conv(_) => "conv",
             Self::MaxPool(_) => "max_pool",
             Self::AvgPool(_) => "avg_pool",
-            Self::Transpose(_) => "transpose",
+            Self::Move(_) => "move",
+            Self::Concat(_) => "concat",
+            Self::Pointwise(_) => "pointwise",
         }
     }
 
@@ -70,13 +82,42 @@ impl Op {
         match self {
             Self::MatMul(op) => Some(&op.linear),
             Self::Conv(op) => Some(&op.linear),
-            Self::Input(_) | Self::MaxPool(_) | Self::AvgPool(_) | Self::Transpose(_) => None,
+            Self::Input(_)
+            | Self::MaxPool(_)
+            | Self::AvgPool(_)
+            | Self::Move(_)
+            | Self::Concat(_)
+            | Self::Pointwise(_) => None,
         }
     }
 
     /// The tensors of the operator in the order of its leaf: weights, constants, table.
     pub fn tensors(&self) -> Vec<Tensor> {
-        self.linear().map(Linear::tensors).unwrap_or_default()
+        match self {
+            Self::MatMul(op) => op.linear.tensors(),
+            Self::Conv(op) => op.linear.tensors(),
+            Self::Pointwise(op) => op.tensors(),
+            Self::Input(_)
+            | Self::MaxPool(_)
+            | Self::AvgPool(_)
+            | Self::Move(_)
+            | Self::Concat(_) => Vec::new(),
+        }
+    }
+
+    /// How many tensors the operator has.
+    pub fn tensor_count(&self) -> usize {
+        match self {
+            Self::MatMul(MatMul { linear, .. }) | Self::Conv(Conv { linear, .. }) => {
+                2 + usize::from(linear.table.is_some())
+            }
+            Self::Pointwise(op) => op.tensor_count(),
+            Self::Input(_)
+            | Self::MaxPool(_)
+            | Self::AvgPool(_)
+            | Self::Move(_)
+            | Self::Concat(_) => 0,
+        }
     }
 
     /// Number of inputs that the operator takes.
@@ -86,7 +127,9 @@ impl Op {
             Self::MatMul(_) | Self::Conv(_) => {
                 1 + usize::from(self.linear().is_some_and(|linear| linear.addend.is_some()))
             }
-            Self::MaxPool(_) | Self::AvgPool(_) | Self::Transpose(_) => 1,
+            Self::MaxPool(_) | Self::AvgPool(_) | Self::Move(_) => 1,
+            Self::Concat(op) => op.columns.len(),
+            Self::Pointwise(op) => 1 + usize::from(op.two_inputs()),
         }
     }
 
@@ -97,7 +140,9 @@ impl Op {
                 self.linear().and_then(|linear| linear.addend)
             }
             Self::MatMul(_) | Self::Conv(_) | Self::AvgPool(_) => Some(DType::I8),
-            Self::Input(_) | Self::MaxPool(_) | Self::Transpose(_) => None,
+            Self::Pointwise(op) if slot == 1 => op.second.as_ref().map(|y| y.dtype),
+            Self::Pointwise(op) => Some(op.dtype),
+            Self::Input(_) | Self::MaxPool(_) | Self::Move(_) | Self::Concat(_) => None,
         }
     }
 }

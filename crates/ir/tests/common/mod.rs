@@ -2,8 +2,8 @@
 
 use selfsame_ir::interface::{Interface, Layout, PixelRule, Ratio};
 use selfsame_ir::{
-    AvgPool, ChannelConstants, Conv, DType, Dim, InputSpec, Linear, MatMul, MaxPool, Node, Notes,
-    Op, Program, Transpose, Window,
+    AvgPool, ChannelConstants, Conv, DType, Dim, InputSpec, Linear, MatMul, MaxPool, Move, Node,
+    Notes, Op, Program, Window,
 };
 
 fn linear(weights: usize, channels: usize, addend: Option<DType>, table: bool) -> Linear {
@@ -73,10 +73,7 @@ fn nodes() -> Vec<Node> {
         node(conv(None, false), &[0], DType::I8),
         node(conv(Some(DType::I8), true), &[1, 0], DType::I8),
         node(
-            Op::Transpose(Transpose {
-                permutation: vec![1, 0, 2],
-                shape,
-            }),
+            Op::Move(Move::transpose(&[1, 0, 2], shape)),
             &[2],
             DType::I8,
         ),

@@ -1,0 +1,279 @@
+//! Sums, products and tables, one element at a time.
+//!
+//! ```text
+//! v = clamp((x*A + y*B + 2^(s-1)) >> s, lo, hi)   or   clamp((x*y*A + 2^(s-1)) >> s, lo, hi)
+//! ```
+//!
+//! Elements are taken in blocks: each of loading, combining and storing is then a loop without
+//! branches, which the compiler makes vector code of. Where the operands' types prove that the sum
+//! fits 32 bits, it is made in 32.
+//!
+//! Spec: operators, 2.19 and 2.20.
+
+/// Elements of a block.
+const BLOCK: usize = 256;
+
+/// Stored elements of an operand. Bytes are flipped as the kernel says.
+#[derive(Debug, Clone, Copy)]
+pub enum Source<'a> {
+    /// `i8`, flipped.
+    I8(&'a [u8]),
+    /// `i16`.
+    I16(&'a [i16]),
+    /// `i32`.
+    I32(&'a [i32]),
+}
+
+/// Where the results go.
+#[derive(Debug)]
+pub enum Target<'a> {
+    /// `i8`, flipped.
+    I8(&'a mut [u8]),
+    /// `i16`.
+    I16(&'a mut [i16]),
+    /// `i32`.
+    I32(&'a mut [i32]),
+}
+
+/// How the second operand lies over `[rows][columns]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lay {
+    /// An element of its own for each.
+    Full,
+    /// One element for each column.
+    Column,
+    /// One element for each row.
+    Row,
+    /// One element.
+    One,
+}
+
+/// What is done with an element.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Formula {
+    /// `x*A`.
+    Scale,
+    /// `x*A + y*B`.
+    Sum {
+        /// B.
+        second: i32,
+    },
+    /// `x*y*A`.
+    Product,
+}
+
+/// Entries of a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Entries {
+    /// None.
+    None,
+    /// 256 entries at `v + 128`.
+    Lookup(Vec<i8>),
+    /// 513 entries, between two of which is interpolated in 128 steps.
+    Interpolate(Vec<i16>),
+}
+
+/// Parameters of a pointwise node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PointwiseSpec {
+    /// Columns of the output.
+    pub columns: usize,
+    /// How the second operand lies.
+    pub lay: Lay,
+    /// The formula.
+    pub formula: Formula,
+    /// A.
+    pub multiplier: i32,
+    /// s in 1..=46.
+    pub shift: u32,
+    /// Clamp, lower bound.
+    pub lo: i32,
+    /// Clamp, upper bound.
+    pub hi: i32,
+    /// Applied after the clamp.
+    pub table: Entries,
+}
+
+impl Source<'_> {
+    fn len(&self) -> usize {
+        match self {
+            Self::I8(x) => x.len(),
+            Self::I16(x) => x.len(),
+            Self::I32(x) => x.len(),
+        }
+    }
+
+    /// Largest magnitude of an element.
+    fn bound(&self) -> i64 {
+        match self {
+            Self::I8(_) => 1 << 7,
+            Self::I16(_) => 1 << 15,
+            Self::I32(_) => 1 << 31,
+        }
+    }
+
+    fn load(&self, flip: u8, first: usize, to: &mut [i32]) {
+        let range = first..first + to.len();
+        match self {
+            Self::I8(x) => {
+                for (to, &x) in to.iter_mut().zip(&x[range]) {
+                    *to = i32::from((x ^ flip) as i8);
+                }
+            }
+            Self::I16(x) => {
+                for (to, &x) in to.iter_mut().zip(&x[range]) {
+                    *to = i32::from(x);
+                }
+            }
+            Self::I32(x) => to.copy_from_slice(&x[range]),
+        }
+    }
+
+    fn at(&self, flip: u8, index: usize) -> i32 {
+        let mut one = [0];
+        self.load(flip, index, &mut one);
+        one[0]
+    }
+}
+
+impl Target<'_> {
+    fn len(&self) -> usize {
+        match self {
+            Self::I8(y) => y.len(),
+            Self::I16(y) => y.len(),
+            Self::I32(y) => y.len(),
+        }
+    }
+
+    /// Stores values that the clamp or the table has brought into the type's range.
+    fn store(&mut self, flip: u8, first: usize, from: &[i32]) {
+        let range = first..first + from.len();
+        match self {
+            Self::I8(y) => {
+                for (y, &v) in y[range].iter_mut().zip(from) {
+                    *y = (v as u8) ^ flip;
+                }
+            }
+            Self::I16(y) => {
+                for (y, &v) in y[range].iter_mut().zip(from) {
+                    *y = v as i16;
+                }
+            }
+            Self::I32(y) => y[range].copy_from_slice(from),
+        }
+    }
+}
+
+/// Runs a pointwise node over whole rows.
+///
+/// # Panics
+///
+/// If a length is not that of its shape: graph checking has already made them fit.
+pub fn pointwise(spec: &PointwiseSpec, flip: u8, x: Source, y: Option<Source>, mut to: Target) {
+    let len = to.len();
+    assert_eq!(x.len(), len, "pointwise: x");
+    let (mut a, mut b) = ([0; BLOCK], [0; BLOCK]);
+    let narrow = fits_32_bits(spec, &x, y.as_ref());
+    let columns = spec.columns.max(1);
+    let mut first = 0;
+    while first < len {
+        // A block ends with its row where the second operand is laid by rows or columns.
+        let rest = match spec.lay {
+            Lay::Full | Lay::One => len - first,
+            Lay::Column | Lay::Row => columns - first % columns,
+        };
+        let count = rest.min(len - first).min(BLOCK);
+        let (a, b) = (&mut a[..count], &mut b[..count]);
+        x.load(flip, first, a);
+        if let Some(y) = &y {
+            match spec.lay {
+                Lay::Full => y.load(flip, first, b),
+                Lay::Column => y.load(flip, first % columns, b),
+                Lay::Row => b.fill(y.at(flip, first / columns)),
+                Lay::One => b.fill(y.at(flip, 0)),
+            }
+        }
+        if narrow {
+            combine_32(spec, a, b);
+        } else {
+            combine_64(spec, a, b);
+        }
+        look_up(&spec.table, a);
+        to.store(flip, first, a);
+        first += count;
+    }
+}
+
+/// Whether every sum fits an `i32`.
+fn fits_32_bits(spec: &PointwiseSpec, x: &Source, y: Option<&Source>) -> bool {
+    let multiplier = i64::from(spec.multiplier).abs();
+    let y = y.map_or(0, Source::bound);
+    let sum = match spec.formula {
+        Formula::Scale => x.bound() * multiplier,
+        Formula::Sum { second } => x.bound() * multiplier + y * i64::from(second).abs(),
+        Formula::Product => (x.bound() * y).saturating_mul(multiplier),
+    };
+    spec.shift < 31 && sum + (1 << (spec.shift - 1)) < 1 << 31
+}
+
+/// In 32 bits; the result replaces `x`.
+fn combine_32(spec: &PointwiseSpec, x: &mut [i32], y: &[i32]) {
+    let (a, s) = (spec.multiplier, spec.shift);
+    let half = 1_i32 << (s - 1);
+    let (lo, hi) = (spec.lo, spec.hi);
+    let round = |sum: i32| (sum.wrapping_add(half) >> s).max(lo).min(hi);
+    match spec.formula {
+        Formula::Scale => x.iter_mut().for_each(|x| *x = round(x.wrapping_mul(a))),
+        Formula::Sum { second } => {
+            for (x, &y) in x.iter_mut().zip(y) {
+                *x = round(x.wrapping_mul(a).wrapping_add(y.wrapping_mul(second)));
+            }
+        }
+        Formula::Product => {
+            for (x, &y) in x.iter_mut().zip(y) {
+                *x = round(x.wrapping_mul(y).wrapping_mul(a));
+            }
+        }
+    }
+}
+
+/// In 64 bits; the result replaces `x`.
+fn combine_64(spec: &PointwiseSpec, x: &mut [i32], y: &[i32]) {
+    let (a, s) = (i64::from(spec.multiplier), spec.shift);
+    let half = 1_i64 << (s - 1);
+    let (lo, hi) = (i64::from(spec.lo), i64::from(spec.hi));
+    // The clamp's bounds are 32 bits wide.
+    let round = |sum: i64| ((sum + half) >> s).max(lo).min(hi) as i32;
+    match spec.formula {
+        Formula::Scale => x.iter_mut().for_each(|x| *x = round(i64::from(*x) * a)),
+        Formula::Sum { second } => {
+            for (x, &y) in x.iter_mut().zip(y) {
+                *x = round(i64::from(*x) * a + i64::from(y) * i64::from(second));
+            }
+        }
+        Formula::Product => {
+            for (x, &y) in x.iter_mut().zip(y) {
+                *x = round(i64::from(*x) * i64::from(y) * a);
+            }
+        }
+    }
+}
+
+fn look_up(table: &Entries, v: &mut [i32]) {
+    match table {
+        Entries::None => {}
+        Entries::Lookup(entries) => {
+            for v in v {
+                *v = i32::from(entries[(*v + 128) as usize]);
+            }
+        }
+        Entries::Interpolate(entries) => {
+            for v in v {
+                let u = *v + 32_768;
+                let k = (u >> 7) as usize;
+                let (low, high) = (i32::from(entries[k]), i32::from(entries[k + 1]));
+                *v = low + (((high - low) * (u & 127) + 64) >> 7);
+            }
+        }
+    }
+}
