@@ -53,7 +53,8 @@ fn lie(right: i32, dtype: DType, op: &Op, is_output: bool, dice: &mut Dice) -> (
     let clamp = match op {
         Op::MatMul(_) | Op::Conv(_) => op.linear().map(|linear| (linear.low, linear.high)),
         Op::AvgPool(op) => Some((op.low, op.high)),
-        Op::Input(_) | Op::MaxPool(_) | Op::Transpose(_) => None,
+        Op::Pointwise(op) if op.table.is_none() => Some((op.low, op.high)),
+        Op::Input(_) | Op::MaxPool(_) | Op::Move(_) | Op::Concat(_) | Op::Pointwise(_) => None,
     };
     let (bottom, top) = clamp.unwrap_or((low, high));
     let candidates = [

@@ -5,8 +5,9 @@
 
 use selfsame_ir::interface::{Interface, Layout, Ratio};
 use selfsame_ir::{
-    AvgPool, ChannelConstants, CheckedProgram, Conv, DType, Dim, DimValues, InputSpec, Linear,
-    MatMul, MaxPool, Node, Notes, Op, Program, Symbol, Tensor, Transpose, Window,
+    AvgPool, ChannelConstants, CheckedProgram, Combine, Concat, Constant, Conv, DType, Dim,
+    DimValues, InputSpec, Linear, MatMul, MaxPool, Move, Node, Notes, Op, Operand, Pointwise,
+    Program, Spread, Symbol, Table, Tensor, Window,
 };
 
 /// A small deterministic generator (xorshift64*); good enough to spread test cases.
@@ -291,10 +292,7 @@ pub fn residual(seed: u64) -> Animal {
     });
     let shape = pool.output_shape(&DimValues::NONE).expect("constant");
     let averaged = b.push(pool, &[pooled], DType::I8);
-    let turn = Op::Transpose(Transpose {
-        permutation: vec![2, 0, 1],
-        shape: dims(&shape),
-    });
+    let turn = Op::Move(Move::transpose(&[2, 0, 1], dims(&shape)));
     let turned = b.push(turn, &[averaged], DType::I8);
     let len = shape.iter().product();
     let op = matmul(&mut b, Dim::fixed(1), (len, 0, len), 10, i8s);
@@ -323,11 +321,8 @@ pub fn sums(seed: u64) -> Animal {
     let third = b.push(Op::MatMul(op), &[0, second], DType::I8);
     let op = matmul(&mut b, rows, (24, 0, 24), 40, (None, DType::I16));
     let fourth = b.push(Op::MatMul(op), &[third], DType::I16);
-    let turn = Transpose {
-        permutation: vec![1, 0],
-        shape: vec![rows, Dim::fixed(40)],
-    };
-    let turned = b.push(Op::Transpose(turn), &[fourth], DType::I16);
+    let turn = Move::transpose(&[1, 0], vec![rows, Dim::fixed(40)]);
+    let turned = b.push(Op::Move(turn), &[fourth], DType::I16);
     let pool = Op::MaxPool(MaxPool {
         height: Dim::fixed(40),
         width: rows,
@@ -362,11 +357,8 @@ pub fn wide(seed: u64) -> Animal {
     let i8s = (None, DType::I8);
     let op = conv(&mut b, (60, 60, 4), (20, 1), Window::square(3, 1, 1), i8s);
     let first = b.push(Op::Conv(op), &[0], DType::I8);
-    let turn = Transpose {
-        permutation: vec![1, 2, 0],
-        shape: dims(&[60, 60, 20]),
-    };
-    let turned = b.push(Op::Transpose(turn), &[first], DType::I8);
+    let turn = Move::transpose(&[1, 2, 0], dims(&[60, 60, 20]));
+    let turned = b.push(Op::Move(turn), &[first], DType::I8);
     let pool = Op::AvgPool(AvgPool {
         height: Dim::fixed(60),
         width: Dim::fixed(20),
@@ -384,6 +376,102 @@ pub fn wide(seed: u64) -> Animal {
     });
     b.push(pool, &[turned], DType::I8);
     b.finish("wide", Vec::new(), DimValues::NONE)
+}
+
+/// A pointwise node over `[rows][columns]` of int8, without table.
+fn pointwise(rows: u32, columns: u32, second: Option<Operand>) -> Pointwise {
+    Pointwise {
+        rows: Dim::fixed(rows),
+        columns,
+        dtype: DType::I8,
+        multiplier: 20_000,
+        combine: Combine::Sum,
+        second,
+        shift: 14,
+        low: -120,
+        high: 127,
+        table: None,
+    }
+}
+
+fn constant(spread: Spread, values: Tensor) -> Operand {
+    Operand {
+        dtype: values.dtype(),
+        spread,
+        multiplier: -9_000,
+        constant: Some(Constant {
+            elements: u32::try_from(values.len()).unwrap_or(u32::MAX),
+            values,
+        }),
+    }
+}
+
+/// Moves with padding, steps and fill between, concatenations of both shapes, products, sums with
+/// constants, and both kinds of tables.
+pub fn mixed(seed: u64) -> Animal {
+    let mut b = Builder::new(seed, DType::I8, &dims(&[12, 12, 8]));
+    let i8s = (None, DType::I8);
+    let op = conv(&mut b, (12, 12, 8), (8, 1), Window::square(3, 1, 1), i8s);
+    let first = b.push(Op::Conv(op), &[0], DType::I8);
+    let mut op = Move::transpose(&[0, 1, 2], dims(&[12, 12, 8]));
+    (op.fill, op.walks[0].offset, op.walks[0].extent) = (9, -1, Dim::fixed(14));
+    (op.walks[1].numerator, op.walks[1].extent) = (2, Dim::fixed(6));
+    let padded = b.push(Op::Move(op), &[first], DType::I8);
+    let mut op = Move::transpose(&[0, 1, 2], dims(&[14, 6, 8]));
+    (op.walks[1].exact, op.walks[1].denominator) = (true, 2);
+    op.walks[1].extent = Dim::fixed(12);
+    let spread = b.push(Op::Move(op), &[padded], DType::I8);
+    let pool = Op::AvgPool(AvgPool {
+        height: Dim::fixed(12),
+        width: Dim::fixed(12),
+        channels: 8,
+        window: Window::square(12, 1, 0),
+        multiplier: 14_563,
+        shift: 20,
+        low: -127,
+        high: 127,
+    });
+    let pooled = b.push(pool, &[first], DType::I8);
+    let gate = Operand {
+        dtype: DType::I8,
+        spread: Spread::Column,
+        multiplier: 0,
+        constant: None,
+    };
+    let mut op = pointwise(144, 8, Some(gate));
+    (op.combine, op.low, op.high) = (Combine::Product, -32_767, 32_767);
+    let product = b.push(Op::Pointwise(op), &[first, pooled], DType::I16);
+    let rows = (0..144).map(|_| b.dice.between(-3_000, 3_000)).collect();
+    let mut op = pointwise(144, 8, Some(constant(Spread::Row, Tensor::I32(rows))));
+    (op.shift, op.low) = (19, -128);
+    op.table = Some(Table::Lookup((0..256).map(|_| b.dice.int8()).collect()));
+    let looked = b.push(Op::Pointwise(op), &[first], DType::I8);
+    let mut op = pointwise(144, 8, None);
+    (op.dtype, op.low, op.high) = (DType::I16, -32_768, 32_767);
+    let entries = (0..513).map(|_| b.dice.between(-32_767, 32_767));
+    let entries = entries.map(|entry| i16::try_from(entry).unwrap_or_default());
+    op.table = Some(Table::Interpolate(entries.collect()));
+    let between = b.push(Op::Pointwise(op), &[product], DType::I16);
+    let side = |rows: u32, columns: &[u32]| {
+        Op::Concat(Concat {
+            rows: Dim::fixed(rows),
+            columns: dims(columns),
+        })
+    };
+    let beside = b.push(side(144, &[8, 8]), &[looked, first], DType::I8);
+    let behind = b.push(side(1, &[1_152, 1_152]), &[product, between], DType::I16);
+    let mut op = pointwise(
+        1,
+        2_304,
+        Some(constant(Spread::One, Tensor::I16(vec![-700]))),
+    );
+    (op.dtype, op.shift) = (DType::I16, 21);
+    let narrow = b.push(Op::Pointwise(op), &[behind], DType::I8);
+    let all = side(1, &[2_304, 2_304, 1_344]);
+    let all = b.push(all, &[beside, narrow, spread], DType::I8);
+    let op = matmul(&mut b, Dim::fixed(1), (5_952, 0, 5_952), 10, i8s);
+    b.push(Op::MatMul(op), &[all], DType::I8);
+    b.finish("mixed", Vec::new(), DimValues::NONE)
 }
 
 /// One contraction as long as an element may read.
@@ -404,18 +492,15 @@ pub fn deep(seed: u64) -> Animal {
         } else {
             (5, 6)
         };
-        let turn = Transpose {
-            permutation: vec![1, 0],
-            shape: dims(&[rows, columns]),
-        };
-        b.push(Op::Transpose(turn), &[step], DType::I8);
+        let turn = Move::transpose(&[1, 0], dims(&[rows, columns]));
+        b.push(Op::Move(turn), &[step], DType::I8);
     }
     b.finish("deep", Vec::new(), DimValues::NONE)
 }
 
 /// The programs that faults are planted in.
 pub fn zoo(seed: u64) -> Vec<Animal> {
-    vec![residual(seed), sums(seed), wide(seed)]
+    vec![residual(seed), sums(seed), wide(seed), mixed(seed)]
 }
 
 /// The shapes of the ResNet-20 that the repository ships (28 x 28 x 1, widths 16, 32, 64), with

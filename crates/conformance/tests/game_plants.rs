@@ -165,7 +165,15 @@ fn planted_faults_are_convicted_at_exactly_their_element() {
     }
     println!("planted faults convicted: {counts:?}; sorts: {sorts:?}");
     let least = if soak() { 20 } else { 1 };
-    for kind in ["matmul", "conv", "max_pool", "avg_pool", "transpose"] {
+    for kind in [
+        "matmul",
+        "conv",
+        "max_pool",
+        "avg_pool",
+        "move",
+        "concat",
+        "pointwise",
+    ] {
         assert!(
             counts.get(kind).copied().unwrap_or(0) >= least,
             "{kind}: {counts:?}"

@@ -83,7 +83,15 @@ fn all_implementations_agree_on_random_programs() {
         Vec::<&str>::new(),
         "features that no case had"
     );
-    for kind in ["matmul", "conv", "max_pool", "avg_pool", "transpose"] {
+    for kind in [
+        "matmul",
+        "conv",
+        "max_pool",
+        "avg_pool",
+        "move",
+        "concat",
+        "pointwise",
+    ] {
         let least = cases / 10;
         assert!(
             matrix.count(kind) >= least,

@@ -4,8 +4,8 @@
 //! which every operator of a symbolic program keeps as its outermost axis.
 
 use selfsame_ir::{
-    AvgPool, Conv, DType, Dim, DimValues, InputSpec, MatMul, MaxPool, Node, Notes, Op, Program,
-    Symbol, Transpose, Window, opened_bytes,
+    AvgPool, Conv, DType, Dim, DimValues, InputSpec, MatMul, MaxPool, Move, Node, Notes, Op,
+    Program, Symbol, Window, opened_bytes,
 };
 use selfsame_protocol::constants::{OPENED_BYTES_MAX, TERMS_MAX};
 
@@ -19,11 +19,11 @@ const TRIES: usize = 12;
 
 pub(super) struct Draft<'r> {
     pub(super) rng: &'r mut Rng,
-    symbols: Vec<Symbol>,
-    lead: Dim,
-    nodes: Vec<Node>,
+    pub(super) symbols: Vec<Symbol>,
+    pub(super) lead: Dim,
+    pub(super) nodes: Vec<Node>,
     /// Elements of each node's output for one unit of the lead.
-    rests: Vec<u32>,
+    pub(super) rests: Vec<u32>,
 }
 
 impl<'r> Draft<'r> {
@@ -116,12 +116,14 @@ impl<'r> Draft<'r> {
     /// Adds a node of a random operator, unless nothing drawn fits.
     pub(super) fn grow(&mut self) {
         for _ in 0..TRIES {
-            let drawn = match self.rng.below(5) {
+            let drawn = match self.rng.below(7) {
                 0 => self.matmul(),
                 1 => self.conv(),
                 2 => self.pool(true),
                 3 => self.pool(false),
-                _ => self.transpose(),
+                4 => self.moved(),
+                5 => self.concat(),
+                _ => self.pointwise(),
             };
             let Some((node, rest)) = drawn else { continue };
             if self.fits(&node, rest) {
@@ -144,12 +146,12 @@ impl<'r> Draft<'r> {
             && opened <= u64::from(OPENED_BYTES_MAX)
     }
 
-    fn symbolic(&self) -> bool {
+    pub(super) fn symbolic(&self) -> bool {
         !self.symbols.is_empty()
     }
 
     /// A node of a type that `accepts`, mostly a late one.
-    fn source(&mut self, accepts: impl Fn(DType) -> bool) -> Option<u32> {
+    pub(super) fn source(&mut self, accepts: impl Fn(DType) -> bool) -> Option<u32> {
         let fitting: Vec<usize> = (0..self.nodes.len())
             .filter(|&index| accepts(self.nodes[index].dtype))
             .collect();
@@ -338,34 +340,6 @@ impl<'r> Draft<'r> {
                 dtype,
             },
             positions * channels,
-        ))
-    }
-
-    fn transpose(&mut self) -> Option<(Node, u32)> {
-        let source = self.source(|_| true)?;
-        let rest = self.rests[source as usize];
-        let dtype = self.nodes[source as usize].dtype;
-        let rank = 1 + usize::try_from(self.rng.below(6)).ok()?;
-        let mut shape = Vec::with_capacity(rank);
-        if self.symbolic() {
-            shape.push(self.lead);
-        }
-        let parts = if self.symbolic() { rank - 1 } else { rank };
-        if parts > 0 {
-            shape.extend(self.rng.factors(rest, parts).into_iter().map(Dim::fixed));
-        } else if rest != 1 {
-            return None;
-        }
-        let mut permutation: Vec<u8> = (0..u8::try_from(shape.len()).ok()?).collect();
-        self.rng.shuffle(&mut permutation);
-        let op = Op::Move(Move::transpose(&permutation, shape));
-        Some((
-            Node {
-                op,
-                inputs: vec![source],
-                dtype,
-            },
-            rest,
         ))
     }
 

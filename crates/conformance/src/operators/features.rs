@@ -1,12 +1,14 @@
 //! What is special about a node: the rows of the matrix.
 
-use selfsame_ir::{Conv, DType, Linear, MatMul, Op, Window};
-use selfsame_protocol::constants::BIAS_MAX;
+use selfsame_ir::{
+    Combine, Conv, DType, DimValues, Linear, MatMul, Move, Op, Pointwise, Spread, Table, Window,
+};
+use selfsame_protocol::constants::{BIAS_MAX, CONCAT_INPUTS_MAX};
 
 use super::Subject;
 
 /// Every feature that the generator must reach, in the order of the report.
-pub const FEATURES: [&str; 47] = [
+pub const FEATURES: [&str; 79] = [
     "matmul",
     "matmul: slice of a row",
     "matmul: K above 4096",
@@ -43,13 +45,45 @@ pub const FEATURES: [&str; 47] = [
     "avg_pool: padded",
     "avg_pool: strided",
     "avg_pool: saturated",
-    "transpose",
-    "transpose: rank 1",
-    "transpose: rank 3",
-    "transpose: rank 6",
-    "transpose: i8",
-    "transpose: i16",
-    "transpose: i32",
+    "move",
+    "move: a permutation alone",
+    "move: rank 1",
+    "move: rank 3",
+    "move: rank 6",
+    "move: i8",
+    "move: i16",
+    "move: i32",
+    "move: slice",
+    "move: step",
+    "move: backwards",
+    "move: padding",
+    "move: resize",
+    "move: fill between",
+    "move: broadcast",
+    "move: fill other than 0",
+    "concat",
+    "concat: i16 or i32",
+    "concat: all inputs that there may be",
+    "concat: one input twice",
+    "pointwise",
+    "pointwise: one operand",
+    "pointwise: sum",
+    "pointwise: product",
+    "pointwise: difference",
+    "pointwise: operand i8",
+    "pointwise: operand i16",
+    "pointwise: operand i32",
+    "pointwise: to i8",
+    "pointwise: to i16",
+    "pointwise: to i32",
+    "pointwise: second by column",
+    "pointwise: second by row",
+    "pointwise: second alone",
+    "pointwise: constant",
+    "pointwise: lookup",
+    "pointwise: interpolation",
+    "pointwise: saturated low",
+    "pointwise: saturated high",
     "any: symbolic extent",
     "any: odd extents only",
     "any: output of many tiles",
@@ -88,18 +122,26 @@ pub fn features(subject: &Subject, node: u32) -> Vec<&'static str> {
             let (low, high) = saturated(subject, node, op.low, op.high);
             when(low || high, "avg_pool: saturated", &mut met);
         }
-        Op::Transpose(op) => {
-            met.extend([
-                "transpose",
-                typed(
-                    at.dtype,
-                    ["transpose: i8", "transpose: i16", "transpose: i32"],
-                ),
-            ]);
-            let rank = op.shape.len();
-            when(rank == 1, "transpose: rank 1", &mut met);
-            when(rank == 3, "transpose: rank 3", &mut met);
-            when(rank == 6, "transpose: rank 6", &mut met);
+        Op::Move(op) => moved(op, at.dtype, &subject.values, &mut met),
+        Op::Concat(op) => {
+            met.push("concat");
+            when(at.dtype != DType::I8, "concat: i16 or i32", &mut met);
+            let most = usize::from(CONCAT_INPUTS_MAX);
+            let all = "concat: all inputs that there may be";
+            when(op.columns.len() == most, all, &mut met);
+            let mut inputs = at.inputs.clone();
+            inputs.sort_unstable();
+            inputs.dedup();
+            let twice = inputs.len() < at.inputs.len();
+            when(twice, "concat: one input twice", &mut met);
+        }
+        Op::Pointwise(op) => {
+            pointwise(op, at.dtype, &mut met);
+            if op.table.is_none() {
+                let (low, high) = saturated(subject, node, op.low, op.high);
+                when(low, "pointwise: saturated low", &mut met);
+                when(high, "pointwise: saturated high", &mut met);
+            }
         }
     }
     if let Some(part) = at.op.linear() {
@@ -162,6 +204,76 @@ fn conv(op: &Conv, subject: &Subject, met: &mut Vec<&'static str>) {
         "conv: a window all in padding",
         met,
     );
+}
+
+fn moved(op: &Move, dtype: DType, values: &DimValues, met: &mut Vec<&'static str>) {
+    met.extend(["move", typed(dtype, ["move: i8", "move: i16", "move: i32"])]);
+    let plain = op.as_transpose().is_some();
+    when(plain, "move: a permutation alone", met);
+    let rank = op.shape.len();
+    when(rank == 1, "move: rank 1", met);
+    when(rank == 3, "move: rank 3", met);
+    when(rank == 6, "move: rank 6", met);
+    when(op.fill != 0, "move: fill other than 0", met);
+    for walk in &op.walks {
+        let input = op.shape[usize::from(walk.source)].at(values).unwrap_or(1);
+        let output = walk.extent.at(values).unwrap_or(1);
+        let unit = walk.numerator == 1 && walk.denominator == 1;
+        let inside =
+            0 <= walk.offset && i64::from(walk.offset) + i64::from(output) <= i64::from(input);
+        when(unit && inside && output < input, "move: slice", met);
+        when(unit && !inside, "move: padding", met);
+        when(
+            1 < walk.numerator && walk.denominator == 1,
+            "move: step",
+            met,
+        );
+        when(walk.numerator < 0, "move: backwards", met);
+        when(1 < walk.denominator && !walk.exact, "move: resize", met);
+        when(
+            1 < walk.denominator && walk.exact,
+            "move: fill between",
+            met,
+        );
+        when(walk.numerator == 0, "move: broadcast", met);
+    }
+}
+
+fn pointwise(op: &Pointwise, dtype: DType, met: &mut Vec<&'static str>) {
+    const OPERANDS: [&str; 3] = [
+        "pointwise: operand i8",
+        "pointwise: operand i16",
+        "pointwise: operand i32",
+    ];
+    const OUTPUTS: [&str; 3] = ["pointwise: to i8", "pointwise: to i16", "pointwise: to i32"];
+    met.extend([
+        "pointwise",
+        typed(op.dtype, OPERANDS),
+        typed(dtype, OUTPUTS),
+    ]);
+    match &op.table {
+        None => {}
+        Some(Table::Lookup(_)) => met.push("pointwise: lookup"),
+        Some(Table::Interpolate(_)) => met.push("pointwise: interpolation"),
+    }
+    let Some(y) = &op.second else {
+        met.push("pointwise: one operand");
+        return;
+    };
+    met.push(typed(y.dtype, OPERANDS));
+    met.push(match op.combine {
+        Combine::Sum => "pointwise: sum",
+        Combine::Product => "pointwise: product",
+    });
+    let difference = op.multiplier.signum() * y.multiplier.signum() < 0;
+    when(difference, "pointwise: difference", met);
+    when(y.constant.is_some(), "pointwise: constant", met);
+    match y.spread {
+        Spread::Full => {}
+        Spread::Column => met.push("pointwise: second by column"),
+        Spread::Row => met.push("pointwise: second by row"),
+        Spread::One => met.push("pointwise: second alone"),
+    }
 }
 
 fn window(
