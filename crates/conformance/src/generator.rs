@@ -61,7 +61,7 @@ pub fn case(seed: u64, index: u64) -> Result<Case, ProgramError> {
     let values = draft.values();
     let program = CheckedProgram::new(draft.finish())?;
     let (elements, dtype) = program.output_of(0, &values).unwrap_or((0, DType::I8));
-    let input = values(&mut rng, dtype, usize::try_from(elements).unwrap_or(0));
+    let input = drawn(&mut rng, dtype, usize::try_from(elements).unwrap_or(0));
     Ok(Case {
         program,
         values,
@@ -70,7 +70,7 @@ pub fn case(seed: u64, index: u64) -> Result<Case, ProgramError> {
 }
 
 /// `len` values of `dtype`: uniform, extreme, or sparse.
-fn values(rng: &mut Rng, dtype: DType, len: usize) -> Tensor {
+fn drawn(rng: &mut Rng, dtype: DType, len: usize) -> Tensor {
     let (low, high) = dtype.range();
     let (low, high) = (i64::from(low), i64::from(high));
     let style = rng.below(8);

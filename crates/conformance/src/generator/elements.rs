@@ -8,7 +8,7 @@ use selfsame_protocol::constants::{CONCAT_INPUTS_MAX, MULTIPLIER_MAX, SHIFT_MAX}
 
 use super::draft::Draft;
 use super::rng::Rng;
-use super::{linear, values};
+use super::{drawn, linear};
 
 /// A constant larger than this is not drawn.
 const CONSTANT_MAX: u32 = 4_000;
@@ -210,7 +210,7 @@ impl Draft<'_> {
         if CONSTANT_MAX < elements {
             return None;
         }
-        let values = values(self.rng, dtype, usize::try_from(elements).ok()?);
+        let values = drawn(self.rng, dtype, usize::try_from(elements).ok()?);
         let operand = Operand {
             dtype,
             spread,
@@ -305,11 +305,11 @@ fn table(rng: &mut Rng, out: DType) -> Option<Table> {
         return None;
     }
     match out {
-        DType::I8 => match values(rng, DType::I8, Table::LOOKUP) {
+        DType::I8 => match drawn(rng, DType::I8, Table::LOOKUP) {
             Tensor::I8(entries) => Some(Table::Lookup(entries)),
             Tensor::I16(_) | Tensor::I32(_) => None,
         },
-        DType::I16 => match values(rng, DType::I16, Table::INTERPOLATE) {
+        DType::I16 => match drawn(rng, DType::I16, Table::INTERPOLATE) {
             Tensor::I16(entries) => Some(Table::Interpolate(entries)),
             Tensor::I8(_) | Tensor::I32(_) => None,
         },
