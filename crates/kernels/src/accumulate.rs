@@ -65,6 +65,8 @@ pub(crate) unsafe trait Isa {
     unsafe fn load_inputs(from: *const u8) -> Self::Inputs;
     /// Adds the four products of each lane.
     unsafe fn dot4(sums: Self::Sums, x: Self::Inputs, w: Self::Weights) -> Self::Sums;
+    /// Adds four products of each lane: lane l takes byte l behind each of the four addresses.
+    unsafe fn dot_lanes(sums: Self::Sums, taps: [*const u8; 4], w: Self::Weights) -> Self::Sums;
     /// Requantises and writes `pixels` vectors of one block of channels.
     unsafe fn finish(finish: &Finish);
 }

@@ -1,7 +1,8 @@
 //! 64-bit Arm: four lanes, `sdot` of signed by signed bytes, no saturation.
 
 use core::arch::aarch64::{
-    int8x16_t, int32x4_t, vdupq_n_s32, vld1q_s8, vld1q_s32, vreinterpretq_s8_s32, vst1q_s32,
+    int8x16_t, int32x4_t, vdupq_n_s32, vld1q_s8, vld1q_s32, vld1q_u8, vqtbl1q_s8,
+    vreinterpretq_s8_s32, vst1q_s32,
 };
 use core::arch::asm;
 
@@ -50,6 +51,17 @@ unsafe impl Isa for Neon {
                 options(pure, nomem, nostack, preserves_flags));
         }
         sums
+    }
+
+    #[inline(always)]
+    unsafe fn dot_lanes(sums: int32x4_t, taps: [*const u8; 4], w: int8x16_t) -> int32x4_t {
+        const TURN: [u8; 16] = [0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15];
+        // SAFETY: the caller promises Neon and four bytes behind each tap.
+        unsafe {
+            let words = taps.map(|tap| tap.cast::<i32>().read_unaligned());
+            let x = vreinterpretq_s8_s32(vld1q_s32(words.as_ptr()));
+            Self::dot4(sums, vqtbl1q_s8(x, vld1q_u8(TURN.as_ptr())), w)
+        }
     }
 
     unsafe fn finish(finish: &Finish) {

@@ -26,9 +26,9 @@ mod accumulate;
 #[cfg(target_arch = "aarch64")]
 mod arm;
 mod bytes;
+mod depthwise;
 mod finish;
 mod grid;
-mod grouped;
 mod keccak;
 mod kernel;
 mod linear;

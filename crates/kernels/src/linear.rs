@@ -12,16 +12,22 @@
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
-use crate::accumulate::{Scratch, Tile};
-use crate::bytes::Bytes;
+use crate::accumulate::{LANES_MAX, SCRATCH, Scratch, Tile};
+use crate::bytes::{Bytes, SLACK};
+use crate::depthwise::{self, Depthwise};
 use crate::finish::{Addend, Finish, Output, RawAddend, RawOutput, Rule};
 use crate::grid::Grid;
-use crate::grouped;
 use crate::kernel::Kernel;
 use crate::pack::{self, Block, Runs};
 use crate::planar::{self, PlanarTile};
 use crate::spec::{self, LinearError, LinearSpec, Steps};
 use crate::tiles::{self, Engine};
+
+/// Positions of a depthwise convolution that are computed before they are requantised.
+const DEPTHWISE_PIXELS: usize = 16;
+const _: () = assert!(DEPTHWISE_PIXELS * LANES_MAX <= SCRATCH && LANES_MAX <= SLACK);
+/// The most vectors of a block.
+const VECTORS_MAX: usize = 4;
 
 /// A packed linear node, ready to run on one instruction set.
 #[derive(Debug)]
@@ -33,10 +39,10 @@ pub struct Linear {
     row_step: usize,
     pixel_step: usize,
     runs: Runs,
-    groups: usize,
+    /// Taps of a depthwise convolution; none for all others.
+    taps: Vec<[usize; 4]>,
     blocks: Vec<Block>,
     weights: Bytes,
-    plain_weights: Vec<i8>,
     /// Weights for positions in lanes, where that layout is the better one.
     planar_weights: Option<Bytes>,
     bias: Vec<i32>,
@@ -61,24 +67,27 @@ impl Linear {
         } = Steps::new(spec)?;
         let engine = tiles::engine(kernel);
         let outputs = spec.output.channels();
-        let vector_count = outputs.div_ceil(engine.lanes);
         let vectors_max = (engine.vectors_max)(spec.output.width());
-        let grouped = 1 < spec.groups;
-        let blocks = if grouped {
-            Vec::new()
+        let depthwise = 1 < spec.groups && spec.groups == outputs && runs.run_len == 1;
+        let (blocks, weights) = if depthwise {
+            let weights = depthwise::pack(spec.weights, runs.starts.len(), engine.lanes);
+            (Vec::new(), weights)
         } else {
-            pack::blocks(vector_count, vectors_max, engine.lanes, &runs)
+            let blocks = pack::blocks(outputs, spec.groups, vectors_max, engine.lanes, &runs);
+            let weights = pack::weights(spec.weights, engine.lanes, &runs, &blocks);
+            (blocks, weights)
         };
         let planar_weights = (engine.planar.is_some() && spec::is_planar(spec, pixel_step))
             .then(|| planar::pack(spec.weights, outputs, &runs));
-        let weights = pack::weights(spec.weights, outputs, engine.lanes, &runs, &blocks);
+        // A block reads whole vectors, from wherever its group begins.
+        let padded = outputs + VECTORS_MAX * engine.lanes;
         let column = |i: usize| {
             let mut column: Vec<i32> = spec.constants.iter().map(|c| c[i]).collect();
-            column.resize(vector_count * engine.lanes, i32::from(i == 3));
+            column.resize(padded, i32::from(i == 3));
             column
         };
         let mut bias = column(0);
-        if kernel.flip() != 0 && !grouped {
+        if kernel.flip() != 0 {
             pack::fold_flip(&mut bias, spec.weights, spec.weights.len() / outputs);
         }
         Ok(Self {
@@ -88,15 +97,14 @@ impl Linear {
             origin,
             row_step,
             pixel_step,
-            runs,
-            groups: spec.groups,
-            blocks,
-            weights,
-            plain_weights: if grouped {
-                spec.weights.to_vec()
+            taps: if depthwise {
+                depthwise::groups_of_four(&runs.starts)
             } else {
                 Vec::new()
             },
+            runs,
+            blocks,
+            weights,
             planar_weights,
             bias,
             multiplier: column(1),
@@ -148,10 +156,10 @@ impl Linear {
         if self.run_planar(input, addend, &mut output, &rows) {
             return;
         }
-        if self.groups == 1 {
+        if self.taps.is_empty() {
             self.run_tiles(input, addend, &mut output, rows);
         } else {
-            grouped::run(self, input.as_slice(), addend, &mut output, rows);
+            self.run_depthwise(input, addend, &mut output, rows);
         }
     }
 
@@ -231,7 +239,8 @@ impl Linear {
                 loop {
                     // The last tile of a row overlaps its neighbour rather than being smaller.
                     x = x.min(width - pixels);
-                    tile.input = input.as_ptr().wrapping_add(window + x * self.pixel_step);
+                    let at = window + block.first + x * self.pixel_step;
+                    tile.input = input.as_ptr().wrapping_add(at);
                     // SAFETY: the token proves the instruction set; `Steps::new` proved that the
                     // last window and its slack are inside the input, packing made whole vectors of
                     // weights and bias, and `pixels * vectors` vectors fit the scratch (asserted in
@@ -242,6 +251,52 @@ impl Linear {
                     if width <= x {
                         break;
                     }
+                }
+            }
+        }
+    }
+
+    /// Runs a depthwise convolution: each vector of channels over the positions of a row.
+    fn run_depthwise(
+        &self,
+        input: &Bytes,
+        addend: Addend,
+        output: &mut Output,
+        rows: Range<usize>,
+    ) {
+        let engine = tiles::engine(self.kernel);
+        let places = Places::new(&self.output, addend, output, rows.start);
+        let (outputs, width) = (self.output.channels(), self.output.width());
+        let mut scratch = Scratch(MaybeUninit::uninit());
+        let sums: *mut i32 = scratch.0.as_mut_ptr().cast();
+        for row in 0..rows.len() {
+            let window = self.window_at(rows.start + row, 0);
+            for x in (0..width).step_by(DEPTHWISE_PIXELS) {
+                let pixels = DEPTHWISE_PIXELS.min(width - x);
+                for channel in (0..outputs).step_by(engine.lanes) {
+                    let at = window + x * self.pixel_step + channel;
+                    let vector = channel * self.taps.len() * 4;
+                    let part = Depthwise {
+                        input: input.as_ptr().wrapping_add(at),
+                        pixel_step: self.pixel_step,
+                        taps: &self.taps,
+                        weights: self.weights.as_slice()[vector..].as_ptr().cast(),
+                        bias: self.bias[channel..].as_ptr(),
+                        pixels,
+                    };
+                    // SAFETY: the token proves the instruction set; `Steps::new` proved that the
+                    // last window is inside the input, whose slack is longer than a vector;
+                    // packing made whole vectors, and the scratch takes `pixels` of them (asserted
+                    // below).
+                    unsafe { (engine.depthwise)(&part, sums) };
+                    let block = Block {
+                        vectors: 1,
+                        channel,
+                        end: outputs,
+                        first: channel,
+                        weights_at: vector,
+                    };
+                    self.finish(&engine, &block, sums, pixels, &places.at(row, x));
                 }
             }
         }
@@ -259,6 +314,9 @@ impl Linear {
         let outputs = self.output.channels();
         for vector in 0..block.vectors {
             let channel = block.channel + vector * engine.lanes;
+            if block.end <= channel {
+                break;
+            }
             let finish = Finish {
                 rule: self.rule(),
                 multiplier: self.multiplier[channel..].as_ptr(),
@@ -268,7 +326,7 @@ impl Linear {
                 sums_step: block.vectors * engine.lanes,
                 pixels,
                 pixel_step: outputs,
-                channels: (outputs - channel).min(engine.lanes),
+                channels: (block.end - channel).min(engine.lanes),
                 addend: place.addend.add(channel),
                 output: place.output.add(channel),
             };
@@ -305,35 +363,11 @@ impl Linear {
         self.output.element_count() as u64 * (self.runs.starts.len() * self.runs.run_len) as u64
     }
 
-    pub(crate) fn window_at(&self, y: usize, x: usize) -> usize {
+    fn window_at(&self, y: usize, x: usize) -> usize {
         self.origin + y * self.row_step + x * self.pixel_step
     }
 
-    pub(crate) fn runs(&self) -> &Runs {
-        &self.runs
-    }
-
-    pub(crate) fn group_count(&self) -> usize {
-        self.groups
-    }
-
-    pub(crate) fn flip(&self) -> u8 {
-        self.kernel.flip()
-    }
-
-    pub(crate) fn plain_weights(&self) -> &[i8] {
-        &self.plain_weights
-    }
-
-    pub(crate) fn bias(&self, o: usize) -> i32 {
-        self.bias[o]
-    }
-
-    pub(crate) fn scale(&self, o: usize) -> [i32; 3] {
-        [self.multiplier[o], self.addend_multiplier[o], self.shift[o]]
-    }
-
-    pub(crate) fn rule(&self) -> Rule<'_> {
+    fn rule(&self) -> Rule<'_> {
         Rule {
             lo: self.lo,
             hi: self.hi,

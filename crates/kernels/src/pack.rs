@@ -15,6 +15,10 @@ pub(crate) struct Block {
     pub(crate) vectors: usize,
     /// First output channel.
     pub(crate) channel: usize,
+    /// Channel behind the last one of the block's group.
+    pub(crate) end: usize,
+    /// Where the group's channels start in the input.
+    pub(crate) first: usize,
     /// First packed weight.
     pub(crate) weights_at: usize,
 }
@@ -35,46 +39,48 @@ impl Runs {
     }
 }
 
-/// Cuts `vector_count` vectors into blocks of at most `vectors_max` (a power of two).
+/// Cuts the vectors of each of `groups` groups of channels into blocks of at most `vectors_max` (a
+/// power of two). A group begins a vector of its own.
 pub(crate) fn blocks(
-    vector_count: usize,
+    outputs: usize,
+    groups: usize,
     vectors_max: usize,
     lanes: usize,
     runs: &Runs,
 ) -> Vec<Block> {
     let vector_len = runs.starts.len() * runs.groups() * lanes * 4;
+    let group_outputs = outputs / groups;
+    let vector_count = group_outputs.div_ceil(lanes);
     let mut blocks = Vec::new();
-    let mut vector = 0;
-    while vector < vector_count {
-        let mut vectors = vectors_max;
-        while vector_count - vector < vectors {
-            vectors /= 2;
+    for group in 0..groups {
+        let mut vector = 0;
+        while vector < vector_count {
+            let mut vectors = vectors_max;
+            while vector_count - vector < vectors {
+                vectors /= 2;
+            }
+            blocks.push(Block {
+                vectors,
+                channel: group * group_outputs + vector * lanes,
+                end: (group + 1) * group_outputs,
+                first: group * runs.run_len,
+                weights_at: (group * vector_count + vector) * vector_len,
+            });
+            vector += vectors;
         }
-        blocks.push(Block {
-            vectors,
-            channel: vector * lanes,
-            weights_at: vector * vector_len,
-        });
-        vector += vectors;
     }
     blocks
 }
 
 /// Packs `weights: [outputs][runs][run_len]`.
-pub(crate) fn weights(
-    weights: &[i8],
-    outputs: usize,
-    lanes: usize,
-    runs: &Runs,
-    blocks: &[Block],
-) -> Bytes {
+pub(crate) fn weights(weights: &[i8], lanes: usize, runs: &Runs, blocks: &[Block]) -> Bytes {
     let (groups, run_len) = (runs.groups(), runs.run_len);
     let run_count = runs.starts.len();
-    let vector_count = outputs.div_ceil(lanes);
+    let vector_count: usize = blocks.iter().map(|block| block.vectors).sum();
     let mut packed = Bytes::filled(vector_count * run_count * groups * lanes * 4, 0);
     let target = packed.as_mut_slice();
     for block in blocks {
-        for output in block.channel..outputs.min(block.channel + block.vectors * lanes) {
+        for output in block.channel..block.end.min(block.channel + block.vectors * lanes) {
             let (vector, lane) = (
                 (output - block.channel) / lanes,
                 (output - block.channel) % lanes,
@@ -109,7 +115,7 @@ mod tests {
             starts: vec![0],
             run_len: 4,
         };
-        let cut = blocks(7, 4, 8, &runs);
+        let cut = blocks(56, 1, 4, 8, &runs);
         let shape: Vec<_> = cut
             .iter()
             .map(|b| (b.vectors, b.channel, b.weights_at))
@@ -118,14 +124,28 @@ mod tests {
     }
 
     #[test]
+    fn a_group_begins_a_vector_of_its_own_and_ends_with_its_channels() {
+        let runs = Runs {
+            starts: vec![0],
+            run_len: 4,
+        };
+        let cut = blocks(24, 2, 4, 8, &runs);
+        let shape: Vec<_> = cut
+            .iter()
+            .map(|b| (b.vectors, b.channel, b.end, b.first, b.weights_at))
+            .collect();
+        assert_eq!(shape, [(2, 0, 12, 0, 0), (2, 12, 24, 4, 64)]);
+    }
+
+    #[test]
     fn packed_weights_are_a_permutation_with_zeros() {
         let runs = Runs {
             starts: vec![0, 10],
             run_len: 5,
         };
-        let cut = blocks(1, 1, 8, &runs);
+        let cut = blocks(3, 1, 1, 8, &runs);
         let source: Vec<i8> = (1..=30).collect();
-        let packed = weights(&source, 3, 8, &runs, &cut);
+        let packed = weights(&source, 8, &runs, &cut);
         let mut found: Vec<u8> = packed
             .as_slice()
             .iter()

@@ -52,6 +52,22 @@ unsafe impl Isa for Portable {
         sums
     }
 
+    #[inline(always)]
+    unsafe fn dot_lanes(
+        mut sums: Self::Sums,
+        taps: [*const u8; 4],
+        w: Self::Weights,
+    ) -> Self::Sums {
+        for (lane, sum) in sums.iter_mut().enumerate() {
+            for (b, tap) in taps.iter().enumerate() {
+                // SAFETY: the caller promises `LANES` bytes behind each tap and `LANES * 4` weights.
+                let (x, w) = unsafe { (*tap.add(lane) as i8, *w.add(lane * 4 + b)) };
+                *sum = sum.wrapping_add(i32::from(i16::from(x) * i16::from(w)));
+            }
+        }
+        sums
+    }
+
     unsafe fn finish(finish: &Finish) {
         // SAFETY: the caller passes on the promise of `Finish`.
         unsafe { finish::scalar(finish) }

@@ -5,6 +5,7 @@
 //! vectors of channels instead, so that the latency of the products is hidden.
 
 use crate::accumulate::{Isa, SCRATCH, Tile, tile};
+use crate::depthwise::{Depthwise, depthwise};
 use crate::finish::Finish;
 use crate::kernel::{InstructionSet, Kernel};
 use crate::planar::PlanarTile;
@@ -16,6 +17,13 @@ use crate::portable::Portable;
 ///
 /// The instruction set is there, the tile keeps its promise, and there is room for its sums.
 pub(crate) type TileKernel = unsafe fn(&Tile, *mut i32);
+
+/// Computes the sums of some positions of a depthwise convolution.
+///
+/// # Safety
+///
+/// The instruction set is there, the positions keep their promise, and there is room for the sums.
+pub(crate) type DepthwiseKernel = unsafe fn(&Depthwise, *mut i32);
 
 /// Computes and requantises one tile of positions in lanes.
 ///
@@ -34,6 +42,8 @@ pub(crate) struct Engine {
     pub(crate) pixels_max: fn(usize) -> usize,
     /// The kernel for (positions, vectors).
     pub(crate) tile: fn(usize, usize) -> Option<TileKernel>,
+    /// The sums of one vector of channels of a depthwise convolution.
+    pub(crate) depthwise: DepthwiseKernel,
     /// Requantises one vector of channels.
     pub(crate) finish: unsafe fn(&Finish),
     /// Computes and requantises positions in lanes.
@@ -60,6 +70,18 @@ macro_rules! tile_table {
     };
 }
 
+/// Compiles the depthwise body for an instruction set.
+macro_rules! depthwise_kernel {
+    ($name:ident, $isa:ty, #[$feature:meta]) => {
+        #[$feature]
+        unsafe fn $name(at: &Depthwise, to: *mut i32) {
+            // SAFETY: the caller passes on its promises.
+            unsafe { depthwise::<$isa>(at, to) }
+        }
+    };
+}
+
+depthwise_kernel!(portable_depthwise, Portable, #[inline(never)]);
 tile_table!(portable_tile, Portable, #[inline(never)], 1: [1 2 3 4]);
 
 const PORTABLE: Engine = Engine {
@@ -67,14 +89,17 @@ const PORTABLE: Engine = Engine {
     vectors_max: |_| 1,
     pixels_max: |_| 4,
     tile: portable_tile,
+    depthwise: portable_depthwise,
     finish: Portable::finish,
     planar: None,
 };
 
 #[cfg(target_arch = "aarch64")]
 mod arm {
-    use super::{Engine, Isa, SCRATCH, Tile, TileKernel, tile};
+    use super::{Depthwise, Engine, Isa, SCRATCH, Tile, TileKernel, depthwise, tile};
     use crate::arm::Neon;
+
+    depthwise_kernel!(neon_depthwise, Neon, #[target_feature(enable = "neon,dotprod")]);
 
     tile_table!(neon_tile, Neon, #[target_feature(enable = "neon,dotprod")],
         1: [1 2 3 4 5 6 7 8 9 10 11 12], 2: [1 2 3 4 5 6 7 8], 4: [1 2 3 4 5]);
@@ -88,6 +113,7 @@ mod arm {
             _ => 5,
         },
         tile: neon_tile,
+        depthwise: neon_depthwise,
         finish: Neon::finish,
         planar: None,
     };
@@ -95,8 +121,13 @@ mod arm {
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use super::{Engine, Isa, SCRATCH, Tile, TileKernel, tile};
+    use super::{Depthwise, Engine, Isa, SCRATCH, Tile, TileKernel, depthwise, tile};
     use crate::x86::{Avx2, Avx512, AvxVnni};
+
+    depthwise_kernel!(avx2_depthwise, Avx2, #[target_feature(enable = "avx2")]);
+    depthwise_kernel!(avx_vnni_depthwise, AvxVnni, #[target_feature(enable = "avx2,avxvnni")]);
+    depthwise_kernel!(avx512_depthwise, Avx512,
+        #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]);
 
     tile_table!(avx2_tile, Avx2, #[target_feature(enable = "avx2")],
         1: [1 2 3 4 5 6], 2: [1 2 3 4], 4: [1]);
@@ -117,6 +148,7 @@ mod x86 {
             _ => 1,
         },
         tile: avx2_tile,
+        depthwise: avx2_depthwise,
         finish: Avx2::finish,
         planar: None,
     };
@@ -130,6 +162,7 @@ mod x86 {
             _ => 2,
         },
         tile: avx_vnni_tile,
+        depthwise: avx_vnni_depthwise,
         finish: AvxVnni::finish,
         planar: None,
     };
@@ -143,6 +176,7 @@ mod x86 {
             _ => 6,
         },
         tile: avx512_tile,
+        depthwise: avx512_depthwise,
         finish: Avx512::finish,
         planar: Some(crate::x86::planar::tile),
     };

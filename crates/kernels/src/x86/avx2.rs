@@ -9,13 +9,14 @@
 
 use core::arch::x86_64::{
     __m128i, __m256i, _mm_loadl_epi64, _mm_loadu_si128, _mm_packs_epi16, _mm_packs_epi32,
-    _mm_set1_epi8, _mm_storel_epi64, _mm_storeu_si128, _mm_xor_si128, _mm256_abs_epi8,
-    _mm256_add_epi32, _mm256_add_epi64, _mm256_and_si256, _mm256_blend_epi32,
-    _mm256_castsi256_si128, _mm256_cvtepi8_epi32, _mm256_cvtepi16_epi32, _mm256_extracti128_si256,
-    _mm256_loadu_si256, _mm256_madd_epi16, _mm256_maddubs_epi16, _mm256_max_epi32,
-    _mm256_min_epi32, _mm256_mul_epi32, _mm256_set1_epi16, _mm256_set1_epi32, _mm256_set1_epi64x,
-    _mm256_setzero_si256, _mm256_sign_epi8, _mm256_slli_epi64, _mm256_sllv_epi64,
-    _mm256_srli_epi64, _mm256_srlv_epi64, _mm256_storeu_si256, _mm256_sub_epi64, _mm256_xor_si256,
+    _mm_set1_epi8, _mm_storel_epi64, _mm_storeu_si128, _mm_unpackhi_epi16, _mm_unpacklo_epi8,
+    _mm_unpacklo_epi16, _mm_xor_si128, _mm256_abs_epi8, _mm256_add_epi32, _mm256_add_epi64,
+    _mm256_and_si256, _mm256_blend_epi32, _mm256_castsi256_si128, _mm256_cvtepi8_epi32,
+    _mm256_cvtepi16_epi32, _mm256_extracti128_si256, _mm256_loadu_si256, _mm256_madd_epi16,
+    _mm256_maddubs_epi16, _mm256_max_epi32, _mm256_min_epi32, _mm256_mul_epi32, _mm256_set_m128i,
+    _mm256_set1_epi16, _mm256_set1_epi32, _mm256_set1_epi64x, _mm256_setzero_si256,
+    _mm256_sign_epi8, _mm256_slli_epi64, _mm256_sllv_epi64, _mm256_srli_epi64, _mm256_srlv_epi64,
+    _mm256_storeu_si256, _mm256_sub_epi64, _mm256_xor_si256,
 };
 
 use crate::accumulate::Isa;
@@ -70,6 +71,15 @@ unsafe impl Isa for Avx2 {
         }
     }
 
+    #[inline(always)]
+    unsafe fn dot_lanes(sums: __m256i, taps: [*const u8; 4], w: __m256i) -> __m256i {
+        // SAFETY: the caller promises AVX2 and eight bytes behind each tap.
+        unsafe {
+            let x = turned(taps);
+            Self::dot4(sums, (x, _mm256_abs_epi8(x)), w)
+        }
+    }
+
     unsafe fn finish(finish: &Finish) {
         // SAFETY: the caller passes on both promises.
         unsafe {
@@ -80,6 +90,21 @@ unsafe impl Isa for Avx2 {
                 finish::scalar(finish);
             }
         }
+    }
+}
+
+/// Eight channels of four taps, `[4][8]` to `[8][4]`.
+///
+/// # Safety
+///
+/// AVX2 is there, and eight bytes behind each tap can be read.
+#[inline(always)]
+pub(super) unsafe fn turned(taps: [*const u8; 4]) -> __m256i {
+    // SAFETY: the caller's promises.
+    unsafe {
+        let [a, b, c, d] = taps.map(|tap| _mm_loadl_epi64(tap.cast()));
+        let (ab, cd) = (_mm_unpacklo_epi8(a, b), _mm_unpacklo_epi8(c, d));
+        _mm256_set_m128i(_mm_unpackhi_epi16(ab, cd), _mm_unpacklo_epi16(ab, cd))
     }
 }
 

@@ -4,15 +4,16 @@
 //! The wrapping sum is exact because the true accumulator fits 32 bits.
 
 use core::arch::x86_64::{
-    __m512i, __mmask16, _mm_mask_storeu_epi8, _mm_maskz_loadu_epi8, _mm_set1_epi8,
-    _mm_storeu_si128, _mm_xor_si128, _mm256_mask_storeu_epi16, _mm256_maskz_loadu_epi16,
-    _mm512_add_epi64, _mm512_and_si512, _mm512_castsi512_si128, _mm512_cvtepi8_epi32,
-    _mm512_cvtepi16_epi32, _mm512_cvtepi32_epi8, _mm512_cvtepi32_epi16, _mm512_dpbusd_epi32,
-    _mm512_extracti32x4_epi32, _mm512_loadu_si512, _mm512_mask_shuffle_epi32,
-    _mm512_mask_storeu_epi32, _mm512_maskz_loadu_epi32, _mm512_max_epi8, _mm512_max_epi32,
-    _mm512_min_epi8, _mm512_min_epi32, _mm512_mul_epi32, _mm512_packs_epi16, _mm512_packs_epi32,
-    _mm512_permutexvar_epi32, _mm512_set1_epi8, _mm512_set1_epi32, _mm512_set1_epi64,
-    _mm512_setr_epi32, _mm512_setzero_si512, _mm512_shuffle_epi32, _mm512_sllv_epi64,
+    __m512i, __mmask16, _mm_loadu_si128, _mm_mask_storeu_epi8, _mm_maskz_loadu_epi8, _mm_set1_epi8,
+    _mm_setr_epi8, _mm_storeu_si128, _mm_xor_si128, _mm256_mask_storeu_epi16,
+    _mm256_maskz_loadu_epi16, _mm512_add_epi64, _mm512_and_si512, _mm512_broadcast_i32x4,
+    _mm512_castsi512_si128, _mm512_cvtepi8_epi32, _mm512_cvtepi16_epi32, _mm512_cvtepi32_epi8,
+    _mm512_cvtepi32_epi16, _mm512_dpbusd_epi32, _mm512_extracti32x4_epi32, _mm512_loadu_si512,
+    _mm512_mask_broadcast_i32x4, _mm512_mask_shuffle_epi32, _mm512_mask_storeu_epi32,
+    _mm512_maskz_loadu_epi32, _mm512_max_epi8, _mm512_max_epi32, _mm512_min_epi8, _mm512_min_epi32,
+    _mm512_mul_epi32, _mm512_packs_epi16, _mm512_packs_epi32, _mm512_permutexvar_epi32,
+    _mm512_set1_epi8, _mm512_set1_epi32, _mm512_set1_epi64, _mm512_setr_epi32,
+    _mm512_setzero_si512, _mm512_shuffle_epi8, _mm512_shuffle_epi32, _mm512_sllv_epi64,
     _mm512_srav_epi64, _mm512_srli_epi64, _mm512_storeu_si512, _mm512_xor_si512,
 };
 
@@ -59,6 +60,24 @@ unsafe impl Isa for Avx512 {
     unsafe fn dot4(sums: __m512i, x: __m512i, w: __m512i) -> __m512i {
         // SAFETY: the caller promises AVX-512 VNNI; no memory is touched.
         unsafe { _mm512_dpbusd_epi32(sums, x, w) }
+    }
+
+    #[inline(always)]
+    unsafe fn dot_lanes(sums: __m512i, taps: [*const u8; 4], w: __m512i) -> __m512i {
+        // SAFETY: the caller promises AVX-512 VNNI and sixteen bytes behind each tap.
+        unsafe {
+            let tap = |i: usize| _mm_loadu_si128(taps[i].cast());
+            let x = _mm512_broadcast_i32x4(tap(0));
+            let x = _mm512_mask_broadcast_i32x4(x, 0x00f0, tap(1));
+            let x = _mm512_mask_broadcast_i32x4(x, 0x0f00, tap(2));
+            let x = _mm512_mask_broadcast_i32x4(x, 0xf000, tap(3));
+            // Four channels of every tap into each 128-bit lane, then channel by channel.
+            let order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+            let turn = _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+            let x = _mm512_permutexvar_epi32(order, x);
+            let x = _mm512_shuffle_epi8(x, _mm512_broadcast_i32x4(turn));
+            _mm512_dpbusd_epi32(sums, x, w)
+        }
     }
 
     unsafe fn finish(finish: &Finish) {
@@ -200,7 +219,7 @@ unsafe fn store_four(f: &Finish, to: *mut u8, p: usize, mask: __mmask16, y: [__m
     let at = to.wrapping_add(p * f.pixel_step);
     // SAFETY: full vectors write sixteen bytes of each position, which exist; others are masked.
     unsafe {
-        if f.pixel_step == LANES {
+        if f.pixel_step == LANES && f.channels == LANES {
             _mm512_storeu_si512(at.cast(), bytes);
             return;
         }

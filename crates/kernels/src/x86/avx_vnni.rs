@@ -5,7 +5,7 @@
 
 use core::arch::x86_64::{__m256i, _mm256_dpbusd_avx_epi32, _mm256_set1_epi32};
 
-use super::avx2::{Avx2, finish_avx2};
+use super::avx2::{Avx2, finish_avx2, turned};
 use crate::accumulate::Isa;
 use crate::finish::{self, Finish};
 
@@ -47,6 +47,12 @@ unsafe impl Isa for AvxVnni {
     unsafe fn dot4(sums: __m256i, x: __m256i, w: __m256i) -> __m256i {
         // SAFETY: the caller promises the instruction set; no memory is touched.
         unsafe { _mm256_dpbusd_avx_epi32(sums, x, w) }
+    }
+
+    #[inline(always)]
+    unsafe fn dot_lanes(sums: __m256i, taps: [*const u8; 4], w: __m256i) -> __m256i {
+        // SAFETY: the caller promises the instruction set and eight bytes behind each tap.
+        unsafe { Self::dot4(sums, turned(taps), w) }
     }
 
     unsafe fn finish(finish: &Finish) {
