@@ -16,10 +16,10 @@ use crate::finish::Finish;
 
 /// The most lanes that any instruction set has.
 pub(crate) const LANES_MAX: usize = 16;
-/// The most accumulators of a tile.
-pub(crate) const SCRATCH: usize = 28 * LANES_MAX;
+/// The most accumulators of a strip of tiles.
+pub(crate) const SCRATCH: usize = 192 * LANES_MAX;
 
-/// The accumulators of a tile on their way from the products to the requantisation.
+/// The accumulators of a strip on their way from the products to the requantisation.
 #[repr(C, align(64))]
 pub(crate) struct Scratch(pub(crate) core::mem::MaybeUninit<[i32; SCRATCH]>);
 

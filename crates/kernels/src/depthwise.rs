@@ -22,6 +22,8 @@ pub(crate) struct Depthwise<'a> {
     pub(crate) pixel_step: usize,
     /// Taps, relative to the window, in whole groups of four.
     pub(crate) taps: &'a [[usize; 4]],
+    /// Elements between the columns of a window of three by three.
+    pub(crate) column: Option<usize>,
     /// `[groups][LANES][4]`.
     pub(crate) weights: *const i8,
     /// Start values, `[LANES]`.
@@ -39,6 +41,9 @@ pub(crate) struct Depthwise<'a> {
 pub(crate) unsafe fn depthwise<I: Isa>(t: &Depthwise, to: *mut i32) {
     // SAFETY: the caller's promise covers every pointer below.
     unsafe {
+        if let (Some(column), [a, b, _]) = (t.column, t.taps) {
+            return three_by_three::<I>(t, [a[0], a[3], b[2]], column, to);
+        }
         let bias = I::load_sums(t.bias);
         for p in 0..t.pixels {
             let window = t.input.wrapping_add(p * t.pixel_step);
@@ -49,6 +54,38 @@ pub(crate) unsafe fn depthwise<I: Isa>(t: &Depthwise, to: *mut i32) {
                 sums = I::dot_lanes(sums, from, weights);
             }
             I::store_sums(sums, to.add(p * I::LANES));
+        }
+    }
+}
+
+/// The same for nine taps in three `rows`, `column` elements apart: three addresses and a step stay
+/// in registers, and so do the weights.
+///
+/// # Safety
+///
+/// As for [`depthwise`].
+#[inline(always)]
+unsafe fn three_by_three<I: Isa>(t: &Depthwise, rows: [usize; 3], column: usize, to: *mut i32) {
+    // SAFETY: the caller's promise covers every pointer below.
+    unsafe {
+        let bias = I::load_sums(t.bias);
+        let weights = [0, 1, 2].map(|group| I::load_weights(t.weights.add(group * I::LANES * 4)));
+        let [mut a, mut b, mut c] = rows.map(|row| t.input.wrapping_add(row));
+        let (one, two) = (column, 2 * column);
+        for p in 0..t.pixels {
+            let first = [a, a.wrapping_add(one), a.wrapping_add(two), b];
+            let second = [
+                b.wrapping_add(one),
+                b.wrapping_add(two),
+                c,
+                c.wrapping_add(one),
+            ];
+            let last = c.wrapping_add(two);
+            let sums = I::dot_lanes(bias, first, weights[0]);
+            let sums = I::dot_lanes(sums, second, weights[1]);
+            let sums = I::dot_lanes(sums, [last; 4], weights[2]);
+            I::store_sums(sums, to.add(p * I::LANES));
+            [a, b, c] = [a, b, c].map(|row| row.wrapping_add(t.pixel_step));
         }
     }
 }

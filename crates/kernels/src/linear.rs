@@ -23,11 +23,13 @@ use crate::planar::{self, PlanarTile};
 use crate::spec::{self, LinearError, LinearSpec, Steps};
 use crate::tiles::{self, Engine};
 
-/// Positions of a depthwise convolution that are computed before they are requantised.
-const DEPTHWISE_PIXELS: usize = 16;
-const _: () = assert!(DEPTHWISE_PIXELS * LANES_MAX <= SCRATCH && LANES_MAX <= SLACK);
+/// The most positions that are computed before they are requantised.
+const STRIP_PIXELS: usize = 48;
 /// The most vectors of a block.
 const VECTORS_MAX: usize = 4;
+const _: () = assert!(STRIP_PIXELS * VECTORS_MAX * LANES_MAX <= SCRATCH && LANES_MAX <= SLACK);
+/// Weights of this many bytes are taken to stay in the second cache while a strip passes.
+const NEAR_WEIGHTS: usize = 192 << 10;
 
 /// A packed linear node, ready to run on one instruction set.
 #[derive(Debug)]
@@ -41,6 +43,8 @@ pub struct Linear {
     runs: Runs,
     /// Taps of a depthwise convolution; none for all others.
     taps: Vec<[usize; 4]>,
+    /// Elements between the columns of its window, where that is three by three.
+    column: Option<usize>,
     blocks: Vec<Block>,
     weights: Bytes,
     /// Weights for positions in lanes, where that layout is the better one.
@@ -102,6 +106,8 @@ impl Linear {
             } else {
                 Vec::new()
             },
+            column: (depthwise && spec.kernel == [3, 3])
+                .then(|| spec.dilation[1] * spec.input.channels()),
             runs,
             blocks,
             weights,
@@ -211,49 +217,71 @@ impl Linear {
         true
     }
 
+    /// Runs strips of positions through blocks of channels. Where all weights stay in a cache, the
+    /// blocks are the inner loop, so that a strip of the input is read and one of the output written
+    /// while they are near; else a block's weights are read once.
     fn run_tiles(&self, input: &Bytes, addend: Addend, output: &mut Output, rows: Range<usize>) {
-        let engine = tiles::engine(self.kernel);
         let places = Places::new(&self.output, addend, output, rows.start);
         let (mut row_count, mut width) = (rows.len(), self.output.width());
         if self.is_flat(addend) {
             (row_count, width) = (1, row_count * width);
         }
+        let strip = width.div_ceil(width.div_ceil(STRIP_PIXELS));
         let mut scratch = Scratch(MaybeUninit::uninit());
-        let sums: *mut i32 = scratch.0.as_mut_ptr().cast();
-        for block in &self.blocks {
-            let pixels_max = (engine.pixels_max)(block.vectors);
-            let pixels = width.div_ceil(width.div_ceil(pixels_max));
-            let kernel = (engine.tile)(pixels, block.vectors)
-                .expect("every size up to `pixels_max` is compiled");
-            let mut tile = Tile {
-                input: input.as_ptr(),
-                pixel_step: self.pixel_step,
-                runs: &self.runs.starts,
-                groups: self.runs.groups(),
-                weights: self.weights.as_slice()[block.weights_at..].as_ptr().cast(),
-                bias: self.bias[block.channel..].as_ptr(),
-            };
+        let blocks_inside = self.weights.len() <= NEAR_WEIGHTS;
+        let groups_of_blocks = if blocks_inside { 1 } else { self.blocks.len() };
+        let per_group = self.blocks.len().div_ceil(groups_of_blocks.max(1)).max(1);
+        for blocks in self.blocks.chunks(per_group) {
             for row in 0..row_count {
                 let window = self.origin + (rows.start + row) * self.row_step;
-                let mut x = 0;
-                loop {
-                    // The last tile of a row overlaps its neighbour rather than being smaller.
-                    x = x.min(width - pixels);
-                    let at = window + block.first + x * self.pixel_step;
-                    tile.input = input.as_ptr().wrapping_add(at);
-                    // SAFETY: the token proves the instruction set; `Steps::new` proved that the
-                    // last window and its slack are inside the input, packing made whole vectors of
-                    // weights and bias, and `pixels * vectors` vectors fit the scratch (asserted in
-                    // `tiles`).
-                    unsafe { kernel(&tile, sums) };
-                    self.finish(&engine, block, sums, pixels, &places.at(row, x));
-                    x += pixels;
-                    if width <= x {
-                        break;
+                for x in (0..width).step_by(strip) {
+                    let pixels = strip.min(width - x);
+                    let from = input.as_ptr().wrapping_add(window + x * self.pixel_step);
+                    for block in blocks {
+                        self.run_strip(block, from, pixels, &mut scratch, &places.at(row, x));
                     }
                 }
             }
         }
+    }
+
+    /// One block of channels at `count` neighbouring positions, whose first window is at `input`.
+    fn run_strip(
+        &self,
+        block: &Block,
+        input: *const u8,
+        count: usize,
+        scratch: &mut Scratch,
+        place: &Places,
+    ) {
+        let engine = tiles::engine(self.kernel);
+        let sums: *mut i32 = scratch.0.as_mut_ptr().cast();
+        let pixels_max = (engine.pixels_max)(block.vectors);
+        let pixels = count.div_ceil(count.div_ceil(pixels_max));
+        let kernel = (engine.tile)(pixels, block.vectors)
+            .expect("every size up to `pixels_max` is compiled");
+        let mut tile = Tile {
+            input,
+            pixel_step: self.pixel_step,
+            runs: &self.runs.starts,
+            groups: self.runs.groups(),
+            weights: self.weights.as_slice()[block.weights_at..].as_ptr().cast(),
+            bias: self.bias[block.channel..].as_ptr(),
+        };
+        let mut x = 0;
+        while x < count {
+            // The last tile overlaps its neighbour rather than being smaller.
+            x = x.min(count - pixels);
+            let at = block.first + x * self.pixel_step;
+            tile.input = input.wrapping_add(at);
+            let to = sums.wrapping_add(x * block.vectors * engine.lanes);
+            // SAFETY: the token proves the instruction set; `Steps::new` proved that the last
+            // window and its slack are inside the input, packing made whole vectors of weights and
+            // bias, and a strip of the widest block fits the scratch (asserted above).
+            unsafe { kernel(&tile, to) };
+            x += pixels;
+        }
+        self.finish(&engine, block, sums, count, place);
     }
 
     /// Runs a depthwise convolution: each vector of channels over the positions of a row.
@@ -271,8 +299,8 @@ impl Linear {
         let sums: *mut i32 = scratch.0.as_mut_ptr().cast();
         for row in 0..rows.len() {
             let window = self.window_at(rows.start + row, 0);
-            for x in (0..width).step_by(DEPTHWISE_PIXELS) {
-                let pixels = DEPTHWISE_PIXELS.min(width - x);
+            for x in (0..width).step_by(STRIP_PIXELS) {
+                let pixels = STRIP_PIXELS.min(width - x);
                 for channel in (0..outputs).step_by(engine.lanes) {
                     let at = window + x * self.pixel_step + channel;
                     let vector = channel * self.taps.len() * 4;
@@ -280,6 +308,7 @@ impl Linear {
                         input: input.as_ptr().wrapping_add(at),
                         pixel_step: self.pixel_step,
                         taps: &self.taps,
+                        column: self.column,
                         weights: self.weights.as_slice()[vector..].as_ptr().cast(),
                         bias: self.bias[channel..].as_ptr(),
                         pixels,
