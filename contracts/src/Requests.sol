@@ -12,7 +12,6 @@ import {CLAIM_OUTPUT_BYTES_MAX} from "./generated/ProtocolConstants.sol";
 import {Chain} from "./interfaces/IRulesSet.sol";
 import {Claim} from "./interfaces/IRequests.sol";
 import {Burn} from "./lib/Burn.sol";
-import {DTYPE_I8} from "./generated/ProtocolConstants.sol";
 import {FormProof} from "./interfaces/IRequests.sol";
 import {Forms} from "./lib/Forms.sol";
 import {GAMES_REPAID} from "./generated/ProtocolConstants.sol";
@@ -28,11 +27,10 @@ import {LEVEL_SIGNED} from "./interfaces/IRequests.sol";
 import {Model} from "./interfaces/IModelRegistry.sol";
 import {MultiProof} from "./lib/MultiProof.sol";
 import {NodeLeaf} from "./lib/NodeLeaf.sol";
-import {OP_MATMUL} from "./generated/ProtocolConstants.sol";
-import {Parameters} from "./lib/Parameters.sol";
 import {Payout} from "./interfaces/IRequests.sol";
 import {Request} from "./interfaces/IRequests.sol";
 import {Status} from "./interfaces/IRequests.sol";
+import {TensorForms} from "./lib/TensorForms.sol";
 import {Terms} from "./interfaces/IRequests.sol";
 import {Tiles} from "./lib/Tiles.sol";
 
@@ -366,25 +364,14 @@ contract Requests is IRequests {
         return Forms.values(proof.tile, NodeLeaf.dtype(proof.nodeLeaf)) == Forms.NONE;
     }
 
-    /// Tensor 0 is weights, 1 constants, 2 the table (1.10).
     function _tensorHolds(FormProof calldata proof) private pure returns (bool) {
         bytes calldata leaf = proof.nodeLeaf;
         uint256 tensors = NodeLeaf.tensorCount(leaf);
         if (tensors <= proof.slot) revert TensorOutside(tensors, proof.slot);
-        _expectTile(NodeLeaf.tensorRoot(leaf, proof.slot), _tensorBytes(leaf, proof.slot), proof);
-        if (proof.slot == 1) return Forms.constants(proof.tile) == Forms.NONE;
-        return Forms.values(proof.tile, DTYPE_I8) == Forms.NONE;
-    }
-
-    /// Of a linear node that the registry accepted: constants are 16 bytes for each output, a table 256.
-    function _tensorBytes(bytes calldata leaf, uint256 slot) private pure returns (uint256) {
-        if (slot == 2) return 256;
-        uint256 start = NodeLeaf.parametersOffset(leaf);
-        uint256 outputs = Parameters.read(leaf, start + 20, 4);
-        if (slot == 1) return outputs * 16;
-        if (NodeLeaf.op(leaf) == OP_MATMUL) return outputs * Parameters.read(leaf, start + 16, 4);
-        uint256 channels = Parameters.read(leaf, start + 16, 4) / Parameters.read(leaf, start + 24, 4);
-        return outputs * Parameters.read(leaf, start + 28, 2) * Parameters.read(leaf, start + 30, 2) * channels;
+        (uint256 length, uint8 dtype) = TensorForms.describe(leaf, proof.slot);
+        _expectTile(NodeLeaf.tensorRoot(leaf, proof.slot), length, proof);
+        if (dtype == TensorForms.ROWS) return Forms.constants(proof.tile) == Forms.NONE;
+        return Forms.values(proof.tile, dtype) == Forms.NONE;
     }
 
     function _expectTile(bytes32 root, uint256 tensorBytes, FormProof calldata proof) private pure {

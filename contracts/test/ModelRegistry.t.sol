@@ -79,12 +79,7 @@ contract ModelRegistryTest is Test {
     /// [3][3][4] with permuted axes
     function transpose(bytes memory axes, uint64 macs) internal pure returns (bytes memory) {
         return NodeBuilder.leaf(
-            5,
-            1,
-            macs,
-            NodeBuilder.list(2),
-            new bytes32[](0),
-            abi.encodePacked(uint8(3), axes, NodeBuilder.dim(3), NodeBuilder.dim(3), NodeBuilder.dim(4))
+            5, 1, macs, NodeBuilder.list(2), new bytes32[](0), NodeBuilder.permute(axes, NodeBuilder.list(3, 3, 4))
         );
     }
 
@@ -290,7 +285,7 @@ contract ModelRegistryTest is Test {
     }
 
     function test_counts_and_operators_are_those_of_page_one() public {
-        spoil(2, 0, hex"06", abi.encodeWithSelector(NodeLeaf.LeafOperator.selector, 6));
+        spoil(2, 0, hex"08", abi.encodeWithSelector(NodeLeaf.LeafOperator.selector, 8));
         leaves[1][3] = 0x01;
         uint256 length = 12 + 4 + 32 + 58;
         refuse(abi.encodeWithSelector(NodeLeaf.LeafLength.selector, length, length + 32));
@@ -327,8 +322,9 @@ contract ModelRegistryTest is Test {
 
     function test_axes_are_a_permutation() public {
         bytes4 why = Parameters.AxisRepeatedOrOutside.selector;
-        spoil(3, 17, hex"020002", abi.encodeWithSelector(why, 3, 2));
-        spoil(3, 17, hex"020003", abi.encodeWithSelector(why, 3, 3));
+        uint256 last = 16 + 5 + 2 * 22;
+        spoil(3, last, hex"02", abi.encodeWithSelector(why, 3, 2));
+        spoil(3, last, hex"03", abi.encodeWithSelector(why, 3, 3));
     }
 
     function test_dimensions_are_held_to_their_form() public {

@@ -15,7 +15,7 @@ use selfsame_receipt::rules::{ChainConstants, SetCode};
 use serde_json::Value;
 
 /// Members of the set in the order of their index.
-const CHILDREN: [&str; 7] = [
+const CHILDREN: [&str; 8] = [
     "ModelRegistry",
     "ProviderRegistry",
     "Requests",
@@ -23,6 +23,7 @@ const CHILDREN: [&str; 7] = [
     "LinearLeaf",
     "PoolLeaf",
     "MoveLeaf",
+    "PointwiseLeaf",
 ];
 
 /// Selector of `Panic(uint256)`.
@@ -33,7 +34,7 @@ struct Deployed {
     addresses: Vec<Address>,
 }
 
-/// Calls member `data[0] % 8` (7 is the set itself) with the rest as calldata and value; true when
+/// Calls member `data[0] % 9` (8 is the set itself) with the rest as calldata and value; true when
 /// the calldata decoded, whatever the contract then said.
 pub(crate) fn call(data: &[u8]) -> bool {
     let Some((&member, data)) = data.split_first() else {

@@ -63,6 +63,12 @@ uint16 constant EXTENT_MAX = 4096;
 /// @dev Most axes of a tensor. Unit: axes.
 uint8 constant RANK_MAX = 6;
 
+/// @dev Largest magnitude of a walk's numerator, and largest denominator. Unit: cells.
+uint32 constant STEP_MAX = 65_536;
+
+/// @dev Most inputs of a concatenation. Unit: inputs.
+uint8 constant CONCAT_INPUTS_MAX = 16;
+
 /// @dev Most dimension symbols of a program. Unit: symbols.
 uint8 constant SYMBOLS_MAX = 8;
 
@@ -81,8 +87,14 @@ uint8 constant OP_MAX_POOL = 3;
 /// @dev Operator code: scaled sum over a window. Unit: operator.
 uint8 constant OP_AVG_POOL = 4;
 
-/// @dev Operator code: permutation of axes. Unit: operator.
-uint8 constant OP_TRANSPOSE = 5;
+/// @dev Operator code: elements moved along affine walks of the axes. Unit: operator.
+uint8 constant OP_MOVE = 5;
+
+/// @dev Operator code: rows of several inputs side by side. Unit: operator.
+uint8 constant OP_CONCAT = 6;
+
+/// @dev Operator code: sum or product of one or two operands, element by element, and tables. Unit: operator.
+uint8 constant OP_POINTWISE = 7;
 
 /// @dev Element type code: int8. Unit: type.
 uint8 constant DTYPE_I8 = 1;

@@ -69,6 +69,8 @@ interface IModelRegistry {
     /// Element count of an input, by the consumer's shape and by the producer's.
     error InputElements(uint256 node, uint256 slot, uint256 expected, uint256 actual);
     error InputDtype(uint256 node, uint256 slot, uint8 expected, uint8 actual);
+    /// A pointwise constant has the elements of its spread at the symbols' maxima.
+    error ConstantElements(uint256 node, uint256 expected, uint256 actual);
     /// The running total named by the leaf is not the sum up to this node.
     error MacTotal(uint256 node, uint256 expected, uint256 actual);
     /// A step on this node could open more than `most` bytes.

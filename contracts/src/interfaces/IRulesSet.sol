@@ -26,7 +26,8 @@ uint256 constant CHILD_DISPUTE_GAME = 3;
 uint256 constant CHILD_LINEAR_LEAF = 4;
 uint256 constant CHILD_POOL_LEAF = 5;
 uint256 constant CHILD_MOVE_LEAF = 6;
-uint256 constant CHILD_COUNT = 7;
+uint256 constant CHILD_POINTWISE_LEAF = 7;
+uint256 constant CHILD_COUNT = 8;
 
 /// @title The immutable set: which contracts, with which code, under which constants of the chain.
 /// @dev Spec: claims, 3.1 and 3.2. Children read it as `IRulesSet(msg.sender)` at construction.

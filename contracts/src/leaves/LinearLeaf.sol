@@ -56,11 +56,7 @@ contract LinearLeaf is Leaf {
             revert OperatorNotHere(op);
         }
         value = _finish(e, openings, roots);
-        uint256 inputs = NodeLeaf.inputCount(nodeLeaf);
-        for (uint256 i = inputs; i < roots.length; ++i) {
-            bytes32 expected = NodeLeaf.tensorRoot(nodeLeaf, i - inputs);
-            if (roots[i] != expected) revert TensorRoot(i - inputs, expected, roots[i]);
-        }
+        _checkTensors(nodeLeaf, roots);
     }
 
     /// 2.12: terms x[r*row_elements + k_offset + k] * w[o*k_len + k].

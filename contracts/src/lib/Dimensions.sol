@@ -35,7 +35,7 @@ library Dimensions {
 
     /// `elements * extent`, refused beyond ELEMENTS_MAX.
     function times(uint256 elements, uint256 extent) internal pure returns (uint256 product) {
-        // Both factors are below 2^33.
+        // Both factors are below 2^35.
         product = elements * extent;
         if (ELEMENTS_MAX < product) revert ElementsTooMany(ELEMENTS_MAX, product);
     }

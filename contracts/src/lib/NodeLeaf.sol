@@ -3,11 +3,13 @@ pragma solidity 0.8.37;
 
 import {DTYPE_I32} from "../generated/ProtocolConstants.sol";
 import {OP_AVG_POOL} from "../generated/ProtocolConstants.sol";
+import {OP_CONCAT} from "../generated/ProtocolConstants.sol";
 import {OP_CONV} from "../generated/ProtocolConstants.sol";
 import {OP_INPUT} from "../generated/ProtocolConstants.sol";
 import {OP_MATMUL} from "../generated/ProtocolConstants.sol";
 import {OP_MAX_POOL} from "../generated/ProtocolConstants.sol";
-import {OP_TRANSPOSE} from "../generated/ProtocolConstants.sol";
+import {OP_MOVE} from "../generated/ProtocolConstants.sol";
+import {OP_POINTWISE} from "../generated/ProtocolConstants.sol";
 import {TAG_NODE_LEAF} from "../generated/ProtocolConstants.sol";
 import {Dimensions} from "./Dimensions.sol";
 import {Parameters} from "./Parameters.sol";
@@ -109,7 +111,15 @@ library NodeLeaf {
             Parameters.Pool memory p = Parameters.pool(leaf, start, values);
             return Dimensions.times(Dimensions.times(p.outHeight, p.outWidth), p.channels);
         }
-        if (code == OP_TRANSPOSE) return Parameters.transpose(leaf, start, values).elements;
+        if (code == OP_MOVE) return Parameters.move(leaf, start, values).elements;
+        if (code == OP_CONCAT) {
+            Parameters.Concat memory c = Parameters.concat(leaf, start, values);
+            return Dimensions.times(c.rows, c.width);
+        }
+        if (code == OP_POINTWISE) {
+            Parameters.Pointwise memory p = Parameters.pointwise(leaf, start, values);
+            return Dimensions.times(p.rows, p.columns);
+        }
         if (code == OP_INPUT) return Parameters.inputElements(leaf, start, values);
         revert LeafOperator(code);
     }
@@ -130,10 +140,20 @@ library NodeLeaf {
             (inputs, length) = (1, Parameters.POOL_BYTES);
         } else if (code == OP_AVG_POOL) {
             (inputs, length) = (1, Parameters.AVG_POOL_BYTES);
-        } else if (code == OP_TRANSPOSE || code == OP_INPUT) {
+        } else if (code == OP_POINTWISE) {
+            length = Parameters.POINTWISE_BYTES;
+            if (leaf.length != start + length) revert LeafLength(start + length, leaf.length);
+            uint256 source = Parameters.read(leaf, start + Parameters.SECOND_AT, 1);
+            inputs = source == Parameters.SECOND_INPUT ? 2 : 1;
+            tensors = Parameters.read(leaf, leaf.length - 1, 1) == 0 ? 0 : 1;
+            if (source == Parameters.SECOND_CONSTANT) ++tensors;
+        } else if (code == OP_MOVE || code == OP_CONCAT || code == OP_INPUT) {
             if (leaf.length <= start) revert LeafLength(start + 1, leaf.length);
-            uint256 rank = Parameters.read(leaf, start, 1);
-            (inputs, length) = code == OP_INPUT ? (uint256(0), 1 + 8 * rank) : (uint256(1), 1 + 9 * rank);
+            // The rank, or the number of inputs.
+            uint256 count = Parameters.read(leaf, start, 1);
+            if (code == OP_INPUT) length = 1 + 8 * count;
+            else if (code == OP_MOVE) (inputs, length) = (1, 5 + 30 * count);
+            else (inputs, length) = (count, 9 + 8 * count);
         } else {
             revert LeafOperator(code);
         }

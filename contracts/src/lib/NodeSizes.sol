@@ -2,10 +2,12 @@
 pragma solidity 0.8.37;
 
 import {DTYPE_I8} from "../generated/ProtocolConstants.sol";
+import {OP_CONCAT} from "../generated/ProtocolConstants.sol";
 import {OP_CONV} from "../generated/ProtocolConstants.sol";
 import {OP_INPUT} from "../generated/ProtocolConstants.sol";
 import {OP_MATMUL} from "../generated/ProtocolConstants.sol";
-import {OP_TRANSPOSE} from "../generated/ProtocolConstants.sol";
+import {OP_MOVE} from "../generated/ProtocolConstants.sol";
+import {OP_POINTWISE} from "../generated/ProtocolConstants.sol";
 import {TILE_BYTES} from "../generated/ProtocolConstants.sol";
 import {Dimensions} from "./Dimensions.sol";
 import {NodeLeaf} from "./NodeLeaf.sol";
@@ -13,16 +15,22 @@ import {Parameters} from "./Parameters.sol";
 import {Tiles} from "./Tiles.sol";
 
 /// @title Sizes of a node at given values of the program's symbols: what the registry adds up and
-/// compares. Spec: programs, 1.5, 1.6, 1.10 and 1.13.
+/// compares. Spec: programs, 1.5, 1.6, 1.10, 1.13 and 1.17.
 library NodeSizes {
+    /// What a node takes from one of its inputs.
+    struct Input {
+        uint256 elements;
+        uint8 dtype;
+    }
+
     struct Sizes {
         uint256 outputElements;
-        uint256 inputElements; // of input 0; an addend has the output's
+        Input[] inputs; // in the order of the leaf
         uint256 terms; // of one element
         uint256 opened; // bound on the bytes that one step opens
         uint256 tensorBytes;
-        uint8 inputDtype; // that input 0 must have
-        uint8 addendDtype; // that input 1 must have; 0: there is none
+        uint256 constantElements; // that a pointwise constant states; 0: there is none
+        uint256 constantNeeded; // elements of its spread
     }
 
     /// Expects a leaf that `NodeLeaf.check` accepted, with its parameters at `start`.
@@ -31,7 +39,9 @@ library NodeSizes {
         if (op == OP_MATMUL) return _matmul(Parameters.matmul(leaf, start, values));
         if (op == OP_CONV) return _conv(Parameters.conv(leaf, start, values));
         if (op == OP_INPUT) return _input(Parameters.inputElements(leaf, start, values));
-        if (op == OP_TRANSPOSE) return _transpose(Parameters.transpose(leaf, start, values), NodeLeaf.dtype(leaf));
+        if (op == OP_MOVE) return _move(Parameters.move(leaf, start, values), NodeLeaf.dtype(leaf));
+        if (op == OP_CONCAT) return _concat(Parameters.concat(leaf, start, values), NodeLeaf.dtype(leaf));
+        if (op == OP_POINTWISE) return _pointwise(Parameters.pointwise(leaf, start, values));
         return _pool(Parameters.pool(leaf, start, values), NodeLeaf.dtype(leaf));
     }
 
@@ -41,32 +51,35 @@ library NodeSizes {
 
     function _matmul(Parameters.Matmul memory m) private pure returns (Sizes memory s) {
         s.outputElements = Dimensions.times(m.rows, m.outputs);
-        s.inputElements = Dimensions.times(m.rows, m.rowElements);
+        uint256 elements = Dimensions.times(m.rows, m.rowElements);
         s.terms = m.terms;
-        s.opened = _run(m.terms, s.inputElements);
-        _linear(s, m.outputs, m.tail);
+        s.opened = _run(m.terms, elements);
+        _linear(s, elements, m.outputs, m.tail);
     }
 
     function _conv(Parameters.Conv memory c) private pure returns (Sizes memory s) {
         s.outputElements = Dimensions.times(Dimensions.times(c.outHeight, c.outWidth), c.outputs);
-        s.inputElements = Dimensions.times(Dimensions.times(c.height, c.width), c.channels);
+        uint256 elements = Dimensions.times(Dimensions.times(c.height, c.width), c.channels);
         s.terms = c.window.height * c.window.width * (c.channels / c.groups);
         uint256 row = ((c.window.width - 1) * c.window.dilationWidth + 1) * c.channels;
-        uint256 rows = c.window.height * _run(row, s.inputElements);
-        uint256 all = Tiles.tileCount(s.inputElements) * TILE_BYTES;
+        uint256 rows = c.window.height * _run(row, elements);
+        uint256 all = Tiles.tileCount(elements) * TILE_BYTES;
         s.opened = rows < all ? rows : all;
-        _linear(s, c.outputs, c.tail);
+        _linear(s, elements, c.outputs, c.tail);
     }
 
-    /// Adds what a linear node has beside its input.
-    function _linear(Sizes memory s, uint256 outputs, Parameters.Tail memory tail) private pure {
+    /// Adds what both linear operators have; input 0 has `elements`.
+    function _linear(Sizes memory s, uint256 elements, uint256 outputs, Parameters.Tail memory tail) private pure {
         uint256 weights = Dimensions.times(outputs, s.terms);
         uint256 constants = Dimensions.times(outputs, 4);
-        s.inputDtype = DTYPE_I8;
-        s.addendDtype = tail.addend;
         s.opened += _run(s.terms, weights) + TILE_BYTES;
         s.tensorBytes = weights + 4 * constants;
-        if (tail.addend != 0) s.opened += TILE_BYTES;
+        s.inputs = new Input[](tail.addend == 0 ? 1 : 2);
+        s.inputs[0] = Input(elements, DTYPE_I8);
+        if (tail.addend != 0) {
+            s.inputs[1] = Input(s.outputElements, tail.addend);
+            s.opened += TILE_BYTES;
+        }
         if (tail.table) {
             s.opened += TILE_BYTES;
             s.tensorBytes += 256;
@@ -76,19 +89,49 @@ library NodeSizes {
     /// A maximum keeps its input's type; a sum, known by its multiplier, reads int8.
     function _pool(Parameters.Pool memory p, uint8 dtype) private pure returns (Sizes memory s) {
         s.outputElements = Dimensions.times(Dimensions.times(p.outHeight, p.outWidth), p.channels);
-        s.inputElements = Dimensions.times(Dimensions.times(p.height, p.width), p.channels);
+        s.inputs = new Input[](1);
+        s.inputs[0].elements = Dimensions.times(Dimensions.times(p.height, p.width), p.channels);
+        s.inputs[0].dtype = p.multiplier == 0 ? dtype : DTYPE_I8;
         s.terms = p.window.height * p.window.width;
-        s.inputDtype = p.multiplier == 0 ? dtype : DTYPE_I8;
-        uint256 tiles = Tiles.tileCount(s.inputElements * Parameters.dtypeBytes(s.inputDtype));
+        uint256 tiles = Tiles.tileCount(s.inputs[0].elements * Parameters.dtypeBytes(s.inputs[0].dtype));
         s.opened = (s.terms < tiles ? s.terms : tiles) * TILE_BYTES;
     }
 
-    function _transpose(Parameters.Transpose memory t, uint8 dtype) private pure returns (Sizes memory s) {
-        s.outputElements = t.elements;
-        s.inputElements = t.elements;
+    function _move(Parameters.Move memory m, uint8 dtype) private pure returns (Sizes memory s) {
+        s.outputElements = m.elements;
+        s.inputs = new Input[](1);
+        s.inputs[0] = Input(m.inputElements, dtype);
         s.terms = 1;
         s.opened = TILE_BYTES;
-        s.inputDtype = dtype;
+    }
+
+    function _concat(Parameters.Concat memory c, uint8 dtype) private pure returns (Sizes memory s) {
+        s.outputElements = Dimensions.times(c.rows, c.width);
+        s.inputs = new Input[](c.columns.length);
+        for (uint256 i = 0; i < c.columns.length; ++i) {
+            s.inputs[i] = Input(c.rows * c.columns[i], dtype);
+        }
+        s.terms = 1;
+        s.opened = TILE_BYTES;
+    }
+
+    function _pointwise(Parameters.Pointwise memory p) private pure returns (Sizes memory s) {
+        s.outputElements = Dimensions.times(p.rows, p.columns);
+        s.terms = 1;
+        uint256 table = Parameters.tableBytes(p.table);
+        uint256 tiles = (table + TILE_BYTES - 1) / TILE_BYTES + (p.source == 0 ? 1 : 2);
+        s.opened = tiles * TILE_BYTES;
+        s.tensorBytes = table;
+        bool second = p.source == Parameters.SECOND_INPUT;
+        s.inputs = new Input[](second ? 2 : 1);
+        s.inputs[0] = Input(s.outputElements, p.dtype);
+        if (second) {
+            s.inputs[1] = Input(Parameters.secondElements(p), p.second);
+        } else if (p.source == Parameters.SECOND_CONSTANT) {
+            s.constantElements = p.constantElements;
+            s.constantNeeded = Parameters.secondElements(p);
+            s.tensorBytes += p.constantElements * Parameters.dtypeBytes(p.second);
+        }
     }
 
     /// Bound on the bytes of the tiles that `length` contiguous bytes of a tensor of `total` bytes touch.

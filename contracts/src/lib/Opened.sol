@@ -55,11 +55,21 @@ library Opened {
     }
 
     /// The signed big-endian element of `size` bytes (1, 2 or 4) with flat index `index`.
-    function element(Reads memory reads, uint256 index, uint256 size) internal pure returns (int256 value) {
-        uint256 from = touch(reads, index * size, size);
+    function element(Reads memory reads, uint256 index, uint256 size) internal pure returns (int256) {
+        return signed(touch(reads, index * size, size), size);
+    }
+
+    /// The signed big-endian value of `size` bytes (1, 2 or 4) at a calldata offset that `touch` gave.
+    function signed(uint256 from, uint256 size) internal pure returns (int256 value) {
         assembly ("memory-safe") {
             value := sar(sub(256, shl(3, size)), calldataload(from))
         }
+    }
+
+    /// Refuses an opening of which nothing is read, unless it is empty.
+    function checkEmpty(Opening calldata opening, uint256 slot) internal pure {
+        if (opening.tiles.length != 0) revert ILeaf.TileBytes(slot, 0, opening.tiles.length);
+        if (opening.siblings.length != 0) revert MultiProof.ProofSiblingExtra(0, opening.siblings.length);
     }
 
     /// Root of a tensor of `length` bytes that the opening leads to; 0 when nothing was touched.
@@ -70,23 +80,19 @@ library Opened {
         returns (bytes32)
     {
         uint256 count = reads.count;
-        bytes calldata tiles = opening.tiles;
-        bytes32[] calldata siblings = opening.siblings;
-        uint256[] memory indices = reads.indices;
-        uint256 expected = 0;
-        if (count != 0) {
-            expected = (count - 1) * TILE_BYTES + Tiles.tileLength(length, indices[count - 1]);
-        }
-        if (tiles.length != expected) revert ILeaf.TileBytes(slot, expected, tiles.length);
         if (count == 0) {
-            if (siblings.length != 0) revert MultiProof.ProofSiblingExtra(0, siblings.length);
+            checkEmpty(opening, slot);
             return 0;
         }
+        bytes calldata tiles = opening.tiles;
+        uint256[] memory indices = reads.indices;
+        uint256 expected = (count - 1) * TILE_BYTES + Tiles.tileLength(length, indices[count - 1]);
+        if (tiles.length != expected) revert ILeaf.TileBytes(slot, expected, tiles.length);
         assembly ("memory-safe") {
             // The array was allocated for TILES_MAX indices; shortening it keeps memory sound.
             mstore(indices, count)
         }
         bytes32[] memory hashes = Tiles.tileHashes(tiles);
-        return MultiProof.root(Tiles.tileCount(length), indices, hashes, siblings);
+        return MultiProof.root(Tiles.tileCount(length), indices, hashes, opening.siblings);
     }
 }

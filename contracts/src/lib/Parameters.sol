@@ -1,28 +1,52 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
+import {CONCAT_INPUTS_MAX} from "../generated/ProtocolConstants.sol";
 import {DTYPE_I16} from "../generated/ProtocolConstants.sol";
 import {DTYPE_I32} from "../generated/ProtocolConstants.sol";
 import {DTYPE_I8} from "../generated/ProtocolConstants.sol";
+import {ELEMENTS_MAX} from "../generated/ProtocolConstants.sol";
 import {EXTENT_MAX} from "../generated/ProtocolConstants.sol";
 import {INT8_MAX} from "../generated/ProtocolConstants.sol";
 import {MULTIPLIER_MAX} from "../generated/ProtocolConstants.sol";
 import {OP_AVG_POOL} from "../generated/ProtocolConstants.sol";
 import {RANK_MAX} from "../generated/ProtocolConstants.sol";
 import {SHIFT_MAX} from "../generated/ProtocolConstants.sol";
+import {STEP_MAX} from "../generated/ProtocolConstants.sol";
 import {TERMS_MAX} from "../generated/ProtocolConstants.sol";
 import {Dimensions} from "./Dimensions.sol";
 
 /// @title Parameters of each operator, decoded and held to their limits.
 /// @dev Every function takes a leaf whose length `NodeLeaf.check` found right, the offset of its
-/// parameters, and the values of the program's symbols. What it returns obeys 1.5, 1.11 and 1.12.
-/// Spec: programs, 1.10 to 1.12.
+/// parameters, and the values of the program's symbols. What it returns obeys 1.5, 1.11, 1.12, 1.16 and
+/// 1.17, but for the number of a constant's elements, which the registry holds to the symbols' maxima.
+/// Spec: programs, 1.10 to 1.12, 1.16 and 1.17.
 library Parameters {
     uint256 internal constant TAIL_BYTES = 10;
     uint256 internal constant MATMUL_BYTES = 34;
     uint256 internal constant CONV_BYTES = 58;
     uint256 internal constant POOL_BYTES = 40;
     uint256 internal constant AVG_POOL_BYTES = 51;
+    uint256 internal constant POINTWISE_BYTES = 39;
+
+    /// Where the second operand of a pointwise node stands in its parameters.
+    uint256 internal constant SECOND_AT = 18;
+    uint256 internal constant SECOND_INPUT = 1;
+    uint256 internal constant SECOND_CONSTANT = 2;
+
+    /// Bytes of its table: 256 entries i8.
+    uint256 internal constant LOOKUP = 1;
+    uint256 internal constant LOOKUP_BYTES = 256;
+    /// 513 entries i16.
+    uint256 internal constant INTERPOLATION = 2;
+    uint256 internal constant INTERPOLATION_BYTES = 1_026;
+
+    uint256 private constant WALKS_AT = 5;
+    uint256 private constant WALK_BYTES = 22;
+    uint256 private constant SPREAD_FULL = 0;
+    uint256 private constant SPREAD_COLUMN = 1;
+    uint256 private constant SPREAD_ROW = 2;
+    uint256 private constant SPREAD_ONE = 3;
 
     /// A field of a window, counted in the order of 1.10 from 0 (kh), lies outside [least, most].
     error WindowField(uint256 field, uint256 least, uint256 most, uint256 actual);
@@ -47,8 +71,18 @@ library Parameters {
     /// Shift of an average pool is 1 to `most`.
     error ShiftOutside(uint256 most, uint256 actual);
     error RankOutside(uint256 most, uint256 actual);
-    /// Axis numbers are a permutation.
+    /// Source axes are a permutation of the input's.
     error AxisRepeatedOrOutside(uint256 rank, uint256 actual);
+    /// A field of a walk, counted in the order of 1.10 from 0 (source axis), lies outside [least, most].
+    error WalkField(uint256 axis, uint256 field, int256 least, int256 most, int256 actual);
+    /// The fill is a value of the output's type.
+    error FillOutside(int256 least, int256 most, int256 actual);
+    /// A concatenation has `least` to `most` inputs.
+    error ConcatInputs(uint256 least, uint256 most, uint256 actual);
+    /// A field of a pointwise node, counted in the order of 1.10 from 0 (rows), lies outside [least, most].
+    error PointwiseField(uint256 field, int256 least, int256 most, int256 actual);
+    /// At most one factor of a product is i32.
+    error FactorsTooWide();
 
     struct Tail {
         uint8 addend; // 0: none, else the type of the second input
@@ -105,10 +139,45 @@ library Parameters {
         int256 hi;
     }
 
-    struct Transpose {
-        uint256[] axes; // output axis j is input axis axes[j]
+    /// How an output axis walks along an axis of the input: at floor((i * numerator + offset) / denominator).
+    struct Walk {
+        uint256 source; // axis of the input
+        bool exact; // an index that does not divide gives the fill
+        int256 numerator;
+        int256 offset;
+        uint256 denominator;
+        uint256 extent; // of the output's axis
+    }
+
+    struct Move {
+        Walk[] walks; // of the output's axes
         uint256[] extents; // of the input
+        uint256 inputElements;
         uint256 elements;
+        int256 fill;
+    }
+
+    struct Concat {
+        uint256 rows;
+        uint256[] columns; // of each input
+        uint256 width; // their sum
+    }
+
+    struct Pointwise {
+        uint256 rows;
+        uint256 columns;
+        bool product;
+        uint8 dtype; // of x
+        int256 multiplier; // A
+        uint256 source; // of the second operand: 0, SECOND_INPUT or SECOND_CONSTANT
+        uint8 second; // its type
+        uint256 spread;
+        int256 secondMultiplier; // B
+        uint256 constantElements;
+        uint256 shift;
+        int256 lo;
+        int256 hi;
+        uint256 table; // 0, LOOKUP or INTERPOLATION
     }
 
     /// `size` (1 to 32) big-endian bytes at `at`. Bytes beyond the leaf must not be asked for.
@@ -174,27 +243,80 @@ library Parameters {
         p.shift = read(leaf, start + 42, 1);
         if (p.multiplier == 0 || MULTIPLIER_MAX < p.multiplier) revert MultiplierOutside(MULTIPLIER_MAX, p.multiplier);
         if (p.shift == 0 || SHIFT_MAX < p.shift) revert ShiftOutside(SHIFT_MAX, p.shift);
-        (p.lo, p.hi) = _clamp(leaf, start + 43, false);
+        (p.lo, p.hi) = _clamp(leaf, start + 43, 0);
     }
 
-    function transpose(bytes calldata leaf, uint256 start, uint32[] memory values)
+    function move(bytes calldata leaf, uint256 start, uint32[] memory values) internal pure returns (Move memory m) {
+        uint256 rank = _rank(leaf, start);
+        m.fill = _fill(leaf, start + 1);
+        m.walks = new Walk[](rank);
+        m.extents = new uint256[](rank);
+        (m.elements, m.inputElements) = (1, 1);
+        uint256 walksAt = start + WALKS_AT;
+        uint256 shapeAt = walksAt + WALK_BYTES * rank;
+        uint256 seen = 0;
+        for (uint256 j = 0; j < rank; ++j) {
+            Walk memory w = _walk(leaf, walksAt + WALK_BYTES * j, j, values);
+            if (rank <= w.source || (seen >> w.source) & 1 == 1) revert AxisRepeatedOrOutside(rank, w.source);
+            seen |= 1 << w.source;
+            m.walks[j] = w;
+            m.elements = Dimensions.times(m.elements, w.extent);
+            m.extents[j] = Dimensions.value(read(leaf, shapeAt + 8 * j, 8), values);
+            m.inputElements = Dimensions.times(m.inputElements, m.extents[j]);
+        }
+    }
+
+    function concat(bytes calldata leaf, uint256 start, uint32[] memory values)
         internal
         pure
-        returns (Transpose memory t)
+        returns (Concat memory c)
     {
-        uint256 rank = _rank(leaf, start);
-        t.axes = new uint256[](rank);
-        t.extents = new uint256[](rank);
-        t.elements = 1;
-        uint256 seen = 0;
-        for (uint256 i = 0; i < rank; ++i) {
-            uint256 axis = read(leaf, start + 1 + i, 1);
-            if (rank <= axis || (seen >> axis) & 1 == 1) revert AxisRepeatedOrOutside(rank, axis);
-            seen |= 1 << axis;
-            t.axes[i] = axis;
-            t.extents[i] = Dimensions.value(read(leaf, start + 1 + rank + 8 * i, 8), values);
-            t.elements = Dimensions.times(t.elements, t.extents[i]);
+        uint256 count = read(leaf, start, 1);
+        if (count < 2 || CONCAT_INPUTS_MAX < count) revert ConcatInputs(2, CONCAT_INPUTS_MAX, count);
+        c.rows = Dimensions.value(read(leaf, start + 1, 8), values);
+        c.columns = new uint256[](count);
+        for (uint256 i = 0; i < count; ++i) {
+            c.columns[i] = Dimensions.value(read(leaf, start + 9 + 8 * i, 8), values);
+            c.width += c.columns[i];
         }
+    }
+
+    function pointwise(bytes calldata leaf, uint256 start, uint32[] memory values)
+        internal
+        pure
+        returns (Pointwise memory p)
+    {
+        p.rows = Dimensions.value(read(leaf, start, 8), values);
+        p.columns = _number(leaf, start + 8, 4, 1, 1, ELEMENTS_MAX);
+        p.product = _number(leaf, start + 12, 1, 2, 0, 1) == 1;
+        p.dtype = uint8(_number(leaf, start + 13, 1, 3, DTYPE_I8, DTYPE_I32));
+        p.multiplier = _multiplier(leaf, start + 14, 4, MULTIPLIER_MAX);
+        // A product has a second operand.
+        p.source = _number(leaf, start + SECOND_AT, 1, 5, p.product ? 1 : 0, SECOND_CONSTANT);
+        _second(leaf, start, p);
+        p.shift = _number(leaf, start + 29, 1, 10, 1, SHIFT_MAX);
+        p.table = _number(leaf, start + 38, 1, 13, 0, INTERPOLATION);
+        (p.lo, p.hi) = _clamp(leaf, start + 30, p.table);
+    }
+
+    /// Elements that the second operand of a pointwise node has under the output's rows and columns.
+    function secondElements(Pointwise memory p) internal pure returns (uint256) {
+        if (p.spread == SPREAD_FULL) return Dimensions.times(p.rows, p.columns);
+        if (p.spread == SPREAD_COLUMN) return p.columns;
+        return p.spread == SPREAD_ROW ? p.rows : 1;
+    }
+
+    /// Index in the second operand for the output's element.
+    function secondIndex(Pointwise memory p, uint256 element) internal pure returns (uint256) {
+        if (p.spread == SPREAD_FULL) return element;
+        if (p.spread == SPREAD_COLUMN) return element % p.columns;
+        return p.spread == SPREAD_ROW ? element / p.columns : 0;
+    }
+
+    /// Bytes of a table; 0 without one.
+    function tableBytes(uint256 table) internal pure returns (uint256) {
+        if (table == 0) return 0;
+        return table == LOOKUP ? LOOKUP_BYTES : INTERPOLATION_BYTES;
     }
 
     /// Elements of the program's input.
@@ -215,28 +337,97 @@ library Parameters {
         if (rank == 0 || RANK_MAX < rank) revert RankOutside(RANK_MAX, rank);
     }
 
+    /// A value of the output's type.
+    function _fill(bytes calldata leaf, uint256 start) private pure returns (int256 fill) {
+        fill = int32(uint32(read(leaf, start, 4)));
+        uint8 dtype = uint8(read(leaf, 1, 1));
+        int256 most = _largest(dtype);
+        int256 least = dtype == DTYPE_I32 ? -most - 1 : -most;
+        if (fill < least || most < fill) revert FillOutside(least, most, fill);
+    }
+
+    function _walk(bytes calldata leaf, uint256 start, uint256 axis, uint32[] memory values)
+        private
+        pure
+        returns (Walk memory w)
+    {
+        w.source = read(leaf, start, 1);
+        uint256 exact = read(leaf, start + 1, 1);
+        if (1 < exact) revert FlagUnknown(exact);
+        w.exact = exact == 1;
+        w.numerator = int32(uint32(read(leaf, start + 2, 4)));
+        w.offset = int32(uint32(read(leaf, start + 6, 4)));
+        w.denominator = read(leaf, start + 10, 4);
+        w.extent = Dimensions.value(read(leaf, start + 14, 8), values);
+        int256 step = int256(uint256(STEP_MAX));
+        int256 offset = int256(uint256(ELEMENTS_MAX));
+        _checkWalk(axis, 2, -step, step, w.numerator);
+        _checkWalk(axis, 3, -offset, offset, w.offset);
+        _checkWalk(axis, 4, 1, step, int256(w.denominator));
+    }
+
+    function _checkWalk(uint256 axis, uint256 field, int256 least, int256 most, int256 actual) private pure {
+        if (actual < least || most < actual) revert WalkField(axis, field, least, most, actual);
+    }
+
+    /// What follows the second operand's source: ten bytes, all 0 where there is none.
+    function _second(bytes calldata leaf, uint256 start, Pointwise memory p) private pure {
+        bool present = p.source != 0;
+        uint256 typeAt = start + SECOND_AT + 1;
+        p.second = uint8(_number(leaf, typeAt, 1, 6, present ? DTYPE_I8 : 0, present ? DTYPE_I32 : 0));
+        p.spread = _number(leaf, typeAt + 1, 1, 7, 0, present ? SPREAD_ONE : 0);
+        p.secondMultiplier = _multiplier(leaf, typeAt + 2, 8, present && !p.product ? MULTIPLIER_MAX : 0);
+        bool held = p.source == SECOND_CONSTANT;
+        p.constantElements = _number(leaf, typeAt + 6, 4, 9, held ? 1 : 0, held ? ELEMENTS_MAX : 0);
+        if (p.product && p.dtype == DTYPE_I32 && p.second == DTYPE_I32) revert FactorsTooWide();
+    }
+
+    /// Field `field` of a pointwise node, of `size` bytes without a sign.
+    function _number(bytes calldata leaf, uint256 start, uint256 size, uint256 field, uint256 least, uint256 most)
+        private
+        pure
+        returns (uint256 v)
+    {
+        v = read(leaf, start, size);
+        if (v < least || most < v) revert PointwiseField(field, int256(least), int256(most), int256(v));
+    }
+
+    /// Field `field` of a pointwise node, a multiplier of magnitude at most `most`.
+    function _multiplier(bytes calldata leaf, uint256 start, uint256 field, uint256 most)
+        private
+        pure
+        returns (int256 v)
+    {
+        v = int32(uint32(read(leaf, start, 4)));
+        if (v < -int256(most) || int256(most) < v) revert PointwiseField(field, -int256(most), int256(most), v);
+    }
+
     function _tail(bytes calldata leaf, uint256 start) private pure returns (Tail memory t) {
         t.addend = uint8(read(leaf, start, 1));
         if (DTYPE_I32 < t.addend) revert DtypeUnknown(t.addend);
         uint256 table = read(leaf, start + 9, 1);
         if (1 < table) revert FlagUnknown(table);
         t.table = table == 1;
-        (t.lo, t.hi) = _clamp(leaf, start + 1, t.table);
+        (t.lo, t.hi) = _clamp(leaf, start + 1, table);
     }
 
-    /// lo and hi at `at`, within the output's type (1.4), or -128..=127 in front of a table.
-    function _clamp(bytes calldata leaf, uint256 start, bool table) private pure returns (int256 lo, int256 hi) {
+    /// lo and hi at `start`, within the output's type (1.4), or one below it in front of a table: a
+    /// lookup gives i8, an interpolation i16.
+    function _clamp(bytes calldata leaf, uint256 start, uint256 table) private pure returns (int256 lo, int256 hi) {
         lo = int32(uint32(read(leaf, start, 4)));
         hi = int32(uint32(read(leaf, start + 4, 4)));
         uint8 dtype = uint8(read(leaf, 1, 1));
-        if (table && dtype != DTYPE_I8) revert DtypeUnknown(dtype);
-        int256 most;
-        if (dtype == DTYPE_I8) most = int256(uint256(INT8_MAX));
-        else if (dtype == DTYPE_I16) most = 32_767;
-        else most = type(int32).max;
-        int256 least = table || dtype == DTYPE_I32 ? -most - 1 : -most;
+        if (table != 0 && dtype != (table == LOOKUP ? DTYPE_I8 : DTYPE_I16)) revert DtypeUnknown(dtype);
+        int256 most = _largest(dtype);
+        int256 least = table != 0 || dtype == DTYPE_I32 ? -most - 1 : -most;
         if (lo < least || most < lo) revert ClampBound(least, most, lo);
         if (hi < lo || most < hi) revert ClampBound(lo, most, hi);
+    }
+
+    /// Largest value of a type.
+    function _largest(uint8 dtype) private pure returns (int256) {
+        if (dtype == DTYPE_I8) return int256(uint256(INT8_MAX));
+        return dtype == DTYPE_I16 ? int256(32_767) : type(int32).max;
     }
 
     function _window(bytes calldata leaf, uint256 start) private pure returns (Window memory w) {

@@ -19,8 +19,8 @@ import {Parameters} from "./Parameters.sol";
 import {Tiles} from "./Tiles.sol";
 
 /// @title The check of a whole program, from its header and node leaves.
-/// @dev Accepts exactly the programs of page 1 (1.2 to 1.12), as far as they are seen without their
-/// tensors: those are held to 1.13 by conviction, when they are opened. Every sum here is far below
+/// @dev Accepts exactly the programs of page 1 (1.2 to 1.12, 1.16, 1.17), as far as they are seen without their
+/// tensors: those are held to 1.13 and 1.17 by conviction, when they are opened. Every sum here is far below
 /// 2^256: at most 2^16 nodes of 2^30 elements of 2^14 terms.
 library ProgramCheck {
     /// keccak256(0x06, text): the meaning of the operators (1.7).
@@ -123,11 +123,14 @@ library ProgramCheck {
         if ((op == OP_INPUT) != (node == 0)) revert IModelRegistry.InputMisplaced(node, op);
         uint8 dtype = NodeLeaf.dtype(leaf);
         NodeSizes.Sizes memory sizes = NodeSizes.measure(leaf, start, p.maxima);
-        _inputs(made.largest, made.dtypes, node, leaf, sizes);
+        _inputs(made.largest, made.dtypes, node, leaf, sizes.inputs);
+        if (sizes.constantElements != sizes.constantNeeded) {
+            revert IModelRegistry.ConstantElements(node, sizes.constantNeeded, sizes.constantElements);
+        }
         made.largest[node] = sizes.outputElements;
         if (p.bounds.length != 0) {
             NodeSizes.Sizes memory small = NodeSizes.measure(leaf, start, p.minima);
-            _inputs(made.least, made.dtypes, node, leaf, small);
+            _inputs(made.least, made.dtypes, node, leaf, small.inputs);
             made.least[node] = small.outputElements;
         }
         if (OPENED_BYTES_MAX < sizes.opened) revert IModelRegistry.OpenedBytes(node, OPENED_BYTES_MAX, sizes.opened);
@@ -153,17 +156,16 @@ library ProgramCheck {
         uint8[] memory dtypes,
         uint256 node,
         bytes calldata leaf,
-        NodeSizes.Sizes memory sizes
+        NodeSizes.Input[] memory inputs
     ) private pure {
-        uint256 count = NodeLeaf.inputCount(leaf);
-        for (uint256 slot = 0; slot < count; ++slot) {
+        for (uint256 slot = 0; slot < inputs.length; ++slot) {
             uint256 from = NodeLeaf.input(leaf, slot);
             if (node <= from) revert IModelRegistry.InputNotBefore(node, slot, from);
-            uint256 expected = slot == 0 ? sizes.inputElements : sizes.outputElements;
+            uint256 expected = inputs[slot].elements;
             if (elements[from] != expected) {
                 revert IModelRegistry.InputElements(node, slot, expected, elements[from]);
             }
-            uint8 dtype = slot == 0 ? sizes.inputDtype : sizes.addendDtype;
+            uint8 dtype = inputs[slot].dtype;
             if (dtypes[from] != dtype) revert IModelRegistry.InputDtype(node, slot, dtype, dtypes[from]);
         }
     }

@@ -19,6 +19,34 @@ library NodeBuilder {
         uint16 dilationW;
     }
 
+    /// How an output axis walks along an input axis.
+    struct Walk {
+        uint8 source;
+        uint8 exact;
+        int32 numerator;
+        int32 offset;
+        uint32 denominator;
+        uint32 extent;
+    }
+
+    /// The parameters of a pointwise node, in their order.
+    struct Pointwise {
+        uint32 rows;
+        uint32 columns;
+        uint8 product;
+        uint8 dtype;
+        int32 a;
+        uint8 source;
+        uint8 second;
+        uint8 spread;
+        int32 b;
+        uint32 held;
+        uint8 shift;
+        int32 lo;
+        int32 hi;
+        uint8 table;
+    }
+
     function square(uint16 kernel, uint16 stride, uint16 pad) internal pure returns (Window memory) {
         return Window(kernel, kernel, stride, stride, pad, pad, pad, pad, 1, 1);
     }
@@ -60,6 +88,46 @@ library NodeBuilder {
             out = abi.encodePacked(out, tensorRoots[i]);
         }
         out = abi.encodePacked(out, parameters);
+    }
+
+    /// The whole of an input axis.
+    function along(uint8 source, uint32 extent) internal pure returns (Walk memory) {
+        return Walk(source, 0, 1, 0, 1, extent);
+    }
+
+    /// Parameters of a move.
+    function move(int32 fill, Walk[] memory walks, uint32[] memory shape) internal pure returns (bytes memory out) {
+        out = abi.encodePacked(uint8(walks.length), fill);
+        for (uint256 i = 0; i < walks.length; ++i) {
+            Walk memory w = walks[i];
+            out = abi.encodePacked(out, w.source, w.exact, w.numerator, w.offset, w.denominator, dim(w.extent));
+        }
+        for (uint256 i = 0; i < shape.length; ++i) {
+            out = abi.encodePacked(out, dim(shape[i]));
+        }
+    }
+
+    /// Parameters of a permutation of axes: output axis j is input axis `axes[j]`.
+    function permute(bytes memory axes, uint32[] memory shape) internal pure returns (bytes memory) {
+        Walk[] memory walks = new Walk[](axes.length);
+        for (uint256 i = 0; i < axes.length; ++i) {
+            walks[i] = along(uint8(axes[i]), shape[uint8(axes[i])]);
+        }
+        return move(0, walks, shape);
+    }
+
+    /// Parameters of a concatenation.
+    function concat(uint32 rows, uint32[] memory columns) internal pure returns (bytes memory out) {
+        out = abi.encodePacked(uint8(columns.length), dim(rows));
+        for (uint256 i = 0; i < columns.length; ++i) {
+            out = abi.encodePacked(out, dim(columns[i]));
+        }
+    }
+
+    function pointwise(Pointwise memory p) internal pure returns (bytes memory) {
+        bytes memory second = abi.encodePacked(p.source, p.second, p.spread, p.b, p.held);
+        bytes memory head = abi.encodePacked(dim(p.rows), p.columns, p.product, p.dtype, p.a);
+        return abi.encodePacked(head, second, p.shift, p.lo, p.hi, p.table);
     }
 
     /// Bias, M, A, s of each of `channels` output channels.
@@ -113,6 +181,16 @@ library NodeBuilder {
     function list(uint32 a, uint32 b) internal pure returns (uint32[] memory out) {
         out = new uint32[](2);
         (out[0], out[1]) = (a, b);
+    }
+
+    function list(uint32 a, uint32 b, uint32 c) internal pure returns (uint32[] memory out) {
+        out = new uint32[](3);
+        (out[0], out[1], out[2]) = (a, b, c);
+    }
+
+    function roots(bytes memory a) internal pure returns (bytes32[] memory out) {
+        out = new bytes32[](1);
+        out[0] = root(a);
     }
 
     function roots(bytes memory a, bytes memory b) internal pure returns (bytes32[] memory out) {

@@ -6,6 +6,7 @@ import {DisputeGame} from "../../src/DisputeGame.sol";
 import {LinearLeaf} from "../../src/leaves/LinearLeaf.sol";
 import {ModelRegistry} from "../../src/ModelRegistry.sol";
 import {MoveLeaf} from "../../src/leaves/MoveLeaf.sol";
+import {PointwiseLeaf} from "../../src/leaves/PointwiseLeaf.sol";
 import {PoolLeaf} from "../../src/leaves/PoolLeaf.sol";
 import {ProviderRegistry} from "../../src/ProviderRegistry.sol";
 import {Requests} from "../../src/Requests.sol";
@@ -49,7 +50,7 @@ abstract contract SetFixture is Test {
     /// The committed code: what is deployed, to the byte. The compiler's output varies by a few gas with
     /// the files that are compiled beside.
     function initCodes() internal view returns (bytes[] memory codes) {
-        codes = new bytes[](7);
+        codes = new bytes[](8);
         codes[0] = vm.getCode("artifacts/ModelRegistry.json");
         codes[1] = vm.getCode("artifacts/ProviderRegistry.json");
         codes[2] = vm.getCode("artifacts/Requests.json");
@@ -57,6 +58,7 @@ abstract contract SetFixture is Test {
         codes[4] = vm.getCode("artifacts/LinearLeaf.json");
         codes[5] = vm.getCode("artifacts/PoolLeaf.json");
         codes[6] = vm.getCode("artifacts/MoveLeaf.json");
+        codes[7] = vm.getCode("artifacts/PointwiseLeaf.json");
     }
 
     function hashesOf(bytes[] memory codes) internal pure returns (bytes32[] memory hashes) {

@@ -7,17 +7,22 @@ import {NodeBuilder} from "../base/NodeBuilder.sol";
 import {Opening} from "../../src/interfaces/ILeaf.sol";
 import {StepInput} from "../../src/interfaces/IDisputeGame.sol";
 
-/// @title The dearest steps: a program of two nodes, the second as large as the limits allow.
+/// @title The dearest steps: programs whose last node is as large as the limits allow.
 abstract contract StepGas is GameFixture {
     function inputBytes() internal pure virtual returns (uint256);
     function outputBytes() internal pure virtual returns (uint256);
     function subject() internal pure virtual returns (bytes memory);
 
-    function tensor(uint256 node) internal pure override returns (bytes memory) {
-        return NodeBuilder.noise(node == 0 ? inputBytes() : outputBytes(), node);
+    /// Nodes between the input and the subject, each of the input's size.
+    function between() internal pure virtual returns (bytes[] memory) {
+        return new bytes[](0);
     }
 
-    function inputsOf(uint256) internal pure override returns (uint256[] memory inputs) {
+    function tensor(uint256 node) internal pure override returns (bytes memory) {
+        return NodeBuilder.noise(node == between().length + 1 ? outputBytes() : inputBytes(), node);
+    }
+
+    function inputsOf(uint256) internal pure virtual override returns (uint256[] memory inputs) {
         inputs = new uint256[](1);
     }
 
@@ -33,15 +38,19 @@ abstract contract StepGas is GameFixture {
                 abi.encodePacked(uint8(1), NodeBuilder.dim(uint32(inputBytes())))
             )
         );
+        bytes[] memory nodes = between();
+        for (uint256 i = 0; i < nodes.length; ++i) {
+            leaves.push(nodes[i]);
+        }
         leaves.push(subject());
-        outputNode = 1;
+        outputNode = leaves.length - 1;
         registerModel();
         claimed();
     }
 
     function checkStep(uint256 element, string memory name) internal {
         bytes32 gameId = open(challenger);
-        descend(gameId, 1, element);
+        descend(gameId, outputNode, element);
         StepInput memory input = stepInput(gameId, element);
         uint256 hashes = input.leafSiblings.length + input.inputRoots.length + input.traceSiblings.length;
         uint256 payload = input.tile.length + input.nodeLeaf.length;
@@ -148,5 +157,129 @@ contract ScatteredPoolTest is StepGas {
     /// forge-config: default.isolate = true
     function test_a_step_of_a_scattered_pool_uses_at_most_its_units() public {
         checkStep(3 * C + 7, "step, pool of 64 tiles");
+    }
+}
+
+/// @title A concatenation of as many nodes as there may be, named last to first.
+contract WidestConcatTest is StepGas {
+    uint32 private constant COUNT = 16;
+    uint32 private constant COLUMNS = 256;
+
+    function inputBytes() internal pure override returns (uint256) {
+        return COLUMNS;
+    }
+
+    function outputBytes() internal pure override returns (uint256) {
+        return COUNT * COLUMNS;
+    }
+
+    function between() internal pure override returns (bytes[] memory nodes) {
+        nodes = new bytes[](COUNT);
+        bytes memory parameters = NodeBuilder.permute(hex"00", NodeBuilder.list(COLUMNS));
+        for (uint32 i = 0; i < COUNT; ++i) {
+            uint64 macs = (i + 1) * COLUMNS;
+            nodes[i] = NodeBuilder.leaf(5, 1, macs, NodeBuilder.list(i), new bytes32[](0), parameters);
+        }
+    }
+
+    function subject() internal pure override returns (bytes memory) {
+        uint32[] memory inputs = new uint32[](COUNT);
+        uint32[] memory columns = new uint32[](COUNT);
+        for (uint32 i = 0; i < COUNT; ++i) {
+            (inputs[i], columns[i]) = (COUNT - i, COLUMNS);
+        }
+        bytes memory parameters = NodeBuilder.concat(1, columns);
+        return NodeBuilder.leaf(6, 1, 2 * COUNT * COLUMNS, inputs, new bytes32[](0), parameters);
+    }
+
+    function inputsOf(uint256) internal pure override returns (uint256[] memory inputs) {
+        inputs = new uint256[](COUNT);
+        for (uint256 i = 0; i < COUNT; ++i) {
+            inputs[i] = i + 1;
+        }
+    }
+
+    function openingsOf(uint256, uint256 element) internal pure override returns (Opening[] memory o) {
+        o = new Opening[](COUNT);
+        uint256 slot = element / COLUMNS;
+        o[slot] = NodeBuilder.openRun(tensor(COUNT - slot), 0, COLUMNS);
+    }
+
+    /// Spec: game, 4.4 and 4.11.
+    /// forge-config: default.isolate = true
+    function test_a_step_of_the_widest_concatenation_uses_at_most_its_units() public {
+        checkStep(outputBytes() - 1, "step, concatenation of 16 inputs");
+    }
+}
+
+/// @title A sum with a constant through an interpolation, each as wide as it may be.
+contract WidestPointwiseTest is StepGas {
+    uint32 private constant N = 2_048;
+
+    function inputBytes() internal pure override returns (uint256) {
+        return N;
+    }
+
+    function outputBytes() internal pure override returns (uint256) {
+        return 2 * N;
+    }
+
+    function held() private pure returns (bytes memory) {
+        return NodeBuilder.noise(4 * N, 5);
+    }
+
+    function table() private pure returns (bytes memory) {
+        return NodeBuilder.noise(1_026, 6);
+    }
+
+    function subject() internal pure override returns (bytes memory) {
+        NodeBuilder.Pointwise memory p = NodeBuilder.Pointwise(1, N, 0, 1, 77, 2, 3, 0, 3, N, 20, -32_768, 32_767, 2);
+        bytes32[] memory roots = NodeBuilder.roots(held(), table());
+        return NodeBuilder.leaf(7, 2, N, NodeBuilder.list(uint32(0)), roots, NodeBuilder.pointwise(p));
+    }
+
+    function openingsOf(uint256, uint256 element) internal pure override returns (Opening[] memory o) {
+        o = new Opening[](3);
+        o[0] = NodeBuilder.openRun(tensor(0), element, 1);
+        o[1] = NodeBuilder.openRun(held(), 4 * element, 4);
+        o[2] = NodeBuilder.openRun(table(), 0, 1_026);
+    }
+
+    /// Spec: game, 4.4 and 4.11.
+    /// forge-config: default.isolate = true
+    function test_a_step_of_the_widest_pointwise_node_uses_at_most_its_units() public {
+        checkStep(1_234, "step, interpolation of a sum");
+    }
+}
+
+/// @title A fill: a step that opens nothing.
+contract FillStepTest is StepGas {
+    function inputBytes() internal pure override returns (uint256) {
+        return 1;
+    }
+
+    function outputBytes() internal pure override returns (uint256) {
+        return 64;
+    }
+
+    /// [1][1][1][1][1][1] to [2][2][2][2][2][2].
+    function subject() internal pure override returns (bytes memory) {
+        NodeBuilder.Walk[] memory walks = new NodeBuilder.Walk[](6);
+        uint32[] memory shape = new uint32[](6);
+        for (uint8 i = 0; i < 6; ++i) {
+            (walks[i], shape[i]) = (NodeBuilder.along(5 - i, 2), 1);
+        }
+        bytes memory parameters = NodeBuilder.move(5, walks, shape);
+        return NodeBuilder.leaf(5, 1, 64, NodeBuilder.list(uint32(0)), new bytes32[](0), parameters);
+    }
+
+    function openingsOf(uint256, uint256) internal pure override returns (Opening[] memory o) {
+        o = new Opening[](1);
+    }
+
+    /// Spec: game, 4.4 and 4.11.
+    /// forge-config: default.isolate = true
+    function test_a_step_on_a_fill_uses_at_most_its_units() public {
+        checkStep(32, "step, a fill");
     }
 }

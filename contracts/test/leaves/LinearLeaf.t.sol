@@ -202,7 +202,7 @@ contract LinearLeafTest is Test {
     function test_the_operator_of_another_family_is_refused() public {
         Case memory c = matmul(5, 3);
         c.nodeLeaf = NodeBuilder.leaf(
-            5, 1, 0, NodeBuilder.list(0), new bytes32[](0), abi.encodePacked(uint8(1), uint8(0), NodeBuilder.dim(3))
+            5, 1, 0, NodeBuilder.list(0), new bytes32[](0), NodeBuilder.permute(hex"00", NodeBuilder.list(3))
         );
         c.openings = new Opening[](1);
         refuse(c, abi.encodeWithSelector(ILeaf.OperatorNotHere.selector, 5));

@@ -3,22 +3,19 @@ pragma solidity 0.8.37;
 
 import {ILeaf} from "../../src/interfaces/ILeaf.sol";
 import {Opening} from "../../src/interfaces/ILeaf.sol";
-import {MoveLeaf} from "../../src/leaves/MoveLeaf.sol";
 import {PoolLeaf} from "../../src/leaves/PoolLeaf.sol";
 import {Parameters} from "../../src/lib/Parameters.sol";
 import {NodeBuilder} from "../base/NodeBuilder.sol";
 import {Test} from "../base/Test.sol";
 
-/// @title Pools and moves: values by hand, refusals, gas of the widest windows.
+/// @title Pools: values by hand, refusals, gas of the widest windows.
 /// @dev Values over random nodes are compared with the interpreter by the conformance suite.
 contract PoolLeafTest is Test {
     PoolLeaf internal pools;
-    MoveLeaf internal moves;
     uint32[] internal none;
 
     function setUp() public {
         pools = new PoolLeaf();
-        moves = new MoveLeaf();
     }
 
     /// [height][width][1] and its window; an average has M = 2, s = 1, the sum itself, clamped.
@@ -76,28 +73,11 @@ contract PoolLeafTest is Test {
         }
     }
 
-    function test_a_transposition_reads_the_permuted_index() public view {
-        // [2][3] of i16 to [3][2]
-        bytes memory x = abi.encodePacked(int16(0), int16(-1), int16(-2), int16(10), int16(11), int16(12));
-        bytes memory leaf = NodeBuilder.leaf(
-            5,
-            2,
-            0,
-            NodeBuilder.list(0),
-            new bytes32[](0),
-            abi.encodePacked(uint8(2), hex"0100", NodeBuilder.dim(2), NodeBuilder.dim(3))
-        );
-        int256[6] memory want = [int256(0), 10, -1, 11, -2, 12];
-        for (uint64 i = 0; i < 6; ++i) {
-            (int256 value,) = moves.evaluate(leaf, none, i, whole(x));
-            assertEq(value, want[i], "transposed");
-        }
-    }
-
     function test_the_operator_of_another_family_is_refused() public {
-        bytes memory leaf = poolLeaf(3, 1, 2, 2, 1, NodeBuilder.square(1, 1, 0));
-        vm.expectRevert(abi.encodeWithSelector(ILeaf.OperatorNotHere.selector, 3));
-        moves.evaluate(leaf, none, 0, new Opening[](1));
+        bytes memory parameters = NodeBuilder.permute(hex"00", NodeBuilder.list(3));
+        bytes memory leaf = NodeBuilder.leaf(5, 1, 0, NodeBuilder.list(0), new bytes32[](0), parameters);
+        vm.expectRevert(abi.encodeWithSelector(ILeaf.OperatorNotHere.selector, 5));
+        pools.evaluate(leaf, none, 0, new Opening[](1));
     }
 
     function test_an_element_outside_the_output_is_refused() public {
@@ -129,18 +109,5 @@ contract PoolLeafTest is Test {
         openings = whole(x);
         pools.evaluate(leaf, none, 511, openings);
         vm.snapshotGasLastCall("PoolLeaf", "maximum over 80 tiles");
-
-        x = NodeBuilder.noise(65_536, 9);
-        leaf = NodeBuilder.leaf(
-            5,
-            1,
-            0,
-            NodeBuilder.list(0),
-            new bytes32[](0),
-            abi.encodePacked(uint8(2), hex"0100", NodeBuilder.dim(256), NodeBuilder.dim(256))
-        );
-        openings = one(NodeBuilder.openRun(x, 12_345, 1));
-        moves.evaluate(leaf, none, 57 * 256 + 48, openings);
-        vm.snapshotGasLastCall("MoveLeaf", "transpose 256 x 256");
     }
 }

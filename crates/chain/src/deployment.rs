@@ -27,13 +27,15 @@ pub enum Child {
     LinearLeaf,
     /// Judge of pools.
     PoolLeaf,
-    /// Judge of transposition.
+    /// Judge of moves and concatenations.
     MoveLeaf,
+    /// Judge of pointwise nodes.
+    PointwiseLeaf,
 }
 
 impl Child {
     /// Every member, in order.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::ModelRegistry,
         Self::ProviderRegistry,
         Self::Requests,
@@ -41,6 +43,7 @@ impl Child {
         Self::LinearLeaf,
         Self::PoolLeaf,
         Self::MoveLeaf,
+        Self::PointwiseLeaf,
     ];
 
     /// Contract name.
@@ -53,6 +56,7 @@ impl Child {
             Self::LinearLeaf => "LinearLeaf",
             Self::PoolLeaf => "PoolLeaf",
             Self::MoveLeaf => "MoveLeaf",
+            Self::PointwiseLeaf => "PointwiseLeaf",
         }
     }
 
@@ -67,6 +71,9 @@ impl Child {
             Self::LinearLeaf => include_str!("../../../contracts/artifacts/LinearLeaf.json"),
             Self::PoolLeaf => include_str!("../../../contracts/artifacts/PoolLeaf.json"),
             Self::MoveLeaf => include_str!("../../../contracts/artifacts/MoveLeaf.json"),
+            Self::PointwiseLeaf => {
+                include_str!("../../../contracts/artifacts/PointwiseLeaf.json")
+            }
         }
     }
 }

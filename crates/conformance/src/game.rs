@@ -442,6 +442,7 @@ fn errors() -> BTreeMap<[u8; 4], String> {
         include_str!("../../../contracts/artifacts/LinearLeaf.json"),
         include_str!("../../../contracts/artifacts/PoolLeaf.json"),
         include_str!("../../../contracts/artifacts/MoveLeaf.json"),
+        include_str!("../../../contracts/artifacts/PointwiseLeaf.json"),
     ];
     let mut names = BTreeMap::new();
     for artifact in artifacts {

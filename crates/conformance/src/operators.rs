@@ -8,7 +8,7 @@
 //! * Key types: [`Implementation`], [`Subject`], [`Difference`], [`Matrix`].
 //! * Related: [`crate::generator`] makes the cases.
 //!
-//! Spec: operators, 2.10 to 2.17; game, 4.8.
+//! Spec: operators, 2.10 to 2.20; game, 4.8.
 
 #![expect(
     clippy::missing_panics_doc,

@@ -28,13 +28,14 @@ sol! {
 /// Elements of each node that are looked at, beside its first and last.
 const RANDOM_PICKS: u64 = 4;
 
-/// The three leaf contracts in one EVM.
+/// The four leaf contracts in one EVM.
 #[derive(Debug)]
 pub struct LeafContracts {
     evm: Evm,
     linear: Address,
     pool: Address,
     moves: Address,
+    pointwise: Address,
     /// Most gas of one evaluation so far, with the bytes of its calldata.
     pub worst_gas: (u64, usize),
 }
@@ -46,11 +47,13 @@ impl LeafContracts {
         let linear = evm.create(&Artifact::read("LinearLeaf").creation)?;
         let pool = evm.create(&Artifact::read("PoolLeaf").creation)?;
         let moves = evm.create(&Artifact::read("MoveLeaf").creation)?;
+        let pointwise = evm.create(&Artifact::read("PointwiseLeaf").creation)?;
         Ok(Self {
             evm,
             linear,
             pool,
             moves,
+            pointwise,
             worst_gas: (0, 0),
         })
     }
@@ -59,7 +62,8 @@ impl LeafContracts {
         match op {
             Op::MatMul(_) | Op::Conv(_) => self.linear,
             Op::MaxPool(_) | Op::AvgPool(_) => self.pool,
-            Op::Transpose(_) | Op::Input(_) => self.moves,
+            Op::Move(_) | Op::Concat(_) | Op::Input(_) => self.moves,
+            Op::Pointwise(_) => self.pointwise,
         }
     }
 

@@ -7,10 +7,11 @@
 
 use alloy_primitives::{Address, B256, Bytes, keccak256};
 use alloy_sol_types::{SolCall, SolValue, sol};
+use selfsame_chain::Child;
 use selfsame_commit::{Tree, root};
 use selfsame_ir::{
-    ChannelConstants, CheckedProgram, Linear, NodeLeaf, Notes, Op, Program, Symbol,
-    program_rules_id,
+    ChannelConstants, CheckedProgram, Linear, NodeLeaf, Notes, Op, Pointwise, Program, Spread,
+    Symbol, Table, Tensor, program_rules_id,
 };
 use selfsame_protocol::constants as c;
 use selfsame_protocol::{Hash, Keccak, Reader, keccak256_tagged};
@@ -38,7 +39,7 @@ sol! {
         external returns (bytes32 modelId);
 }
 
-/// Weights that the reference fills in at most; larger mutants have no reference verdict.
+/// Elements of a tensor that the reference fills in at most; larger mutants have no reference verdict.
 const FILLED_MAX: u64 = 1 << 22;
 
 /// Whether a program is accepted.
@@ -100,7 +101,7 @@ impl Registry {
             windowMinSeconds: 1,
         };
         // Only the first child is deployed here.
-        let mut hashes = vec![B256::ZERO; 7];
+        let mut hashes = vec![B256::ZERO; Child::ALL.len()];
         hashes[0] = keccak256(&registry);
         let mut creation = Artifact::read("RulesSet").creation;
         creation.extend((chain, hashes).abi_encode_params());
@@ -218,18 +219,11 @@ fn filled(leaves: &[NodeLeaf], output: u32, symbols: Vec<Symbol>) -> Option<Prog
     for leaf in leaves {
         let mut node = leaf.node.clone();
         let terms = node.op.terms();
-        if let Op::MatMul(selfsame_ir::MatMul {
-            linear,
-            out_channels,
-            ..
-        })
-        | Op::Conv(selfsame_ir::Conv {
-            linear,
-            out_channels,
-            ..
-        }) = &mut node.op
-        {
-            fill(linear, *out_channels, terms)?;
+        match &mut node.op {
+            Op::MatMul(op) => fill(&mut op.linear, op.out_channels, terms)?,
+            Op::Conv(op) => fill(&mut op.linear, op.out_channels, terms)?,
+            Op::Pointwise(op) => fill_pointwise(op)?,
+            Op::Input(_) | Op::MaxPool(_) | Op::AvgPool(_) | Op::Move(_) | Op::Concat(_) => {}
         }
         nodes.push(node);
     }
@@ -263,6 +257,24 @@ fn fill(linear: &mut Linear, out_channels: u32, terms: u64) -> Option<()> {
     Some(())
 }
 
+fn fill_pointwise(op: &mut Pointwise) -> Option<()> {
+    if let Some(y) = &mut op.second
+        && let Some(constant) = &mut y.constant
+    {
+        if u64::from(constant.elements) > FILLED_MAX {
+            return None;
+        }
+        let zeros = vec![0; constant.elements as usize];
+        constant.values = Tensor::from_values(y.dtype, &zeros).ok()?;
+    }
+    match &mut op.table {
+        Some(Table::Lookup(entries)) => *entries = vec![0; Table::LOOKUP],
+        Some(Table::Interpolate(entries)) => *entries = vec![0; Table::INTERPOLATE],
+        None => {}
+    }
+    Some(())
+}
+
 /// 1.14 over posted bytes.
 fn model_id(header: &[u8], leaves: &[NodeLeaf]) -> Hash {
     let tensors: Vec<Hash> = leaves
@@ -287,7 +299,7 @@ pub fn mutate(subject: &Subject, rng: &mut Rng) -> Mutation {
     let mut posted = Mutation::none(subject);
     let count = posted.leaves.len();
     let index = usize::try_from(rng.below(count as u64)).expect("below a length");
-    match rng.below(12) {
+    match rng.below(13) {
         0 => change(&mut posted.header[..11], rng),
         1 if posted.header.len() > 43 => {
             let end = posted.header.len() - 32;
@@ -300,7 +312,11 @@ pub fn mutate(subject: &Subject, rng: &mut Rng) -> Mutation {
             posted.leaves.push(copy);
         }
         5 => change(&mut posted.leaves[index][..4], rng),
-        6 if posted.leaves[index].len() > 16 => change(&mut posted.leaves[index][12..16], rng),
+        6 if posted.leaves[index][2] > 0 => {
+            let inputs = 4 * usize::from(posted.leaves[index][2]);
+            change(&mut posted.leaves[index][12..12 + inputs], rng);
+        }
+        7 => reshape(&mut posted.leaves[index], rng),
         _ => {
             let leaf = &mut posted.leaves[index];
             let start = 12 + 4 * usize::from(leaf[2]) + 32 * usize::from(leaf[3]);
@@ -319,11 +335,49 @@ fn change(bytes: &mut [u8], rng: &mut Rng) {
     bytes[at] = match rng.below(6) {
         0 => bytes[at].wrapping_add(1),
         1 => bytes[at].wrapping_sub(1),
-        2 => rng.pick(&[0, 1, 2, 3, 4, 5, 6, 7]),
+        2 => rng.pick(&[0, 1, 2, 3, 4, 5, 6, 7, 8]),
         3 => rng.pick(&[0x7f, 0x80, 0x81, 0xff, 0x10, 0x40]),
         4 => bytes[at] ^ (1 << rng.below(8)),
         _ => rng.next().to_be_bytes()[0],
     };
+}
+
+/// Changes together what belongs together: an input of a concatenation with its columns, the spread
+/// of an operand with the elements of its constant.
+fn reshape(bytes: &mut Vec<u8>, rng: &mut Rng) {
+    let Ok(mut leaf) = NodeLeaf::decode(bytes) else {
+        return;
+    };
+    match &mut leaf.node.op {
+        Op::Concat(op) => {
+            let inputs = &mut leaf.node.inputs;
+            if rng.chance(50) {
+                inputs.pop();
+                op.columns.pop();
+            } else {
+                inputs.extend(inputs.last().copied());
+                op.columns.extend(op.columns.last().copied());
+            }
+        }
+        Op::Pointwise(op) => {
+            let (rows, columns) = (op.rows.constant().unwrap_or(1), op.columns);
+            if let Some(y) = &mut op.second {
+                let spreads = [Spread::Full, Spread::Column, Spread::Row, Spread::One];
+                y.spread = rng.pick(&spreads);
+                if let Some(constant) = &mut y.constant {
+                    let [down, across] = y.spread.shape(rows, columns);
+                    constant.elements = down.saturating_mul(across);
+                }
+            }
+        }
+        Op::Input(_)
+        | Op::MatMul(_)
+        | Op::Conv(_)
+        | Op::MaxPool(_)
+        | Op::AvgPool(_)
+        | Op::Move(_) => return change(bytes, rng),
+    }
+    *bytes = leaf.encode();
 }
 
 fn cut_or_extend(leaf: &mut Vec<u8>, rng: &mut Rng) {
