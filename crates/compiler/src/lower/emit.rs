@@ -1,6 +1,6 @@
 //! The program under construction: nodes, and where each float value stands in it.
 
-use selfsame_ir::{DType, Dim, Node, Op, Transpose};
+use selfsame_ir::{DType, Dim, Move, Node, Op};
 
 use super::error::CompileError;
 use super::layout::Layout;
@@ -115,10 +115,8 @@ impl Emitter {
         float: Option<usize>,
     ) -> Result<Place, CompileError> {
         let shape = shape.iter().map(|&d| Ok(Dim::fixed(fit(name, d)?)));
-        let op = Op::Transpose(Transpose {
-            permutation: permutation.to_vec(),
-            shape: shape.collect::<Result<_, CompileError>>()?,
-        });
+        let shape = shape.collect::<Result<_, CompileError>>()?;
+        let op = Op::Move(Move::transpose(permutation, shape));
         self.push(
             name,
             op,
