@@ -6,7 +6,8 @@
 //! ```
 //!
 //! The first two thirds of the rows calibrate, the others are compared. One line for each model:
-//! name, signal-to-noise ratio of the answers in decibels, nodes; or the refusal.
+//! name, signal-to-noise ratio of the answers in decibels, nodes; or the refusal. For models asked
+//! for by name also each node in order.
 
 #![allow(clippy::print_stdout, reason = "a report for people")]
 
@@ -22,9 +23,6 @@ use selfsame_compiler::{
 };
 use selfsame_ir::{CheckedProgram, DimValues, Tensor};
 use selfsame_runtime::{Kernel, Plan, Session};
-
-/// Layers that are shown, the noisiest first, if a name was asked for.
-const LAYERS_SHOWN: usize = 12;
 
 fn import(path: &Path) -> Result<ImportReport, Box<dyn Error>> {
     let model = OnnxModel::decode(&std::fs::read(path)?)?;
@@ -80,13 +78,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             Ok(report) => {
                 let (snr, nodes) = (report.comparison.snr_db, report.sizes.nodes);
                 println!("{name:24} {snr:6.1} dB  {nodes} nodes");
-                let mut layers = report.layers;
-                layers.sort_by(|a, b| a.snr_db.total_cmp(&b.snr_db));
-                for layer in layers
-                    .iter()
-                    .take(LAYERS_SHOWN)
-                    .filter(|_| !wanted.is_empty())
-                {
+                for layer in report.layers.iter().filter(|_| !wanted.is_empty()) {
                     let (node, op, name) = (layer.node, layer.op, &layer.name);
                     println!("    {:6.1} dB  {node:4} {op:10} {name}", layer.snr_db);
                 }
