@@ -115,10 +115,11 @@ fn long_and_padded_windows_are_refused_where_the_program_has_no_such_node() {
         &["x"],
         &[
             ("kernel_shape", Attr::Ints(vec![3, 3])),
-            ("pads", Attr::Ints(vec![1, 1, 1, 1])),
+            ("strides", Attr::Ints(vec![2, 2])),
+            ("ceil_mode", Attr::Int(1)),
         ],
     );
-    assert_refused(&average, &["the_node", "count_include_pad"]);
+    assert_refused(&average, &["the_node", "ceil_mode"]);
     let dilated = with_node(
         &["batch", "1", "8", "8"],
         "MaxPool",
@@ -136,6 +137,92 @@ fn long_and_padded_windows_are_refused_where_the_program_has_no_such_node() {
         &[("kernel_shape", Attr::Ints(vec![9, 9]))],
     );
     assert_refused(&large, &["the_node", "kernel"]);
+}
+
+#[test]
+fn moves_that_mix_samples_or_interpolate_are_refused() {
+    let image = &["batch", "4", "6", "6"];
+    let joined = with_node(image, "Concat", &["x", "x"], &[("axis", Attr::Int(0))]);
+    assert_refused(&joined, &["the_node", "Concat", "batch axis"]);
+    let split = with_node(image, "Split", &["x"], &[("axis", Attr::Int(0))]);
+    assert_refused(&split, &["the_node", "Split", "batch axis"]);
+    let padded = Model::new(image)
+        .ints("pads", &[8], &[1, 0, 0, 0, 0, 0, 0, 0])
+        .node("the_node", "Pad", &["x", "pads"], "y", &[]);
+    assert_refused(&padded, &["the_node", "Pad", "batch axis"]);
+    let bounds = |model: Model, start: i64, end: i64, axis: i64| {
+        model
+            .ints("start", &[1], &[start])
+            .ints("end", &[1], &[end])
+            .ints("axis", &[1], &[axis])
+            .node(
+                "the_node",
+                "Slice",
+                &["x", "start", "end", "axis"],
+                "y",
+                &[],
+            )
+    };
+    let first = bounds(Model::new(image), 0, 1, 0);
+    assert_refused(&first, &["the_node", "Slice", "batch axis"]);
+    let empty = bounds(Model::new(image), 3, 3, 2);
+    assert_refused(&empty, &["the_node", "empty slice"]);
+    let picked = Model::new(image).ints("picks", &[3], &[0, 1, 3]).node(
+        "the_node",
+        "Gather",
+        &["x", "picks"],
+        "y",
+        &[("axis", Attr::Int(1))],
+    );
+    assert_refused(&picked, &["the_node", "Gather", "common step"]);
+    let resized = |attributes: &[(&str, Attr)]| {
+        Model::new(image)
+            .floats("scales", &[4], &[1.0, 1.0, 3.0, 3.0])
+            .node("the_node", "Resize", &["x", "", "scales"], "y", attributes)
+    };
+    assert!(import(&resized(&[])).is_ok());
+    let scaled = Model::new(image)
+        .floats("scales", &[4], &[1.0, 1.0, 1.3, 1.0])
+        .node("the_node", "Resize", &["x", "", "scales"], "y", &[]);
+    assert_refused(&scaled, &["the_node", "Resize", "whole results"]);
+    let uneven = Model::new(image).ints("sizes", &[4], &[1, 4, 9, 9]).node(
+        "the_node",
+        "Resize",
+        &["x", "", "", "sizes"],
+        "y",
+        &[],
+    );
+    assert_refused(&uneven, &["the_node", "Resize", "6 to 9 cells"]);
+}
+
+#[test]
+fn pairs_and_functions_that_have_no_integer_form_are_refused() {
+    let image = &["batch", "4", "6", "6"];
+    let quotient = Model::new(image)
+        .node("first", "Sigmoid", &["x"], "s", &[])
+        .node("the_node", "Div", &["x", "s"], "y", &[]);
+    assert_refused(&quotient, &["the_node", "Div", "activations of shapes"]);
+    let product = Model::new(&["batch", "4", "4"])
+        .node("first", "Sigmoid", &["x"], "s", &[])
+        .node("the_node", "MatMul", &["x", "s"], "y", &[]);
+    assert_refused(&product, &["the_node", "MatMul", "both operands"]);
+    let root = Model::new(image).floats("half", &[], &[0.5]).node(
+        "the_node",
+        "Pow",
+        &["x", "half"],
+        "y",
+        &[],
+    );
+    assert_refused(&root, &["the_node", "Pow", "whole exponents"]);
+    let slopes = Model::new(image)
+        .floats("slopes", &[4, 1, 1], &[0.1, 0.2, 0.3, 0.4])
+        .node("the_node", "PRelu", &["x", "slopes"], "y", &[]);
+    assert_refused(&slopes, &["the_node", "PRelu", "4 different slopes"]);
+    let normed = with_node(image, "LayerNormalization", &["x", "x"], &[]);
+    assert_refused(
+        &normed,
+        &["the_node", "LayerNormalization", "not supported"],
+    );
 }
 
 #[test]

@@ -7,19 +7,27 @@
 //! clip(view(x))       = view(clip(x))        view, transposition, max pool
 //! ```
 
+use selfsame_protocol::constants::TILE_BYTES;
+
 use super::graph::{FloatGraph, FloatNode, FloatOp, Linear};
-use super::window::Window2;
+use super::window::{EXTENT_MAX, Window2};
+
+/// Most cells of one pool's window, each in a tile of its own.
+const POOL_CELLS_MAX: usize = 64;
 
 impl FloatGraph {
     /// The same function without affine nodes, with clamps next to what makes their input.
     #[must_use]
     pub fn fuse(mut self) -> Self {
+        self.join_pairs();
+        self.drop_unread();
         // Each pass removes at least one node or moves one clamp up: the number of passes is
         // bounded by the sum of the nodes' depths.
-        while self.fold_affine() || self.raise_clips() {
+        while self.fold_affine() || self.raise_clips() || self.compose() || self.fold_pads() {
             self.drop_unread();
         }
         self.spell_out_affine();
+        self.split_long_pools();
         self.drop_unread();
         self
     }
@@ -65,15 +73,7 @@ impl FloatGraph {
         let readers = self.readers();
         for index in 1..self.nodes.len() {
             let input = self.nodes[index].inputs[0];
-            let monotone = matches!(
-                self.nodes[index].op,
-                FloatOp::Clip(..) | FloatOp::Sigmoid | FloatOp::Tanh
-            );
-            let movable = matches!(
-                self.nodes[input].op,
-                FloatOp::Reshape | FloatOp::Transpose(_) | FloatOp::MaxPool(_)
-            );
-            if monotone && movable && readers[input] == 1 {
+            if readers[input] == 1 && commutes(&self.nodes[index].op, &self.nodes[input].op) {
                 let source = self.nodes[input].inputs[0];
                 let source_shape = self.nodes[source].shape.clone();
                 let (before, rest) = self.nodes.split_at_mut(index);
@@ -84,6 +84,63 @@ impl FloatGraph {
             }
         }
         changed
+    }
+
+    /// Puts zeros around an image into the pads of the only convolution that reads it.
+    fn fold_pads(&mut self) -> bool {
+        let mut changed = false;
+        let readers = self.readers();
+        for index in 1..self.nodes.len() {
+            let input = self.nodes[index].inputs[0];
+            let (before, rest) = self.nodes.split_at_mut(index);
+            let (walk, conv) = (&before[input], &mut rest[0]);
+            let (FloatOp::Walk(walks, fill), FloatOp::Conv(_, window, _)) =
+                (&walk.op, &mut conv.op)
+            else {
+                continue;
+            };
+            let source = walk.inputs[0];
+            let shape = &before[source].shape;
+            let pads = walks.iter().zip(shape).map(|(w, &extent)| w.pads(extent));
+            let pads: Option<Vec<[usize; 2]>> = pads.collect();
+            let Some([[0, 0], rows, columns]) = pads.as_deref() else {
+                continue;
+            };
+            let sides = [rows, columns];
+            let fits = (0..2).all(|axis| {
+                window.pads_begin[axis] + sides[axis][0] <= EXTENT_MAX
+                    && window.pads_end[axis] + sides[axis][1] <= EXTENT_MAX
+            });
+            if readers[input] == 1 && fill.to_bits() == 0 && fits {
+                for axis in 0..2 {
+                    window.pads_begin[axis] += sides[axis][0];
+                    window.pads_end[axis] += sides[axis][1];
+                }
+                conv.inputs[0] = source;
+                changed = true;
+            }
+        }
+        changed
+    }
+
+    /// A pool over an image of more cells than one step may open becomes a pool of pools.
+    fn split_long_pools(&mut self) {
+        let mut renumbered = Vec::with_capacity(self.nodes.len());
+        let mut nodes: Vec<FloatNode> = Vec::with_capacity(self.nodes.len());
+        for mut node in core::mem::take(&mut self.nodes) {
+            node.inputs
+                .iter_mut()
+                .for_each(|input| *input = renumbered[*input]);
+            if let Some((first, second)) = split_pool(&node, &nodes) {
+                nodes.push(first);
+                node.inputs = vec![nodes.len() - 1];
+                node.op = second;
+            }
+            renumbered.push(nodes.len());
+            nodes.push(node);
+        }
+        self.nodes = nodes;
+        self.output = renumbered[self.output];
     }
 
     /// Turns the affine nodes that are left into depthwise convolutions.
@@ -99,9 +156,23 @@ impl FloatGraph {
                 nodes.push(node);
                 continue;
             };
-            // As an image [C][outer... is 1][inner]: only the channel axis may stand in front.
             let shape = node.shape;
             let channels = scale.len();
+            if axis == 0 && shape.len() == 3 {
+                let linear = Linear {
+                    outputs: channels,
+                    weights: scale,
+                    bias: shift,
+                };
+                renumbered.push(nodes.len());
+                nodes.push(FloatNode {
+                    op: FloatOp::Conv(linear, Window2::whole(1, 1), channels),
+                    shape,
+                    ..node
+                });
+                continue;
+            }
+            // As an image [C][outer... is 1][inner]: only the channel axis may stand in front.
             let inner: usize = shape[axis + 1..].iter().product();
             let outer: usize = shape[..axis].iter().product();
             let (image, groups) = ([channels * outer, 1, inner], channels * outer);
@@ -133,6 +204,83 @@ impl FloatGraph {
         self.nodes = nodes;
         self.output = renumbered[self.output];
     }
+}
+
+/// Two pools that are one over a whole image of more than `POOL_CELLS_MAX` cells.
+fn split_pool(node: &FloatNode, nodes: &[FloatNode]) -> Option<(FloatNode, FloatOp)> {
+    let (window, is_mean) = match &node.op {
+        FloatOp::AvgPool(window) => (*window, true),
+        FloatOp::MaxPool(window) => (*window, false),
+        FloatOp::Input
+        | FloatOp::Dense(_)
+        | FloatOp::Conv(..)
+        | FloatOp::Affine { .. }
+        | FloatOp::Add
+        | FloatOp::Pair(..)
+        | FloatOp::Plane(_)
+        | FloatOp::Concat(_)
+        | FloatOp::Walk(..)
+        | FloatOp::Clip(..)
+        | FloatOp::Function(_)
+        | FloatOp::Reshape
+        | FloatOp::Transpose(_) => return None,
+    };
+    let [height, width] = window.kernel;
+    let &[channels, h, w] = nodes[node.inputs[0]].shape.as_slice() else {
+        return None;
+    };
+    let opened = |cells: usize| cells.min((cells * channels).div_ceil(TILE_BYTES as usize));
+    if window != Window2::whole(h, w) || opened(h * w) <= POOL_CELLS_MAX {
+        return None;
+    }
+    let divisors = |n: usize| (1..=n).filter(move |d| n.is_multiple_of(*d));
+    // The largest first window of at most 64 cells whose second one is short enough.
+    let part = divisors(height)
+        .flat_map(|a| divisors(width).map(move |b| [a, b]))
+        .filter(|[a, b]| a * b <= 64 && opened(height / a * (width / b)) <= POOL_CELLS_MAX)
+        .max_by_key(|[a, b]| a * b)?;
+    let first = Window2 {
+        strides: part,
+        ..Window2::whole(part[0], part[1])
+    };
+    let second = Window2::whole(height / part[0], width / part[1]);
+    let op = |window| {
+        if is_mean {
+            FloatOp::AvgPool(window)
+        } else {
+            FloatOp::MaxPool(window)
+        }
+    };
+    let first = FloatNode {
+        name: node.name.clone(),
+        op: op(first),
+        inputs: node.inputs.clone(),
+        shape: vec![channels, second.kernel[0], second.kernel[1]],
+    };
+    Some((first, op(second)))
+}
+
+/// Whether `second` (a clamp or function) behind `first` (a view or pool) may go in front of it.
+fn commutes(second: &FloatOp, first: &FloatOp) -> bool {
+    let (elementwise, monotone) = match second {
+        FloatOp::Clip(..) => (true, true),
+        FloatOp::Function(f) => (true, f.is_monotone()),
+        FloatOp::Input
+        | FloatOp::Dense(_)
+        | FloatOp::Conv(..)
+        | FloatOp::Affine { .. }
+        | FloatOp::Add
+        | FloatOp::Pair(..)
+        | FloatOp::Plane(_)
+        | FloatOp::Concat(_)
+        | FloatOp::Walk(..)
+        | FloatOp::MaxPool(_)
+        | FloatOp::AvgPool(_)
+        | FloatOp::Reshape
+        | FloatOp::Transpose(_) => (false, false),
+    };
+    let is_view = matches!(first, FloatOp::Reshape | FloatOp::Transpose(_));
+    (elementwise && is_view) || (monotone && matches!(first, FloatOp::MaxPool(_)))
 }
 
 /// Folds `second`, the only reader of `first`, into it, if one of them is affine.

@@ -1,5 +1,7 @@
 //! Nodes of the float graph: a closed set that the lowering knows completely.
 
+use super::function::Function;
+use super::walk::AxisWalk;
 use super::window::Window2;
 
 /// Most elements of one activation, and of the model's input.
@@ -51,10 +53,16 @@ pub enum FloatOp {
     Add,
     /// Clamp; either bound may be infinite. `ReLU` is `0, inf`.
     Clip(f32, f32),
-    /// Logistic function.
-    Sigmoid,
-    /// Hyperbolic tangent.
-    Tanh,
+    /// A function of each element.
+    Function(Function),
+    /// Two activations element by element; the second one may be spread over the first one's shape.
+    Pair(Arithmetic, Spread),
+    /// `[C][H][W]` times one constant per position, `[H][W]`.
+    Plane(Vec<f32>),
+    /// Activations behind one another along an axis.
+    Concat(usize),
+    /// Along each axis an own walk over the input's axis; what lies outside is the number.
+    Walk(Vec<AxisWalk>, f32),
     /// Largest value of each window of `[C][H][W]`; padding is minus infinity.
     MaxPool(Window2),
     /// Mean of each window of `[C][H][W]`; padding is zero and counts.
@@ -63,6 +71,74 @@ pub enum FloatOp {
     Reshape,
     /// Axes in another order: output axis `j` is input axis `perm[j]`.
     Transpose(Vec<usize>),
+}
+
+/// What a pair of activations is combined by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Arithmetic {
+    /// First plus second.
+    Add,
+    /// First minus second.
+    Sub,
+    /// Second minus first.
+    ReverseSub,
+    /// Product.
+    Mul,
+}
+
+/// How the second activation of a pair lies over the first one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Spread {
+    /// Of the same shape.
+    Full,
+    /// `[C][1][1]` over `[C][H][W]`.
+    Channel,
+    /// `[1][H][W]` over `[C][H][W]`.
+    Plane,
+    /// One element.
+    One,
+}
+
+impl Arithmetic {
+    /// The result for two elements.
+    pub(crate) fn of(self, a: f32, b: f32) -> f32 {
+        match self {
+            Self::Add => a + b,
+            Self::Sub => a - b,
+            Self::ReverseSub => b - a,
+            Self::Mul => a * b,
+        }
+    }
+}
+
+impl Spread {
+    /// How `second` lies over `first`, if it does.
+    pub(crate) fn over(first: &[usize], second: &[usize]) -> Option<Self> {
+        let plane = |shape: &[usize]| shape.get(1..).map(<[usize]>::to_vec);
+        if first == second {
+            Some(Self::Full)
+        } else if first.len() != second.len() {
+            None
+        } else if second.iter().all(|&d| d == 1) {
+            Some(Self::One)
+        } else if first.len() == 3 && first[0] == second[0] && second[1..] == [1, 1] {
+            Some(Self::Channel)
+        } else if first.len() == 3 && second[0] == 1 && plane(first) == plane(second) {
+            Some(Self::Plane)
+        } else {
+            None
+        }
+    }
+
+    /// Element of the second activation for element `flat` of the first one, whose plane is `plane`.
+    pub(crate) fn index(self, flat: usize, plane: usize) -> usize {
+        match self {
+            Self::Full => flat,
+            Self::Channel => flat / plane,
+            Self::Plane => flat % plane,
+            Self::One => 0,
+        }
+    }
 }
 
 /// Weights and bias of a dense node or a convolution, output channel first.

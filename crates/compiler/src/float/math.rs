@@ -1,4 +1,4 @@
-//! Exponential, logistic function and hyperbolic tangent from `+ - * /` alone.
+//! Exponential, logistic function, hyperbolic tangent, softplus and error function from `+ - * /` alone.
 //!
 //! The mathematics library differs between machines; the four operations do not. Tables of a
 //! program come from here, so that an import gives the same bytes everywhere.
@@ -46,6 +46,37 @@ pub fn tanh(x: f64) -> f64 {
     if x < 0.0 { -magnitude } else { magnitude }
 }
 
+/// `ln(1 + e^x)`, as `max(x, 0) + ln(1 + e^-|x|)`.
+pub fn softplus(x: f64) -> f64 {
+    // ln(1 + u) = 2 atanh(z) with z = u / (2 + u), at most 1/3 here.
+    let u = exp(-x.abs());
+    let z = u / (2.0 + u);
+    let mut sum = 0.0;
+    for term in (0..=20_u32).rev() {
+        sum = sum * z * z + 1.0 / f64::from(2 * term + 1);
+    }
+    x.max(0.0) + 2.0 * z * sum
+}
+
+/// Error function, to about 1e-14; odd by construction.
+///
+/// `erf(x) = 2 / sqrt(pi) * e^(-x^2) * sum of 2^n x^(2n+1) / (1 * 3 * ... * (2n+1))`, all terms positive.
+pub fn erf(x: f64) -> f64 {
+    let magnitude = x.abs();
+    if magnitude.is_nan() {
+        return x;
+    }
+    if magnitude > 6.0 {
+        return if x < 0.0 { -1.0 } else { 1.0 };
+    }
+    let mut sum = 1.0;
+    for term in (1..=120_u32).rev() {
+        sum = 1.0 + sum * 2.0 * magnitude * magnitude / f64::from(2 * term + 1);
+    }
+    let value = core::f64::consts::FRAC_2_SQRT_PI * exp(-magnitude * magnitude) * magnitude * sum;
+    if x < 0.0 { -value } else { value }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -56,8 +87,19 @@ mod tests {
             let x = f64::from(i) / 10.0;
             assert!((exp(x) / x.exp() - 1.0).abs() < 1e-14, "exp {x}");
             assert!((tanh(x) - x.tanh()).abs() < 1e-14, "tanh {x}");
+            let wanted = x.max(0.0) + (-x.abs()).exp().ln_1p();
+            assert!((softplus(x) - wanted).abs() < 1e-13, "softplus {x}");
         }
         assert!((sigmoid(0.0) - 0.5).abs() < 1e-16);
+        for (x, wanted) in [
+            (0.0, 0.0),
+            (0.5, 0.520_499_877_813_046_5),
+            (-1.0, -0.842_700_792_949_714_9),
+            (2.5, 0.999_593_047_982_555),
+            (7.0, 1.0),
+        ] {
+            assert!((erf(x) - wanted).abs() < 1e-14, "erf {x}");
+        }
         assert!(exp(-1000.0) == 0.0 && exp(1000.0).is_infinite() && exp(f64::NAN).is_nan());
     }
 }

@@ -8,6 +8,7 @@
 
 mod constant;
 mod error;
+mod function;
 mod fuse;
 mod graph;
 mod import;
@@ -15,11 +16,17 @@ mod math;
 mod node;
 mod run;
 mod symbolic;
+mod unary;
+mod walk;
 mod window;
 
+#[cfg(test)]
+pub(crate) use constant::transposed_order;
 pub use error::ImportError;
-pub use graph::{FloatGraph, FloatNode, FloatOp, INPUT_ELEMENTS_MAX, Linear};
-pub use math::{exp, sigmoid, tanh};
+pub use function::{Function, Primitive};
+pub use graph::{Arithmetic, FloatGraph, FloatNode, FloatOp, INPUT_ELEMENTS_MAX, Linear, Spread};
+pub use math::{erf, exp, sigmoid, softplus, tanh};
 pub use node::SUPPORTED;
 pub use run::RunError;
+pub use walk::AxisWalk;
 pub use window::Window2;

@@ -7,39 +7,66 @@ use super::import::Importer;
 use super::symbolic::SymInt;
 use crate::onnx::{AttributeValue, OnnxNode};
 
+mod activation;
 mod arithmetic;
 mod linear;
+mod movement;
 mod pool;
 mod shape;
 
 /// Operators of the ONNX domain that the importer takes.
 pub const SUPPORTED: &[&str] = &[
+    "Abs",
     "Add",
     "AveragePool",
     "BatchNormalization",
     "Cast",
+    "Celu",
     "Clip",
     "Concat",
     "Constant",
     "ConstantOfShape",
     "Conv",
+    "ConvTranspose",
+    "DepthToSpace",
     "Div",
     "Dropout",
+    "Elu",
+    "Erf",
+    "Exp",
     "Flatten",
     "Gather",
+    "Gelu",
     "Gemm",
     "GlobalAveragePool",
     "GlobalMaxPool",
+    "HardSigmoid",
+    "HardSwish",
     "Identity",
+    "LeakyRelu",
     "MatMul",
+    "Max",
     "MaxPool",
+    "Min",
+    "Mish",
     "Mul",
+    "Neg",
+    "PRelu",
+    "Pad",
+    "Pow",
+    "ReduceMax",
     "ReduceMean",
     "Relu",
     "Reshape",
+    "Resize",
+    "Selu",
     "Shape",
     "Sigmoid",
     "Slice",
+    "Softplus",
+    "Softsign",
+    "SpaceToDepth",
+    "Split",
     "Sqrt",
     "Squeeze",
     "Sub",
@@ -80,26 +107,24 @@ impl<'a> NodeContext<'a> {
             "MatMul" => self.matmul()?,
             "Conv" => self.conv()?,
             "BatchNormalization" => self.batch_norm()?,
+            "ConvTranspose" => self.conv_transpose()?,
             "Add" | "Sub" | "Mul" | "Div" => self.binary()?,
+            "Max" | "Min" => self.bounded()?,
             "Relu" => {
                 self.allow(&[])?;
                 self.unary(FloatOp::Clip(0.0, f32::INFINITY))?
             }
             "Clip" => self.clip()?,
-            "Sigmoid" => {
-                self.allow(&[])?;
-                self.unary(FloatOp::Sigmoid)?
-            }
-            "Tanh" => {
-                self.allow(&[])?;
-                self.unary(FloatOp::Tanh)?
-            }
+            "Abs" | "Celu" | "Elu" | "Erf" | "Exp" | "Gelu" | "HardSigmoid" | "HardSwish"
+            | "LeakyRelu" | "Mish" | "Neg" | "PRelu" | "Pow" | "Selu" | "Sigmoid" | "Softplus"
+            | "Softsign" | "Tanh" => self.function()?,
             "Sqrt" => self.sqrt()?,
             "MaxPool" => self.max_pool()?,
             "AveragePool" => self.average_pool()?,
             "GlobalAveragePool" => self.global_pool(true)?,
             "GlobalMaxPool" => self.global_pool(false)?,
-            "ReduceMean" => self.reduce_mean()?,
+            "ReduceMean" => self.reduce_image(true)?,
+            "ReduceMax" => self.reduce_image(false)?,
             "Flatten" => self.flatten()?,
             "Reshape" => self.reshape()?,
             "Squeeze" => self.squeeze()?,
@@ -117,6 +142,11 @@ impl<'a> NodeContext<'a> {
             "Gather" => self.gather()?,
             "Concat" => self.concat()?,
             "Slice" => self.slice()?,
+            "Split" => return self.split(),
+            "Pad" => self.pad()?,
+            "Resize" => self.resize()?,
+            "DepthToSpace" => self.depth_to_space()?,
+            "SpaceToDepth" => self.space_to_depth()?,
             _ => return Err(self.unknown()),
         };
         let outputs = &self.node.outputs;
@@ -140,12 +170,13 @@ impl<'a> NodeContext<'a> {
             "QuantizeLinear" | "DequantizeLinear" | "DynamicQuantizeLinear" => {
                 "export the float model; quantisation is done here"
             }
-            "LayerNormalization" | "Erf" | "Gelu" | "Softplus" | "Einsum" => {
+            "LayerNormalization" | "Einsum" => {
                 "transformers come later; MLPs and convolutional networks are supported"
             }
-            "LeakyRelu" | "PRelu" | "Elu" | "HardSwish" | "HardSigmoid" | "Mish" => {
-                "use Relu, ReLU6, Sigmoid or Tanh"
+            "InstanceNormalization" | "GroupNormalization" | "LpNormalization" => {
+                "use BatchNorm: its statistics are constants"
             }
+            "Upsample" => "export with opset 11 or later, which writes Resize",
             _ => "rewrite this part of the model with the supported operators",
         };
         self.refuse(
@@ -316,7 +347,7 @@ impl<'a> NodeContext<'a> {
         Ok(())
     }
 
-    fn attribute(&self, name: &str) -> Option<&AttributeValue> {
+    pub(super) fn attribute(&self, name: &str) -> Option<&AttributeValue> {
         self.node
             .attributes
             .iter()
@@ -362,6 +393,14 @@ impl<'a> NodeContext<'a> {
             Some(AttributeValue::Ints(values)) => Ok(Some(values.clone())),
             Some(_) => Err(self.wrong_type(name, "whole numbers")),
         }
+    }
+
+    /// Axes from an input (from opset `since` on) or from the attribute `axes`; `None` if there are none.
+    pub(super) fn axes(&self, input: usize, since: i64) -> Result<Option<Vec<i64>>, ImportError> {
+        if self.importer.opset >= since && self.optional(input)?.is_some() {
+            return self.known_ints(input).map(Some);
+        }
+        self.ints("axes")
     }
 
     /// Refuses unless attribute `name` has the one supported value.

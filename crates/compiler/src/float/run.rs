@@ -3,8 +3,8 @@
 //! Every sum runs in one fixed order and no operation is contracted or left to a mathematics
 //! library, so that a calibration gives the same numbers on every machine.
 
-use super::graph::{FloatGraph, FloatOp, Linear};
-use super::math;
+use super::graph::{FloatGraph, FloatNode, FloatOp, Linear};
+use super::walk::walk_order;
 use super::window::Window2;
 use crate::float::constant::transposed_order;
 use crate::quant::map_rows;
@@ -93,8 +93,22 @@ impl FloatGraph {
                 .collect(),
             // Written out: `clamp` panics on the bounds that `max` and `min` take.
             FloatOp::Clip(low, high) => each(&|v| v.max(*low).min(*high)),
-            FloatOp::Sigmoid => each(&|v| single(math::sigmoid(f64::from(v)))),
-            FloatOp::Tanh => each(&|v| single(math::tanh(f64::from(v)))),
+            FloatOp::Function(f) => each(&|v| single(f.at(f64::from(v)))),
+            FloatOp::Pair(arithmetic, spread) => {
+                let y = values[node.inputs[1]].as_slice();
+                let plane: usize = from.iter().skip(1).product();
+                let one = |(i, &a): (usize, &f32)| arithmetic.of(a, y[spread.index(i, plane)]);
+                x.iter().enumerate().map(one).collect()
+            }
+            FloatOp::Plane(factors) => {
+                let factors = factors.iter().cycle();
+                x.iter().zip(factors).map(|(v, f)| v * f).collect()
+            }
+            FloatOp::Concat(axis) => self.concat(node, *axis, values),
+            FloatOp::Walk(walks, fill) => {
+                let order = walk_order(from, walks);
+                order.iter().map(|i| i.map_or(*fill, |i| x[i])).collect()
+            }
             FloatOp::MaxPool(window) => {
                 pool(x, from, window, &node.shape, f32::NEG_INFINITY, f32::max)
             }
@@ -111,6 +125,21 @@ impl FloatGraph {
                 transposed_order(from, perm).iter().map(|&i| x[i]).collect()
             }
         }
+    }
+}
+
+impl FloatGraph {
+    /// The inputs of `node` behind one another along `axis`.
+    fn concat(&self, node: &FloatNode, axis: usize, values: &[Vec<f32>]) -> Vec<f32> {
+        let outer: usize = node.shape[..axis].iter().product();
+        let mut joined = Vec::with_capacity(node.elements());
+        for row in 0..outer {
+            for &input in &node.inputs {
+                let columns: usize = self.nodes[input].shape[axis..].iter().product();
+                joined.extend_from_slice(&values[input][row * columns..(row + 1) * columns]);
+            }
+        }
+        joined
     }
 }
 

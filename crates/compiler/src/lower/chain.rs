@@ -1,23 +1,27 @@
 //! Chains: which float nodes become one node of the program.
 //!
 //! ```text
-//! (dense | conv | average pool | any value) -> [add] -> [clip | sigmoid | tanh]
+//! (dense | conv) -> [add] -> [clip | function]
+//! average pool -> [clip]
+//! any value -> [pair with another value] -> [clip | function]
 //! ```
 //!
-//! A node joins the chain of its only reader. What is left over (a sum of two shared values, a
-//! clamp of a pool) starts a chain with the identity, a one-by-one convolution.
+//! A node joins the chain of its only reader. What is left over (a product or sum of two shared
+//! values, a clamp of a pool) is a pointwise node.
 
-use crate::float::{FloatGraph, FloatNode, FloatOp};
+use crate::float::{Arithmetic, FloatGraph, FloatNode, FloatOp, Spread};
 
 /// One node of the program to be: the float nodes that it stands for.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Chain {
-    /// The dense node, convolution, pool or transposition; or the value that the identity copies.
+    /// The dense node, convolution, pool or move; or the value that a pointwise node reads.
     pub(super) body: usize,
-    /// True if the body's value exists already and is copied.
-    pub(super) identity: bool,
-    /// The other summand.
+    /// True if the body's value exists already and a pointwise node reads it.
+    pub(super) pointwise: bool,
+    /// The other summand, or the other operand of a pointwise node.
     pub(super) addend: Option<usize>,
+    /// What a pointwise node does with its operands.
+    pub(super) pair: (Arithmetic, Spread),
     /// The node whose value goes into clamp or table.
     pub(super) sum: usize,
     /// The last node: whose value the program's node has.
@@ -28,25 +32,23 @@ impl Chain {
     fn start(body: usize) -> Self {
         Self {
             body,
-            identity: false,
+            pointwise: false,
             addend: None,
+            pair: (Arithmetic::Add, Spread::Full),
             sum: body,
             end: body,
         }
     }
 
-    fn identity(of: usize) -> Self {
+    fn pointwise(of: usize) -> Self {
         Self {
-            body: of,
-            identity: true,
-            addend: None,
-            sum: of,
-            end: of,
+            pointwise: true,
+            ..Self::start(of)
         }
     }
 }
 
-/// Chains in execution order. Views belong to no chain.
+/// Chains in execution order. Views and transpositions belong to no chain.
 pub(super) fn chains(graph: &FloatGraph) -> Vec<Chain> {
     let mut links = Links {
         nodes: graph.nodes(),
@@ -89,12 +91,23 @@ impl Links<'_> {
     fn chain_to(&mut self, index: usize) -> Option<Chain> {
         let node = &self.nodes[index];
         match &node.op {
-            FloatOp::Input | FloatOp::Reshape | FloatOp::Affine { .. } => None,
+            FloatOp::Input | FloatOp::Reshape | FloatOp::Transpose(_) | FloatOp::Affine { .. } => {
+                None
+            }
             FloatOp::Dense(_)
             | FloatOp::Conv(..)
             | FloatOp::AvgPool(_)
             | FloatOp::MaxPool(_)
-            | FloatOp::Transpose(_) => Some(Chain::start(index)),
+            | FloatOp::Plane(_)
+            | FloatOp::Concat(_)
+            | FloatOp::Walk(..) => Some(Chain::start(index)),
+            FloatOp::Pair(arithmetic, spread) => Some(Chain {
+                addend: Some(node.inputs[1]),
+                pair: (*arithmetic, *spread),
+                sum: index,
+                end: index,
+                ..Chain::pointwise(node.inputs[0])
+            }),
             FloatOp::Add => {
                 let (a, b) = (node.inputs[0], node.inputs[1]);
                 let (late, early) = if a >= b { (a, b) } else { (b, a) };
@@ -102,7 +115,7 @@ impl Links<'_> {
                     Some(chain) => (chain, early),
                     None => match self.carrier(early, late) {
                         Some(chain) => (chain, late),
-                        None => (Chain::identity(late), early),
+                        None => (Chain::pointwise(late), early),
                     },
                 };
                 Some(Chain {
@@ -112,13 +125,13 @@ impl Links<'_> {
                     ..chain
                 })
             }
-            FloatOp::Clip(..) | FloatOp::Sigmoid | FloatOp::Tanh => {
+            FloatOp::Clip(..) | FloatOp::Function(_) => {
                 let input = node.inputs[0];
                 let is_clip = matches!(node.op, FloatOp::Clip(..));
                 let chain = self.activated(input, is_clip);
                 Some(Chain {
                     end: index,
-                    ..chain.unwrap_or_else(|| Chain::identity(input))
+                    ..chain.unwrap_or_else(|| Chain::pointwise(input))
                 })
             }
         }
@@ -129,6 +142,7 @@ impl Links<'_> {
         let chain = self.open[input].as_ref()?;
         let fits = input != addend
             && self.readers[input] == 1
+            && !chain.pointwise
             && chain.addend.is_none()
             && is_linear(&self.nodes[chain.body].op);
         if fits { self.open[input].take() } else { None }
@@ -139,7 +153,7 @@ impl Links<'_> {
         let chain = self.open[input].as_ref()?;
         let body = &self.nodes[chain.body].op;
         let clamps = is_clip && matches!(body, FloatOp::AvgPool(_));
-        let fits = self.readers[input] == 1 && (chain.identity || is_linear(body) || clamps);
+        let fits = self.readers[input] == 1 && (chain.pointwise || is_linear(body) || clamps);
         if fits { self.open[input].take() } else { None }
     }
 }

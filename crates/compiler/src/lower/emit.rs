@@ -1,12 +1,15 @@
 //! The program under construction: nodes, and where each float value stands in it.
 
-use selfsame_ir::{DType, Dim, Node, Op, Transpose};
+use std::collections::BTreeMap;
+
+use selfsame_ir::{DType, Dim, Move, Node, Op};
+use selfsame_protocol::constants::RANK_MAX;
 
 use super::error::CompileError;
 use super::layout::Layout;
 
 /// Where a float value stands in the program.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Place {
     /// Node of the program.
     pub(super) node: u32,
@@ -23,10 +26,19 @@ pub(super) struct Emitter {
     pub(super) names: Vec<String>,
     /// For each node of the program the float node whose value it has, if any.
     pub(super) sources: Vec<Option<Source>>,
+    /// Values that were already moved: node, wanted layout, and where it stands so.
+    arranged: BTreeMap<(u32, Layout), Arranged>,
+}
+
+/// A moved value, and the order that it came from.
+#[derive(Debug)]
+struct Arranged {
+    from: Layout,
+    place: Place,
 }
 
 /// The float value that a node of the program stands for.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Source {
     /// Index in the fused float graph.
     pub(crate) float: usize,
@@ -37,8 +49,8 @@ pub(crate) struct Source {
 
 impl Source {
     /// For each element of the program's tensor, the element of the float graph's.
-    pub(crate) fn order(&self, elements: usize) -> Vec<usize> {
-        self.layout.source(elements)
+    pub(crate) fn order(&self) -> Vec<usize> {
+        self.layout.source()
     }
 }
 
@@ -62,7 +74,7 @@ impl Emitter {
         self.sources.push(float.map(|float| Source {
             float,
             step,
-            layout,
+            layout: layout.clone(),
         }));
         Ok(Place {
             node,
@@ -72,60 +84,65 @@ impl Emitter {
         })
     }
 
-    /// The value in another layout, by explicit transpositions where the order differs.
+    /// The value in another layout, by an explicit move where the order differs.
     pub(super) fn arrange(
         &mut self,
         name: &str,
         place: Place,
-        wanted: Layout,
+        wanted: &Layout,
     ) -> Result<Place, CompileError> {
-        if place.layout == wanted {
+        if place.layout == *wanted {
             return Ok(place);
         }
-        let mut place = place;
-        if let Layout::Image {
-            channels,
-            height,
-            width,
-        } = place.layout
-        {
-            let shape = [height, width, channels];
-            place = self.transpose(name, place, &shape, &[2, 0, 1], Layout::Flat, None)?;
+        let key = (place.node, wanted.clone());
+        if let Some(arranged) = self.arranged.get(&key) {
+            // Views of one node may stand in different orders: only the same one is shared.
+            if arranged.from == place.layout {
+                return Ok(arranged.place.clone());
+            }
         }
-        if let Layout::Image {
-            channels,
-            height,
-            width,
-        } = wanted
-        {
-            let shape = [channels, height, width];
-            place = self.transpose(name, place, &shape, &[1, 2, 0], wanted, None)?;
-        }
-        Ok(place)
+        let from = place.layout.clone();
+        let moved = match place.layout.permutation(wanted) {
+            Some((shape, order)) => self.transpose(name, place, &shape, &order, wanted)?,
+            None => {
+                // No cut of the axes fits both orders: by way of the float graph's own one.
+                let elements = wanted.source().len();
+                let flat = Layout::flat(elements);
+                let refuse = || CompileError::Format {
+                    node: name.to_owned(),
+                    what: "its views cannot be put in order by moves".to_owned(),
+                };
+                let (shape, order) = place.layout.permutation(&flat).ok_or_else(refuse)?;
+                let place = self.transpose(name, place, &shape, &order, &flat)?;
+                let (shape, order) = flat.permutation(wanted).ok_or_else(refuse)?;
+                self.transpose(name, place, &shape, &order, wanted)?
+            }
+        };
+        let place = moved.clone();
+        self.arranged.insert(key, Arranged { from, place });
+        Ok(moved)
     }
 
     /// An explicit transposition of a tensor of `shape`.
-    pub(super) fn transpose(
+    fn transpose(
         &mut self,
         name: &str,
         place: Place,
         shape: &[usize],
         permutation: &[u8],
-        layout: Layout,
-        float: Option<usize>,
+        layout: &Layout,
     ) -> Result<Place, CompileError> {
+        if shape.len() > usize::from(RANK_MAX) {
+            return Err(CompileError::Format {
+                node: name.to_owned(),
+                what: format!("a transposition of {} axes, a program has 6", shape.len()),
+            });
+        }
         let shape = shape.iter().map(|&d| Ok(Dim::fixed(fit(name, d)?)));
-        let op = Op::Transpose(Transpose {
-            permutation: permutation.to_vec(),
-            shape: shape.collect::<Result<_, CompileError>>()?,
-        });
-        self.push(
-            name,
-            op,
-            vec![place.node],
-            (layout, place.dtype, place.step),
-            float,
-        )
+        let shape = shape.collect::<Result<_, CompileError>>()?;
+        let op = Op::Move(Move::transpose(permutation, shape));
+        let target = (layout.clone(), place.dtype, place.step);
+        self.push(name, op, vec![place.node], target, None)
     }
 }
 

@@ -52,8 +52,8 @@ impl Pixels {
 /// The interface of a lowered graph whose input and output stand at the given places.
 pub(super) fn interface(
     graph: &FloatGraph,
-    input: Place,
-    output: Place,
+    input: &Place,
+    output: &Place,
     options: &Options,
 ) -> Result<Interface, CompileError> {
     let (input_name, output_name) = (graph.input_name(), graph.output_name());
@@ -76,26 +76,23 @@ pub(super) fn interface(
     let input_scale = input_ratio(1.0 / input.step).ok_or_else(|| scale(input_name))?;
     Ok(Interface {
         input_scale,
-        input: axes(input_name, graph.input_shape(), input.layout)?,
+        input: axes(input_name, graph.input_shape(), &input.layout)?,
         pixels: match &options.pixels {
             Some(pixels) => Some(pixel_rule(pixels, graph.input_shape(), input_scale)?),
             None => None,
         },
         output_scale: exact_ratio(output.step).ok_or_else(|| scale(output_name))?,
-        output: axes(output_name, graph.output_shape(), output.layout)?,
+        output: axes(output_name, graph.output_shape(), &output.layout)?,
         labels: labels.clone(),
     })
 }
 
 /// Shape and axes of a value; an image keeps its own shape, even behind a view.
-fn axes(name: &str, shape: &[usize], layout: Layout) -> Result<AxisLayout, CompileError> {
-    let (shape, axes) = match layout {
-        Layout::Flat => (shape.to_vec(), (0..shape.len()).collect()),
-        Layout::Image {
-            channels,
-            height,
-            width,
-        } => (vec![channels, height, width], vec![1, 2, 0]),
+fn axes(name: &str, shape: &[usize], layout: &Layout) -> Result<AxisLayout, CompileError> {
+    let (shape, axes) = match *shape {
+        _ if layout.is_flat() => (shape.to_vec(), (0..shape.len()).collect()),
+        [c, h, w] if *layout == Layout::image(c, h, w) => (shape.to_vec(), vec![1, 2, 0]),
+        _ => layout.ladder(),
     };
     Ok(AxisLayout {
         shape: shape

@@ -1,51 +1,197 @@
 //! In which order the elements of a value stand in the program.
 //!
-//! Float images are `[C][H][W]`, program images are `[H][W][C]`. A view keeps the order of the
-//! bytes, so a flattened image still stands in image order: the next matmul permutes its columns
-//! instead of moving data.
+//! Float images are `[C][H][W]`, program images are `[H][W][C]`. Views and transpositions of the
+//! float graph move nothing here: they only change how the axes of the program's tensor are
+//! numbered. A value moves where a node needs it in another order, once for a whole chain of views.
 
-/// Order of a value's elements relative to the float graph's order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Layout {
-    /// The same order.
-    Flat,
-    /// `[H][W][C]` of what the float graph sees as `[C][H][W]`; never if both are the same order.
-    Image {
-        channels: usize,
-        height: usize,
-        width: usize,
-    },
+/// An axis of a tensor of the program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Axis {
+    /// Cells.
+    pub(super) extent: usize,
+    /// Distance of two neighbours in the float graph's order.
+    pub(super) stride: usize,
 }
 
+/// Order of a value's elements relative to the float graph's order: the axes of the program's
+/// tensor, outermost first, without those of one cell, joined where they can be.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Layout {
+    axes: Vec<Axis>,
+}
+
+/// A permutation of axes: the input's shape, and for each output axis its input axis.
+pub(super) type Permutation = (Vec<usize>, Vec<u8>);
+
 impl Layout {
-    /// The layout of an image; flat where both orders agree.
-    pub(super) fn image(channels: usize, height: usize, width: usize) -> Self {
-        if channels == 1 || height * width == 1 {
-            return Self::Flat;
+    fn new(axes: impl IntoIterator<Item = Axis>) -> Self {
+        let mut joined: Vec<Axis> = Vec::new();
+        for axis in axes.into_iter().filter(|axis| axis.extent != 1) {
+            match joined.last_mut() {
+                Some(outer) if outer.stride == axis.stride * axis.extent => {
+                    outer.extent *= axis.extent;
+                    outer.stride = axis.stride;
+                }
+                Some(_) | None => joined.push(axis),
+            }
         }
-        Self::Image {
-            channels,
-            height,
-            width,
+        Self { axes: joined }
+    }
+
+    /// The float graph's own order.
+    pub(super) fn flat(elements: usize) -> Self {
+        Self::new([Axis {
+            extent: elements,
+            stride: 1,
+        }])
+    }
+
+    /// `[H][W][C]` of what the float graph sees as `[C][H][W]`.
+    pub(super) fn image(channels: usize, height: usize, width: usize) -> Self {
+        let cells = Axis {
+            extent: height * width,
+            stride: 1,
+        };
+        let channels = Axis {
+            extent: channels,
+            stride: height * width,
+        };
+        Self::new([cells, channels])
+    }
+
+    /// Whether this is the float graph's own order.
+    pub(super) fn is_flat(&self) -> bool {
+        match self.axes.as_slice() {
+            [] => true,
+            [axis] => axis.stride == 1,
+            _ => false,
         }
     }
 
     /// For each element of the program's tensor, the element of the float graph's.
-    pub(super) fn source(self, elements: usize) -> Vec<usize> {
-        match self {
-            Self::Flat => (0..elements).collect(),
-            Self::Image {
-                channels,
-                height,
-                width,
-            } => {
-                let plane = height * width;
-                (0..channels * plane)
-                    .map(|i| i % channels * plane + i / channels)
-                    .collect()
+    pub(super) fn source(&self) -> Vec<usize> {
+        let mut order = vec![0];
+        for axis in &self.axes {
+            order = order
+                .iter()
+                .flat_map(|&base| (0..axis.extent).map(move |i| base + i * axis.stride))
+                .collect();
+        }
+        order
+    }
+
+    /// The axes, cut at the given strides where they cross them.
+    fn cut(&self, strides: &[usize]) -> Option<Vec<Axis>> {
+        let mut cut = Vec::new();
+        for axis in self.axes.iter().rev() {
+            let end = axis.stride * axis.extent;
+            let mut from = axis.stride;
+            let inside = strides.iter().filter(|&&s| axis.stride < s && s < end);
+            for &to in inside.chain([&end]) {
+                if !to.is_multiple_of(from) {
+                    return None;
+                }
+                cut.push(Axis {
+                    extent: to / from,
+                    stride: from,
+                });
+                from = to;
             }
         }
+        cut.reverse();
+        Some(cut)
     }
+
+    /// How to move a value of this layout into another one; `None` if no cut of the axes fits both.
+    pub(super) fn permutation(&self, wanted: &Self) -> Option<Permutation> {
+        let mut strides: Vec<usize> = self
+            .axes
+            .iter()
+            .chain(&wanted.axes)
+            .map(|a| a.stride)
+            .collect();
+        strides.sort_unstable();
+        strides.dedup();
+        let (from, to) = (self.cut(&strides)?, wanted.cut(&strides)?);
+        let mut order = Vec::with_capacity(to.len());
+        for axis in &to {
+            order.push(from.iter().position(|other| other == axis)?);
+        }
+        if from.len() != to.len() {
+            return None;
+        }
+        join_neighbours(&from, &order)
+    }
+
+    /// The layout after a transposition of the float graph's axes; `None` if an axis of the
+    /// program's tensor crosses one of `shape`.
+    pub(super) fn transposed(&self, shape: &[usize], permutation: &[usize]) -> Option<Self> {
+        let strides = strides(shape);
+        let out_shape: Vec<usize> = permutation.iter().map(|&axis| shape[axis]).collect();
+        let out_strides = self::strides(&out_shape);
+        let mut cuts = strides.clone();
+        cuts.sort_unstable();
+        let mut turned = Vec::new();
+        for axis in self.cut(&cuts)? {
+            let holds = |a: &usize| {
+                shape[*a] > 1 && (strides[*a]..strides[*a] * shape[*a]).contains(&axis.stride)
+            };
+            let from = (0..shape.len()).find(holds)?;
+            let to = permutation.iter().position(|&a| a == from)?;
+            turned.push(Axis {
+                extent: axis.extent,
+                stride: out_strides[to] * (axis.stride / strides[from]),
+            });
+        }
+        Some(Self::new(turned))
+    }
+
+    /// The float graph's shape as far as the axes tell it, and for each axis of the program's
+    /// tensor its axis there.
+    pub(super) fn ladder(&self) -> (Vec<usize>, Vec<usize>) {
+        let mut sorted = self.axes.clone();
+        sorted.sort_unstable_by_key(|axis| core::cmp::Reverse(axis.stride));
+        let place = |axis: &Axis| sorted.iter().position(|other| other == axis).unwrap_or(0);
+        (
+            sorted.iter().map(|axis| axis.extent).collect(),
+            self.axes.iter().map(place).collect(),
+        )
+    }
+}
+
+/// Row-major strides.
+fn strides(shape: &[usize]) -> Vec<usize> {
+    let mut strides = vec![1; shape.len()];
+    for axis in (0..shape.len().saturating_sub(1)).rev() {
+        strides[axis] = strides[axis + 1] * shape[axis + 1];
+    }
+    strides
+}
+
+/// Joins input axes that stay neighbours.
+fn join_neighbours(from: &[Axis], order: &[usize]) -> Option<Permutation> {
+    let mut groups: Vec<(usize, usize)> = Vec::new(); // first input axis, count; in output order
+    for &axis in order {
+        match groups.last_mut() {
+            Some((first, count)) if *first + *count == axis => *count += 1,
+            Some(_) | None => groups.push((axis, 1)),
+        }
+    }
+    let mut sorted = groups.clone();
+    sorted.sort_unstable();
+    let extent = |&(first, count): &(usize, usize)| {
+        from[first..first + count]
+            .iter()
+            .map(|a| a.extent)
+            .product()
+    };
+    let shape = sorted.iter().map(extent).collect();
+    let place = |group| sorted.iter().position(|other| other == group);
+    let order: Option<Vec<u8>> = groups
+        .iter()
+        .map(|group| u8::try_from(place(group)?).ok())
+        .collect();
+    Some((shape, order?))
 }
 
 #[cfg(test)]
@@ -55,7 +201,43 @@ mod tests {
     #[test]
     fn an_image_interleaves_its_channels() {
         let layout = Layout::image(2, 1, 3);
-        assert_eq!(layout.source(6), [0, 3, 1, 4, 2, 5]);
-        assert_eq!(Layout::image(1, 5, 5), Layout::Flat);
+        assert_eq!(layout.source(), [0, 3, 1, 4, 2, 5]);
+        assert_eq!(layout.ladder(), (vec![2, 3], vec![1, 0]));
+        assert_eq!(Layout::image(1, 5, 5), Layout::flat(25));
+        assert!(Layout::image(7, 1, 1).is_flat());
+    }
+
+    #[test]
+    fn a_channel_shuffle_moves_once_inside_the_rows() {
+        // [6][2][2] seen as [2][3][2][2], turned to [3][2][2][2], seen as [6][2][2].
+        let image = Layout::image(6, 2, 2);
+        let turned = image.transposed(&[2, 3, 2, 2], &[1, 0, 2, 3]).unwrap();
+        let (shape, order) = turned.permutation(&image).unwrap();
+        assert_eq!((shape, order), (vec![4, 2, 3], vec![0, 2, 1]));
+    }
+
+    #[test]
+    fn a_permutation_brings_each_element_to_its_place() {
+        let shape = [4, 3, 5];
+        for from in [Layout::flat(60), Layout::image(4, 3, 5)] {
+            for to in [Layout::flat(60), Layout::image(4, 3, 5)] {
+                let turned = from.transposed(&shape, &[2, 0, 1]).unwrap();
+                let Some((extents, order)) = turned.permutation(&to) else {
+                    continue;
+                };
+                let order: Vec<usize> = order.into_iter().map(usize::from).collect();
+                let moved = crate::float::transposed_order(&extents, &order);
+                let source = turned.source();
+                let found: Vec<usize> = moved.iter().map(|&i| source[i]).collect();
+                assert_eq!(found, to.source());
+            }
+        }
+    }
+
+    #[test]
+    fn cuts_that_do_not_divide_fit_nothing() {
+        let (six, eight) = (Layout::image(4, 2, 3), Layout::image(3, 2, 4));
+        assert_eq!(six.permutation(&eight), None);
+        assert!(six.permutation(&Layout::flat(24)).is_some());
     }
 }

@@ -3,7 +3,8 @@
 use selfsame_ir::{DType, Linear};
 
 use super::error::CompileError;
-use crate::float::{self, FloatOp, sigmoid, tanh};
+use super::table::Stretch;
+use crate::float::{self, FloatOp, Function};
 use crate::quant::{ChannelInput, QuantizedChannel, quantize_channel};
 
 /// Everything about one linear node but its geometry.
@@ -13,28 +14,32 @@ pub(super) struct LinearSpec<'a> {
     pub(super) weights: &'a [f32],
     pub(super) bias: &'a [f32],
     pub(super) step_in: f64,
-    /// Step of the sum, before a table.
-    pub(super) step_sum: f64,
+    /// The stretch of sums that a table shows, if one follows.
+    pub(super) table: Option<(&'a Function, Stretch)>,
     /// Step of the output.
     pub(super) step_out: f64,
     pub(super) addend: Option<(DType, f64)>,
     pub(super) dtype: DType,
-    /// What follows the sum.
-    pub(super) activation: Option<&'a FloatOp>,
+    /// The clamp that follows the sum, if there is one.
+    pub(super) clip: Option<&'a FloatOp>,
 }
 
 impl LinearSpec<'_> {
     /// The integers of the node.
     pub(super) fn quantize(&self) -> Result<Linear, CompileError> {
         let terms = self.weights.len() / self.bias.len().max(1);
+        let (step_sum, center) = match self.table {
+            Some((_, stretch)) => (stretch.step, stretch.center),
+            None => (self.step_out, 0.0),
+        };
         let mut weights = Vec::with_capacity(self.weights.len());
         let mut constants = Vec::with_capacity(self.bias.len());
         for (channel, (row, &bias)) in self.weights.chunks_exact(terms).zip(self.bias).enumerate() {
             let input = ChannelInput {
                 weights: row,
-                bias: f64::from(bias),
+                bias: f64::from(bias) - center,
                 step_in: self.step_in,
-                step_out: self.step_sum,
+                step_out: step_sum,
                 step_addend: self.addend.map(|(_, step)| step),
             };
             let QuantizedChannel {
@@ -47,12 +52,13 @@ impl LinearSpec<'_> {
             weights.extend(row);
             constants.push(one);
         }
-        let (low, high) = clamp_bounds(self.activation, self.step_sum, self.dtype);
-        let table = match self.activation {
-            Some(FloatOp::Sigmoid) => Some(table(sigmoid, self.step_sum, self.step_out)),
-            Some(FloatOp::Tanh) => Some(table(tanh, self.step_sum, self.step_out)),
-            Some(_) | None => None,
+        let (low, high) = match self.table {
+            Some(_) => (-128, 127),
+            None => clamp_bounds(self.clip, self.step_out, self.dtype),
         };
+        let table = self
+            .table
+            .map(|(f, stretch)| stretch.table(f, self.step_out));
         let addend = self.addend.map(|(dtype, _)| dtype);
         Ok(Linear {
             weights,
@@ -66,9 +72,9 @@ impl LinearSpec<'_> {
 }
 
 /// Clamp bounds in integers of `step`; an activation narrows the range of the type.
-pub(super) fn clamp_bounds(activation: Option<&FloatOp>, step: f64, dtype: DType) -> (i32, i32) {
+pub(super) fn clamp_bounds(clip: Option<&FloatOp>, step: f64, dtype: DType) -> (i32, i32) {
     let (low, high) = dtype.range();
-    let Some(&FloatOp::Clip(from, to)) = activation else {
+    let Some(&FloatOp::Clip(from, to)) = clip else {
         return (low, high);
     };
     let bound = |value: f32| {
@@ -83,22 +89,6 @@ pub(super) fn clamp_bounds(activation: Option<&FloatOp>, step: f64, dtype: DType
         }
     };
     (bound(from), bound(to))
-}
-
-/// `table[v + 128] = round(f(v * step_sum) / step_out)`.
-fn table(f: fn(f64) -> f64, step_sum: f64, step_out: f64) -> [i8; 256] {
-    let mut entries = [0; 256];
-    for (entry, v) in entries.iter_mut().zip(-128_i32..) {
-        let value = (f(f64::from(v) * step_sum) / step_out).round();
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "clamped to the range of int8"
-        )]
-        {
-            *entry = value.clamp(-127.0, 127.0) as i8;
-        }
-    }
-    entries
 }
 
 /// Columns of `[outputs][terms]` in another order: new column `j` is old column `order[j]`.

@@ -7,8 +7,12 @@ mod error;
 mod interface;
 mod layout;
 mod linear;
+mod movement;
 mod partial;
+mod pointwise;
 mod program;
+mod steps;
+mod table;
 
 pub(crate) use emit::Source;
 pub use error::CompileError;

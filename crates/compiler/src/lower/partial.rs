@@ -25,7 +25,7 @@ pub(super) struct MatMulShape {
 }
 
 /// Where the result goes: layout, type, step, and the float node that it stands for.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Target {
     pub(super) place: (Layout, DType, f64),
     pub(super) float: usize,
@@ -50,8 +50,8 @@ pub(super) fn matmul(
     name: &str,
     shape: MatMulShape,
     linear: Linear,
-    input: Place,
-    addend: Option<Place>,
+    input: &Place,
+    addend: Option<&Place>,
     target: Target,
 ) -> Result<Place, CompileError> {
     let limit = TERMS_MAX as usize;
@@ -93,13 +93,13 @@ pub(super) fn matmul(
             last,
         );
         let inputs = core::iter::once(input.node)
-            .chain(partial.map(|p| p.node))
+            .chain(partial.as_ref().map(|p| p.node))
             .collect();
         let op = shape.op(name, offset, len, part)?;
         let place = if last {
-            target.place
+            target.place.clone()
         } else {
-            (Layout::Flat, DType::I32, 1.0)
+            (Layout::flat(shape.rows * shape.outputs), DType::I32, 1.0)
         };
         let float = last.then_some(target.float);
         partial = Some(emitter.push(name, op, inputs, place, float)?);

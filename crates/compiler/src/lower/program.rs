@@ -11,11 +11,13 @@ use super::interface::interface;
 use super::layout::Layout;
 use super::linear::{LinearSpec, clamp_bounds, interleave_channels, permute_columns};
 use super::partial::{MatMulShape, Target, matmul};
-use crate::float::{FloatGraph, FloatNode, FloatOp, Window2};
+use super::steps::SharedSteps;
+use super::table::Stretch;
+use crate::float::{FloatGraph, FloatNode, FloatOp, Function, Window2};
 use crate::quant::{Calibration, input_ratio, output_ratio, ratio_value, requantizer};
 
 /// Largest integer of an int8 activation.
-const INT8_LEVELS: f64 = 127.0;
+pub(super) const INT8_LEVELS: f64 = 127.0;
 /// Bits of head room of the int16 output: twice the largest magnitude seen still fits.
 const OUTPUT_LEVELS: f64 = 16_383.0;
 
@@ -41,6 +43,7 @@ pub(crate) fn lower(
         graph,
         calibration,
         wide: wide_nodes(graph),
+        shared: SharedSteps::new(graph, calibration),
         emitter: Emitter::default(),
         places: vec![None; graph.nodes().len()],
     };
@@ -48,10 +51,7 @@ pub(crate) fn lower(
     let chains = chains(graph);
     let mut next = chains.iter().peekable();
     for index in 1..graph.nodes().len() {
-        if matches!(graph.nodes()[index].op, FloatOp::Reshape) {
-            let input = graph.nodes()[index].inputs[0];
-            lowering.places[index] = lowering.places[input];
-        }
+        lowering.view(index)?;
         while let Some(chain) = next.next_if(|chain| chain.end == index) {
             let place = lowering.chain(chain)?;
             lowering.places[index] = Some(place);
@@ -60,7 +60,8 @@ pub(crate) fn lower(
     lowering.finish(options)
 }
 
-/// Nodes on the way from the last requantisation to the output: they may be int16.
+/// Nodes on the way from the last requantisation to the output, and means that a factor follows:
+/// they may be int16.
 fn wide_nodes(graph: &FloatGraph) -> Vec<bool> {
     let readers = graph.readers();
     let mut wide = vec![false; graph.nodes().len()];
@@ -68,39 +69,106 @@ fn wide_nodes(graph: &FloatGraph) -> Vec<bool> {
     while index != 0 && readers[index] == 1 {
         wide[index] = true;
         match graph.nodes()[index].op {
-            FloatOp::Reshape | FloatOp::MaxPool(_) | FloatOp::Transpose(_) => {
+            FloatOp::Reshape | FloatOp::MaxPool(_) | FloatOp::Transpose(_) | FloatOp::Walk(..) => {
                 index = graph.nodes()[index].inputs[0];
             }
-            _ => break,
+            FloatOp::Input
+            | FloatOp::Dense(_)
+            | FloatOp::Conv(..)
+            | FloatOp::Affine { .. }
+            | FloatOp::Add
+            | FloatOp::Function(_)
+            | FloatOp::Pair(..)
+            | FloatOp::Plane(_)
+            | FloatOp::Concat(_)
+            | FloatOp::Clip(..)
+            | FloatOp::AvgPool(_) => break,
+        }
+    }
+    for node in graph.nodes() {
+        if let (FloatOp::Plane(_), &[mean]) = (&node.op, node.inputs.as_slice()) {
+            wide[mean] |=
+                readers[mean] == 1 && matches!(graph.nodes()[mean].op, FloatOp::AvgPool(_));
         }
     }
     wide
 }
 
-struct Lowering<'a> {
+pub(super) struct Lowering<'a> {
     graph: &'a FloatGraph,
-    calibration: &'a Calibration,
+    pub(super) calibration: &'a Calibration,
     wide: Vec<bool>,
-    emitter: Emitter,
+    shared: SharedSteps,
+    pub(super) emitter: Emitter,
     places: Vec<Option<Place>>,
 }
 
 impl Lowering<'_> {
-    fn node(&self, index: usize) -> &FloatNode {
+    pub(super) fn node(&self, index: usize) -> &FloatNode {
         &self.graph.nodes()[index]
     }
 
-    fn place(&self, index: usize) -> Place {
-        self.places[index].expect("chains are in execution order")
+    pub(super) fn place(&self, index: usize) -> Place {
+        let place = self.places[index].clone();
+        place.expect("chains are in execution order")
+    }
+
+    /// Gives a view or transposition the place of what it views, in its own order.
+    fn view(&mut self, index: usize) -> Result<(), CompileError> {
+        let node = &self.graph.nodes()[index];
+        let perm = match &node.op {
+            FloatOp::Reshape => None,
+            FloatOp::Transpose(perm) => Some(perm),
+            FloatOp::Input
+            | FloatOp::Dense(_)
+            | FloatOp::Conv(..)
+            | FloatOp::Affine { .. }
+            | FloatOp::Add
+            | FloatOp::Function(_)
+            | FloatOp::Pair(..)
+            | FloatOp::Plane(_)
+            | FloatOp::Concat(_)
+            | FloatOp::Walk(..)
+            | FloatOp::Clip(..)
+            | FloatOp::MaxPool(_)
+            | FloatOp::AvgPool(_) => return Ok(()),
+        };
+        let mut place = self.place(node.inputs[0]);
+        if let Some(perm) = perm {
+            let shape = &self.graph.nodes()[node.inputs[0]].shape;
+            if place.layout.transposed(shape, perm).is_none() {
+                let flat = Layout::flat(node.elements());
+                place = self.emitter.arrange(&node.name, place, &flat)?;
+            }
+            let layout = place.layout.transposed(shape, perm);
+            place.layout = layout.expect("every axis of a flat order can be cut at the shape's");
+        }
+        self.places[index] = Some(place);
+        Ok(())
     }
 
     /// Real value of one int8 unit of a node, by calibration.
-    fn step(&self, index: usize) -> f64 {
-        self.calibration.clip_point(index, INT8_LEVELS) / INT8_LEVELS
+    pub(super) fn step(&self, index: usize) -> f64 {
+        let own = || self.calibration.clip_point(index, INT8_LEVELS) / INT8_LEVELS;
+        self.shared.of(index).unwrap_or_else(own)
+    }
+
+    /// Whether a node's step is its own affair: int8, and not shared with others.
+    pub(super) fn is_free(&self, index: usize) -> bool {
+        !self.wide[index] && self.shared.of(index).is_none()
+    }
+
+    /// Step of what a table puts out.
+    pub(super) fn table_step(&self, end: usize, f: &Function) -> f64 {
+        if f.is_unit() && self.shared.of(end).is_none() {
+            1.0 / INT8_LEVELS
+        } else {
+            self.step(end)
+        }
     }
 
     /// Type and step of what a chain puts out.
-    fn output_of(&self, end: usize) -> Result<(DType, f64), CompileError> {
+    pub(super) fn output_of(&self, end: usize) -> Result<(DType, f64), CompileError> {
         if !self.wide[end] {
             return Ok((DType::I8, self.step(end)));
         }
@@ -133,7 +201,7 @@ impl Lowering<'_> {
         let step = 1.0 / ratio_value(ratio);
         let (layout, shape) = match *node.shape.as_slice() {
             [c, h, w] => (Layout::image(c, h, w), vec![h, w, c]),
-            _ => (Layout::Flat, node.shape.clone()),
+            _ => (Layout::flat(node.elements()), node.shape.clone()),
         };
         let shape = shape.iter().map(|&d| Ok(Dim::fixed(fit(&node.name, d)?)));
         let spec = InputSpec {
@@ -149,35 +217,43 @@ impl Lowering<'_> {
     }
 
     fn chain(&mut self, chain: &Chain) -> Result<Place, CompileError> {
-        if chain.identity {
-            return self.identity(chain);
+        if chain.pointwise {
+            return self.pointwise(chain);
         }
         match &self.node(chain.body).op {
             FloatOp::Dense(_) => self.dense(chain),
             FloatOp::Conv(..) => self.conv(chain),
             FloatOp::AvgPool(window) => self.average_pool(chain, *window),
             FloatOp::MaxPool(window) => self.max_pool(chain, *window),
-            FloatOp::Transpose(perm) => self.transpose(chain, &perm.clone()),
+            FloatOp::Plane(factors) => self.plane(chain, &factors.clone()),
+            FloatOp::Concat(axis) => self.concat(chain, *axis),
+            FloatOp::Walk(walks, fill) => self.walk(chain, &walks.clone(), *fill),
             FloatOp::Input
             | FloatOp::Affine { .. }
             | FloatOp::Add
+            | FloatOp::Pair(..)
             | FloatOp::Clip(..)
-            | FloatOp::Sigmoid
-            | FloatOp::Tanh
-            | FloatOp::Reshape => self.identity(chain),
+            | FloatOp::Function(_)
+            | FloatOp::Transpose(_)
+            | FloatOp::Reshape => self.pointwise(chain),
         }
     }
 
     /// The image that node `index` is, as `(channels, height, width)`.
-    fn image(&self, index: usize) -> (usize, usize, usize) {
+    pub(super) fn image(&self, index: usize) -> (usize, usize, usize) {
         match *self.node(index).shape.as_slice() {
             [c, h, w] => (c, h, w),
             _ => (1, 1, self.node(index).elements()),
         }
     }
 
-    /// Input `index` as int8 in `layout`.
-    fn operand(&mut self, name: &str, index: usize, layout: Layout) -> Result<Place, CompileError> {
+    /// Value `index` in `layout`.
+    pub(super) fn operand(
+        &mut self,
+        name: &str,
+        index: usize,
+        layout: &Layout,
+    ) -> Result<Place, CompileError> {
         let place = self.place(index);
         self.emitter.arrange(name, place, layout)
     }
@@ -186,50 +262,41 @@ impl Lowering<'_> {
     fn linear(
         &mut self,
         chain: &Chain,
-        input: Place,
+        input: &Place,
         weights: &[f32],
         bias: &[f32],
-        layout: Layout,
+        layout: &Layout,
     ) -> Result<(selfsame_ir::Linear, Option<Place>, DType, f64), CompileError> {
         let name = self.node(chain.end).name.clone();
         let addend = match chain.addend {
             Some(index) => Some(self.operand(&name, index, layout)?),
             None => None,
         };
-        let activation = (chain.end != chain.sum).then(|| self.node(chain.end).op.clone());
-        let is_table = matches!(activation, Some(FloatOp::Sigmoid | FloatOp::Tanh));
-        let (dtype, step_out) = if is_table {
-            (DType::I8, 1.0 / INT8_LEVELS)
-        } else {
-            self.output_of(chain.end)?
-        };
-        let step_sum = if is_table {
-            self.table_step(chain)
-        } else {
-            step_out
+        let activation = (chain.end != chain.sum).then(|| &self.node(chain.end).op);
+        let (dtype, step_out, table) = match activation {
+            Some(FloatOp::Function(f)) => {
+                let step = self.table_step(chain.end, f);
+                let stretch = Stretch::of(f, self.calibration.range(chain.sum), step);
+                (DType::I8, step, Some((f, stretch)))
+            }
+            Some(_) | None => {
+                let (dtype, step) = self.output_of(chain.end)?;
+                (dtype, step, None)
+            }
         };
         let spec = LinearSpec {
             name: &name,
             weights,
             bias,
             step_in: input.step,
-            step_sum,
+            table,
             step_out,
-            addend: addend.map(|place| (place.dtype, place.step)),
+            addend: addend.as_ref().map(|place| (place.dtype, place.step)),
             dtype,
-            activation: activation.as_ref(),
+            clip: activation,
         };
-        Ok((spec.quantize()?, addend, dtype, step_out))
-    }
-
-    /// Step in front of a table: beyond 8 (sigmoid) or 4 (tanh) the table is flat.
-    fn table_step(&self, chain: &Chain) -> f64 {
-        let flat = if matches!(self.node(chain.end).op, FloatOp::Tanh) {
-            4.0
-        } else {
-            8.0
-        };
-        self.calibration.largest(chain.sum).min(flat).max(1e-6) / INT8_LEVELS
+        let linear = spec.quantize()?;
+        Ok((linear, addend, dtype, step_out))
     }
 
     fn dense(&mut self, chain: &Chain) -> Result<Place, CompileError> {
@@ -242,15 +309,18 @@ impl Lowering<'_> {
         let rows = node.elements() / linear.outputs;
         // One row takes its columns in whatever order they stand; several rows must be flat.
         let (input, weights) = if rows == 1 {
-            (input, permute_columns(linear, &input.layout.source(terms)))
+            let weights = permute_columns(linear, &input.layout.source());
+            (input, weights)
         } else {
+            let flat = Layout::flat(rows * terms);
             (
-                self.emitter.arrange(&node.name, input, Layout::Flat)?,
+                self.emitter.arrange(&node.name, input, &flat)?,
                 linear.weights.clone(),
             )
         };
+        let layout = Layout::flat(node.elements());
         let (linear_ir, addend, dtype, step) =
-            self.linear(chain, input, &weights, &linear.bias, Layout::Flat)?;
+            self.linear(chain, &input, &weights, &linear.bias, &layout)?;
         let name = self.node(chain.end).name.clone();
         let shape = MatMulShape {
             rows,
@@ -258,7 +328,7 @@ impl Lowering<'_> {
             outputs: linear.outputs,
         };
         let target = Target {
-            place: (Layout::Flat, dtype, step),
+            place: (layout, dtype, step),
             float: chain.end,
         };
         matmul(
@@ -266,8 +336,8 @@ impl Lowering<'_> {
             &name,
             shape,
             linear_ir,
-            input,
-            addend,
+            &input,
+            addend.as_ref(),
             target,
         )
     }
@@ -278,7 +348,7 @@ impl Lowering<'_> {
             unreachable!("the caller matched")
         };
         let (c, h, w) = self.image(node.inputs[0]);
-        let input = self.operand(&node.name, node.inputs[0], Layout::image(c, h, w))?;
+        let input = self.operand(&node.name, node.inputs[0], &Layout::image(c, h, w))?;
         let weights = interleave_channels(linear, window.kernel[0] * window.kernel[1]);
         if linear.row_len() > TERMS_MAX as usize {
             return Err(CompileError::Terms {
@@ -290,7 +360,7 @@ impl Lowering<'_> {
         let (oc, oh, ow) = self.image(chain.body);
         let layout = Layout::image(oc, oh, ow);
         let (linear_ir, addend, dtype, step) =
-            self.linear(chain, input, &weights, &linear.bias, layout)?;
+            self.linear(chain, &input, &weights, &linear.bias, &layout)?;
         let name = self.node(chain.end).name.clone();
         let op = Op::Conv(Conv {
             height: Dim::fixed(fit(&name, h)?),
@@ -308,39 +378,11 @@ impl Lowering<'_> {
             .push(&name, op, inputs, (layout, dtype, step), Some(chain.end))
     }
 
-    /// A copy with another scale, addend, clamp or table: a convolution with the weight 1.
-    fn identity(&mut self, chain: &Chain) -> Result<Place, CompileError> {
-        let input = self.place(chain.body);
-        let elements = self.node(chain.body).elements();
-        let name = self.node(chain.end).name.clone();
-        let (linear, addend, dtype, step) =
-            self.linear(chain, input, &[1.0], &[0.0], input.layout)?;
-        let op = Op::Conv(Conv {
-            height: Dim::fixed(1),
-            width: Dim::fixed(fit(&name, elements)?),
-            channels: 1,
-            out_channels: 1,
-            groups: 1,
-            window: Window::square(1, 1, 0),
-            linear,
-        });
-        let inputs = core::iter::once(input.node)
-            .chain(addend.map(|a| a.node))
-            .collect();
-        self.emitter.push(
-            &name,
-            op,
-            inputs,
-            (input.layout, dtype, step),
-            Some(chain.end),
-        )
-    }
-
     fn average_pool(&mut self, chain: &Chain, window: Window2) -> Result<Place, CompileError> {
         let node = self.node(chain.body).clone();
         let name = self.node(chain.end).name.clone();
         let (c, h, w) = self.image(node.inputs[0]);
-        let input = self.operand(&name, node.inputs[0], Layout::image(c, h, w))?;
+        let input = self.operand(&name, node.inputs[0], &Layout::image(c, h, w))?;
         let (dtype, step) = self.output_of(chain.end)?;
         #[expect(
             clippy::cast_precision_loss,
@@ -374,7 +416,7 @@ impl Lowering<'_> {
     fn max_pool(&mut self, chain: &Chain, window: Window2) -> Result<Place, CompileError> {
         let node = self.node(chain.body).clone();
         let (c, h, w) = self.image(node.inputs[0]);
-        let input = self.operand(&node.name, node.inputs[0], Layout::image(c, h, w))?;
+        let input = self.operand(&node.name, node.inputs[0], &Layout::image(c, h, w))?;
         let op = Op::MaxPool(MaxPool {
             height: Dim::fixed(fit(&node.name, h)?),
             width: Dim::fixed(fit(&node.name, w)?),
@@ -387,22 +429,9 @@ impl Lowering<'_> {
             .push(&node.name, op, vec![input.node], place, Some(chain.end))
     }
 
-    fn transpose(&mut self, chain: &Chain, perm: &[usize]) -> Result<Place, CompileError> {
-        let node = self.node(chain.body).clone();
-        let input = self.operand(&node.name, node.inputs[0], Layout::Flat)?;
-        let shape = self.node(node.inputs[0]).shape.clone();
-        let permutation = perm
-            .iter()
-            .map(|&axis| fit(&node.name, axis))
-            .collect::<Result<Vec<u8>, _>>()?;
-        let end = Some(chain.end);
-        self.emitter
-            .transpose(&node.name, input, &shape, &permutation, Layout::Flat, end)
-    }
-
     fn finish(self, options: &Options) -> Result<Lowered, CompileError> {
         let (input, output) = (self.place(0), self.place(self.graph.output()));
-        let interface = interface(self.graph, input, output, options)?;
+        let interface = interface(self.graph, &input, &output, options)?;
         let program = Program {
             symbols: Vec::new(),
             nodes: self.emitter.nodes,

@@ -84,9 +84,9 @@ pub enum DecodeError {
         /// How many it imports.
         count: usize,
     },
-    /// An opset outside of 13 to 21.
+    /// An opset outside of 11 to 22.
     #[error(
-        "opset {version} is not supported; supported are 13 to 21: export again with opset_version=17"
+        "opset {version} is not supported; supported are 11 to 22: export again with opset_version=17"
     )]
     Opset {
         /// The version in the file.

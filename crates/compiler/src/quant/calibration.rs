@@ -124,6 +124,18 @@ impl Calibration {
         f64::from(self.nodes[node].largest())
     }
 
+    /// Smallest and largest value of a node, with a margin where few values were seen.
+    pub(crate) fn range(&self, node: usize) -> (f64, f64) {
+        let histogram = &self.nodes[node];
+        let (low, high) = histogram.range();
+        let (low, high) = (f64::from(low), f64::from(high));
+        if histogram.values() < VALUES_FEW {
+            let margin = (high - low) / 8.0;
+            return (low - margin, high + margin);
+        }
+        (low, high)
+    }
+
     /// The magnitude that the largest of `levels` integers should stand for.
     ///
     /// Many values: the one with the least mean squared error of rounding and clamping. Fewer: the

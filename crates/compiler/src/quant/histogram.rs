@@ -12,6 +12,8 @@ const BINS: u32 = 96 << 5;
 pub(crate) struct Histogram {
     counts: Vec<u64>,
     largest: f32,
+    low: f32,
+    high: f32,
     finite: bool,
 }
 
@@ -20,6 +22,8 @@ impl Histogram {
         Self {
             counts: vec![0; BINS as usize],
             largest: 0.0,
+            low: 0.0,
+            high: 0.0,
             finite: true,
         }
     }
@@ -34,6 +38,8 @@ impl Histogram {
             self.counts[bin as usize] += 1;
             self.finite &= value.is_finite();
             self.largest = self.largest.max(magnitude);
+            self.low = self.low.min(*value);
+            self.high = self.high.max(*value);
         }
     }
 
@@ -44,6 +50,8 @@ impl Histogram {
         }
         self.finite &= other.finite;
         self.largest = self.largest.max(other.largest);
+        self.low = self.low.min(other.low);
+        self.high = self.high.max(other.high);
     }
 
     /// Whether every value was a finite number.
@@ -54,6 +62,11 @@ impl Histogram {
     /// Largest magnitude.
     pub(crate) fn largest(&self) -> f32 {
         self.largest
+    }
+
+    /// Smallest and largest value, and zero.
+    pub(crate) fn range(&self) -> (f32, f32) {
+        (self.low, self.high)
     }
 
     /// Number of values.

@@ -194,7 +194,7 @@ fn run_row(
             let mut noise = Noise::default();
             if let Some(source) = source {
                 let float = &wanted[source.float];
-                for (index, q) in source.order(output.len()).into_iter().zip(output.iter()) {
+                for (index, q) in source.order().into_iter().zip(output.iter()) {
                     noise.add(f64::from(float[index]), f64::from(q) * source.step);
                 }
             }

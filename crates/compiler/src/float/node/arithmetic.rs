@@ -2,7 +2,7 @@
 
 use super::super::constant::{Const, Value};
 use super::super::error::ImportError;
-use super::super::graph::FloatOp;
+use super::super::graph::{Arithmetic, FloatOp, Spread};
 use super::{Imported, NodeContext};
 use crate::onnx::ELEMENTS_MAX;
 
@@ -42,6 +42,34 @@ impl NodeContext<'_> {
         })
     }
 
+    /// Max or Min of an activation and a scalar constant, or of whole numbers.
+    pub(super) fn bounded(&mut self) -> Imported {
+        self.allow(&[])?;
+        let is_max = self.node.op == "Max";
+        let (left, right) = (self.value(0)?.clone(), self.value(1)?.clone());
+        let single = match (&left, &right) {
+            (Value::Activation(_), Value::Float(c)) | (Value::Float(c), Value::Activation(_)) => {
+                c.single().filter(|c| !c.is_nan())
+            }
+            (Value::Activation(_) | Value::Float(_) | Value::Int(_), _) => None,
+        };
+        let Some(bound) = single.filter(|_| self.node.inputs.len() == 2) else {
+            return Err(self.refuse(
+                "operands other than an activation and a scalar".to_owned(),
+                "one activation and one scalar constant",
+                "use clamp with numbers",
+            ));
+        };
+        let input = self.activation(usize::from(matches!(left, Value::Float(_))))?;
+        let op = if is_max {
+            FloatOp::Clip(bound, f32::INFINITY)
+        } else {
+            FloatOp::Clip(f32::NEG_INFINITY, bound)
+        };
+        let shape = self.shape_of(input).to_vec();
+        Ok(Value::Activation(self.push(op, vec![input], shape)?))
+    }
+
     /// Square root of a constant.
     pub(super) fn sqrt(&mut self) -> Imported {
         self.allow(&[])?;
@@ -51,7 +79,7 @@ impl NodeContext<'_> {
         Ok(Value::Float(Const::new(input.dims, roots)))
     }
 
-    /// Add, Sub, Mul, Div of constants, of two activations (Add), or of one of each.
+    /// Add, Sub, Mul, Div of constants, of two activations (not Div), or of one of each.
     pub(super) fn binary(&mut self) -> Imported {
         self.allow(&[])?;
         let (left, right) = (self.value(0)?.clone(), self.value(1)?.clone());
@@ -92,7 +120,7 @@ impl NodeContext<'_> {
                 self.spend(folded.elements.len())?;
                 Ok(Value::Float(folded))
             }
-            (Value::Activation(a), Value::Activation(b)) => self.add_activations(a, b),
+            (Value::Activation(a), Value::Activation(b)) => self.pair(a, b),
             (Value::Activation(a), Value::Float(c)) => self.affine(a, &c, false),
             (Value::Float(c), Value::Activation(a)) => self.affine(a, &c, true),
             (Value::Activation(_) | Value::Float(_), Value::Int(_))
@@ -104,24 +132,42 @@ impl NodeContext<'_> {
         }
     }
 
-    fn add_activations(&mut self, a: usize, b: usize) -> Imported {
-        let shape = self.shape_of(a).to_vec();
-        if self.node.op != "Add" || shape != self.shape_of(b) {
-            let what = format!(
-                "activations of shapes {shape:?} and {:?} (without batch)",
-                self.shape_of(b)
-            );
+    /// Two activations of one shape, or one spread over the channels or positions of the other.
+    fn pair(&mut self, a: usize, b: usize) -> Imported {
+        let (first, second) = (self.shape_of(a).to_vec(), self.shape_of(b).to_vec());
+        let sub = self.node.op == "Sub";
+        let arithmetic = match self.node.op.as_str() {
+            "Add" => Some(Arithmetic::Add),
+            "Sub" => Some(Arithmetic::Sub),
+            "Mul" => Some(Arithmetic::Mul),
+            _ => None,
+        };
+        let straight = Spread::over(&first, &second).map(|spread| (spread, false));
+        let swapped = || Spread::over(&second, &first).map(|spread| (spread, true));
+        let (Some(arithmetic), Some((spread, swap))) = (arithmetic, straight.or_else(swapped))
+        else {
+            let what = format!("activations of shapes {first:?} and {second:?} (without batch)");
             return Err(self.refuse(
                 what,
-                "Add of two activations of one shape; Sub, Mul, Div with a constant",
-                "use residual additions of equal shapes",
+                "Add, Sub, Mul of equal shapes, or of [C][H][W] with [C][1][1], [1][H][W] or one element",
+                "use residual additions of equal shapes, or gates of one number per channel or position",
             ));
-        }
-        Ok(Value::Activation(self.push(
-            FloatOp::Add,
-            vec![a, b],
-            shape,
-        )?))
+        };
+        let (inputs, shape) = if swap {
+            (vec![b, a], second)
+        } else {
+            (vec![a, b], first)
+        };
+        let arithmetic = if swap && sub {
+            Arithmetic::ReverseSub
+        } else {
+            arithmetic
+        };
+        let op = match (arithmetic, spread) {
+            (Arithmetic::Add, Spread::Full) => FloatOp::Add,
+            (arithmetic, spread) => FloatOp::Pair(arithmetic, spread),
+        };
+        Ok(Value::Activation(self.push(op, inputs, shape)?))
     }
 
     /// An activation and a constant that varies along one axis at most.

@@ -3,6 +3,7 @@
 use super::super::constant::Value;
 use super::super::error::ImportError;
 use super::super::graph::{FloatOp, Linear};
+use super::super::walk::AxisWalk;
 use super::super::window::{EXTENT_MAX, Window2};
 use super::{Imported, NodeContext};
 
@@ -161,6 +162,110 @@ impl NodeContext<'_> {
         )?))
     }
 
+    /// Convolution transposed: zeros between the cells, then a convolution with the kernel turned round.
+    pub(super) fn conv_transpose(&mut self) -> Imported {
+        self.allow(&[
+            "auto_pad",
+            "dilations",
+            "group",
+            "kernel_shape",
+            "output_padding",
+            "pads",
+            "strides",
+        ])?;
+        if self.text("auto_pad", "NOTSET")? != "NOTSET" {
+            let what = format!("attribute \"auto_pad\" = {:?}", self.text("auto_pad", "")?);
+            return Err(self.refuse(what, "NOTSET", "export with explicit pads"));
+        }
+        let (input, channels, extents) = self.image()?;
+        let weights = self.float_constant(1)?;
+        let &[rows, per_group, kernel_h, kernel_w] = weights.dims.as_slice() else {
+            let what = format!("weights of shape {:?}", weights.dims);
+            return Err(self.refuse(what, "[C][O/groups][kh][kw]", "use nn.ConvTranspose2d"));
+        };
+        let groups = self.int("group", 1)?;
+        let groups = usize::try_from(groups).ok().filter(|&g| {
+            g >= 1 && per_group >= 1 && rows == channels && channels.is_multiple_of(g)
+        });
+        let Some(groups) = groups else {
+            let what = format!("{channels} channels, weights of shape {:?}", weights.dims);
+            return Err(self.refuse(what, "groups that divide the channels", "check the model"));
+        };
+        let outputs = groups * per_group;
+        let window = self.window([kernel_h, kernel_w], extents)?;
+        let more = self.extents("output_padding", &[0, 0], 0)?;
+        let (apart, inner) = self.zeros_between(input, window, &more)?;
+        let bias = match self.optional(2)? {
+            None => vec![0.0; outputs],
+            Some(_) => self.float_constant(2)?.elements.to_vec(),
+        };
+        if bias.len() != outputs {
+            let what = format!("{} biases for {outputs} outputs", bias.len());
+            return Err(self.refuse(what, "one bias per output", "check the model"));
+        }
+        self.spend(weights.elements.len())?;
+        let linear = Linear {
+            outputs,
+            weights: turned(
+                &weights.elements,
+                [channels / groups, per_group],
+                kernel_h * kernel_w,
+            ),
+            bias,
+        };
+        let stretched = self.shape_of(apart).to_vec();
+        let (Some(out_h), Some(out_w)) =
+            (inner.output(0, stretched[1]), inner.output(1, stretched[2]))
+        else {
+            return Err(self.kernel_too_large(inner, extents));
+        };
+        let op = FloatOp::Conv(linear, inner, groups);
+        let shape = vec![outputs, out_h, out_w];
+        Ok(Value::Activation(self.push(op, vec![apart], shape)?))
+    }
+
+    /// Input cells `strides` apart with zeros between them, and the window that runs over them.
+    fn zeros_between(
+        &mut self,
+        input: usize,
+        window: Window2,
+        more: &[usize],
+    ) -> Result<(usize, Window2), ImportError> {
+        let shape = self.shape_of(input).to_vec();
+        let mut inner = Window2 {
+            strides: [1, 1],
+            ..window
+        };
+        let mut walks = vec![AxisWalk::whole(shape[0])];
+        for axis in 0..2 {
+            let (begin, end) = (window.pads_begin[axis], window.pads_end[axis]);
+            let reach = window.span(axis) - 1;
+            let (Some(begin), Some(end)) = (
+                reach.checked_sub(begin),
+                (reach + more[axis]).checked_sub(end),
+            ) else {
+                return Err(self.refuse(
+                    format!("pads {begin} and {end} for a kernel of {} cells", reach + 1),
+                    "pads smaller than the kernel",
+                    "use less padding",
+                ));
+            };
+            inner.pads_begin[axis] = begin;
+            inner.pads_end[axis] = end;
+            walks.push(AxisWalk {
+                denominator: i64::try_from(window.strides[axis]).unwrap_or(i64::MAX),
+                exact: true,
+                ..AxisWalk::whole((shape[axis + 1] - 1) * window.strides[axis] + 1)
+            });
+        }
+        if window.strides == [1, 1] {
+            return Ok((input, inner));
+        }
+        let stretched = walks.iter().map(|walk| walk.extent).collect();
+        let apart = self.push(FloatOp::Walk(walks, 0.0), vec![input], stretched)?;
+        Ok((apart, inner))
+    }
+
     /// Number of groups, which must divide the channels and fit the weights.
     fn groups(
         &self,
@@ -311,6 +416,21 @@ impl NodeContext<'_> {
         };
         Ok(Value::Activation(self.push(op, vec![input], shape)?))
     }
+}
+
+/// `[groups * I][O][taps]` of a transposed convolution as `[groups * O][I][taps]`, taps backwards.
+fn turned(weights: &[f32], [inputs, outputs]: [usize; 2], taps: usize) -> Vec<f32> {
+    let group = inputs * outputs * taps;
+    let mut turned = Vec::with_capacity(weights.len());
+    for start in (0..weights.len()).step_by(group) {
+        for o in 0..outputs {
+            for i in 0..inputs {
+                let kernel = &weights[start + (i * outputs + o) * taps..][..taps];
+                turned.extend(kernel.iter().rev());
+            }
+        }
+    }
+    turned
 }
 
 #[expect(

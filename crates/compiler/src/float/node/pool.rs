@@ -48,7 +48,7 @@ impl NodeContext<'_> {
         )?))
     }
 
-    /// Mean per window; padding counts, or there is none.
+    /// Mean per window; where padding does not count, each position gets an own factor.
     pub(super) fn average_pool(&mut self) -> Imported {
         self.allow(&[
             "auto_pad",
@@ -59,16 +59,16 @@ impl NodeContext<'_> {
             "pads",
             "strides",
         ])?;
-        self.require_int("ceil_mode", 0)?;
         let (input, channels, extents) = self.image()?;
         let window = self.pool_window(extents)?;
         let padded = window.pads_begin != [0, 0] || window.pads_end != [0, 0];
-        if padded && self.int("count_include_pad", 0)? == 0 {
-            return Err(self.refuse(
-                "padding that does not count in the mean".to_owned(),
-                "no padding, or count_include_pad = 1",
-                "use AvgPool2d with padding=0 or count_include_pad=True",
-            ));
+        let rounds = (0..2).any(|axis| {
+            let reach = extents[axis] + window.pads_begin[axis] + window.pads_end[axis];
+            reach >= window.span(axis)
+                && !(reach - window.span(axis)).is_multiple_of(window.strides[axis])
+        });
+        if rounds {
+            self.require_int("ceil_mode", 0)?;
         }
         let (Some(out_h), Some(out_w)) =
             (window.output(0, extents[0]), window.output(1, extents[1]))
@@ -77,11 +77,14 @@ impl NodeContext<'_> {
         };
         self.check_pool(window)?;
         let shape = vec![channels, out_h, out_w];
-        Ok(Value::Activation(self.push(
-            FloatOp::AvgPool(window),
-            vec![input],
-            shape,
-        )?))
+        let mean = self.push(FloatOp::AvgPool(window), vec![input], shape.clone())?;
+        if !padded || self.int("count_include_pad", 0)? != 0 {
+            return Ok(Value::Activation(mean));
+        }
+        let factors = unpadded_factors(window, extents, [out_h, out_w]);
+        self.spend(factors.len())?;
+        let op = FloatOp::Plane(factors);
+        Ok(Value::Activation(self.push(op, vec![mean], shape)?))
     }
 
     /// Mean or maximum over the whole image, `[C][1][1]`.
@@ -101,44 +104,45 @@ impl NodeContext<'_> {
         )?))
     }
 
-    /// Mean over both spatial axes of `[C][H][W]`.
-    pub(super) fn reduce_mean(&mut self) -> Imported {
+    /// Mean or maximum over both spatial axes of `[C][H][W]`.
+    pub(super) fn reduce_image(&mut self, is_mean: bool) -> Imported {
         self.allow(&["axes", "keepdims", "noop_with_empty_axes"])?;
         let (input, channels, extents) = self.image()?;
-        let listed = if self.importer.opset >= 18 && self.optional(1)?.is_some() {
-            self.known_ints(1)?
-        } else {
-            self.ints("axes")?.unwrap_or_default()
-        };
+        let listed = self.axes(1, 18)?.unwrap_or_default();
         let mut axes = listed
             .iter()
             .map(|&a| self.axis(a, 4))
             .collect::<Result<Vec<_>, _>>()?;
         axes.sort_unstable();
         if axes.contains(&0) || axes.is_empty() {
-            return Err(self.mixes_samples(format!("mean over axes {listed:?}")));
+            return Err(self.mixes_samples(format!("reduction over axes {listed:?}")));
         }
         if axes != [2, 3] {
             return Err(self.refuse(
-                format!("mean over axes {listed:?}"),
+                format!("reduction over axes {listed:?}"),
                 "both spatial axes of an image, [2, 3]",
                 "use AdaptiveAvgPool2d(1) or mean((2, 3))",
             ));
         }
         let window = Window2::whole(extents[0], extents[1]);
-        let mean = self.push(FloatOp::AvgPool(window), vec![input], vec![channels, 1, 1])?;
+        let op = if is_mean {
+            FloatOp::AvgPool(window)
+        } else {
+            FloatOp::MaxPool(window)
+        };
+        let reduced = self.push(op, vec![input], vec![channels, 1, 1])?;
         if self.int("keepdims", 1)? != 0 {
-            return Ok(Value::Activation(mean));
+            return Ok(Value::Activation(reduced));
         }
         Ok(Value::Activation(self.push(
             FloatOp::Reshape,
-            vec![mean],
+            vec![reduced],
             vec![channels],
         )?))
     }
 
     /// Input 0 as an image: node, channels, `[height, width]`.
-    fn image(&self) -> Result<(usize, usize, [usize; 2]), ImportError> {
+    pub(super) fn image(&self) -> Result<(usize, usize, [usize; 2]), ImportError> {
         let input = self.activation(0)?;
         match *self.shape_of(input) {
             [channels, height, width] => Ok((input, channels, [height, width])),
@@ -189,4 +193,21 @@ impl NodeContext<'_> {
             "use less padding",
         ))
     }
+}
+
+/// Cells of each window over those of its cells that lie inside the image.
+fn unpadded_factors(window: Window2, extents: [usize; 2], out: [usize; 2]) -> Vec<f32> {
+    let inside = |axis: usize, output: usize| {
+        let taps = 0..window.kernel[axis];
+        taps.filter(|&tap| window.tap(axis, output, tap, extents[axis]).is_some())
+            .count()
+            .max(1)
+    };
+    let cells = window.kernel[0] * window.kernel[1];
+    #[expect(clippy::cast_precision_loss, reason = "a window has at most 2^24 taps")]
+    let factor = |valid: usize| cells as f32 / valid as f32;
+    (0..out[0])
+        .flat_map(|y| (0..out[1]).map(move |x| (y, x)))
+        .map(|(y, x)| factor(inside(0, y) * inside(1, x)))
+        .collect()
 }

@@ -52,7 +52,7 @@ impl NodeContext<'_> {
         }
     }
 
-    fn unknown_target(&self) -> ImportError {
+    pub(super) fn unknown_target(&self) -> ImportError {
         self.refuse(
             "the target shape is not known or does not fit".to_owned(),
             "constant shapes and shapes computed from Shape(x)",
@@ -141,7 +141,7 @@ impl NodeContext<'_> {
     }
 
     /// The same elements in another shape.
-    fn view(&mut self, input: usize, shape: Vec<usize>) -> Imported {
+    pub(super) fn view(&mut self, input: usize, shape: Vec<usize>) -> Imported {
         if shape == self.shape_of(input) {
             return Ok(Value::Activation(input));
         }
@@ -154,11 +154,8 @@ impl NodeContext<'_> {
 
     /// Removes axes of extent 1.
     pub(super) fn squeeze(&mut self) -> Imported {
-        self.allow(&[])?;
-        let axes = match self.optional(1)? {
-            Some(_) => Some(self.known_ints(1)?),
-            None => None,
-        };
+        self.allow(&["axes"])?;
+        let axes = self.axes(1, 13)?;
         let (dims, batched) = self.dims_of(0)?;
         let mut kept = dims.clone();
         let mut drop = vec![false; dims.len()];
@@ -186,8 +183,8 @@ impl NodeContext<'_> {
 
     /// Inserts axes of extent 1.
     pub(super) fn unsqueeze(&mut self) -> Imported {
-        self.allow(&[])?;
-        let axes = self.known_ints(1)?;
+        self.allow(&["axes"])?;
+        let axes = self.axes(1, 13)?.unwrap_or_default();
         let (dims, batched) = self.dims_of(0)?;
         let rank = dims.len() + axes.len();
         if rank > RANK_MAX {
@@ -210,7 +207,7 @@ impl NodeContext<'_> {
     }
 
     /// Dimensions of input `index` as ONNX sees them (batch as 1), and whether there is a batch.
-    fn dims_of(&self, index: usize) -> Result<(Vec<usize>, bool), ImportError> {
+    pub(super) fn dims_of(&self, index: usize) -> Result<(Vec<usize>, bool), ImportError> {
         Ok(match self.value(index)? {
             Value::Activation(node) => (
                 core::iter::once(1)
@@ -393,9 +390,12 @@ impl NodeContext<'_> {
         ))
     }
 
-    /// Elements of a list of whole numbers.
+    /// Elements of a list of whole numbers, or one index along an axis of an activation.
     pub(super) fn gather(&mut self) -> Imported {
         self.allow(&["axis"])?;
+        if matches!(self.value(0)?, Value::Activation(_)) {
+            return self.gather_activation();
+        }
         self.require_int("axis", 0)?;
         let list = self.int_operand(0)?;
         let picks = self.known_ints(1)?;
@@ -410,9 +410,12 @@ impl NodeContext<'_> {
         })
     }
 
-    /// Lists of whole numbers behind one another.
+    /// Activations, or lists of whole numbers, behind one another.
     pub(super) fn concat(&mut self) -> Imported {
         self.allow(&["axis"])?;
+        if matches!(self.value(0)?, Value::Activation(_)) {
+            return self.concat_activations();
+        }
         let mut joined = Vec::new();
         for index in 0..self.node.inputs.len() {
             joined.extend(self.int_operand(index)?);
@@ -426,6 +429,9 @@ impl NodeContext<'_> {
     /// A part of a list of whole numbers.
     pub(super) fn slice(&mut self) -> Imported {
         self.allow(&[])?;
+        if matches!(self.value(0)?, Value::Activation(_)) {
+            return self.slice_activation();
+        }
         let list = self.int_operand(0)?;
         let one = |context: &Self, index: usize| match context.known_ints(index)?.as_slice() {
             &[value] => Ok(value),
@@ -458,7 +464,7 @@ impl NodeContext<'_> {
 }
 
 /// A slice bound as an index: negative ones count from the end, large ones are cut.
-fn clamp_index(index: i64, len: usize) -> usize {
+pub(super) fn clamp_index(index: i64, len: usize) -> usize {
     let signed = i64::try_from(len).unwrap_or(i64::MAX);
     let wrapped = if index < 0 {
         index.saturating_add(signed)
