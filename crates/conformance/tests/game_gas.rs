@@ -195,6 +195,12 @@ fn a_whole_dispute_on_resnet_20_takes_four_moves_and_stays_inside_its_gas() {
     }
     let report = report(&scene, &games, &bound);
     println!("{report}");
+    let most = games.iter().map(|(_, game)| total(game)).max();
+    println!(
+        "figure: resnet20-dispute moves={} gas_most={}",
+        bound.challenger_moves,
+        most.unwrap_or(0)
+    );
     hold_to(&games, &bound);
     for (node, game) in &games {
         assert!(

@@ -163,7 +163,16 @@ fn planted_faults_are_convicted_at_exactly_their_element() {
         *sorts.entry(plant.sort).or_default() += 1;
         court.back(&mut mark);
     }
-    println!("planted faults convicted: {counts:?}; sorts: {sorts:?}");
+    let convicted: usize = counts.values().sum();
+    let kinds: Vec<String> = counts
+        .iter()
+        .map(|(kind, n)| format!("{kind}={n}"))
+        .collect();
+    println!(
+        "figure: planted-faults convicted={convicted} wrong_verdicts=0 {}",
+        kinds.join(" ")
+    );
+    println!("sorts of faults: {sorts:?}");
     let least = if soak() { 20 } else { 1 };
     for kind in [
         "matmul",
@@ -400,5 +409,5 @@ fn games_against_a_right_claim_are_lost() {
         play_wrong(&mut court, subject, wrong, &mut dice);
         court.back(&mut mark);
     }
-    println!("games against a right claim, all lost: {count}");
+    println!("figure: games-against-right-claims lost={count} won=0");
 }

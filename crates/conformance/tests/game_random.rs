@@ -401,6 +401,9 @@ fn contract_and_state_machine_take_and_refuse_the_same_moves_by_the_same_names()
         }
     }
     println!("random play: {names:?}");
+    let moves: usize = names.values().sum();
+    let taken = names.get("taken").copied().unwrap_or(0);
+    println!("figure: random-moves made={moves} taken={taken}");
     let least = [
         "taken",
         "StaleMove",

@@ -55,6 +55,7 @@ fn all_implementations_agree_on_random_programs() {
     );
     let mut matrix = Matrix::new(all.iter().map(|one| one.name()).collect(), gaps);
 
+    let mut totals = vec![0_u64; all.len()];
     for index in 0..cases {
         let subject = subject(index);
         let compared: Vec<u64> = all
@@ -66,7 +67,16 @@ fn all_implementations_agree_on_random_programs() {
             })
             .collect();
         matrix.add(&subject, &compared);
+        for (total, compared) in totals.iter_mut().zip(compared) {
+            *total += compared;
+        }
     }
+
+    let figures: Vec<String> = all
+        .iter()
+        .zip(&totals)
+        .map(|(one, total)| format!("{}={total}", one.name().replace(' ', "-")))
+        .collect();
 
     let mut report = matrix.rows();
     report.push_str(&matrix.columns());
@@ -77,6 +87,8 @@ fn all_implementations_agree_on_random_programs() {
         "largest leaf call: {gas} gas, {bytes} bytes of calldata"
     );
     eprintln!("{report}");
+    println!("figure: programs cases={cases} seed={SEED} leaf_gas_most={gas}");
+    println!("figure: elements-compared {}", figures.join(" "));
 
     assert_eq!(
         matrix.missed(),
@@ -217,8 +229,8 @@ fn the_registry_accepts_exactly_the_mutants_that_rust_accepts() {
             }
         }
     }
-    eprintln!(
-        "mutants: {accepted} accepted by both, {refused} refused by both, {unknown} too large to say"
+    println!(
+        "figure: registry-mutants accepted_by_both={accepted} refused_by_both={refused} unknown={unknown}"
     );
     assert!(
         accepted > 200 && refused > 1_000,

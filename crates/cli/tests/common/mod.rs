@@ -138,7 +138,7 @@ impl Drop for Ended {
 pub(crate) struct Endpoint {
     /// Its JSON-RPC endpoint.
     pub(crate) url: String,
-    _process: Ended,
+    process: Ended,
 }
 
 impl Endpoint {
@@ -158,8 +158,8 @@ impl Endpoint {
         let started: Value = serde_json::from_str(&line).expect("one object");
         assert_eq!(started["schema"], "selfsame.devnet/1");
         let url = started["url"].as_str().expect("a text").to_owned();
-        let _process = Ended(child);
-        Self { url, _process }
+        let process = Ended(child);
+        Self { url, process }
     }
 
     /// Foundry's anvil, at the path in `SELFSAME_ANVIL`.
@@ -181,7 +181,7 @@ impl Endpoint {
         std::thread::spawn(move || lines.for_each(drop));
         Self {
             url: format!("http://{}", place.trim()),
-            _process: process,
+            process,
         }
     }
 
