@@ -16,6 +16,7 @@ mod comparison;
 mod engine;
 mod exit;
 mod failure;
+mod graph;
 mod importer;
 mod inputs;
 mod model;

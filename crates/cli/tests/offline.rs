@@ -56,6 +56,18 @@ fn inspect_names_the_model_and_its_nodes() {
 }
 
 #[test]
+fn inspect_draws_every_node() {
+    let folder = scratch("graph");
+    write_small(&folder);
+    let (code, _) = json(&folder, &["inspect", "small.selfsame", "--graph", "g.svg"]);
+    assert_eq!(code, 0);
+    let drawing = fs::read_to_string(folder.join("g.svg")).expect("it was written");
+    assert!(drawing.starts_with("<svg") && drawing.ends_with("</svg>\n"));
+    assert_eq!(drawing.matches("<g><title>node ").count(), 2);
+    assert!(drawing.contains("node 1: matmul classes, 1x3 i8, 6 MACs"));
+}
+
+#[test]
 fn run_shows_labels_and_floats_and_writes_an_array() {
     let folder = scratch("run");
     write_small(&folder);

@@ -266,12 +266,11 @@ fn pointwise(
     let elements = product(&[op.rows, Dim::fixed(op.columns)], values)?;
     let mut slots = alloc::vec![one(elements, op.dtype, element)];
     if let Some(y) = &op.second {
-        let held = match &y.constant {
-            Some(constant) => u64::from(constant.elements),
-            None => {
-                let shape = y.spread.shape(op.rows.at(values)?, op.columns);
-                shape.iter().map(|&extent| u64::from(extent)).product()
-            }
+        let held = if let Some(constant) = &y.constant {
+            u64::from(constant.elements)
+        } else {
+            let shape = y.spread.shape(op.rows.at(values)?, op.columns);
+            shape.iter().map(|&extent| u64::from(extent)).product()
         };
         slots.push(one(held, y.dtype, y.spread.index(element, op.columns)));
     }

@@ -7,7 +7,8 @@ use serde::Serialize;
 use crate::certificate::{CertificateReport, certificate};
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
-use crate::model::Model;
+use crate::graph::{Drawn, svg};
+use crate::model::{Model, write_file};
 use crate::output::{Output, Report};
 use crate::paint::Paint;
 use crate::table::{Table, grouped};
@@ -17,6 +18,9 @@ use crate::table::{Table, grouped};
 pub(crate) struct Args {
     /// A program file.
     file: PathBuf,
+    /// Draws the program as an SVG.
+    #[arg(long, value_name = "OUT.svg")]
+    graph: Option<PathBuf>,
 }
 
 /// One node of the listing.
@@ -51,8 +55,32 @@ struct Inspection {
 /// Runs the command.
 pub(crate) fn run(args: &Args, output: Output) -> Outcome<Exit> {
     let model = Model::read(&args.file)?;
-    output.report(&inspection(&model)?);
+    let inspection = inspection(&model)?;
+    if let Some(path) = &args.graph {
+        write_file(path, drawing(&inspection).as_bytes())?;
+        output.note(&format!("drawn in {}", path.display()));
+    }
+    output.report(&inspection);
     Ok(Exit::Ok)
+}
+
+fn drawing(inspection: &Inspection) -> String {
+    let node = |node: &NodeRow| Drawn {
+        op: node.op,
+        name: node.name.clone(),
+        output: format!("{} {}", shape_text(&node.shape), node.dtype),
+        inputs: node.inputs.clone(),
+        macs: node.macs,
+    };
+    let nodes: Vec<Drawn> = inspection.nodes.iter().map(node).collect();
+    let facts = format!(
+        "model {}, {} nodes, {} MACs, {} bytes of tensors",
+        inspection.model_id,
+        nodes.len(),
+        grouped(inspection.macs),
+        grouped(inspection.tensor_bytes),
+    );
+    svg(&inspection.name, &facts, &nodes)
 }
 
 fn inspection(model: &Model) -> Outcome<Inspection> {

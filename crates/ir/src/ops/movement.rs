@@ -20,11 +20,11 @@ pub struct Walk {
     pub source: u8,
     /// Whether indices that do not divide give the fill.
     pub exact: bool,
-    /// Input cells for each `denominator` output cells, |.| <= STEP_MAX; 0 repeats one cell.
+    /// Input cells for each `denominator` output cells, |.| <= `STEP_MAX`; 0 repeats one cell.
     pub numerator: i32,
     /// Added before the division, |.| <= `ELEMENTS_MAX`.
     pub offset: i32,
-    /// 1..=STEP_MAX.
+    /// 1..=`STEP_MAX`.
     pub denominator: u32,
     /// Extent of the output's axis.
     pub extent: Dim,
