@@ -253,7 +253,7 @@ contract ModelRegistryTest is Test {
         refuse(abi.encodeWithSelector(IModelRegistry.NodeCount.selector, 6, 5));
         leaves.pop();
         leaves[3] = abi.encodePacked(leaves[3], last);
-        uint256 length = 12 + 4 + 1 + 27;
+        uint256 length = 12 + 4 + 5 + 3 * 30;
         refuse(abi.encodeWithSelector(NodeLeaf.LeafLength.selector, length, length + last.length));
     }
 

@@ -81,6 +81,6 @@ abstract contract GameStep is GameDescent {
             hashes += input.openings[i].siblings.length;
             payload += input.openings[i].tiles.length;
         }
-        return GasUnits.step(hashes, payload);
+        return GasUnits.step(input.openings.length, hashes, payload);
     }
 }

@@ -24,6 +24,8 @@ library GasUnits {
     uint256 internal constant STEP = 300_000;
     /// Of a step, for each opened byte beside its calldata: hashing, reading, multiplying.
     uint256 internal constant STEP_PER_BYTE = 20;
+    /// Of a step, for each opening, empty or not: its place in the calldata, its input among the others.
+    uint256 internal constant STEP_PER_OPENING = 4_000;
     uint256 internal constant TIMEOUT = 260_000;
     uint256 internal constant CONVICT_FORM = 300_000;
     uint256 internal constant CONVICT_TWO_ROOTS = 260_000;
@@ -55,8 +57,8 @@ library GasUnits {
         return NAME_ENTRY + PER_HASH * hashes;
     }
 
-    function step(uint256 hashes, uint256 payload) internal pure returns (uint256) {
-        return STEP + PER_HASH * hashes + (PER_BYTE + STEP_PER_BYTE) * payload;
+    function step(uint256 openings, uint256 hashes, uint256 payload) internal pure returns (uint256) {
+        return STEP + STEP_PER_OPENING * openings + PER_HASH * hashes + (PER_BYTE + STEP_PER_BYTE) * payload;
     }
 
     function convictForm(uint256 hashes, uint256 payload) internal pure returns (uint256) {

@@ -51,7 +51,7 @@ contract ConvictionGasTest is SmallModel {
             hashes += input.openings[i].siblings.length;
             payload += input.openings[i].tiles.length;
         }
-        return GasUnits.step(hashes, payload);
+        return GasUnits.step(input.openings.length, hashes, payload);
     }
 
     function stepData(bytes32 gameId) external view returns (bytes memory data, uint256 units) {

@@ -35,7 +35,7 @@ contract DeepTraceTest is GameFixture {
         leaves.push(
             NodeBuilder.leaf(0, 1, 0, new uint32[](0), new bytes32[](0), abi.encodePacked(uint8(1), NodeBuilder.dim(4)))
         );
-        bytes memory parameters = abi.encodePacked(uint8(1), uint8(0), NodeBuilder.dim(4));
+        bytes memory parameters = NodeBuilder.permute(hex"00", NodeBuilder.list(4));
         for (uint256 node = 1; node < NODES; ++node) {
             leaves.push(
                 NodeBuilder.leaf(

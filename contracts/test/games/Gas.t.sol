@@ -160,7 +160,7 @@ contract GasTest is GameFixture {
             hashes += input.openings[i].siblings.length;
             payload += input.openings[i].tiles.length;
         }
-        return GasUnits.step(hashes, payload);
+        return GasUnits.step(input.openings.length, hashes, payload);
     }
 
     /// Spec: game, 4.4 and 4.6. Each move uses at most the units that it counts for, and a dispute of ResNet-20's size costs at most 1.2 million gas in four moves.

@@ -33,7 +33,7 @@ contract PayoutsTest is SmallModel {
             hashes += input.openings[i].siblings.length;
             payload += input.openings[i].tiles.length;
         }
-        return GasUnits.step(hashes, payload) + GasUnits.PER_PAYOUT;
+        return GasUnits.step(input.openings.length, hashes, payload) + GasUnits.PER_PAYOUT;
     }
 
     /// Units of all the moves that the challenger makes in one game.

@@ -41,6 +41,8 @@ pub struct Costs {
     pub per_byte_milli: u64,
     /// One inner hash.
     pub per_hash: u64,
+    /// Each input of the node beyond the second.
+    pub per_input: u64,
 }
 
 impl Costs {
@@ -56,6 +58,7 @@ impl Costs {
         per_term_milli: 12_000,
         per_byte_milli: 8_000,
         per_hash: 600,
+        per_input: 6_000,
     };
 }
 
@@ -217,19 +220,22 @@ fn game_on(program: &CheckedProgram, values: &DimValues, node: u32, costs: &Cost
     let opening = step_opening(program, values, node);
     let terms = program.node(node).map_or(0, |node| node.op.terms());
     let node_depth = u64::from(depth(program.nodes().len() as u64));
+    let inputs = program.node(node).map_or(0, |node| node.inputs.len()) as u64;
+    let inputs = inputs.max(2);
     let calldata = LINK
         + 9 * WORD
         + padded(bytes_of(program, values, node).min(u64::from(TILE_BYTES)))
         + padded(leaf_len(program, node))
         + array(node_depth)
         + array(values.0.len() as u64)
-        + array(2)
-        + array(2 * node_depth)
+        + array(inputs)
+        + array(inputs * node_depth)
         + opening.calldata;
     let execution = costs.step
         + terms * costs.per_term_milli / 1000
         + opening.bytes * costs.per_byte_milli / 1000
-        + (opening.siblings + 3 * node_depth) * costs.per_hash;
+        + (opening.siblings + (1 + inputs) * node_depth) * costs.per_hash
+        + (inputs - 2) * costs.per_input;
     moves.push(move_cost("step", calldata, execution));
     WorstGame {
         node,
