@@ -112,9 +112,9 @@ impl FloatGraph {
                     && window.pads_end[axis] + sides[axis][1] <= EXTENT_MAX
             });
             if readers[input] == 1 && fill.to_bits() == 0 && fits {
-                for axis in 0..2 {
-                    window.pads_begin[axis] += sides[axis][0];
-                    window.pads_end[axis] += sides[axis][1];
+                for (axis, side) in sides.iter().enumerate() {
+                    window.pads_begin[axis] += side[0];
+                    window.pads_end[axis] += side[1];
                 }
                 conv.inputs[0] = source;
                 changed = true;
