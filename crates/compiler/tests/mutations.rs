@@ -56,7 +56,7 @@ fn compile_if_it_imports(bytes: &[u8]) {
     }
 }
 
-/// The models of tools/operator_cases.py.
+/// The models of `tools/operator_cases.py`.
 fn operator_models() -> &'static [Vec<u8>] {
     static MODELS: OnceLock<Vec<Vec<u8>>> = OnceLock::new();
     MODELS.get_or_init(|| {
