@@ -8,12 +8,15 @@
 
 mod fixtures;
 
+use std::sync::OnceLock;
+
 use fixtures::read;
 use proptest::prelude::*;
 use selfsame_compiler::float::FloatGraph;
 use selfsame_compiler::image::read_png;
-use selfsame_compiler::npz::{read_npy, read_npz};
+use selfsame_compiler::npz::{ArrayData, read_npy, read_npz};
 use selfsame_compiler::onnx::OnnxModel;
+use selfsame_compiler::{Calibration, Options, TrainingRows, compile};
 
 /// Reads a model as far as it goes; fusion and one run must not panic either.
 fn import(bytes: &[u8]) {
@@ -28,6 +31,46 @@ fn import(bytes: &[u8]) {
     if elements <= 1 << 12 {
         let _ = graph.run(&vec![0.5; elements]);
     }
+}
+
+/// Reads, fuses, calibrates on one row and compiles a model as far as it goes.
+fn compile_if_it_imports(bytes: &[u8]) {
+    let Ok(model) = OnnxModel::decode(bytes) else {
+        return;
+    };
+    let Ok(graph) = FloatGraph::from_onnx(&model) else {
+        return;
+    };
+    let graph = graph.fuse();
+    let elements: usize = graph.input_shape().iter().product();
+    if elements > 1 << 12 {
+        return;
+    }
+    let row: Vec<f32> = (0..17_i16)
+        .cycle()
+        .map(|i| f32::from(i - 8) / 4.0)
+        .take(elements)
+        .collect();
+    if let Ok(calibration) = Calibration::collect(&graph, TrainingRows::before(&[row], 1), 1) {
+        let _ = compile(graph, &calibration, &Options::default());
+    }
+}
+
+/// The models of `tools/operator_cases.py`.
+fn operator_models() -> &'static [Vec<u8>] {
+    static MODELS: OnceLock<Vec<Vec<u8>>> = OnceLock::new();
+    MODELS.get_or_init(|| {
+        let arrays = read_npz(&read("crates/compiler/tests/data/operators.npz")).unwrap();
+        let models = arrays
+            .into_iter()
+            .filter(|(name, _)| name.ends_with(".model"));
+        models
+            .filter_map(|(_, array)| match array.data {
+                ArrayData::U8(bytes) => Some(bytes),
+                _ => None,
+            })
+            .collect()
+    })
 }
 
 /// Flips, overwrites, cuts and doubles parts of `bytes`.
@@ -85,6 +128,24 @@ proptest! {
         let steps: Vec<_> = steps.into_iter().map(|(k, at, v)| (k, at % limit, v)).collect();
         mutate(&mut bytes, &steps);
         import(&bytes);
+    }
+
+    #[test]
+    fn mutated_gates_shuffles_and_concatenations_never_panic(steps in steps()) {
+        // Nodes stand in front of the weights; what still imports is compiled, too.
+        let mut bytes = read("crates/compiler/tests/data/branches_torchscript.onnx");
+        let limit = bytes.len().min(24_000);
+        let steps: Vec<_> = steps.into_iter().map(|(k, at, v)| (k, at % limit, v)).collect();
+        mutate(&mut bytes, &steps);
+        compile_if_it_imports(&bytes);
+    }
+
+    #[test]
+    fn mutated_operators_never_panic(steps in steps(), which in any::<usize>()) {
+        let models = operator_models();
+        let mut bytes = models[which % models.len()].clone();
+        mutate(&mut bytes, &steps);
+        compile_if_it_imports(&bytes);
     }
 
     #[test]

@@ -113,13 +113,16 @@ fn long_and_padded_windows_are_refused_where_the_program_has_no_such_node() {
         &["batch", "1", "8", "8"],
         "AveragePool",
         &["x"],
-        &[
-            ("kernel_shape", Attr::Ints(vec![3, 3])),
-            ("strides", Attr::Ints(vec![2, 2])),
-            ("ceil_mode", Attr::Int(1)),
-        ],
+        &[("kernel_shape", Attr::Ints(vec![3]))],
     );
-    assert_refused(&average, &["the_node", "ceil_mode"]);
+    assert_refused(&average, &["the_node", "kernel_shape of 1 extents"]);
+    let long = with_node(
+        &["batch", "5000", "3"],
+        "ReduceMean",
+        &["x"],
+        &[("axes", Attr::Ints(vec![1]))],
+    );
+    assert_refused(&long, &["the_node", "5000 cells", "4096"]);
     let dilated = with_node(
         &["batch", "1", "8", "8"],
         "MaxPool",

@@ -4,7 +4,7 @@
 //! chain of such nodes over one value becomes one expression here, whatever its spelling, and one
 //! table in the program. Only `+ - * /` and [`super::math`] take part.
 
-use super::math::{erf, exp, sigmoid, softplus, tanh};
+use super::math::{erf, exp, ln, sigmoid, softplus, tanh};
 
 /// Most operators of one expression; longer ones stay several nodes.
 pub(crate) const SIZE_MAX: usize = 64;
@@ -35,6 +35,8 @@ pub enum Primitive {
     Erf,
     /// `e^x`.
     Exp,
+    /// Natural logarithm; of 0 and less that of the smallest normal number.
+    Log,
     /// `ln(1 + e^x)`.
     Softplus,
     /// `x / (1 + |x|)`.
@@ -58,6 +60,7 @@ impl Primitive {
             Self::Tanh => tanh(x),
             Self::Erf => erf(x),
             Self::Exp => exp(x),
+            Self::Log => ln(x),
             Self::Softplus => softplus(x),
             Self::Softsign => x / (1.0 + x.abs()),
             Self::Abs => x.abs(),
@@ -76,6 +79,7 @@ impl Primitive {
             | Self::Tanh
             | Self::Erf
             | Self::Exp
+            | Self::Log
             | Self::Softplus
             | Self::Softsign
             | Self::Clip(..) => true,

@@ -10,6 +10,7 @@
 use selfsame_protocol::constants::TILE_BYTES;
 
 use super::graph::{FloatGraph, FloatNode, FloatOp, Linear};
+use super::walk::AxisWalk;
 use super::window::{EXTENT_MAX, Window2};
 
 /// Most cells of one pool's window, each in a tile of its own.
@@ -23,7 +24,12 @@ impl FloatGraph {
         self.drop_unread();
         // Each pass removes at least one node or moves one clamp up: the number of passes is
         // bounded by the sum of the nodes' depths.
-        while self.fold_affine() || self.raise_clips() || self.compose() || self.fold_pads() {
+        while self.fold_affine()
+            || self.raise_clips()
+            || self.compose()
+            || self.fold_pads()
+            || self.join_walks()
+        {
             self.drop_unread();
         }
         self.spell_out_affine();
@@ -112,11 +118,35 @@ impl FloatGraph {
                     && window.pads_end[axis] + sides[axis][1] <= EXTENT_MAX
             });
             if readers[input] == 1 && fill.to_bits() == 0 && fits {
-                for axis in 0..2 {
-                    window.pads_begin[axis] += sides[axis][0];
-                    window.pads_end[axis] += sides[axis][1];
+                for (axis, side) in sides.iter().enumerate() {
+                    window.pads_begin[axis] += side[0];
+                    window.pads_end[axis] += side[1];
                 }
                 conv.inputs[0] = source;
+                changed = true;
+            }
+        }
+        changed
+    }
+
+    /// A walk over a walk that leaves nothing out of it is one walk.
+    fn join_walks(&mut self) -> bool {
+        let mut changed = false;
+        for index in 1..self.nodes.len() {
+            let input = self.nodes[index].inputs[0];
+            let (before, rest) = self.nodes.split_at_mut(index);
+            let (first, second) = (&before[input], &mut rest[0]);
+            let (FloatOp::Walk(inner, fill), FloatOp::Walk(outer, other)) = (&first.op, &second.op)
+            else {
+                continue;
+            };
+            let joined = outer.iter().zip(inner).zip(&first.shape);
+            let joined = joined.map(|((outer, inner), &extent)| outer.after(inner, extent));
+            let joined: Option<Vec<AxisWalk>> = joined.collect();
+            // Outside of the outer walk its own fill stands; with one fill for both it does not matter which.
+            if let (Some(joined), true) = (joined, fill.to_bits() == other.to_bits()) {
+                second.op = FloatOp::Walk(joined, *fill);
+                second.inputs[0] = first.inputs[0];
                 changed = true;
             }
         }

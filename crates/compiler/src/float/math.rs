@@ -46,6 +46,21 @@ pub fn tanh(x: f64) -> f64 {
     if x < 0.0 { -magnitude } else { magnitude }
 }
 
+/// Natural logarithm, to about 1e-15; of 0 and less that of the smallest normal number.
+///
+/// `x = m 2^k` with `m` in 1..2, then `ln m = 2 atanh((m - 1) / (m + 1))`.
+pub fn ln(x: f64) -> f64 {
+    let bits = x.max(f64::MIN_POSITIVE).to_bits();
+    let exponent = i32::try_from(bits >> 52).map_or(0, |e| e - 1023);
+    let mantissa = f64::from_bits((bits & ((1 << 52) - 1)) | (1023 << 52));
+    let z = (mantissa - 1.0) / (mantissa + 1.0);
+    let mut sum = 0.0;
+    for term in (0..=20_u32).rev() {
+        sum = sum * z * z + 1.0 / f64::from(2 * term + 1);
+    }
+    f64::from(exponent) * core::f64::consts::LN_2 + 2.0 * z * sum
+}
+
 /// `ln(1 + e^x)`, as `max(x, 0) + ln(1 + e^-|x|)`.
 pub fn softplus(x: f64) -> f64 {
     // ln(1 + u) = 2 atanh(z) with z = u / (2 + u), at most 1/3 here.
@@ -91,6 +106,10 @@ mod tests {
             assert!((softplus(x) - wanted).abs() < 1e-13, "softplus {x}");
         }
         assert!((sigmoid(0.0) - 0.5).abs() < 1e-16);
+        for x in [1e-300, 1e-5, 0.3, 1.0, 1.999, 2.0, 1e9] {
+            assert!((ln(x) - x.ln()).abs() < 1e-12, "ln {x}");
+        }
+        assert!(ln(0.0) < -700.0 && ln(-1.0) < -700.0);
         for (x, wanted) in [
             (0.0, 0.0),
             (0.5, 0.520_499_877_813_046_5),

@@ -25,7 +25,7 @@ pub(crate) use constant::transposed_order;
 pub use error::ImportError;
 pub use function::{Function, Primitive};
 pub use graph::{Arithmetic, FloatGraph, FloatNode, FloatOp, INPUT_ELEMENTS_MAX, Linear, Spread};
-pub use math::{erf, exp, sigmoid, softplus, tanh};
+pub use math::{erf, exp, ln, sigmoid, softplus, tanh};
 pub use node::SUPPORTED;
 pub use run::RunError;
 pub use walk::AxisWalk;

@@ -1,5 +1,10 @@
 //! Walks along one axis: slices, steps, pads, repeats and the insertion of zeros.
 
+/// Largest numerator and denominator, the limit of the program format.
+pub(crate) const STEP_MAX: i64 = selfsame_protocol::constants::STEP_MAX as i64;
+/// Largest offset.
+const OFFSET_MAX: i64 = crate::onnx::ELEMENTS_MAX as i64;
+
 /// Output cell `i` reads input cell `floor((i * numerator + offset) / denominator)`; a cell outside
 /// the input, or with `exact` one that does not divide, is the fill of the node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +43,23 @@ impl AxisWalk {
         usize::try_from(wide.div_euclid(self.denominator))
             .ok()
             .filter(|&index| index < extent)
+    }
+
+    /// This walk over the output of `inner`, which has `extent` cells, as one walk; `None` if it
+    /// divides, leaves the axis, or the steps become too large.
+    pub(crate) fn after(&self, inner: &Self, extent: usize) -> Option<Self> {
+        let inside = |at: usize| self.index(at, extent).is_some();
+        let whole = self.denominator == 1 && inside(0) && inside(self.extent.checked_sub(1)?);
+        let numerator = self.numerator.checked_mul(inner.numerator)?;
+        let offset = self.offset.checked_mul(inner.numerator)?;
+        let offset = offset.checked_add(inner.offset)?;
+        let fits = numerator.abs() <= STEP_MAX && offset.abs() <= OFFSET_MAX;
+        (whole && fits).then_some(Self {
+            numerator,
+            offset,
+            extent: self.extent,
+            ..*inner
+        })
     }
 
     /// Pads at begin and end, if this is a whole axis with nothing but zeros around it.
@@ -84,5 +106,26 @@ mod tests {
         assert_eq!(order[8..], [none, Some(2), Some(3), none]);
         assert_eq!(padded.pads(2), Some([1, 1]));
         assert_eq!(apart.pads(2), None);
+    }
+
+    #[test]
+    fn a_walk_of_a_walk_reads_the_same_cells() {
+        let every = |numerator, offset, denominator, extent| AxisWalk {
+            numerator,
+            offset,
+            denominator,
+            exact: false,
+            extent,
+        };
+        let inner = every(3, -2, 2, 9);
+        for outer in [every(2, 1, 1, 4), every(-1, 8, 1, 9), every(0, 4, 1, 5)] {
+            let joined = outer.after(&inner, 9).unwrap();
+            for at in 0..outer.extent {
+                let twice = outer.index(at, 9).and_then(|cell| inner.index(cell, 12));
+                assert_eq!(joined.index(at, 12), twice);
+            }
+        }
+        assert_eq!(every(2, 1, 1, 5).after(&inner, 9), None);
+        assert_eq!(every(1, 0, 2, 5).after(&inner, 9), None);
     }
 }

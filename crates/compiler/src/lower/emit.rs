@@ -102,21 +102,19 @@ impl Emitter {
             }
         }
         let from = place.layout.clone();
-        let moved = match place.layout.permutation(wanted) {
-            Some((shape, order)) => self.transpose(name, place, &shape, &order, wanted)?,
-            None => {
-                // No cut of the axes fits both orders: by way of the float graph's own one.
-                let elements = wanted.source().len();
-                let flat = Layout::flat(elements);
-                let refuse = || CompileError::Format {
-                    node: name.to_owned(),
-                    what: "its views cannot be put in order by moves".to_owned(),
-                };
-                let (shape, order) = place.layout.permutation(&flat).ok_or_else(refuse)?;
-                let place = self.transpose(name, place, &shape, &order, &flat)?;
-                let (shape, order) = flat.permutation(wanted).ok_or_else(refuse)?;
-                self.transpose(name, place, &shape, &order, wanted)?
-            }
+        let moved = if let Some((shape, order)) = from.permutation(wanted) {
+            self.transpose(name, &place, &shape, &order, wanted)?
+        } else {
+            // No cut of the axes fits both orders: by way of the float graph's own one.
+            let flat = Layout::flat(wanted.source().len());
+            let refuse = || CompileError::Format {
+                node: name.to_owned(),
+                what: "its views cannot be put in order by moves".to_owned(),
+            };
+            let (shape, order) = from.permutation(&flat).ok_or_else(refuse)?;
+            let place = self.transpose(name, &place, &shape, &order, &flat)?;
+            let (shape, order) = flat.permutation(wanted).ok_or_else(refuse)?;
+            self.transpose(name, &place, &shape, &order, wanted)?
         };
         let place = moved.clone();
         self.arranged.insert(key, Arranged { from, place });
@@ -127,7 +125,7 @@ impl Emitter {
     fn transpose(
         &mut self,
         name: &str,
-        place: Place,
+        place: &Place,
         shape: &[usize],
         permutation: &[u8],
         layout: &Layout,

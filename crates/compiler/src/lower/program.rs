@@ -273,16 +273,13 @@ impl Lowering<'_> {
             None => None,
         };
         let activation = (chain.end != chain.sum).then(|| &self.node(chain.end).op);
-        let (dtype, step_out, table) = match activation {
-            Some(FloatOp::Function(f)) => {
-                let step = self.table_step(chain.end, f);
-                let stretch = Stretch::of(f, self.calibration.range(chain.sum), step);
-                (DType::I8, step, Some((f, stretch)))
-            }
-            Some(_) | None => {
-                let (dtype, step) = self.output_of(chain.end)?;
-                (dtype, step, None)
-            }
+        let (dtype, step_out, table) = if let Some(FloatOp::Function(f)) = activation {
+            let step = self.table_step(chain.end, f);
+            let stretch = Stretch::of(f, self.calibration.range(chain.sum), step);
+            (DType::I8, step, Some((f, stretch)))
+        } else {
+            let (dtype, step) = self.output_of(chain.end)?;
+            (dtype, step, None)
         };
         let spec = LinearSpec {
             name: &name,

@@ -33,6 +33,7 @@ impl NodeContext<'_> {
             "Abs" => plain(Primitive::Abs),
             "Erf" => plain(Primitive::Erf),
             "Exp" => plain(Primitive::Exp),
+            "Log" => plain(Primitive::Log),
             "Sigmoid" => plain(Primitive::Sigmoid),
             "Softplus" => plain(Primitive::Softplus),
             "Softsign" => plain(Primitive::Softsign),

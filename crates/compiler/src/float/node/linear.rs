@@ -110,8 +110,11 @@ impl NodeContext<'_> {
             "pads",
             "strides",
         ])?;
-        let input = self.activation(0)?;
-        let weights = self.float_constant(1)?;
+        let (input, is_line) = self.picture()?;
+        let mut weights = self.float_constant(1)?;
+        if is_line && weights.dims.len() == 3 {
+            weights.dims.insert(2, 1);
+        }
         let (&[channels, height, width], &[outputs, per_group, kernel_h, kernel_w]) =
             (self.shape_of(input), weights.dims.as_slice())
         else {
@@ -123,11 +126,12 @@ impl NodeContext<'_> {
             return Err(self.refuse(what, "[C][H][W] and [O][C/groups][kh][kw]", "use nn.Conv2d"));
         };
         let groups = self.groups(channels, outputs, per_group)?;
+        let extents = [Some(kernel_h), Some(kernel_w)];
         if let Some(kernel) = self.ints("kernel_shape")?
             && !kernel
                 .iter()
                 .map(|&k| usize::try_from(k).ok())
-                .eq([Some(kernel_h), Some(kernel_w)])
+                .eq(extents[usize::from(is_line)..].iter().copied())
         {
             let what = format!("kernel_shape {kernel:?} against weights {:?}", weights.dims);
             return Err(self.refuse(what, "equal extents", "check the model with onnx.checker"));
@@ -155,11 +159,26 @@ impl NodeContext<'_> {
             bias,
         };
         let shape = vec![outputs, out_h, out_w];
-        Ok(Value::Activation(self.push(
-            FloatOp::Conv(linear, window, groups),
-            vec![input],
-            shape,
-        )?))
+        let conv = self.push(FloatOp::Conv(linear, window, groups), vec![input], shape)?;
+        self.line(conv, is_line)
+    }
+
+    /// Input 0, a line `[C][L]` as the picture `[C][1][L]`; whether it was a line.
+    pub(super) fn picture(&mut self) -> Result<(usize, bool), ImportError> {
+        let input = self.activation(0)?;
+        let &[channels, length] = self.shape_of(input) else {
+            return Ok((input, false));
+        };
+        let picture = self.push(FloatOp::Reshape, vec![input], vec![channels, 1, length])?;
+        Ok((picture, true))
+    }
+
+    /// A picture `[C][1][L]` as the line `[C][L]`, if it was one.
+    pub(super) fn line(&mut self, picture: usize, is_line: bool) -> Imported {
+        match (is_line, self.shape_of(picture)) {
+            (true, &[channels, 1, length]) => self.view(picture, vec![channels, length]),
+            (true | false, _) => Ok(Value::Activation(picture)),
+        }
     }
 
     /// Convolution transposed: zeros between the cells, then a convolution with the kernel turned round.
@@ -299,9 +318,20 @@ impl NodeContext<'_> {
         kernel: [usize; 2],
         extents: [usize; 2],
     ) -> Result<Window2, ImportError> {
-        let dilations = self.extents("dilations", &[1, 1], 1)?;
-        let strides = self.extents("strides", &[1, 1], 1)?;
-        let pads = self.extents("pads", &[0, 0, 0, 0], 0)?;
+        let is_line = self.shape_of(self.activation(0)?).len() == 2;
+        let pair = |name: &str| -> Result<Vec<usize>, ImportError> {
+            if !is_line {
+                return self.extents(name, &[1, 1], 1);
+            }
+            Ok(vec![1, self.extents(name, &[1], 1)?[0]])
+        };
+        let (dilations, strides) = (pair("dilations")?, pair("strides")?);
+        let pads = if is_line {
+            let pads = self.extents("pads", &[0, 0], 0)?;
+            vec![0, pads[0], 0, pads[1]]
+        } else {
+            self.extents("pads", &[0, 0, 0, 0], 0)?
+        };
         let mut window = Window2 {
             kernel,
             strides: [strides[0], strides[1]],

@@ -1,15 +1,13 @@
 //! Import of operators that move elements of activations: slices, splits, pads, nearest-neighbour
 //! resizing, concatenation, blocks of depth.
 
-use super::super::constant::Value;
+use super::super::constant::{Const, Value, product};
 use super::super::error::ImportError;
 use super::super::graph::FloatOp;
-use super::super::walk::AxisWalk;
+use super::super::symbolic::SymInt;
+use super::super::walk::{AxisWalk, STEP_MAX, walk_order};
 use super::{Imported, NodeContext};
 use crate::onnx::ELEMENTS_MAX;
-
-/// Largest numerator and denominator of a walk, the limit of the program format.
-const STEP_MAX: i64 = selfsame_protocol::constants::STEP_MAX as i64;
 
 impl NodeContext<'_> {
     /// An axis of the sample (batch left out) of an activation of `rank` axes with the batch.
@@ -51,10 +49,10 @@ impl NodeContext<'_> {
         shape.iter().map(|&e| AxisWalk::whole(e)).collect()
     }
 
-    /// Parts of an activation: constant starts, ends and steps.
-    pub(super) fn slice_activation(&mut self) -> Imported {
-        let input = self.activation(0)?;
-        let rank = self.shape_of(input).len() + 1;
+    /// Parts of an activation or constant: constant starts, ends and steps.
+    pub(super) fn slice(&mut self) -> Imported {
+        self.allow(&[])?;
+        let (dims, batched) = self.dims_of(0)?;
         let (starts, ends) = (self.known_ints(1)?, self.known_ints(2)?);
         let axes = match self.optional(3)? {
             Some(_) => self.known_ints(3)?,
@@ -67,18 +65,37 @@ impl NodeContext<'_> {
         if ends.len() != starts.len() || axes.len() != starts.len() || steps.len() != starts.len() {
             return Err(self.unknown_target());
         }
-        let mut walks = self.whole(input);
+        let mut walks: Vec<AxisWalk> = dims.iter().map(|&e| AxisWalk::whole(e)).collect();
         for (index, &axis) in axes.iter().enumerate() {
             let (start, end, step) = (starts[index], ends[index], steps[index]);
-            if self.axis(axis, rank)? == 0 && start == 0 && end >= i64::from(i32::MAX) && step == 1
-            {
-                continue;
+            let axis = self.axis(axis, dims.len())?;
+            if batched && axis == 0 {
+                // The whole batch is no slice.
+                if start == 0 && end >= i64::from(i32::MAX) && step == 1 {
+                    continue;
+                }
+                return Err(self.mixes_samples("Slice along the batch axis".to_owned()));
             }
-            let axis = self.sample_axis(axis, rank)?;
-            let extent = self.shape_of(input)[axis];
-            walks[axis] = self.part(start, end, step, extent)?;
+            walks[axis] = self.part(start, end, step, dims[axis], batched)?;
         }
-        self.walk(input, walks, 0.0)
+        match self.value(0)?.clone() {
+            Value::Activation(input) => self.walk(input, walks.split_off(1), 0.0),
+            Value::Float(c) => Ok(Value::Float(self.walked(&c, &walks)?)),
+            Value::Int(c) => Ok(Value::Int(self.walked(&c, &walks)?)),
+        }
+    }
+
+    /// A slice of a constant.
+    fn walked<T: Copy>(
+        &mut self,
+        c: &Const<T>,
+        walks: &[AxisWalk],
+    ) -> Result<Const<T>, ImportError> {
+        let dims: Vec<usize> = walks.iter().map(|walk| walk.extent).collect();
+        self.spend(dims.iter().product())?;
+        let order = walk_order(&c.dims, walks);
+        let elements = order.into_iter().flatten().map(|i| c.elements[i]).collect();
+        Ok(Const::new(dims, elements))
     }
 
     /// The cells `start, start + step, ...` before `end` of an axis.
@@ -88,7 +105,11 @@ impl NodeContext<'_> {
         end: i64,
         step: i64,
         extent: usize,
+        is_activation: bool,
     ) -> Result<AxisWalk, ImportError> {
+        if extent == 0 {
+            return Ok(AxisWalk::whole(0));
+        }
         let cells = i64::try_from(extent).unwrap_or(i64::MAX);
         let from_end = |at: i64| if at < 0 { at.saturating_add(cells) } else { at };
         let (low, high) = if step < 0 {
@@ -100,10 +121,10 @@ impl NodeContext<'_> {
         let end = from_end(end).clamp(low, high);
         let span = if step < 0 { start - end } else { end - start };
         let stride = step.checked_abs().filter(|&s| s >= 1);
-        let count = stride.map(|s| (span + s - 1).div_euclid(s));
+        let count = stride.map(|s| span.max(0).saturating_add(s - 1) / s);
         let count = count
             .and_then(|c| usize::try_from(c).ok())
-            .filter(|&c| c >= 1);
+            .filter(|&c| c >= 1 || !is_activation);
         let Some(extent) = count else {
             return Err(self.refuse(
                 format!("an empty slice {start}..{end} of step {step}"),
@@ -112,7 +133,7 @@ impl NodeContext<'_> {
             ));
         };
         Ok(AxisWalk {
-            numerator: if extent == 1 { 1 } else { step },
+            numerator: if extent <= 1 { 1 } else { step },
             offset: start,
             ..AxisWalk::whole(extent)
         })
@@ -299,12 +320,11 @@ impl NodeContext<'_> {
             )
         };
         if self.optional(3)?.is_some() {
-            let sizes = self.known_ints(3)?;
-            let sizes: Option<Vec<usize>> =
-                sizes.iter().map(|&s| usize::try_from(s).ok()).collect();
-            return match sizes.as_deref() {
-                Some([1, rest @ ..]) if rest.len() == shape.len() => Ok(rest.to_vec()),
-                Some(_) | None => Err(refuse()),
+            let sizes = self.sample_target(3)?;
+            return if sizes.len() == shape.len() {
+                Ok(sizes)
+            } else {
+                Err(refuse())
             };
         }
         let scales = self.float_constant(2)?;
@@ -327,6 +347,57 @@ impl NodeContext<'_> {
                 whole.ok_or_else(refuse)
             });
         scaled.collect()
+    }
+
+    /// Input `index` as dimensions without the batch, which leads as a symbol or as 1.
+    fn sample_target(&self, index: usize) -> Result<Vec<usize>, ImportError> {
+        let Value::Int(target) = self.value(index)? else {
+            return Err(self.unknown_target());
+        };
+        let (leading, rest) = target
+            .elements
+            .split_first()
+            .ok_or_else(|| self.unknown_target())?;
+        let whole = |value: &SymInt| usize::try_from(value.known()?).ok();
+        let rest: Option<Vec<usize>> = rest.iter().map(whole).collect();
+        let keeps_batch = *leading == self.importer.batch || leading.known() == Some(1);
+        rest.filter(|_| keeps_batch)
+            .ok_or_else(|| self.unknown_target())
+    }
+
+    /// Axes of one cell repeated, as far as the batch stays.
+    pub(super) fn expand(&mut self) -> Imported {
+        self.allow(&[])?;
+        if let Value::Float(c) = self.value(0)?.clone() {
+            let dims = self.known_ints(1)?;
+            let dims: Option<Vec<usize>> = dims.iter().map(|&d| usize::try_from(d).ok()).collect();
+            let dims = dims.ok_or_else(|| self.unknown_target())?;
+            let count = product(&dims).ok_or_else(|| self.unknown_target())?;
+            self.spend(count)?;
+            let zeros = Const::new(dims, vec![0.0; count]);
+            let spread = c.zip(&zeros, ELEMENTS_MAX, |value, _| Some(value));
+            return spread
+                .map(Value::Float)
+                .ok_or_else(|| self.unknown_target());
+        }
+        let input = self.activation(0)?;
+        let target = self.sample_target(1)?;
+        let shape = self.shape_of(input).to_vec();
+        if target.len() != shape.len() {
+            return Err(self.unknown_target());
+        }
+        let mut walks = self.whole(input);
+        for (axis, (&extent, &wanted)) in shape.iter().zip(&target).enumerate() {
+            if extent == 1 && wanted > 1 {
+                walks[axis] = AxisWalk {
+                    numerator: 0,
+                    ..AxisWalk::whole(wanted)
+                };
+            } else if wanted != 1 && wanted != extent {
+                return Err(self.unknown_target());
+            }
+        }
+        self.walk(input, walks, 0.0)
     }
 
     /// The walk of nearest-neighbour resizing from `extent` to `size` cells.

@@ -426,31 +426,6 @@ impl NodeContext<'_> {
         Ok(int_list(joined))
     }
 
-    /// A part of a list of whole numbers.
-    pub(super) fn slice(&mut self) -> Imported {
-        self.allow(&[])?;
-        if matches!(self.value(0)?, Value::Activation(_)) {
-            return self.slice_activation();
-        }
-        let list = self.int_operand(0)?;
-        let one = |context: &Self, index: usize| match context.known_ints(index)?.as_slice() {
-            &[value] => Ok(value),
-            _ => Err(context.unknown_target()),
-        };
-        let (start, end) = (one(self, 1)?, one(self, 2)?);
-        if self.optional(4)?.is_some() && one(self, 4)? != 1 {
-            return Err(self.refuse(
-                "a step other than 1".to_owned(),
-                "step 1",
-                "use plain slices",
-            ));
-        }
-        let (start, end) = (clamp_index(start, list.len()), clamp_index(end, list.len()));
-        Ok(int_list(
-            list.get(start..end).unwrap_or_default().iter().copied(),
-        ))
-    }
-
     fn int_operand(&self, index: usize) -> Result<Vec<SymInt>, ImportError> {
         match self.value(index)? {
             Value::Int(c) if c.dims.len() <= 1 => Ok(c.elements.to_vec()),
