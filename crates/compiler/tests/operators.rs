@@ -12,6 +12,7 @@ use selfsame_compiler::npz::{Array, ArrayData, read_npz};
 use selfsame_compiler::onnx::OnnxModel;
 use selfsame_compiler::{Calibration, Options, TestRows, TrainingRows, compile, import_report};
 use selfsame_ir::{CheckedProgram, DimValues, Tensor};
+use selfsame_runtime::{Kernel, Plan, Session};
 
 /// The float interpretation may differ by the order of its sums only.
 const DIFFERENCE_MAX: f32 = 1e-4;
@@ -96,5 +97,20 @@ fn every_operator_compiles_to_a_program_that_answers_alike() {
         for layer in &report.layers {
             assert!(layer.snr_db > SNR_DB_MIN, "{}: {layer:?}", case.name);
         }
+    }
+}
+
+#[test]
+fn every_operator_runs_fast_with_the_bits_of_the_interpreter() {
+    for case in cases() {
+        let graph = case.graph.fuse();
+        let rows = TrainingRows::before(&case.rows, case.rows.len());
+        let calibration = Calibration::collect(&graph, rows, 64).unwrap();
+        let compiled = compile(graph, &calibration, &Options::default()).unwrap();
+        let input = compiled.quantize(&case.rows[0]).unwrap();
+        let plan = Plan::new(&compiled.program, &DimValues::NONE, Kernel::best()).unwrap();
+        let fast = Session::new(plan.into(), 1).trace(&input).unwrap();
+        let slow = selfsame_interpreter::run(&compiled.program, &DimValues::NONE, input).unwrap();
+        assert_eq!(fast.node_tensors, slow.into_outputs(), "{}", case.name);
     }
 }
