@@ -114,3 +114,48 @@ fn every_operator_runs_fast_with_the_bits_of_the_interpreter() {
         assert_eq!(fast.node_tensors, slow.into_outputs(), "{}", case.name);
     }
 }
+
+#[test]
+fn programs_have_no_needless_nodes() {
+    // Name, nodes, and how many of them are moves, concatenations, pointwise.
+    let wanted = [
+        ("concat_channels", [5, 0, 1, 0]),
+        ("concat_scales", [7, 0, 1, 1]),
+        ("concat_many", [5, 0, 2, 1]),
+        ("channel_shuffle", [4, 1, 0, 0]),
+        ("depth_to_space_dcr", [4, 1, 0, 0]),
+        ("conv_transpose_gemm", [3, 0, 0, 0]),
+        ("reducemean_channels", [5, 0, 0, 1]),
+        ("squeeze_excitation", [7, 0, 0, 1]),
+        ("expand_gate", [7, 1, 0, 1]),
+        ("pair_relu_answer", [4, 0, 0, 1]),
+        ("act_silu", [3, 0, 0, 0]),
+        ("act_hard_swish_last", [3, 0, 0, 0]),
+        ("act_gelu_erf", [3, 0, 0, 0]),
+        ("pad_conv", [3, 0, 0, 0]),
+        ("slices_of_slices", [4, 1, 0, 0]),
+        ("average_pool_without_pads", [5, 0, 0, 1]),
+        ("sum_of_relus", [2, 0, 0, 1]),
+    ];
+    let mut found = 0;
+    for case in cases() {
+        let Some((_, wanted)) = wanted.iter().find(|(name, _)| *name == case.name) else {
+            continue;
+        };
+        let graph = case.graph.fuse();
+        let rows = TrainingRows::before(&case.rows, case.rows.len());
+        let calibration = Calibration::collect(&graph, rows, 64).unwrap();
+        let compiled = compile(graph, &calibration, &Options::default()).unwrap();
+        let nodes = compiled.program.nodes();
+        let count = |name: &str| nodes.iter().filter(|node| node.op.name() == name).count();
+        let counts = [
+            nodes.len(),
+            count("move"),
+            count("concat"),
+            count("pointwise"),
+        ];
+        assert_eq!(counts, *wanted, "{}", case.name);
+        found += 1;
+    }
+    assert_eq!(found, wanted.len());
+}
