@@ -63,7 +63,7 @@ fn operator_models() -> &'static [Vec<u8>] {
         let arrays = read_npz(&read("crates/compiler/tests/data/operators.npz")).unwrap();
         let models = arrays
             .into_iter()
-            .filter(|(name, _)| name.ends_with(".model"));
+            .filter(|(name, _)| name.strip_suffix(".model").is_some());
         models
             .filter_map(|(_, array)| match array.data {
                 ArrayData::U8(bytes) => Some(bytes),

@@ -12,6 +12,7 @@ use selfsame_compiler::npz::{Array, ArrayData, read_npz};
 use selfsame_compiler::onnx::OnnxModel;
 use selfsame_compiler::{Calibration, Options, TestRows, TrainingRows, compile, import_report};
 use selfsame_ir::{CheckedProgram, DimValues, Tensor};
+use selfsame_runtime::{Kernel, Plan, Session};
 
 /// The float interpretation may differ by the order of its sums only.
 const DIFFERENCE_MAX: f32 = 1e-4;
@@ -58,7 +59,7 @@ fn cases() -> Vec<Case> {
 
 #[test]
 fn every_operator_means_what_onnx_runtime_computes() {
-    assert_eq!(cases().len(), 137);
+    assert_eq!(cases().len(), 138);
     for case in cases() {
         for graph in [case.graph.clone(), case.graph.clone().fuse()] {
             let found: Vec<f32> = graph.run_rows(&case.rows).unwrap().concat();
@@ -97,4 +98,64 @@ fn every_operator_compiles_to_a_program_that_answers_alike() {
             assert!(layer.snr_db > SNR_DB_MIN, "{}: {layer:?}", case.name);
         }
     }
+}
+
+#[test]
+fn every_operator_runs_fast_with_the_bits_of_the_interpreter() {
+    for case in cases() {
+        let graph = case.graph.fuse();
+        let rows = TrainingRows::before(&case.rows, case.rows.len());
+        let calibration = Calibration::collect(&graph, rows, 64).unwrap();
+        let compiled = compile(graph, &calibration, &Options::default()).unwrap();
+        let input = compiled.quantize(&case.rows[0]).unwrap();
+        let plan = Plan::new(&compiled.program, &DimValues::NONE, Kernel::best()).unwrap();
+        let fast = Session::new(plan.into(), 1).trace(&input).unwrap();
+        let slow = selfsame_interpreter::run(&compiled.program, &DimValues::NONE, input).unwrap();
+        assert_eq!(fast.node_tensors, slow.into_outputs(), "{}", case.name);
+    }
+}
+
+#[test]
+fn programs_have_no_needless_nodes() {
+    // Name, nodes, and how many of them are moves, concatenations, pointwise.
+    let wanted = [
+        ("concat_channels", [5, 0, 1, 0]),
+        ("concat_scales", [7, 0, 1, 1]),
+        ("concat_many", [5, 0, 2, 1]),
+        ("channel_shuffle", [4, 1, 0, 0]),
+        ("depth_to_space_dcr", [4, 1, 0, 0]),
+        ("conv_transpose_gemm", [3, 0, 0, 0]),
+        ("reducemean_channels", [5, 0, 0, 1]),
+        ("squeeze_excitation", [7, 0, 0, 1]),
+        ("expand_gate", [7, 1, 0, 1]),
+        ("pair_relu_answer", [4, 0, 0, 1]),
+        ("act_silu", [3, 0, 0, 0]),
+        ("act_hard_swish_last", [3, 0, 0, 0]),
+        ("act_gelu_erf", [3, 0, 0, 0]),
+        ("pad_conv", [3, 0, 0, 0]),
+        ("slices_of_slices", [4, 1, 0, 0]),
+        ("average_pool_without_pads", [5, 0, 0, 1]),
+        ("sum_of_relus", [2, 0, 0, 1]),
+    ];
+    let mut found = 0;
+    for case in cases() {
+        let Some((_, wanted)) = wanted.iter().find(|(name, _)| *name == case.name) else {
+            continue;
+        };
+        let graph = case.graph.fuse();
+        let rows = TrainingRows::before(&case.rows, case.rows.len());
+        let calibration = Calibration::collect(&graph, rows, 64).unwrap();
+        let compiled = compile(graph, &calibration, &Options::default()).unwrap();
+        let nodes = compiled.program.nodes();
+        let count = |name: &str| nodes.iter().filter(|node| node.op.name() == name).count();
+        let counts = [
+            nodes.len(),
+            count("move"),
+            count("concat"),
+            count("pointwise"),
+        ];
+        assert_eq!(counts, *wanted, "{}", case.name);
+        found += 1;
+    }
+    assert_eq!(found, wanted.len());
 }

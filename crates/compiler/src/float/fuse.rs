@@ -153,7 +153,7 @@ impl FloatGraph {
         changed
     }
 
-    /// A pool over an image of more cells than one step may open becomes a pool of pools.
+    /// A pool over more cells than one step may open becomes a pool of pools.
     fn split_long_pools(&mut self) {
         let mut renumbered = Vec::with_capacity(self.nodes.len());
         let mut nodes: Vec<FloatNode> = Vec::with_capacity(self.nodes.len());
@@ -236,7 +236,7 @@ impl FloatGraph {
     }
 }
 
-/// Two pools that are one over a whole image of more than `POOL_CELLS_MAX` cells.
+/// Two pools that are one whose windows of more than `POOL_CELLS_MAX` cells lie side by side.
 fn split_pool(node: &FloatNode, nodes: &[FloatNode]) -> Option<(FloatNode, FloatOp)> {
     let (window, is_mean) = match &node.op {
         FloatOp::AvgPool(window) => (*window, true),
@@ -259,21 +259,29 @@ fn split_pool(node: &FloatNode, nodes: &[FloatNode]) -> Option<(FloatNode, Float
     let &[channels, h, w] = nodes[node.inputs[0]].shape.as_slice() else {
         return None;
     };
-    let opened = |cells: usize| cells.min((cells * channels).div_ceil(TILE_BYTES as usize));
-    if window != Window2::whole(h, w) || opened(h * w) <= POOL_CELLS_MAX {
+    let tiles = |cells: usize| (cells * channels).div_ceil(TILE_BYTES as usize);
+    let opened = |window: usize, cells: usize| window.min(tiles(cells));
+    let apart = window.strides == window.kernel || window == Window2::whole(h, w);
+    if !apart || !unpadded(&window) || opened(height * width, h * w) <= POOL_CELLS_MAX {
         return None;
     }
     let divisors = |n: usize| (1..=n).filter(move |d| n.is_multiple_of(*d));
     // The largest first window of at most 64 cells whose second one is short enough.
     let part = divisors(height)
         .flat_map(|a| divisors(width).map(move |b| [a, b]))
-        .filter(|[a, b]| a * b <= 64 && opened(height / a * (width / b)) <= POOL_CELLS_MAX)
+        .filter(|[a, b]| a * b <= POOL_CELLS_MAX)
+        .filter(|[a, b]| opened(height / a * (width / b), h / a * (w / b)) <= POOL_CELLS_MAX)
         .max_by_key(|[a, b]| a * b)?;
     let first = Window2 {
         strides: part,
         ..Window2::whole(part[0], part[1])
     };
-    let second = Window2::whole(height / part[0], width / part[1]);
+    let kernel = [height / part[0], width / part[1]];
+    let second = Window2 {
+        strides: kernel,
+        ..Window2::whole(kernel[0], kernel[1])
+    };
+    let pooled = vec![channels, h / part[0], w / part[1]];
     let op = |window| {
         if is_mean {
             FloatOp::AvgPool(window)
@@ -285,7 +293,7 @@ fn split_pool(node: &FloatNode, nodes: &[FloatNode]) -> Option<(FloatNode, Float
         name: node.name.clone(),
         op: op(first),
         inputs: node.inputs.clone(),
-        shape: vec![channels, second.kernel[0], second.kernel[1]],
+        shape: pooled,
     };
     Some((first, op(second)))
 }

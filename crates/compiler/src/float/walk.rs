@@ -3,7 +3,7 @@
 /// Largest numerator and denominator, the limit of the program format.
 pub(crate) const STEP_MAX: i64 = selfsame_protocol::constants::STEP_MAX as i64;
 /// Largest offset.
-const OFFSET_MAX: i64 = crate::onnx::ELEMENTS_MAX as i64;
+const OFFSET_MAX: i64 = 1 << 28;
 
 /// Output cell `i` reads input cell `floor((i * numerator + offset) / denominator)`; a cell outside
 /// the input, or with `exact` one that does not divide, is the fill of the node.

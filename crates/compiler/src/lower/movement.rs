@@ -93,8 +93,12 @@ impl Lowering<'_> {
                 unit: shape[axis + 1..].iter().product(),
             },
         };
-        let mut parts = Vec::with_capacity(node.inputs.len());
-        for &input in &node.inputs {
+        let mut parts: Vec<(Place, usize)> = Vec::with_capacity(node.inputs.len());
+        for (at, &input) in node.inputs.iter().enumerate() {
+            if let Some(same) = node.inputs[..at].iter().position(|&other| other == input) {
+                parts.push(parts[same].clone());
+                continue;
+            }
             let shape = self.node(input).shape.clone();
             let place = self.operand(&node.name, input, &Self::order(&shape))?;
             let place = self.rescale(&node.name, place, step, &shape)?;
