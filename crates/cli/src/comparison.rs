@@ -8,10 +8,10 @@ use selfsame_compiler::float::FloatGraph;
 use selfsame_ir::{DType, Tensor};
 
 use crate::answer;
+use crate::dataset::DataSet;
 use crate::engine::Engine;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
-use crate::importer::DataSet;
 use crate::model::Model;
 
 /// Answers of rows, one after the other, in the source model's order.

@@ -13,6 +13,7 @@ mod answer;
 mod certificate;
 mod commands;
 mod comparison;
+mod dataset;
 mod engine;
 mod exit;
 mod failure;

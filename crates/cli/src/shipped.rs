@@ -5,8 +5,9 @@
 
 use selfsame_protocol::Hash;
 
+use crate::dataset::{DataSet, PixelArgs};
 use crate::failure::{Failure, Outcome};
-use crate::importer::{self, DataSet, PixelArgs};
+use crate::importer;
 use crate::model::Model;
 
 /// A model with its data set; rows from `test_from` on are for testing only.

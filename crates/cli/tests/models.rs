@@ -262,3 +262,61 @@ fn a_damaged_onnx_file_is_refused_with_its_name() {
     assert!(stderr(&output).contains("half.onnx"), "{}", stderr(&output));
     assert!(!folder.join("x").exists());
 }
+
+#[test]
+fn a_folder_of_pictures_calibrates_and_another_size_is_refused() {
+    let folder = scratch("folder");
+    let onnx = path("lenet/model.onnx");
+    fs::create_dir(folder.join("pictures")).expect("scratch");
+    for shade in 0..8 {
+        let name = format!("pictures/{shade}.png");
+        let samples: Vec<u8> = (0..28_u8)
+            .flat_map(|y| (0..28_u8).map(move |x| (shade * 30) ^ (x * (y / 4))))
+            .collect();
+        fs::write(folder.join(name), png(28, 28, &samples)).expect("scratch");
+    }
+    let import = [
+        "import",
+        &onnx,
+        "--calibrate",
+        "pictures",
+        "-o",
+        "out.selfsame",
+    ];
+    let (code, report) = json(&folder, &import);
+    assert_eq!((code, &report["samples"]), (0, &2.into()));
+    let mlp = path("mlp/model.onnx");
+    let wrong = [
+        "import",
+        &mlp,
+        "--calibrate",
+        "pictures",
+        "-o",
+        "out.selfsame",
+    ];
+    let refused = selfsame(&folder, &wrong);
+    assert_eq!(refused.status.code(), Some(5), "{}", stderr(&refused));
+    assert!(
+        stderr(&refused).contains("no pictures"),
+        "{}",
+        stderr(&refused)
+    );
+}
+
+#[test]
+fn noise_calibrates_with_a_loud_warning_and_gives_the_same_program_again() {
+    let folder = scratch("noise");
+    let onnx = path("lenet/model.onnx");
+    let mut made = Vec::new();
+    for out in ["a.selfsame", "b.selfsame"] {
+        let import = ["import", &onnx, "--calibrate", "synthetic", "-o", out];
+        let output = selfsame(&folder, &import);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        assert!(stderr(&output).contains("WARNING"), "{}", stderr(&output));
+        made.push(fs::read(folder.join(out)).expect("it was written"));
+    }
+    assert!(
+        made[0] == made[1],
+        "two programs from one model and the same noise"
+    );
+}

@@ -6,9 +6,10 @@ use selfsame_compiler::compare;
 use serde::Serialize;
 
 use crate::comparison;
+use crate::dataset::{self, PixelArgs};
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
-use crate::importer::{self, DataSet, PixelArgs};
+use crate::importer;
 use crate::model::{Model, read_file};
 use crate::output::{Output, Report};
 use crate::paint::Paint;
@@ -21,8 +22,8 @@ pub(crate) struct Args {
     model: PathBuf,
     /// The program made from it.
     file: PathBuf,
-    /// Rows of array `x` (and labels `y`).
-    #[arg(long, value_name = "D.npz")]
+    /// Rows: .npz (array `x`, labels `y`), .npy, a folder of .png, or the word `synthetic`.
+    #[arg(long, value_name = "DATA")]
     data: PathBuf,
     /// First row to compare on.
     #[arg(long, value_name = "ROW", default_value_t = 0)]
@@ -53,9 +54,7 @@ pub(crate) fn run(args: &Args, output: Output) -> Outcome<Exit> {
     let model = Model::read(&args.file)?;
     let onnx = read_file(&args.model)?;
     let graph = importer::float_graph(&onnx).map_err(|failure| failure.at(&args.model))?;
-    let bytes = read_file(&args.data)?;
-    let data = DataSet::read(&bytes, graph.input_shape(), &args.pixels)
-        .map_err(|what| Failure::file(&args.data, what))?;
+    let data = dataset::read(&args.data, graph.input_shape(), &args.pixels)?;
     let count = data.rows.len();
     if count <= args.from {
         let what = format!("--from {} leaves none of {count} rows", args.from);

@@ -7,9 +7,10 @@ use selfsame_ir::artefact;
 use serde::Serialize;
 
 use crate::certificate::{CertificateReport, certificate};
+use crate::dataset::{self, PixelArgs};
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
-use crate::importer::{self, DataSet, PixelArgs};
+use crate::importer;
 use crate::model::{read_file, write_file};
 use crate::output::{Output, Report};
 use crate::paint::Paint;
@@ -18,10 +19,11 @@ use crate::table::{Table, grouped, percent};
 /// Arguments of `import`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// An ONNX model, opset 13 to 21.
+    /// An ONNX model, opset 11 to 22.
     model: PathBuf,
-    /// Rows of array `x` (and labels `y`); those before --test-from calibrate.
-    #[arg(long, value_name = "D.npz")]
+    /// Rows to calibrate on, those before --test-from: .npz (array `x`, labels `y`), .npy, a folder of
+    /// .png in the order of their names, or the word `synthetic`.
+    #[arg(long, value_name = "DATA")]
     calibrate: PathBuf,
     /// The program file to write.
     #[arg(short, long, value_name = "OUT")]
@@ -80,9 +82,13 @@ pub(crate) fn run(args: &Args, output: Output) -> Outcome<Exit> {
     let named = |failure: Failure| failure.at(&args.model);
     let graph = importer::float_graph(&onnx).map_err(named)?;
     let shape = graph.input_shape().to_vec();
-    let bytes = read_file(&args.calibrate)?;
-    let data = DataSet::read(&bytes, &shape, &args.pixels)
-        .map_err(|what| Failure::file(&args.calibrate, what))?;
+    let data = dataset::read(&args.calibrate, &shape, &args.pixels)?;
+    if data.synthetic {
+        output.note(
+            "WARNING: calibrated on noise that was made up here, not on data. Scales will not fit real inputs, \
+             and the report below compares on noise. Use this to try a model, never to publish one.",
+        );
+    }
     let count = data.rows.len();
     let test_from = args.test_from.unwrap_or(count - count.div_ceil(4));
     if test_from == 0 || count <= test_from {

@@ -11,9 +11,9 @@ use selfsame_ir::Tensor;
 use serde::Serialize;
 
 use crate::commands::dispute::Played;
+use crate::dataset::DataSet;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
-use crate::importer::DataSet;
 use crate::inputs::{self, Values};
 use crate::model::Model;
 use crate::output::{Output, Report};
