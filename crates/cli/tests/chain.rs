@@ -5,7 +5,9 @@ mod common;
 use std::fs;
 use std::path::Path;
 
-use common::{Endpoint, KEYSTORE, json, on_chain, provide, scratch, selfsame, stderr, write_small};
+use common::{
+    Endpoint, KEYSTORE, ask, json, on_chain, provide, scratch, selfsame, stderr, write_small,
+};
 use serde_json::Value;
 
 #[test]
@@ -60,17 +62,8 @@ fn a_question_is_answered_receipted_and_a_tampered_receipt_is_refused() {
     assert_eq!(again["already_registered"], true);
     assert_eq!(on_chain(&folder, &devnet, "2", &["stake", "2"]).0, 0);
     let provider = provide(&folder, &devnet, "2", &["--model", "small.selfsame"]);
-    let ask = [
-        "ask",
-        "small.selfsame",
-        "--input",
-        "x.json",
-        "--receipt",
-        "r.json",
-    ];
-    let (code, asked) = on_chain(&folder, &devnet, "1", &ask);
+    let asked = ask(&folder, &devnet);
     drop(provider);
-    assert_eq!(code, 0);
     assert_eq!(asked["top"][0]["label"], "both");
     assert_eq!(asked["signed"], true);
     let request = asked["request_id"].as_str().expect("an id").to_owned();
@@ -219,16 +212,7 @@ fn a_lying_provider_is_convicted_by_another_process() {
     );
     assert_eq!(on_chain(&folder, &devnet, "3", &["stake", "2"]).0, 0);
     let liar = provide(&folder, &devnet, "3", &["--plant", "1:1"]);
-    let ask = [
-        "ask",
-        "small.selfsame",
-        "--input",
-        "x.json",
-        "--receipt",
-        "r.json",
-    ];
-    let (code, asked) = on_chain(&folder, &devnet, "1", &ask);
-    assert_eq!(code, 0);
+    let asked = ask(&folder, &devnet);
     assert_eq!(asked["floats"], serde_json::json!([3.0, 5.0, 7.0]));
     let request = asked["request_id"].as_str().expect("an id");
     let (code, challenged) = on_chain(&folder, &devnet, "4", &["challenge", request]);

@@ -6,9 +6,10 @@
 mod common;
 
 use std::fs;
-use std::path::Path;
 
-use common::{Endpoint, KEYSTORE, json, on_chain, provide, scratch, selfsame, stderr, write_small};
+use common::{
+    Endpoint, KEYSTORE, ask, json, on_chain, provide, scratch, selfsame, stderr, write_small,
+};
 use serde_json::Value;
 
 /// The keystore's account (same source).
@@ -36,26 +37,13 @@ fn story(name: &str) -> (std::path::PathBuf, Endpoint) {
     (folder, anvil)
 }
 
-fn ask(folder: &Path, anvil: &Endpoint) -> String {
-    let ask = [
-        "ask",
-        "small.selfsame",
-        "--input",
-        "x.json",
-        "--receipt",
-        "r.json",
-    ];
-    let (code, asked) = on_chain(folder, anvil, "1", &ask);
-    assert_eq!(code, 0, "{asked}");
-    asked["request_id"].as_str().expect("an id").to_owned()
-}
-
 #[test]
 fn an_answer_becomes_final_on_a_chain_that_is_not_ours() {
     let (folder, anvil) = story("anvil-final");
     assert_eq!(on_chain(&folder, &anvil, "2", &["stake", "2"]).0, 0);
     let provider = provide(&folder, &anvil, "2", &["--model", "small.selfsame"]);
-    let request = ask(&folder, &anvil);
+    let asked = ask(&folder, &anvil);
+    let request = asked["request_id"].as_str().expect("an id").to_owned();
     drop(provider);
     let verify = ["verify", "r.json", "--rpc", &anvil.url];
     let (code, open) = json(&folder, &verify);
@@ -78,7 +66,8 @@ fn a_lie_is_convicted_on_a_chain_that_is_not_ours() {
     assert_eq!(on_chain(&folder, &anvil, "3", &["stake", "2"]).0, 0);
     let lying = ["--model", "small.selfsame", "--plant", "1:1"];
     let liar = provide(&folder, &anvil, "3", &lying);
-    let request = ask(&folder, &anvil);
+    let asked = ask(&folder, &anvil);
+    let request = asked["request_id"].as_str().expect("an id").to_owned();
     let challenge = ["challenge", &request, "--model", "small.selfsame"];
     let (code, challenged) = on_chain(&folder, &anvil, "4", &challenge);
     drop(liar);

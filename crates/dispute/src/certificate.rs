@@ -12,7 +12,8 @@
 use alloc::vec::Vec;
 
 use selfsame_commit::{depth, tile_count};
-use selfsame_ir::{CheckedProgram, DType, DimValues, Op, opened_bytes};
+use selfsame_ir::{CheckedProgram, DType, DimValues, NodeLeaf, Op, opened_bytes};
+use selfsame_protocol::Hash;
 use selfsame_protocol::constants::TILE_BYTES;
 
 use crate::schedule::{Descent, Schedule};
@@ -325,22 +326,12 @@ fn descend(descent: &Descent, from: u32, costs: &Costs, moves: &mut Vec<MoveCost
     }
 }
 
+/// Bytes of a node's leaf; what the roots and the total are does not change them.
 fn leaf_len(program: &CheckedProgram, node: u32) -> u64 {
-    let Some(node) = program.node(node) else {
-        return 0;
-    };
-    let tensors = node.op.tensor_count() as u64;
-    let parameters = match &node.op {
-        Op::Input(op) => 1 + 8 * op.shape.len() as u64,
-        Op::MatMul(_) => 34,
-        Op::Conv(_) => 58,
-        Op::MaxPool(_) => 40,
-        Op::AvgPool(_) => 51,
-        Op::Move(op) => 5 + 30 * op.shape.len() as u64,
-        Op::Concat(op) => 9 + 8 * op.columns.len() as u64,
-        Op::Pointwise(_) => 39,
-    };
-    12 + 4 * node.inputs.len() as u64 + 32 * tensors + parameters
+    program.node(node).map_or(0, |node| {
+        let roots = alloc::vec![Hash::ZERO; node.op.tensor_count()];
+        NodeLeaf::new(node, roots, 0).encode().len() as u64
+    })
 }
 
 struct StepOpening {

@@ -51,7 +51,7 @@ pub use keccak::{HASH_BYTES, keccak_chunks, keccak_one, keccak_parts};
 pub use kernel::{InstructionSet, Kernel, KernelError};
 pub use linear::Linear;
 pub use movement::{Movement, concat_rows};
-pub use pointwise::{Entries, Formula, Lay, PointwiseSpec, Source, Target, pointwise};
+pub use pointwise::{Entries, Formula, Lay, PointwiseSpec, Source, pointwise};
 pub use pool::{Average, PoolSpec, average_pool, max_pool, max_pool_bytes};
 pub use spec::{LinearError, LinearSpec};
 pub use threads::{THREADS_MAX, ThreadPool};

@@ -228,17 +228,18 @@ impl Linear {
         }
         let strip = width.div_ceil(width.div_ceil(STRIP_PIXELS));
         let mut scratch = Scratch(MaybeUninit::uninit());
-        let blocks_inside = self.weights.len() <= NEAR_WEIGHTS;
-        let groups_of_blocks = if blocks_inside { 1 } else { self.blocks.len() };
-        let per_group = self.blocks.len().div_ceil(groups_of_blocks.max(1)).max(1);
-        for blocks in self.blocks.chunks(per_group) {
+        let engine = tiles::engine(self.kernel);
+        let near = self.weights.len() <= NEAR_WEIGHTS;
+        let together = if near { self.blocks.len() } else { 1 };
+        for blocks in self.blocks.chunks(together.max(1)) {
             for row in 0..row_count {
                 let window = self.origin + (rows.start + row) * self.row_step;
                 for x in (0..width).step_by(strip) {
                     let pixels = strip.min(width - x);
                     let from = input.as_ptr().wrapping_add(window + x * self.pixel_step);
                     for block in blocks {
-                        self.run_strip(block, from, pixels, &mut scratch, &places.at(row, x));
+                        let place = places.at(row, x);
+                        self.run_strip(&engine, block, from, pixels, &mut scratch, &place);
                     }
                 }
             }
@@ -248,13 +249,13 @@ impl Linear {
     /// One block of channels at `count` neighbouring positions, whose first window is at `input`.
     fn run_strip(
         &self,
+        engine: &Engine,
         block: &Block,
         input: *const u8,
         count: usize,
         scratch: &mut Scratch,
         place: &Places,
     ) {
-        let engine = tiles::engine(self.kernel);
         let sums: *mut i32 = scratch.0.as_mut_ptr().cast();
         let pixels_max = (engine.pixels_max)(block.vectors);
         let pixels = count.div_ceil(count.div_ceil(pixels_max));
@@ -281,7 +282,14 @@ impl Linear {
             unsafe { kernel(&tile, to) };
             x += pixels;
         }
-        self.finish(&engine, block, sums, count, place);
+        self.finish(
+            engine,
+            block.vectors,
+            block.channel..block.end,
+            sums,
+            count,
+            place,
+        );
     }
 
     /// Runs a depthwise convolution: each vector of channels over the positions of a row.
@@ -318,44 +326,38 @@ impl Linear {
                     // packing made whole vectors, and the scratch takes `pixels` of them (asserted
                     // below).
                     unsafe { (engine.depthwise)(&part, sums) };
-                    let block = Block {
-                        vectors: 1,
-                        channel,
-                        end: outputs,
-                        first: channel,
-                        weights_at: vector,
-                    };
-                    self.finish(&engine, &block, sums, pixels, &places.at(row, x));
+                    let place = places.at(row, x);
+                    self.finish(&engine, 1, channel..outputs, sums, pixels, &place);
                 }
             }
         }
     }
 
-    /// Requantises one tile, vector by vector, from channel 0 of its first position at `place`.
+    /// Requantises `pixels` positions of `vectors` vectors of channels, vector by vector, from channel
+    /// 0 of the first position at `place`. The vectors begin with the first of `channels`, and the
+    /// last of them holds the last.
     fn finish(
         &self,
         engine: &Engine,
-        block: &Block,
+        vectors: usize,
+        channels: Range<usize>,
         sums: *const i32,
         pixels: usize,
         place: &Places,
     ) {
         let outputs = self.output.channels();
-        for vector in 0..block.vectors {
-            let channel = block.channel + vector * engine.lanes;
-            if block.end <= channel {
-                break;
-            }
+        for vector in 0..vectors {
+            let channel = channels.start + vector * engine.lanes;
             let finish = Finish {
                 rule: self.rule(),
                 multiplier: self.multiplier[channel..].as_ptr(),
                 addend_multiplier: self.addend_multiplier[channel..].as_ptr(),
                 shift: self.shift[channel..].as_ptr(),
                 sums: sums.wrapping_add(vector * engine.lanes),
-                sums_step: block.vectors * engine.lanes,
+                sums_step: vectors * engine.lanes,
                 pixels,
                 pixel_step: outputs,
-                channels: (block.end - channel).min(engine.lanes),
+                channels: (channels.end - channel).min(engine.lanes),
                 addend: place.addend.add(channel),
                 output: place.output.add(channel),
             };

@@ -10,6 +10,8 @@
 //!
 //! Spec: operators, 2.19 and 2.20.
 
+use crate::finish::Output;
+
 /// Elements of a block.
 const BLOCK: usize = 256;
 
@@ -22,17 +24,6 @@ pub enum Source<'a> {
     I16(&'a [i16]),
     /// `i32`.
     I32(&'a [i32]),
-}
-
-/// Where the results go.
-#[derive(Debug)]
-pub enum Target<'a> {
-    /// `i8`, flipped.
-    I8(&'a mut [u8]),
-    /// `i16`.
-    I16(&'a mut [i16]),
-    /// `i32`.
-    I32(&'a mut [i32]),
 }
 
 /// How the second operand lies over `[rows][columns]`.
@@ -136,42 +127,19 @@ impl Source<'_> {
     }
 }
 
-impl Target<'_> {
-    fn len(&self) -> usize {
-        match self {
-            Self::I8(y) => y.len(),
-            Self::I16(y) => y.len(),
-            Self::I32(y) => y.len(),
-        }
-    }
-
-    /// Stores values that the clamp or the table has brought into the type's range.
-    fn store(&mut self, flip: u8, first: usize, from: &[i32]) {
-        let range = first..first + from.len();
-        match self {
-            Self::I8(y) => {
-                for (y, &v) in y[range].iter_mut().zip(from) {
-                    *y = (v as u8) ^ flip;
-                }
-            }
-            Self::I16(y) => {
-                for (y, &v) in y[range].iter_mut().zip(from) {
-                    *y = v as i16;
-                }
-            }
-            Self::I32(y) => y[range].copy_from_slice(from),
-        }
-    }
-}
-
 /// Runs a pointwise node over whole rows.
 ///
 /// # Panics
 ///
 /// If a length is not that of its shape: graph checking has already made them fit.
-pub fn pointwise(spec: &PointwiseSpec, flip: u8, x: Source, y: Option<Source>, mut to: Target) {
-    let len = to.len();
-    assert_eq!(x.len(), len, "pointwise: x");
+pub fn pointwise(spec: &PointwiseSpec, flip: u8, x: Source, y: Option<Source>, mut to: Output) {
+    let len = x.len();
+    let room = match &to {
+        Output::I8(y) => y.len(),
+        Output::I16(y) => y.len(),
+        Output::I32(y) => y.len(),
+    };
+    assert_eq!(len, room, "pointwise: x");
     let (mut a, mut b) = ([0; BLOCK], [0; BLOCK]);
     let narrow = fits_32_bits(spec, &x, y.as_ref());
     let columns = spec.columns.max(1);
@@ -199,8 +167,26 @@ pub fn pointwise(spec: &PointwiseSpec, flip: u8, x: Source, y: Option<Source>, m
             combine_64(spec, a, b);
         }
         look_up(&spec.table, a);
-        to.store(flip, first, a);
+        store(&mut to, flip, first, a);
         first += count;
+    }
+}
+
+/// Stores values that the clamp or the table has brought into the type's range.
+fn store(to: &mut Output, flip: u8, first: usize, from: &[i32]) {
+    let range = first..first + from.len();
+    match to {
+        Output::I8(y) => {
+            for (y, &v) in y[range].iter_mut().zip(from) {
+                *y = (v as u8) ^ flip;
+            }
+        }
+        Output::I16(y) => {
+            for (y, &v) in y[range].iter_mut().zip(from) {
+                *y = v as i16;
+            }
+        }
+        Output::I32(y) => y[range].copy_from_slice(from),
     }
 }
 

@@ -1,7 +1,6 @@
 //! A session runs samples on a plan: buffers and threads are made once, runs allocate nothing.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use selfsame_ir::Tensor;
 use selfsame_kernels::{THREADS_MAX, ThreadPool};
@@ -118,26 +117,6 @@ impl Session {
             node_roots,
             trace_root,
         })
-    }
-
-    /// Runs one sample and measures each node; a copy that a node needs counts as the node's.
-    pub fn node_times(&mut self, input: &Tensor) -> Result<Vec<Duration>, RunError> {
-        let elements = Elements::from(input);
-        let plan = Arc::clone(&self.plan);
-        if elements.len() != plan.input().1 {
-            let (dtype, len) = plan.output();
-            return Err(self.length_error(elements, &(&mut zeros(dtype, len)).into()));
-        }
-        self.check_input(elements)?;
-        let mut times = Vec::with_capacity(plan.node_count());
-        let mut last = Instant::now();
-        let pool = (1 < self.pool.threads()).then_some(&mut self.pool);
-        self.workspaces[0].run(&plan, elements, pool, |_, _| {
-            let now = Instant::now();
-            times.push(now - last);
-            last = now;
-        });
-        Ok(times)
     }
 
     /// Runs one sample, writes its output, and returns the trace root without keeping the trace.

@@ -5,8 +5,7 @@ use std::ops::Range;
 use selfsame_ir::DType;
 use selfsame_kernels::{
     Addend, Average, Grid, Kernel, Linear, Movement, Output, PointwiseSpec, PoolSpec, Source,
-    THREADS_MAX, Target, ThreadPool, average_pool, concat_rows, max_pool, max_pool_bytes,
-    pointwise,
+    THREADS_MAX, ThreadPool, average_pool, concat_rows, max_pool, max_pool_bytes, pointwise,
 };
 
 use crate::storage::{Buffer, copy_flat};
@@ -97,11 +96,7 @@ impl Step {
                 (Buffer::I8(_) | Buffer::I16(_) | Buffer::I32(_), _) => unequal_types(),
             },
             Work::AveragePool { spec, average } => {
-                let mut to = match &mut output {
-                    Buffer::I8(y) => Output::I8(y.as_mut_slice()),
-                    Buffer::I16(y) => Output::I16(y),
-                    Buffer::I32(y) => Output::I32(y),
-                };
+                let mut to = whole(&mut output);
                 average_pool(kernel, spec, average, input.bytes().as_slice(), &mut to);
             }
             Work::Move { movement, fill } => {
@@ -120,11 +115,7 @@ impl Step {
                     Second::Slot(slot) => Some(source(&buffers[*slot])),
                     Second::Constant(buffer) => Some(source(buffer)),
                 };
-                let to = match &mut output {
-                    Buffer::I8(y) => Target::I8(y.as_mut_slice()),
-                    Buffer::I16(y) => Target::I16(y),
-                    Buffer::I32(y) => Target::I32(y),
-                };
+                let to = whole(&mut output);
                 pointwise(spec, kernel.flip(), source(input), second, to);
             }
             Work::Copy { from, to } => match (input, &mut output) {
@@ -145,6 +136,14 @@ fn source(buffer: &Buffer) -> Source<'_> {
         Buffer::I8(x) => Source::I8(x.as_slice()),
         Buffer::I16(x) => Source::I16(x),
         Buffer::I32(x) => Source::I32(x),
+    }
+}
+
+fn whole(buffer: &mut Buffer) -> Output<'_> {
+    match buffer {
+        Buffer::I8(y) => Output::I8(y.as_mut_slice()),
+        Buffer::I16(y) => Output::I16(y),
+        Buffer::I32(y) => Output::I32(y),
     }
 }
 

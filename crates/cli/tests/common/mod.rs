@@ -218,6 +218,15 @@ pub(crate) fn on_chain(
     json(folder, &[arguments, &place].concat())
 }
 
+/// Test key 1 asks the small program about `x.json`; the receipt goes to `r.json`.
+pub(crate) fn ask(folder: &Path, node: &Endpoint) -> Value {
+    let ask = ["ask", "small.selfsame", "--input", "x.json"];
+    let receipt = ["--receipt", "r.json"];
+    let (code, asked) = on_chain(folder, node, "1", &[&ask[..], &receipt].concat());
+    assert_eq!(code, 0, "{asked}");
+    asked
+}
+
 /// A provider as test key `key`, with `arguments` beside.
 pub(crate) fn provide(folder: &Path, node: &Endpoint, key: &str, arguments: &[&str]) -> Ended {
     let provide = ["provide", "--seconds", "120", "--json"];

@@ -99,6 +99,26 @@ pub enum Spread {
     One,
 }
 
+impl FloatOp {
+    /// Whether values pass as they are, into another place or shape.
+    pub(crate) fn passes(&self) -> bool {
+        match self {
+            Self::Reshape | Self::Transpose(_) | Self::MaxPool(_) | Self::Walk(..) => true,
+            Self::Input
+            | Self::Dense(_)
+            | Self::Conv(..)
+            | Self::Affine { .. }
+            | Self::Add
+            | Self::Function(_)
+            | Self::Pair(..)
+            | Self::Plane(_)
+            | Self::Concat(_)
+            | Self::Clip(..)
+            | Self::AvgPool(_) => false,
+        }
+    }
+}
+
 impl Arithmetic {
     /// The result for two elements.
     pub(crate) fn of(self, a: f32, b: f32) -> f32 {

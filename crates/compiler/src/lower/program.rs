@@ -68,22 +68,10 @@ fn wide_nodes(graph: &FloatGraph) -> Vec<bool> {
     let mut index = graph.output();
     while index != 0 && readers[index] == 1 {
         wide[index] = true;
-        match graph.nodes()[index].op {
-            FloatOp::Reshape | FloatOp::MaxPool(_) | FloatOp::Transpose(_) | FloatOp::Walk(..) => {
-                index = graph.nodes()[index].inputs[0];
-            }
-            FloatOp::Input
-            | FloatOp::Dense(_)
-            | FloatOp::Conv(..)
-            | FloatOp::Affine { .. }
-            | FloatOp::Add
-            | FloatOp::Function(_)
-            | FloatOp::Pair(..)
-            | FloatOp::Plane(_)
-            | FloatOp::Concat(_)
-            | FloatOp::Clip(..)
-            | FloatOp::AvgPool(_) => break,
+        if !graph.nodes()[index].op.passes() {
+            break;
         }
+        index = graph.nodes()[index].inputs[0];
     }
     for node in graph.nodes() {
         if let (FloatOp::Plane(_), &[mean]) = (&node.op, node.inputs.as_slice()) {

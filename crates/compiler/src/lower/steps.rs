@@ -62,29 +62,11 @@ impl SharedSteps {
     }
 }
 
-/// Whether a node passes values on as they are.
-fn passes(op: &FloatOp) -> bool {
-    match op {
-        FloatOp::Reshape | FloatOp::Transpose(_) | FloatOp::MaxPool(_) | FloatOp::Walk(..) => true,
-        FloatOp::Input
-        | FloatOp::Dense(_)
-        | FloatOp::Conv(..)
-        | FloatOp::Affine { .. }
-        | FloatOp::Add
-        | FloatOp::Function(_)
-        | FloatOp::Pair(..)
-        | FloatOp::Plane(_)
-        | FloatOp::Concat(_)
-        | FloatOp::Clip(..)
-        | FloatOp::AvgPool(_) => false,
-    }
-}
-
 /// For each node the node that decides its step.
 fn makers(graph: &FloatGraph) -> Vec<usize> {
     let mut makers = Vec::with_capacity(graph.nodes().len());
     for (index, node) in graph.nodes().iter().enumerate() {
-        let maker = if passes(&node.op) {
+        let maker = if node.op.passes() {
             makers[node.inputs[0]]
         } else {
             index
@@ -99,7 +81,7 @@ fn only_joined(graph: &FloatGraph, makers: &[usize]) -> Vec<bool> {
     let mut only = vec![true; graph.nodes().len()];
     only[makers[graph.output()]] = false;
     for node in graph.nodes() {
-        if !matches!(node.op, FloatOp::Concat(_)) && !passes(&node.op) {
+        if !matches!(node.op, FloatOp::Concat(_)) && !node.op.passes() {
             for &input in &node.inputs {
                 only[makers[input]] = false;
             }
