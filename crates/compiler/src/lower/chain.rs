@@ -9,7 +9,8 @@
 //! A node joins the chain of its only reader. What is left over (a product or sum of two shared
 //! values, a clamp of a pool) is a pointwise node.
 
-use crate::float::{Arithmetic, FloatGraph, FloatNode, FloatOp, Spread};
+use super::support::Form;
+use crate::float::{Arithmetic, FloatGraph, FloatNode, FloatOp};
 
 /// One node of the program to be: the float nodes that it stands for.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,7 +22,7 @@ pub(super) struct Chain {
     /// The other summand, or the other operand of a pointwise node.
     pub(super) addend: Option<usize>,
     /// What a pointwise node does with its operands.
-    pub(super) pair: (Arithmetic, Spread),
+    pub(super) pair: (Arithmetic, Form),
     /// The node whose value goes into clamp or table.
     pub(super) sum: usize,
     /// The last node: whose value the program's node has.
@@ -34,7 +35,7 @@ impl Chain {
             body,
             pointwise: false,
             addend: None,
-            pair: (Arithmetic::Add, Spread::Full),
+            pair: (Arithmetic::Add, Form::Full),
             sum: body,
             end: body,
         }
@@ -91,9 +92,17 @@ impl Links<'_> {
     fn chain_to(&mut self, index: usize) -> Option<Chain> {
         let node = &self.nodes[index];
         match &node.op {
-            FloatOp::Input | FloatOp::Reshape | FloatOp::Transpose(_) | FloatOp::Affine { .. } => {
-                None
-            }
+            FloatOp::Input
+            | FloatOp::Reshape
+            | FloatOp::Transpose(_)
+            | FloatOp::Constant(_)
+            | FloatOp::Product { .. }
+            | FloatOp::Softmax
+            | FloatOp::Normalize { .. }
+            | FloatOp::Reduce(_)
+            | FloatOp::ArgMax
+            | FloatOp::Embedding { .. }
+            | FloatOp::Affine { .. } => None,
             FloatOp::Dense(_)
             | FloatOp::Conv(..)
             | FloatOp::AvgPool(_)
@@ -103,7 +112,11 @@ impl Links<'_> {
             | FloatOp::Walk(..) => Some(Chain::start(index)),
             FloatOp::Pair(arithmetic, spread) => Some(Chain {
                 addend: Some(node.inputs[1]),
-                pair: (*arithmetic, *spread),
+                // Other forms are refused before.
+                pair: (
+                    *arithmetic,
+                    Form::of(spread, &node.shape).unwrap_or(Form::Full),
+                ),
                 sum: index,
                 end: index,
                 ..Chain::pointwise(node.inputs[0])

@@ -35,6 +35,16 @@ pub enum CompileError {
         /// Output channel.
         channel: usize,
     },
+    /// An operator of the float graph that has no exact form.
+    #[error(
+        "node {node:?}: {what} has no exact form yet; export the part of the model in front of it"
+    )]
+    Operator {
+        /// Name of the node.
+        node: String,
+        /// What it is.
+        what: &'static str,
+    },
     /// A tensor that the program format does not hold.
     #[error("node {node:?}: {what}")]
     Format {

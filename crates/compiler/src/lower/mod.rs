@@ -12,6 +12,7 @@ mod partial;
 mod pointwise;
 mod program;
 mod steps;
+mod support;
 mod table;
 
 pub(crate) use emit::Source;

@@ -16,8 +16,9 @@ use super::error::CompileError;
 use super::layout::Layout;
 use super::linear::clamp_bounds;
 use super::program::Lowering;
+use super::support::Form;
 use super::table::Stretch;
-use crate::float::{Arithmetic, FloatOp, Spread};
+use crate::float::{Arithmetic, FloatOp};
 use crate::quant::{power, requantizer};
 
 /// Largest integer of a constant operand.
@@ -150,14 +151,12 @@ impl Lowering<'_> {
         };
         let y = self.place(other);
         let (of_x, of_y) = match (chain.pair.1, image) {
-            (Spread::Channel | Spread::Plane, Some(image)) => {
+            (Form::Channel | Form::Plane, Some(image)) => {
                 (image, Layout::flat(self.node(other).elements()))
             }
-            (Spread::Full, Some(image)) if y.layout == image => (image.clone(), image),
-            (Spread::Full, _) => (x.layout.clone(), x.layout.clone()),
-            (Spread::One | Spread::Channel | Spread::Plane, _) => {
-                (x.layout.clone(), y.layout.clone())
-            }
+            (Form::Full, Some(image)) if y.layout == image => (image.clone(), image),
+            (Form::Full, _) => (x.layout.clone(), x.layout.clone()),
+            (Form::One | Form::Channel | Form::Plane, _) => (x.layout.clone(), y.layout.clone()),
         };
         let x = self.emitter.arrange(&name, x, &of_x)?;
         let y = self.emitter.arrange(&name, y, &of_y)?;
@@ -277,12 +276,12 @@ impl Lowering<'_> {
 }
 
 /// How the second operand lies over `[positions][channels]`.
-fn spread_ir(spread: Spread) -> selfsame_ir::Spread {
-    match spread {
-        Spread::Full => selfsame_ir::Spread::Full,
-        Spread::Channel => selfsame_ir::Spread::Column,
-        Spread::Plane => selfsame_ir::Spread::Row,
-        Spread::One => selfsame_ir::Spread::One,
+fn spread_ir(form: Form) -> selfsame_ir::Spread {
+    match form {
+        Form::Full => selfsame_ir::Spread::Full,
+        Form::Channel => selfsame_ir::Spread::Column,
+        Form::Plane => selfsame_ir::Spread::Row,
+        Form::One => selfsame_ir::Spread::One,
     }
 }
 

@@ -12,6 +12,7 @@ use super::layout::Layout;
 use super::linear::{LinearSpec, clamp_bounds, interleave_channels, permute_columns};
 use super::partial::{MatMulShape, Target, matmul};
 use super::steps::SharedSteps;
+use super::support;
 use super::table::Stretch;
 use crate::float::{FloatGraph, FloatNode, FloatOp, Function, Window2};
 use crate::quant::{Calibration, input_ratio, output_ratio, ratio_value, requantizer};
@@ -39,6 +40,7 @@ pub(crate) fn lower(
             graph: graph.nodes().len(),
         });
     }
+    support::check(graph)?;
     let mut lowering = Lowering {
         graph,
         calibration,
@@ -108,6 +110,13 @@ impl Lowering<'_> {
             FloatOp::Reshape => None,
             FloatOp::Transpose(perm) => Some(perm),
             FloatOp::Input
+            | FloatOp::Constant(_)
+            | FloatOp::Product { .. }
+            | FloatOp::Softmax
+            | FloatOp::Normalize { .. }
+            | FloatOp::Reduce(_)
+            | FloatOp::ArgMax
+            | FloatOp::Embedding { .. }
             | FloatOp::Dense(_)
             | FloatOp::Conv(..)
             | FloatOp::Affine { .. }
@@ -217,6 +226,13 @@ impl Lowering<'_> {
             FloatOp::Concat(axis) => self.concat(chain, *axis),
             FloatOp::Walk(walks, fill) => self.walk(chain, &walks.clone(), *fill),
             FloatOp::Input
+            | FloatOp::Constant(_)
+            | FloatOp::Product { .. }
+            | FloatOp::Softmax
+            | FloatOp::Normalize { .. }
+            | FloatOp::Reduce(_)
+            | FloatOp::ArgMax
+            | FloatOp::Embedding { .. }
             | FloatOp::Affine { .. }
             | FloatOp::Add
             | FloatOp::Pair(..)
