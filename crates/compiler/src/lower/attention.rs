@@ -18,7 +18,7 @@ use super::error::CompileError;
 use super::layout::Layout;
 use super::program::Lowering;
 use super::rows::{Elementwise, Reduction, RowFactor};
-use crate::float::{FloatOp, exp};
+use crate::float::exp;
 use crate::quant::{power, requantizer};
 
 /// Exponent of the numerator of the reciprocal of a sum of exponentials: one of them is about 2^15.
@@ -118,7 +118,8 @@ impl Lowering<'_> {
         };
         let op = product.op(name, x.dtype)?;
         let place = (x.layout.clone(), dtype, step);
-        self.emitter.push(name, op, vec![x.node, node], place, float)
+        self.emitter
+            .push(name, op, vec![x.node, node], place, float)
     }
 
     /// The product of two values that a chain is.
@@ -164,7 +165,8 @@ impl Lowering<'_> {
         let inputs = inputs.into_iter().flatten().collect();
         let layout = matrices([batch, rows, columns], output_mixed);
         let place = (layout, dtype, step);
-        self.emitter.push(&node.name, op, inputs, place, Some(chain.end))
+        self.emitter
+            .push(&node.name, op, inputs, place, Some(chain.end))
     }
 
     /// The first operand, int8 or int16, by batches or by rows: `[batch, rows, k]`.
@@ -175,7 +177,10 @@ impl Lowering<'_> {
         extents: [usize; 3],
     ) -> Result<(Place, bool), CompileError> {
         let place = self.place(index);
-        let place = if place.factor.is_some_and(|factor| factor.columns != extents[2]) {
+        let place = if place
+            .factor
+            .is_some_and(|factor| factor.columns != extents[2])
+        {
             let target = self.output_of(index)?;
             self.multiplied(name, &place, target, None)?
         } else {
@@ -266,7 +271,9 @@ fn exponential_table(step: f64) -> Vec<i16> {
         }
     };
     let coarse = (0..256).map(|i| entry(256.0 * f64::from(i)));
-    coarse.chain((0..256).map(|j| entry(f64::from(j)))).collect()
+    coarse
+        .chain((0..256).map(|j| entry(f64::from(j))))
+        .collect()
 }
 
 #[cfg(test)]

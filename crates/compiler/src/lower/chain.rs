@@ -91,10 +91,9 @@ impl Links<'_> {
     fn chain_to(&mut self, index: usize) -> Option<Chain> {
         let node = &self.nodes[index];
         match &node.op {
-            FloatOp::Input
-            | FloatOp::Constant(_)
-            | FloatOp::Reshape
-            | FloatOp::Transpose(_) => None,
+            FloatOp::Input | FloatOp::Constant(_) | FloatOp::Reshape | FloatOp::Transpose(_) => {
+                None
+            }
             FloatOp::Dense(_)
             | FloatOp::Conv(..)
             | FloatOp::AvgPool(_)

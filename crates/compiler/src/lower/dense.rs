@@ -54,7 +54,14 @@ impl Lowering<'_> {
             x: &input,
             addend: quantized.addend.as_ref(),
         };
-        let place = matmul(&mut self.emitter, &name, shape, quantized.linear, operands, target)?;
+        let place = matmul(
+            &mut self.emitter,
+            &name,
+            shape,
+            quantized.linear,
+            operands,
+            target,
+        )?;
         self.applied(chain, place, quantized.float)
     }
 
@@ -78,13 +85,18 @@ impl Lowering<'_> {
             let weights = permute_columns(linear, &place.layout.source());
             let direct = place.dtype == DType::I8 || terms <= TERMS_WIDE_MAX as usize;
             let step = self.byte_step(index);
-            let place = if direct { place } else { self.rescaled(name, place, step)? };
+            let place = if direct {
+                place
+            } else {
+                self.rescaled(name, place, step)?
+            };
             return Ok((place, weights));
         }
         let place = if place.layout.has_rows(terms) {
             place
         } else {
-            self.emitter.arrange(name, place, &Layout::flat(rows * terms))?
+            self.emitter
+                .arrange(name, place, &Layout::flat(rows * terms))?
         };
         let place = match place.dtype {
             DType::I16 if terms <= TERMS_MAX as usize => {
@@ -119,7 +131,11 @@ impl LinearSpec<'_> {
             .collect();
         let ratio = |step: f64| self.step_in * step / step_sum;
         let addend = self.addend.map_or(0.0, |(_, step)| step / step_sum);
-        let biases: Vec<f64> = self.bias.iter().map(|&b| f64::from(b) - self.center()).collect();
+        let biases: Vec<f64> = self
+            .bias
+            .iter()
+            .map(|&b| f64::from(b) - self.center())
+            .collect();
         let bias = biases.iter().fold(0.0_f64, |m, b| m.max(b.abs())) / step_sum;
         let bits = u32::from(FACTOR_BITS);
         let fits = |shift: &u32| {
@@ -132,14 +148,16 @@ impl LinearSpec<'_> {
                 && (addend * power(shift - bits)).round() <= f64::from(MULTIPLIER_MAX)
                 && rows.iter().all(sum_fits)
         };
-        let shift = (bits..=SHIFT_MAX).rev().find(fits).ok_or_else(|| scale(0))?;
+        let shift = (bits..=SHIFT_MAX)
+            .rev()
+            .find(fits)
+            .ok_or_else(|| scale(0))?;
         let unit = power(shift - bits);
         let mut weights = Vec::with_capacity(self.weights.len());
         let mut constants = Vec::with_capacity(rows.len());
         for (channel, (&(row, step), bias)) in rows.iter().zip(biases).enumerate() {
             let wanted = ratio(step) * power(shift);
-            let (multiplier, own) =
-                requantizer(wanted, SHIFT_MAX).ok_or_else(|| scale(channel))?;
+            let (multiplier, own) = requantizer(wanted, SHIFT_MAX).ok_or_else(|| scale(channel))?;
             // Made to measure for the multiplier, as without factors.
             let exact = f64::from(multiplier) / power(own) / power(shift);
             let exact_step = exact * step_sum / self.step_in;
@@ -162,12 +180,18 @@ fn weight_step(row: &[f32]) -> f64 {
     (largest / 127.0).max(1e-12)
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "clamped to the range of weights")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "clamped to the range of weights"
+)]
 fn to_i8(value: f64) -> i8 {
     value.round().clamp(-127.0, 127.0) as i8
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "at most 2^30 by the choice of the shift")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "at most 2^30 by the choice of the shift"
+)]
 fn whole(value: f64) -> i32 {
     value.round() as i32
 }

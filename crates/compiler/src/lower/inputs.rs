@@ -43,7 +43,11 @@ impl Lowering<'_> {
             vec![lengths.iter().sum()]
         };
         let total = lengths.iter().sum();
-        let name = inputs.iter().map(|i| i.name.as_str()).collect::<Vec<_>>().join(", ");
+        let name = inputs
+            .iter()
+            .map(|i| i.name.as_str())
+            .collect::<Vec<_>>()
+            .join(", ");
         let place = self.push_input(&name, &shape, (Layout::flat(total), dtype, step))?;
         let mut offset = 0;
         for (index, (input, length)) in inputs.iter().zip(&lengths).enumerate() {
@@ -51,7 +55,9 @@ impl Lowering<'_> {
             offset += length;
             let op = slice(&input.name, &shape, part)?;
             let target = (Layout::flat(*length), dtype, step);
-            let part = self.emitter.push(&input.name, op, vec![place.node], target, Some(index))?;
+            let part = self
+                .emitter
+                .push(&input.name, op, vec![place.node], target, Some(index))?;
             self.places[index] = Some(part);
         }
         self.input = Some(ProgramInput { place, shape });
@@ -97,7 +103,8 @@ impl Lowering<'_> {
         let spec = InputSpec {
             shape: shape.collect::<Result<_, CompileError>>()?,
         };
-        self.emitter.push(name, Op::Input(spec), Vec::new(), place, None)
+        self.emitter
+            .push(name, Op::Input(spec), Vec::new(), place, None)
     }
 
     /// In a network of rows only what convolutions read is int8.
@@ -124,7 +131,11 @@ impl Lowering<'_> {
 fn slice(name: &str, shape: &[usize], (first, length): (usize, usize)) -> Result<Op, CompileError> {
     let mut walks = Vec::with_capacity(shape.len());
     for (at, &extent) in shape.iter().enumerate() {
-        let (offset, extent) = if at == 0 { (first, length) } else { (0, extent) };
+        let (offset, extent) = if at == 0 {
+            (first, length)
+        } else {
+            (0, extent)
+        };
         walks.push(Walk {
             source: fit(name, at)?,
             exact: false,

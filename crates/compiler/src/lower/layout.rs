@@ -48,7 +48,10 @@ impl Layout {
 
     /// The axes of the program's tensor as (extent, stride), outermost first.
     pub(super) fn of_axes(axes: impl IntoIterator<Item = (usize, usize)>) -> Self {
-        Self::new(axes.into_iter().map(|(extent, stride)| Axis { extent, stride }))
+        Self::new(
+            axes.into_iter()
+                .map(|(extent, stride)| Axis { extent, stride }),
+        )
     }
 
     /// The axes, outermost first.

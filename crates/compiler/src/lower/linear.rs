@@ -27,7 +27,8 @@ pub(super) struct LinearSpec<'a> {
 impl LinearSpec<'_> {
     /// Step of the sums: that of the table's argument, or of the output.
     pub(super) fn step_sum(&self) -> f64 {
-        self.table.map_or(self.step_out, |(_, stretch)| stretch.step)
+        self.table
+            .map_or(self.step_out, |(_, stretch)| stretch.step)
     }
 
     /// What a table's argument is counted from.

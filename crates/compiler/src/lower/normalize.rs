@@ -86,7 +86,8 @@ impl Lowering<'_> {
         let inputs = [Some(x.node), center.map(|c| c.node), Some(factor.node)];
         let inputs = inputs.into_iter().flatten().collect();
         let place = (x.layout, dtype, step);
-        self.emitter.push(&node.name, op, inputs, place, Some(chain.end))
+        self.emitter
+            .push(&node.name, op, inputs, place, Some(chain.end))
     }
 
     fn mean(&mut self, name: &str, x: &Place, columns: usize) -> Result<Place, CompileError> {
@@ -147,7 +148,8 @@ impl Lowering<'_> {
         };
         let op = root.op(name, DType::I32)?;
         let place = (variance.layout.clone(), DType::I32, 1.0);
-        self.emitter.push(name, op, vec![variance.node], place, None)
+        self.emitter
+            .push(name, op, vec![variance.node], place, None)
     }
 }
 
@@ -175,9 +177,13 @@ impl Lowering<'_> {
             scale,
             shift,
         };
-        let (outer, constants) =
-            scaled_columns(&norm, x.step / step / power(FACTOR_BITS.into()), step, largest_of(x.dtype))
-                .ok_or_else(|| self.no_scale(chain.end))?;
+        let (outer, constants) = scaled_columns(
+            &norm,
+            x.step / step / power(FACTOR_BITS.into()),
+            step,
+            largest_of(x.dtype),
+        )
+        .ok_or_else(|| self.no_scale(chain.end))?;
         let (low, high) = dtype.range();
         let op = Op::Normalize(Normalize {
             rows: Dim::fixed(fit(&node.name, x.layout.elements() / columns)?),
@@ -192,7 +198,8 @@ impl Lowering<'_> {
             constants,
         });
         let place = (x.layout, dtype, step);
-        self.emitter.push(&node.name, op, vec![x.node], place, Some(chain.end))
+        self.emitter
+            .push(&node.name, op, vec![x.node], place, Some(chain.end))
     }
 }
 
@@ -222,7 +229,11 @@ fn scaled_columns(
     step: f64,
     largest: f64,
 ) -> Option<(u8, Vec<ColumnConstants>)> {
-    let most = |values: &[f32]| values.iter().fold(0.0_f64, |m, &v| m.max(f64::from(v.abs())));
+    let most = |values: &[f32]| {
+        values
+            .iter()
+            .fold(0.0_f64, |m, &v| m.max(f64::from(v.abs())))
+    };
     let (scale, bias) = (most(norm.scale) * unit, most(norm.shift) / step);
     let bits = u32::from(FACTOR_BITS);
     let fits = |shift: &u32| {
@@ -244,6 +255,11 @@ fn scaled_columns(
             shift: i32::try_from(own).ok()?,
         })
     };
-    let constants = norm.scale.iter().zip(norm.shift).map(column).collect::<Option<_>>()?;
+    let constants = norm
+        .scale
+        .iter()
+        .zip(norm.shift)
+        .map(column)
+        .collect::<Option<_>>()?;
     Some((u8::try_from(shift).ok()?, constants))
 }

@@ -108,11 +108,7 @@ impl Lowering<'_> {
     }
 
     /// A constant as a value of its own, in the float graph's order.
-    pub(super) fn constant(
-        &mut self,
-        index: usize,
-        values: &[f32],
-    ) -> Result<Place, CompileError> {
+    pub(super) fn constant(&mut self, index: usize, values: &[f32]) -> Result<Place, CompileError> {
         let name = self.node(index).name.clone();
         let layout = Layout::flat(values.len());
         // Any element of the input, as often as needed, times 0.
@@ -156,14 +152,17 @@ impl Lowering<'_> {
         };
         let op = elementwise.op(&name, input.dtype)?;
         let place = (layout, DType::I16, step);
-        self.emitter.push(&name, op, vec![moved.node], place, Some(index))
+        self.emitter
+            .push(&name, op, vec![moved.node], place, Some(index))
     }
 }
 
 /// The axes of a layout cut at those of `shape`, each with whether it runs along the operand.
 fn along(layout: &Layout, shape: &[usize], spread: &Spread) -> Option<Vec<(usize, bool)>> {
     let axes = layout.cut_at(shape)?;
-    let runs = axes.iter().map(|&(extent, axis)| (extent, !spread.repeated()[axis]));
+    let runs = axes
+        .iter()
+        .map(|&(extent, axis)| (extent, !spread.repeated()[axis]));
     Some(runs.collect())
 }
 
@@ -172,7 +171,10 @@ fn lie(layout: &Layout, shape: &[usize], spread: &Spread) -> Option<Laid> {
     let total = layout.elements();
     let running = axes.iter().filter(|axis| axis.1).map(|axis| axis.0);
     let held = running.product::<usize>();
-    let changes = axes.windows(2).filter(|pair| pair[0].1 != pair[1].1).count();
+    let changes = axes
+        .windows(2)
+        .filter(|pair| pair[0].1 != pair[1].1)
+        .count();
     let (lay, rows, columns) = match (axes.first(), changes) {
         (None | Some((_, true)), 0) => (Some(Lay::Full), 1, total),
         (Some((_, false)), 0) => (Some(Lay::One), 1, total),
@@ -190,9 +192,18 @@ fn lie(layout: &Layout, shape: &[usize], spread: &Spread) -> Option<Laid> {
 
 /// The step and the integers of a constant.
 fn integers(values: &[f32]) -> (f64, Vec<i16>) {
-    let largest = values.iter().fold(0.0_f64, |m, v| m.max(f64::from(v.abs())));
-    let step = if largest == 0.0 { 1.0 } else { largest / CONSTANT_LEVELS };
-    #[expect(clippy::cast_possible_truncation, reason = "at most 32767 by the choice of the step")]
+    let largest = values
+        .iter()
+        .fold(0.0_f64, |m, v| m.max(f64::from(v.abs())));
+    let step = if largest == 0.0 {
+        1.0
+    } else {
+        largest / CONSTANT_LEVELS
+    };
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "at most 32767 by the choice of the step"
+    )]
     let levels = values.iter().map(|&v| (f64::from(v) / step).round() as i16);
     (step, levels.collect())
 }

@@ -155,7 +155,10 @@ impl Lowering<'_> {
         };
         let second = self.second(&name, &x, &shape, other, &spread)?;
         // A product has one factor of 32 bits at most, and a sum of int32 would not be rounded well.
-        if x.dtype == DType::I32 && second.operand.dtype == DType::I32 && arithmetic == Arithmetic::Mul {
+        if x.dtype == DType::I32
+            && second.operand.dtype == DType::I32
+            && arithmetic == Arithmetic::Mul
+        {
             let x = self.narrow(&name, body, x)?;
             return Ok((x, Some(second), arithmetic));
         }
@@ -214,17 +217,25 @@ impl Lowering<'_> {
     fn is_masked(&self, chain: &Chain, second: Option<&Second>) -> bool {
         let readers = self.readers_of(chain.end);
         let only_softmax = !readers.is_empty()
-            && readers.iter().all(|&reader| matches!(self.node(reader).op, FloatOp::Softmax));
-        let (low, high) = chain.addend.map_or((0.0, 0.0), |y| self.calibration.range(y));
+            && readers
+                .iter()
+                .all(|&reader| matches!(self.node(reader).op, FloatOp::Softmax));
+        let (low, high) = chain
+            .addend
+            .map_or((0.0, 0.0), |y| self.calibration.range(y));
         let x = self.calibration.largest(chain.body);
         let is_mask = low <= MASK_LOW && -low > 4.0 * x && high <= x;
-        only_softmax && is_mask && second.is_some() && self.is_wide(chain.end)
+        only_softmax
+            && is_mask
+            && second.is_some()
+            && self.is_wide(chain.end)
             && chain.pair.0 == Arithmetic::Add
     }
 
     fn wide_function(&self, chain: &Chain, f: &Function) -> Result<Ending, CompileError> {
         let (dtype, step_out) = self.word_of(chain.end)?;
-        let stretch = Stretch::around_zero(f, self.calibration.range(chain.sum), step_out, WORD_LEVELS);
+        let stretch =
+            Stretch::around_zero(f, self.calibration.range(chain.sum), step_out, WORD_LEVELS);
         Ok(Ending {
             dtype,
             step_out,
@@ -254,7 +265,8 @@ impl Lowering<'_> {
         };
         let op = elementwise.op(&name, x.dtype)?;
         let place = (x.layout.clone(), ending.dtype, ending.step_out);
-        self.emitter.push(&name, op, vec![x.node], place, Some(chain.end))
+        self.emitter
+            .push(&name, op, vec![x.node], place, Some(chain.end))
     }
 
     /// A value as int8 at `step`.

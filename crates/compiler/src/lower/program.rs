@@ -57,7 +57,7 @@ pub(crate) fn lower(
         graph,
         calibration,
         wide: wide_nodes(graph),
-        readers: graph.reader_nodes(),
+        readers: readers(graph),
         shared: SharedSteps::new(graph, calibration),
         emitter: Emitter::default(),
         places: vec![None; graph.nodes().len()],
@@ -500,7 +500,8 @@ impl Lowering<'_> {
 
     fn finish(mut self, options: &Options) -> Result<Lowered, CompileError> {
         let output = self.settled("output", self.graph.output())?;
-        let interface = interface(self.graph, &self.input, &output, options)?;
+        let input = self.input.as_ref().expect("inputs come first");
+        let interface = interface(self.graph, input, &output, options)?;
         let program = Program {
             symbols: Vec::new(),
             nodes: self.emitter.nodes,
@@ -516,6 +517,17 @@ impl Lowering<'_> {
             sources: self.emitter.sources,
         })
     }
+}
+
+/// For each node the nodes that read it.
+fn readers(graph: &FloatGraph) -> Vec<Vec<usize>> {
+    let mut readers = vec![Vec::new(); graph.nodes().len()];
+    for (index, node) in graph.nodes().iter().enumerate() {
+        for &input in &node.inputs {
+            readers[input].push(index);
+        }
+    }
+    readers
 }
 
 fn window_ir(name: &str, window: Window2) -> Result<Window, CompileError> {

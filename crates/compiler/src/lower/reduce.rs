@@ -36,7 +36,9 @@ impl Lowering<'_> {
         let (kind, ratio) = match kind {
             float::ReduceKind::Max => {
                 let float = Some(chain.end);
-                return self.emitter.reduce(&node.name, &x, exact(ReduceKind::Maximum), float);
+                return self
+                    .emitter
+                    .reduce(&node.name, &x, exact(ReduceKind::Maximum), float);
             }
             float::ReduceKind::Min => {
                 let x = self.negated(&node.name, &x, None)?;
@@ -48,7 +50,11 @@ impl Lowering<'_> {
             float::ReduceKind::Mean => (ReduceKind::Mean, x.step / power(MEAN_BITS.into())),
             float::ReduceKind::SumSquares => (ReduceKind::Squares, x.step * x.step),
         };
-        let x = if kind.squares() { self.narrow(&node.name, node.inputs[0], x)? } else { x };
+        let x = if kind.squares() {
+            self.narrow(&node.name, node.inputs[0], x)?
+        } else {
+            x
+        };
         let (dtype, step) = self.output_of(chain.end)?;
         let reduction = Reduction {
             kind,
@@ -58,7 +64,8 @@ impl Lowering<'_> {
             bounds: dtype.range(),
             step,
         };
-        self.emitter.reduce(&node.name, &x, reduction, Some(chain.end))
+        self.emitter
+            .reduce(&node.name, &x, reduction, Some(chain.end))
     }
 
     /// The index of the largest element of each row, as a whole number.
@@ -74,7 +81,8 @@ impl Lowering<'_> {
             bounds: DType::I32.range(),
             step: 1.0,
         };
-        self.emitter.reduce(&node.name, &x, reduction, Some(chain.end))
+        self.emitter
+            .reduce(&node.name, &x, reduction, Some(chain.end))
     }
 
     /// Rows of a table.
@@ -89,9 +97,18 @@ impl Lowering<'_> {
             unreachable!("the caller matched")
         };
         let index = self.whole_numbers(&node.name, node.inputs[0])?;
-        let largest = table.iter().fold(0.0_f64, |m, &v| m.max(f64::from(v.abs())));
-        let step = if largest == 0.0 { 1.0 } else { largest / TABLE_LEVELS };
-        #[expect(clippy::cast_possible_truncation, reason = "at most 32767 by the choice of the step")]
+        let largest = table
+            .iter()
+            .fold(0.0_f64, |m, &v| m.max(f64::from(v.abs())));
+        let step = if largest == 0.0 {
+            1.0
+        } else {
+            largest / TABLE_LEVELS
+        };
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "at most 32767 by the choice of the step"
+        )]
         let levels = table.iter().map(|&v| (f64::from(v) / step).round() as i16);
         let rows = index.layout.elements();
         let layout = index.layout.widened(*columns);
@@ -102,7 +119,8 @@ impl Lowering<'_> {
             table: Tensor::I16(levels.collect()),
         });
         let place = (layout, DType::I16, step);
-        self.emitter.push(&node.name, op, vec![index.node], place, Some(chain.end))
+        self.emitter
+            .push(&node.name, op, vec![index.node], place, Some(chain.end))
     }
 
     /// A value of whole numbers as i32 of step 1.

@@ -45,10 +45,22 @@ impl Layout {
     /// The layout of one element for each row of `columns`.
     pub(super) fn rows(&self, columns: usize) -> Self {
         let outer = self.axes().iter().map(|axis| Axis {
-            extent: if axis.stride == 1 { axis.extent / columns } else { axis.extent },
-            stride: if axis.stride == 1 { 1 } else { axis.stride / columns },
+            extent: if axis.stride == 1 {
+                axis.extent / columns
+            } else {
+                axis.extent
+            },
+            stride: if axis.stride == 1 {
+                1
+            } else {
+                axis.stride / columns
+            },
         });
-        if columns == 1 { self.clone() } else { Self::new(outer) }
+        if columns == 1 {
+            self.clone()
+        } else {
+            Self::new(outer)
+        }
     }
 }
 
@@ -128,7 +140,11 @@ impl Emitter {
             low: reduction.bounds.0,
             high: reduction.bounds.1,
         });
-        let place = (x.layout.rows(reduction.columns), reduction.dtype, reduction.step);
+        let place = (
+            x.layout.rows(reduction.columns),
+            reduction.dtype,
+            reduction.step,
+        );
         self.push(name, op, vec![x.node], place, float)
     }
 

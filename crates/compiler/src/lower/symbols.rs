@@ -70,7 +70,10 @@ pub(crate) fn join(
         let label = joined.notes.nodes.get(at).map_or("", String::as_str);
         let other = join_node(line, short, node);
         *node = other.ok_or_else(|| {
-            refuse(label, "what the node computes depends on it otherwise than by an extent")
+            refuse(
+                label,
+                "what the node computes depends on it otherwise than by an extent",
+            )
         })?;
     }
     joined.symbols = vec![Symbol {
@@ -85,7 +88,10 @@ pub(crate) fn agrees(joined: &Program, value: u32, lowered: &Program) -> bool {
     let values = DimValues(vec![value]);
     joined.nodes.len() == lowered.nodes.len()
         && joined.nodes.iter().zip(&lowered.nodes).all(|(a, b)| {
-            let shapes = (a.op.output_shape(&values), b.op.output_shape(&DimValues::NONE));
+            let shapes = (
+                a.op.output_shape(&values),
+                b.op.output_shape(&DimValues::NONE),
+            );
             a.inputs == b.inputs
                 && matches!(shapes, (Ok(a), Ok(b)) if a == b)
                 && a.op.terms(&values) == b.op.terms(&DimValues::NONE)
@@ -118,16 +124,44 @@ fn join_op(line: Line, low: &Op, op: &mut Op) -> Option<()> {
             *a = line.through(*a, *b)?;
             *b = *a;
         }
-        (Op::Conv(Conv { height: a, width: c, .. }), Op::Conv(Conv { height: b, width: d, .. }))
+        (
+            Op::Conv(Conv {
+                height: a,
+                width: c,
+                ..
+            }),
+            Op::Conv(Conv {
+                height: b,
+                width: d,
+                ..
+            }),
+        )
         | (
-            Op::MaxPool(MaxPool { height: a, width: c, .. }),
-            Op::MaxPool(MaxPool { height: b, width: d, .. }),
+            Op::MaxPool(MaxPool {
+                height: a,
+                width: c,
+                ..
+            }),
+            Op::MaxPool(MaxPool {
+                height: b,
+                width: d,
+                ..
+            }),
         ) => {
             (*a, *c) = (line.through(*a, *b)?, line.through(*c, *d)?);
             (*b, *d) = (*a, *c);
         }
         (Op::Move(a), Op::Move(b)) => join_move(line, a, b)?,
-        (Op::Concat(Concat { rows: a, columns: c }), Op::Concat(Concat { rows: b, columns: d })) => {
+        (
+            Op::Concat(Concat {
+                rows: a,
+                columns: c,
+            }),
+            Op::Concat(Concat {
+                rows: b,
+                columns: d,
+            }),
+        ) => {
             *a = line.through(*a, *b)?;
             line.each(c, d)?;
             *b = *a;
@@ -135,13 +169,26 @@ fn join_op(line: Line, low: &Op, op: &mut Op) -> Option<()> {
         }
         (Op::Pointwise(a), Op::Pointwise(b)) => join_pointwise(line, a, b)?,
         (Op::BatchMatMul(a), Op::BatchMatMul(b)) => {
-            let BatchMatMul { rows, columns, k, .. } = *a;
+            let BatchMatMul {
+                rows, columns, k, ..
+            } = *a;
             a.rows = line.through(rows, b.rows)?;
             a.columns = line.through(columns, b.columns)?;
             a.k = line.through(k, b.k)?;
             (b.rows, b.columns, b.k) = (a.rows, a.columns, a.k);
         }
-        (Op::Reduce(Reduce { rows: a, columns: c, .. }), Op::Reduce(Reduce { rows: b, columns: d, .. })) => {
+        (
+            Op::Reduce(Reduce {
+                rows: a,
+                columns: c,
+                ..
+            }),
+            Op::Reduce(Reduce {
+                rows: b,
+                columns: d,
+                ..
+            }),
+        ) => {
             (*a, *c) = (line.through(*a, *b)?, line.through(*c, *d)?);
             (*b, *d) = (*a, *c);
         }

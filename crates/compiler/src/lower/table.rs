@@ -32,12 +32,7 @@ impl Stretch {
     /// The same with 0 in the middle, for sums and products that have no bias.
     ///
     /// `levels` integers on each side of 0.
-    pub(super) fn around_zero(
-        f: &Function,
-        range: (f64, f64),
-        step_out: f64,
-        levels: f64,
-    ) -> Self {
+    pub(super) fn around_zero(f: &Function, range: (f64, f64), step_out: f64, levels: f64) -> Self {
         let (from, to) = varying(f, range, step_out, levels);
         Self {
             center: 0.0,
@@ -50,7 +45,10 @@ impl Stretch {
         let node = |k: i32| {
             let at = self.center + f64::from(128 * k - 32_768) * self.step;
             let value = (f.at(at) / step_out).round().clamp(-32_767.0, 32_767.0);
-            #[expect(clippy::cast_possible_truncation, reason = "clamped to the range of int16")]
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "clamped to the range of int16"
+            )]
             {
                 value as i16
             }

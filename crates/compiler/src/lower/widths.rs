@@ -18,7 +18,9 @@ pub(super) fn wide_nodes(graph: &FloatGraph) -> Vec<bool> {
     let mut index = graph.output();
     while readers[index] == 1 {
         let node = &graph.nodes()[index];
-        let Some(&input) = node.inputs.first() else { break };
+        let Some(&input) = node.inputs.first() else {
+            break;
+        };
         wide[index] = true;
         if !node.op.passes() {
             break;
