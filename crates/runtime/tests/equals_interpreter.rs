@@ -257,6 +257,8 @@ impl Generator {
             k_offset,
             k_len,
             out_channels,
+            dtype: DType::I8,
+            factor: None,
             linear,
         };
         Some((Op::MatMul(op), dtype, shape, addend))
