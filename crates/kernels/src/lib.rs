@@ -42,22 +42,24 @@ mod portable;
 mod product;
 mod reduce;
 mod spec;
+mod strip;
 mod threads;
 mod tiles;
+mod wide;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-pub use bytes::Bytes;
+pub use bytes::{Bytes, Cells, Words};
 pub use finish::{Addend, Output};
 pub use grid::{Grid, GridError};
 pub use keccak::{HASH_BYTES, keccak_chunks, keccak_one, keccak_parts};
 pub use kernel::{InstructionSet, Kernel, KernelError};
-pub use linear::Linear;
+pub use linear::{Linear, Operands, Packed, Stored};
 pub use movement::{Movement, concat_rows, embedding};
 pub use normalize::{NormalizeSpec, normalize};
 pub use pointwise::{Entries, Formula, Lay, PointwiseSpec, Source, pointwise};
 pub use pool::{Average, PoolSpec, average_pool, max_pool, max_pool_bytes};
 pub use product::{BatchSpec, RowsSpec, batch_product, product_of_rows};
 pub use reduce::{ReduceSpec, Reduction, reduce};
-pub use spec::{LinearError, LinearSpec};
+pub use spec::{LinearError, Bits, LinearSpec};
 pub use threads::{THREADS_MAX, ThreadPool};

@@ -6,8 +6,8 @@ use selfsame_ir::{
     Window,
 };
 use selfsame_kernels::{
-    Average, BatchSpec, Entries, Formula, Grid, Kernel, Lay, Linear, LinearSpec, Movement,
-    NormalizeSpec, PointwiseSpec, PoolSpec, ReduceSpec, Reduction, RowsSpec,
+    Average, BatchSpec, Bits, Entries, Formula, Grid, Kernel, Lay, Linear, LinearSpec, Movement,
+    NormalizeSpec, PointwiseSpec, PoolSpec, ReduceSpec, Reduction,
 };
 
 use crate::error::PlanError;
@@ -66,7 +66,6 @@ impl Plan {
             | Work::Move { .. }
             | Work::Concat { .. }
             | Work::Pointwise { .. }
-            | Work::Rows { .. }
             | Work::Batch { .. }
             | Work::Reduce { .. }
             | Work::Normalize { .. }
@@ -219,12 +218,7 @@ impl Builder<'_> {
         let addend = operands.get(1).copied();
         Ok(match &node.op {
             Op::Conv(op) => self.conv(index, op, input, output, addend)?,
-            Op::MatMul(op) if op.dtype != DType::I8 || op.factor.is_some() => Work::Rows {
-                spec: rows_spec(op),
-                addend: op.linear.addend.and(addend).map(|(slot, _)| slot),
-                factor: factor(node, operands),
-            },
-            Op::MatMul(op) => self.matmul(index, op, input, output, addend)?,
+            Op::MatMul(op) => self.matmul(index, op, output, operands)?,
             Op::MaxPool(op) => Work::MaxPool {
                 spec: pool(&op.window, input, output),
             },
@@ -291,6 +285,8 @@ impl Builder<'_> {
         let pair = |axes: [u16; 2]| axes.map(usize::from);
         let shape = Shape {
             input,
+            bits: Bits::Eight,
+            factor: None,
             output,
             kernel: pair(window.kernel),
             stride: pair(window.stride),
@@ -306,13 +302,19 @@ impl Builder<'_> {
         &self,
         index: usize,
         op: &MatMul,
-        input: Grid,
         output: Grid,
-        addend: Option<(usize, Grid)>,
+        operands: &[(usize, Grid)],
     ) -> Result<Work, PlanError> {
         let first = op.k_offset as usize;
+        let addend = op.linear.addend.and(operands.get(1).copied());
+        let factor = op.factor.and(operands.last()).map(|&(slot, _)| slot);
         let shape = Shape {
-            input,
+            input: operands.first().map_or(output, |&(_, grid)| grid),
+            bits: match op.dtype {
+                DType::I8 => Bits::Eight,
+                DType::I16 | DType::I32 => Bits::Sixteen,
+            },
+            factor: factor.zip(op.factor),
             output,
             kernel: [1, 1],
             stride: [1, 1],
@@ -338,6 +340,7 @@ impl Builder<'_> {
             .collect();
         let spec = LinearSpec {
             input: shape.input,
+            bits: shape.bits,
             output: shape.output,
             kernel: shape.kernel,
             stride: shape.stride,
@@ -352,12 +355,14 @@ impl Builder<'_> {
             lo: op.low,
             hi: op.high,
             table: op.table.as_deref(),
+            factor_shift: shape.factor.map(|(_, shift)| shift.0.into()),
         };
         let linear = Linear::new(self.kernel, &spec)
             .map_err(|error| PlanError::Linear { node: index, error })?;
         Ok(Work::Linear {
             linear: Box::new(linear),
             addend,
+            factor: shape.factor.map(|(slot, _)| slot),
         })
     }
 }
@@ -365,6 +370,9 @@ impl Builder<'_> {
 /// The geometry of a linear node.
 struct Shape {
     input: Grid,
+    bits: Bits,
+    /// Slot of the row factor and its shift.
+    factor: Option<(usize, FactorShift)>,
     output: Grid,
     kernel: [usize; 2],
     stride: [usize; 2],
@@ -399,23 +407,6 @@ fn factor(node: &Node, operands: &[(usize, Grid)]) -> Option<usize> {
 
 fn factor_shift(shift: FactorShift) -> u32 {
     shift.0.into()
-}
-
-fn rows_spec(op: &MatMul) -> RowsSpec {
-    let constants = op.linear.constants.iter();
-    RowsSpec {
-        row_elements: op.row_elements as usize,
-        k_offset: op.k_offset as usize,
-        k_len: op.k_len as usize,
-        weights: op.linear.weights.clone(),
-        constants: constants
-            .map(|c| [c.bias, c.multiplier, c.addend_multiplier, c.shift])
-            .collect(),
-        factor_shift: op.factor.map(factor_shift),
-        lo: op.linear.low,
-        hi: op.linear.high,
-        table: op.linear.table.clone(),
-    }
 }
 
 fn batch_spec(op: &BatchMatMul, values: &DimValues) -> Result<BatchSpec, DimError> {

@@ -4,10 +4,10 @@ use std::ops::Range;
 
 use selfsame_ir::DType;
 use selfsame_kernels::{
-    Addend, Average, BatchSpec, Grid, Kernel, Linear, Movement, NormalizeSpec, Output,
-    PointwiseSpec, PoolSpec, ReduceSpec, RowsSpec, Source, THREADS_MAX, ThreadPool, average_pool,
+    Addend, Average, BatchSpec, Grid, Kernel, Linear, Movement, NormalizeSpec, Operands, Output,
+    PointwiseSpec, PoolSpec, ReduceSpec, Source, THREADS_MAX, ThreadPool, average_pool,
     batch_product, concat_rows, embedding, max_pool, max_pool_bytes, normalize, pointwise,
-    product_of_rows, reduce,
+    reduce,
 };
 
 use crate::storage::{Buffer, copy_flat};
@@ -21,6 +21,7 @@ pub(crate) enum Work {
     Linear {
         linear: Box<Linear>,
         addend: Option<(usize, Grid)>,
+        factor: Option<usize>,
     },
     MaxPool {
         spec: PoolSpec,
@@ -41,12 +42,6 @@ pub(crate) enum Work {
     Pointwise {
         spec: PointwiseSpec,
         second: Second,
-    },
-    /// A matrix product with 16-bit inputs or a row factor.
-    Rows {
-        spec: RowsSpec,
-        addend: Option<usize>,
-        factor: Option<usize>,
     },
     Batch {
         spec: BatchSpec,
@@ -101,7 +96,11 @@ impl Step {
         let mut output = std::mem::take(&mut buffers[self.output]);
         let input = &buffers[self.input];
         match &self.work {
-            Work::Linear { linear, addend } => {
+            Work::Linear {
+                linear,
+                addend,
+                factor,
+            } => {
                 let addend = match addend {
                     None => Addend::None,
                     Some((slot, grid)) => match &buffers[*slot] {
@@ -110,7 +109,12 @@ impl Step {
                         Buffer::I32(data) => Addend::I32(data, *grid),
                     },
                 };
-                run_linear(linear, input, addend, &mut output, pool);
+                let operands = Operands {
+                    input: input.stored(),
+                    addend,
+                    factor: factor.map(|slot| buffers[slot].words()),
+                };
+                run_linear(linear, &operands, &mut output, pool);
             }
             Work::MaxPool { spec } => match (input, &mut output) {
                 (Buffer::I8(x), Buffer::I8(y)) => {
@@ -142,16 +146,6 @@ impl Step {
                 };
                 let to = whole(&mut output);
                 pointwise(spec, kernel.flip(), source(input), second, to);
-            }
-            Work::Rows {
-                spec,
-                addend,
-                factor,
-            } => {
-                let addend = addend.map(|slot| source(&buffers[slot]));
-                let factor = factor.map(|slot| buffers[slot].words());
-                let mut to = whole(&mut output);
-                product_of_rows(spec, kernel.flip(), source(input), addend, factor, &mut to);
             }
             Work::Batch { spec, y, factor } => {
                 let y = buffers[*y].bytes().as_slice();
@@ -254,8 +248,7 @@ struct Band<'a> {
 /// Runs a linear node on one thread, or its rows on several.
 fn run_linear(
     linear: &Linear,
-    input: &Buffer,
-    addend: Addend,
+    operands: &Operands,
     output: &mut Buffer,
     pool: Option<&mut ThreadPool>,
 ) {
@@ -274,7 +267,7 @@ fn run_linear(
             Buffer::I16(y) => Output::I16(&mut y[stored]),
             Buffer::I32(y) => Output::I32(&mut y[stored]),
         };
-        linear.run(input.bytes(), addend, output, 0..grid.height());
+        linear.run(operands, output, 0..grid.height());
         return;
     };
     // Twice as many bands as threads, so that a slow thread leaves its second one to the others.
@@ -294,10 +287,9 @@ fn run_linear(
             cut(&mut bands, rows.map(Output::I32), band_rows, grid.height())
         }
     };
-    let input = input.bytes();
     pool.for_each(&mut bands[..count], &|_, band: &mut Option<Band>| {
         if let Some(Band { rows, output }) = band.take() {
-            linear.run(input, addend, output, rows);
+            linear.run(operands, output, rows);
         }
     });
 }
