@@ -4,8 +4,10 @@ use std::ops::Range;
 
 use selfsame_ir::DType;
 use selfsame_kernels::{
-    Addend, Average, Grid, Kernel, Linear, Movement, Output, PointwiseSpec, PoolSpec, Source,
-    THREADS_MAX, ThreadPool, average_pool, concat_rows, max_pool, max_pool_bytes, pointwise,
+    Addend, Average, BatchSpec, Grid, Kernel, Linear, Movement, NormalizeSpec, Operands, Output,
+    PointwiseSpec, PoolSpec, ReduceSpec, Source, THREADS_MAX, ThreadPool, average_pool,
+    batch_product, concat_rows, embedding, max_pool, max_pool_bytes, normalize, pointwise,
+    reduce,
 };
 
 use crate::storage::{Buffer, copy_flat};
@@ -19,6 +21,7 @@ pub(crate) enum Work {
     Linear {
         linear: Box<Linear>,
         addend: Option<(usize, Grid)>,
+        factor: Option<usize>,
     },
     MaxPool {
         spec: PoolSpec,
@@ -39,6 +42,23 @@ pub(crate) enum Work {
     Pointwise {
         spec: PointwiseSpec,
         second: Second,
+    },
+    Batch {
+        spec: BatchSpec,
+        y: usize,
+        factor: Option<usize>,
+    },
+    Reduce {
+        spec: ReduceSpec,
+    },
+    Normalize {
+        spec: NormalizeSpec,
+        center: Option<usize>,
+        factor: Option<usize>,
+    },
+    Embedding {
+        table: Buffer,
+        columns: usize,
     },
     /// Copies a view to a place of its own.
     Copy {
@@ -76,7 +96,11 @@ impl Step {
         let mut output = std::mem::take(&mut buffers[self.output]);
         let input = &buffers[self.input];
         match &self.work {
-            Work::Linear { linear, addend } => {
+            Work::Linear {
+                linear,
+                addend,
+                factor,
+            } => {
                 let addend = match addend {
                     None => Addend::None,
                     Some((slot, grid)) => match &buffers[*slot] {
@@ -85,7 +109,12 @@ impl Step {
                         Buffer::I32(data) => Addend::I32(data, *grid),
                     },
                 };
-                run_linear(linear, input, addend, &mut output, pool);
+                let operands = Operands {
+                    input: input.stored(),
+                    addend,
+                    factor: factor.map(|slot| buffers[slot].words()),
+                };
+                run_linear(linear, &operands, &mut output, pool);
             }
             Work::MaxPool { spec } => match (input, &mut output) {
                 (Buffer::I8(x), Buffer::I8(y)) => {
@@ -117,6 +146,28 @@ impl Step {
                 };
                 let to = whole(&mut output);
                 pointwise(spec, kernel.flip(), source(input), second, to);
+            }
+            Work::Batch { spec, y, factor } => {
+                let y = buffers[*y].bytes().as_slice();
+                let factor = factor.map(|slot| buffers[slot].words());
+                let mut to = whole(&mut output);
+                batch_product(spec, kernel.flip(), source(input), y, factor, &mut to);
+            }
+            Work::Reduce { spec } => {
+                reduce(spec, kernel.flip(), source(input), &mut whole(&mut output));
+            }
+            Work::Normalize {
+                spec,
+                center,
+                factor,
+            } => {
+                let center = center.map(|slot| buffers[slot].words());
+                let factor = factor.map(|slot| buffers[slot].words());
+                let mut to = whole(&mut output);
+                normalize(spec, kernel.flip(), source(input), center, factor, &mut to);
+            }
+            Work::Embedding { table, columns } => {
+                run_embedding(input.words(), table, *columns, &mut output);
             }
             Work::Copy { from, to } => match (input, &mut output) {
                 (Buffer::I8(x), Buffer::I8(y)) => {
@@ -162,6 +213,17 @@ fn run_move(movement: &Movement, fill: i32, flip: u8, input: &Buffer, output: &m
     }
 }
 
+fn run_embedding(index: &[i32], table: &Buffer, columns: usize, output: &mut Buffer) {
+    match (table, output) {
+        (Buffer::I8(table), Buffer::I8(y)) => {
+            embedding(index, table.as_slice(), columns, y.as_mut_slice());
+        }
+        (Buffer::I16(table), Buffer::I16(y)) => embedding(index, table, columns, y),
+        (Buffer::I32(table), Buffer::I32(y)) => embedding(index, table, columns, y),
+        (Buffer::I8(_) | Buffer::I16(_) | Buffer::I32(_), _) => unequal_types(),
+    }
+}
+
 fn place_columns(input: &Buffer, columns: usize, first: usize, width: usize, output: &mut Buffer) {
     match (input, output) {
         (Buffer::I8(x), Buffer::I8(y)) => {
@@ -186,8 +248,7 @@ struct Band<'a> {
 /// Runs a linear node on one thread, or its rows on several.
 fn run_linear(
     linear: &Linear,
-    input: &Buffer,
-    addend: Addend,
+    operands: &Operands,
     output: &mut Buffer,
     pool: Option<&mut ThreadPool>,
 ) {
@@ -206,7 +267,7 @@ fn run_linear(
             Buffer::I16(y) => Output::I16(&mut y[stored]),
             Buffer::I32(y) => Output::I32(&mut y[stored]),
         };
-        linear.run(input.bytes(), addend, output, 0..grid.height());
+        linear.run(operands, output, 0..grid.height());
         return;
     };
     // Twice as many bands as threads, so that a slow thread leaves its second one to the others.
@@ -226,10 +287,9 @@ fn run_linear(
             cut(&mut bands, rows.map(Output::I32), band_rows, grid.height())
         }
     };
-    let input = input.bytes();
     pool.for_each(&mut bands[..count], &|_, band: &mut Option<Band>| {
         if let Some(Band { rows, output }) = band.take() {
-            linear.run(input, addend, output, rows);
+            linear.run(operands, output, rows);
         }
     });
 }
