@@ -42,15 +42,16 @@ impl Compiled {
     /// If the sample has not as many elements as the model's input.
     pub fn quantize(&self, sample: &[f32]) -> Result<Tensor, NotANumber> {
         let interface = &self.program.program().interface;
+        let dtype = self.program.node(0).map_or(DType::I8, |input| input.dtype);
         let values: Result<Vec<i32>, NotANumber> = interface
             .input
             .source_indices()
             .map(|index| {
                 interface
                     .input_scale
-                    .quantize(sample[index].to_bits(), DType::I8)
+                    .quantize(sample[index].to_bits(), dtype)
             })
             .collect();
-        Ok(Tensor::from_values(DType::I8, &values?).expect("quantize clamps to the type"))
+        Ok(Tensor::from_values(dtype, &values?).expect("quantize clamps to the type"))
     }
 }

@@ -197,65 +197,52 @@ impl FloatGraph {
         self.renumber(nodes, &renumbered);
     }
 
-    /// Turns the affine nodes that are left into depthwise convolutions.
+    /// Turns the affine nodes of images that are left into depthwise convolutions.
     fn spell_out_affine(&mut self) {
-        let mut renumbered = Vec::with_capacity(self.nodes.len());
-        let mut nodes: Vec<FloatNode> = Vec::with_capacity(self.nodes.len());
-        for mut node in core::mem::take(&mut self.nodes) {
-            node.inputs
-                .iter_mut()
-                .for_each(|input| *input = renumbered[*input]);
-            let FloatOp::Affine { axis, scale, shift } = node.op else {
-                renumbered.push(nodes.len());
-                nodes.push(node);
-                continue;
-            };
-            let shape = node.shape;
-            let channels = scale.len();
-            if axis == 0 && shape.len() == 3 {
-                let linear = Linear {
-                    outputs: channels,
-                    weights: scale,
-                    bias: shift,
-                };
-                renumbered.push(nodes.len());
-                nodes.push(FloatNode {
-                    op: FloatOp::Conv(linear, Window2::whole(1, 1), channels),
-                    shape,
-                    ..node
-                });
-                continue;
-            }
-            // As an image [C][outer... is 1][inner]: only the channel axis may stand in front.
-            let inner: usize = shape[axis + 1..].iter().product();
-            let outer: usize = shape[..axis].iter().product();
-            let (image, groups) = ([channels * outer, 1, inner], channels * outer);
-            let repeat = |values: &[f32]| -> Vec<f32> {
-                values.iter().copied().cycle().take(groups).collect()
-            };
-            let linear = Linear {
-                outputs: groups,
-                weights: repeat(&scale),
-                bias: repeat(&shift),
-            };
-            let mut push = |op, inputs, shape: &[usize]| {
-                nodes.push(FloatNode {
-                    name: node.name.clone(),
-                    op,
-                    inputs,
-                    shape: shape.to_vec(),
-                });
-                nodes.len() - 1
-            };
-            let view = push(FloatOp::Reshape, node.inputs, &image);
-            let conv = push(
-                FloatOp::Conv(linear, Window2::whole(1, 1), groups),
-                vec![view],
-                &image,
-            );
-            renumbered.push(push(FloatOp::Reshape, vec![conv], &shape));
+        if self.is_of_rows() {
+            return;
         }
-        self.renumber(nodes, &renumbered);
+        for node in &mut self.nodes {
+            let FloatOp::Affine { axis, scale, shift } = &node.op else {
+                continue;
+            };
+            if *axis == 0 && node.shape.len() == 3 && !node.op.is_rescaling() {
+                let linear = Linear {
+                    outputs: scale.len(),
+                    weights: scale.clone(),
+                    bias: shift.clone(),
+                };
+                node.op = FloatOp::Conv(linear, Window2::whole(1, 1), scale.len());
+            }
+        }
+    }
+
+    /// Whether the network works on rows: attention, norms of rows, embeddings.
+    pub(crate) fn is_of_rows(&self) -> bool {
+        self.nodes.iter().any(|node| match node.op {
+            FloatOp::Normalize { .. }
+            | FloatOp::Softmax
+            | FloatOp::Product { .. }
+            | FloatOp::Embedding { .. } => true,
+            FloatOp::Input
+            | FloatOp::Constant(_)
+            | FloatOp::Dense(_)
+            | FloatOp::Conv(..)
+            | FloatOp::Affine { .. }
+            | FloatOp::Add
+            | FloatOp::Clip(..)
+            | FloatOp::Function(_)
+            | FloatOp::Pair(..)
+            | FloatOp::Plane(_)
+            | FloatOp::Concat(_)
+            | FloatOp::Walk(..)
+            | FloatOp::MaxPool(_)
+            | FloatOp::AvgPool(_)
+            | FloatOp::Reduce(_)
+            | FloatOp::ArgMax
+            | FloatOp::Reshape
+            | FloatOp::Transpose(_) => false,
+        })
     }
 }
 

@@ -162,6 +162,7 @@ impl Lowering<'_> {
         };
         let columns = scale.len();
         let place = self.settled(&node.name, node.inputs[0])?;
+        let place = self.narrow(&node.name, node.inputs[0], place)?;
         let cells = place.layout.cut_at(&node.shape).unwrap_or_default();
         let inner = cells.last() == Some(&(columns, axis)) || columns == 1;
         let x = if inner {
