@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! python tools/torchvision_breadth.py FOLDER
-//! cargo run --release -p selfsame-compiler --example breadth FOLDER [NAME ...] [DIMENSION=VALUE ...]
+//! cargo run --release -p selfsame-compiler --example breadth FOLDER [NAME ...] [DIMENSION=VALUE | DIMENSION=VALUE..MAXIMUM]
 //! ```
 //!
 //! The first two thirds of the rows calibrate, the others are compared. One line for each model:
@@ -19,9 +19,10 @@ use selfsame_compiler::float::{FloatGraph, ImportOptions};
 use selfsame_compiler::npz::read_npz_array;
 use selfsame_compiler::onnx::OnnxModel;
 use selfsame_compiler::{
-    Calibration, ImportReport, Options, TestRows, TrainingRows, compile, import_report,
+    Calibration, ImportReport, OpenDimension, Options, TestRows, TrainingRows, compile,
+    compile_open, import_report,
 };
-use selfsame_ir::{CheckedProgram, DimValues, Tensor};
+use selfsame_ir::{CheckedProgram, Tensor};
 use selfsame_runtime::{Kernel, Plan, Session};
 
 /// Rows of all inputs, those of one row behind one another; `x` holds those of an only input.
@@ -45,7 +46,11 @@ fn rows(graph: &FloatGraph, npz: &[u8]) -> Result<Vec<Vec<f32>>, Box<dyn Error>>
     Ok(rows)
 }
 
-fn import(path: &Path, options: &ImportOptions) -> Result<ImportReport, Box<dyn Error>> {
+fn import(
+    path: &Path,
+    options: &ImportOptions,
+    open: Option<&OpenDimension>,
+) -> Result<ImportReport, Box<dyn Error>> {
     let model = OnnxModel::decode(&std::fs::read(path)?)?;
     let graph = FloatGraph::import(&model, options)?
         .with_first_output()
@@ -53,10 +58,23 @@ fn import(path: &Path, options: &ImportOptions) -> Result<ImportReport, Box<dyn 
     let rows = rows(&graph, &std::fs::read(path.with_extension("npz"))?)?;
     let test_from = rows.len() * 2 / 3;
     let calibration = Calibration::collect(&graph, TrainingRows::before(&rows, test_from), 256)?;
-    let compiled = compile(graph, &calibration, &Options::default())?;
+    let compiled = match open {
+        None => compile(graph, &calibration, &Options::default())?,
+        Some(open) => {
+            let at = u32::try_from(options.dims[&open.name])?;
+            let other = |value: u32| -> Result<FloatGraph, Box<dyn Error>> {
+                let mut options = options.clone();
+                options.dims.insert(open.name.clone(), value as usize);
+                Ok(FloatGraph::import(&model, &options)?
+                    .with_first_output()
+                    .fuse())
+            };
+            compile_open(graph, at, &calibration, open, &Options::default(), other)?
+        }
+    };
     let plan = Arc::new(Plan::new(
         &compiled.program,
-        &DimValues::NONE,
+        &compiled.values,
         Kernel::best(),
     )?);
     let trace = |_: &CheckedProgram, input: Tensor| {
@@ -89,11 +107,20 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let folder = arguments.next().ok_or("a folder is needed")?;
     let mut options = ImportOptions::default();
+    let mut open = None;
     let mut wanted: Vec<String> = Vec::new();
     for argument in arguments {
         match argument.split_once('=') {
             Some((name, value)) => {
+                let (value, most) = value.split_once("..").unwrap_or((value, ""));
                 options.dims.insert(name.to_owned(), value.parse()?);
+                if let Ok(maximum) = most.parse() {
+                    open = Some(OpenDimension {
+                        name: name.to_owned(),
+                        minimum: 2,
+                        maximum,
+                    });
+                }
             }
             None => wanted.push(argument),
         }
@@ -103,7 +130,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         if !wanted.is_empty() && !wanted.iter().any(|w| *w == name) {
             continue;
         }
-        match import(&path, &options) {
+        match import(&path, &options, open.as_ref()) {
             Ok(report) => {
                 let (snr, nodes) = (report.comparison.snr_db, report.sizes.nodes);
                 let cosine = report.comparison.cosine_mean;
