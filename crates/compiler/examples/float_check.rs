@@ -36,17 +36,26 @@ fn check(path: &Path, options: &ImportOptions) -> Result<String, Box<dyn Error>>
         }
         for (f, w) in found.iter().zip(&wanted) {
             let difference = (f - w).abs();
-            worst = worst.max(if difference.is_nan() { f32::INFINITY } else { difference });
+            worst = worst.max(if difference.is_nan() {
+                f32::INFINITY
+            } else {
+                difference
+            });
         }
     }
-    let largest = wanted.iter().fold(0.0_f32, |largest, w| largest.max(w.abs()));
+    let largest = wanted
+        .iter()
+        .fold(0.0_f32, |largest, w| largest.max(w.abs()));
     let mut counts = BTreeMap::<String, usize>::new();
     for node in fused.nodes() {
         let text = format!("{:?}", node.op);
         let name = text.split(['(', ' ', '{']).next().unwrap_or_default();
         *counts.entry(name.to_owned()).or_default() += 1;
     }
-    Ok(format!("{worst:e} of {largest}; {} nodes {counts:?}", fused.nodes().len()))
+    Ok(format!(
+        "{worst:e} of {largest}; {} nodes {counts:?}",
+        fused.nodes().len()
+    ))
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -70,7 +79,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         .collect();
     paths.sort();
     for path in paths {
-        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let name = path
+            .file_stem()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         match check(&path, &options) {
             Ok(line) => println!("{name:24} {line}"),
             Err(error) => println!("{name:24} refused: {error}"),

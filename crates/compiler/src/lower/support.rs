@@ -69,6 +69,7 @@ fn lacks_form(node: &FloatNode) -> Option<&'static str> {
         FloatOp::Reduce(_) => Some("a reduction of rows"),
         FloatOp::ArgMax => Some("the index of the largest element"),
         FloatOp::Embedding { .. } => Some("an embedding"),
+        FloatOp::Affine { .. } => Some("an affine map of the columns of a matrix"),
         FloatOp::Pair(_, spread) => match Form::of(spread, &node.shape) {
             Some(_) => None,
             None => Some("a pair of activations broadcast over these axes"),
@@ -76,7 +77,6 @@ fn lacks_form(node: &FloatNode) -> Option<&'static str> {
         FloatOp::Input
         | FloatOp::Dense(_)
         | FloatOp::Conv(..)
-        | FloatOp::Affine { .. }
         | FloatOp::Add
         | FloatOp::Clip(..)
         | FloatOp::Function(_)
