@@ -25,6 +25,7 @@
 mod accumulate;
 #[cfg(target_arch = "aarch64")]
 mod arm;
+mod batch;
 mod bytes;
 mod depthwise;
 mod finish;
@@ -39,7 +40,6 @@ mod planar;
 mod pointwise;
 mod pool;
 mod portable;
-mod product;
 mod reduce;
 mod spec;
 mod strip;
@@ -49,6 +49,7 @@ mod wide;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
+pub use batch::{BatchOperands, BatchProduct, BatchSpec};
 pub use bytes::{Bytes, Cells, Words};
 pub use finish::{Addend, Output};
 pub use grid::{Grid, GridError};
@@ -59,7 +60,6 @@ pub use movement::{Movement, concat_rows, embedding};
 pub use normalize::{NormalizeSpec, normalize};
 pub use pointwise::{Entries, Formula, Lay, PointwiseSpec, Source, pointwise};
 pub use pool::{Average, PoolSpec, average_pool, max_pool, max_pool_bytes};
-pub use product::{BatchSpec, RowsSpec, batch_product, product_of_rows};
 pub use reduce::{ReduceSpec, Reduction, reduce};
 pub use spec::{LinearError, Bits, LinearSpec};
 pub use threads::{THREADS_MAX, ThreadPool};

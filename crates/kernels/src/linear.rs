@@ -40,7 +40,7 @@ pub enum Stored<'a> {
 }
 
 impl Stored<'_> {
-    pub(crate) fn width(&self) -> Bits {
+    pub(crate) fn bits(&self) -> Bits {
         match self {
             Self::Bytes(_) => Bits::Eight,
             Self::Words(_) => Bits::Sixteen,
@@ -110,7 +110,7 @@ pub struct Packed {
 #[derive(Debug)]
 pub struct Linear {
     kernel: Kernel,
-    width: Bits,
+    bits: Bits,
     input: Grid,
     output: Grid,
     origin: usize,
@@ -241,7 +241,7 @@ impl Linear {
         let depthwise = is_depthwise(spec, &runs);
         Ok(Self {
             kernel,
-            width: spec.bits,
+            bits: spec.bits,
             input: spec.input,
             output: spec.output,
             origin,
@@ -275,7 +275,7 @@ impl Linear {
             factor,
         } = *operands;
         assert_eq!(input.len(), self.input.len(), "linear: input length");
-        assert_eq!(input.width(), self.width, "linear: input width");
+        assert_eq!(input.bits(), self.bits, "linear: bits of the input");
         let positions = self.output.height() * self.output.width();
         assert_eq!(
             factor.map(<[i32]>::len),
@@ -383,7 +383,7 @@ impl Linear {
         let engine = tiles::engine(self.kernel);
         let contraction = Contraction {
             engine: &engine,
-            width: self.width,
+            bits: self.bits,
             runs: &self.runs.starts,
             groups: self.runs.groups(),
             planes: &self.packed.planes,
@@ -521,7 +521,7 @@ impl Linear {
 
     /// Multiply-accumulates of a whole run.
     pub fn macs(&self) -> u64 {
-        let terms = self.runs.starts.len() * self.runs.run_len / self.width.bytes();
+        let terms = self.runs.starts.len() * self.runs.run_len / self.bits.bytes();
         self.output.element_count() as u64 * terms as u64
     }
 

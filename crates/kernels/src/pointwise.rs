@@ -10,6 +10,8 @@
 //!
 //! Spec: operators, 2.19 and 2.20.
 
+use std::ops::Range;
+
 use crate::finish::Output;
 
 /// Elements of a block.
@@ -92,6 +94,16 @@ pub struct PointwiseSpec {
 }
 
 impl Source<'_> {
+    /// Elements `range`.
+    #[must_use]
+    pub fn part(&self, range: Range<usize>) -> Self {
+        match self {
+            Self::I8(x) => Self::I8(&x[range]),
+            Self::I16(x) => Self::I16(&x[range]),
+            Self::I32(x) => Self::I32(&x[range]),
+        }
+    }
+
     pub(crate) fn len(&self) -> usize {
         match self {
             Self::I8(x) => x.len(),
