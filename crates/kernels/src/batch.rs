@@ -6,7 +6,8 @@
 //! ```
 //!
 //! The rows of y take the place of weights: they are packed for each run, a batch of y at a time,
-//! into storage of the caller. What follows is the path of linear nodes. Spec: operators, 2.22.
+//! into storage of the caller (words of it are little-endian, as every machine with vectors is).
+//! What follows is the path of linear nodes. Spec: operators, 2.22.
 
 use std::mem::MaybeUninit;
 use std::ops::Range;
@@ -183,7 +184,11 @@ impl BatchProduct {
         assert!(batch < batches, "batch product: batch of y");
         let engine = tiles::engine(self.kernel);
         let (head, weights) = packed.split_at_mut(self.head);
-        assert_eq!(head.as_ptr().align_offset(64), 0, "batch product: alignment");
+        assert_eq!(
+            head.as_ptr().align_offset(64),
+            0,
+            "batch product: alignment"
+        );
         let flip = self.kernel.flip();
         head.fill(0);
         weights.fill(0);
@@ -204,7 +209,7 @@ impl BatchProduct {
                         if flip != 0 {
                             // Inputs are stored as x + 128.
                             let sum: i32 = from.iter().map(|&b| i32::from((b ^ flip) as i8)).sum();
-                            head[j * 4..][..4].copy_from_slice(&(-128 * sum).to_ne_bytes());
+                            head[j * 4..][..4].copy_from_slice(&(-128 * sum).to_le_bytes());
                         }
                     }
                     Bits::Sixteen => spread_words(from, flip, to, step),
@@ -229,9 +234,21 @@ impl BatchProduct {
         let BatchOperands { x, packed, factor } = *operands;
         assert_eq!(x.bits(), self.spec.bits, "batch product: bits of x");
         assert_eq!(x.len(), batch * rows * k, "batch product: x");
-        assert_eq!(packed.len(), self.y_batches() * self.packed_len, "batch product: packed");
-        assert_eq!(packed.as_ptr().align_offset(64), 0, "batch product: alignment");
-        assert_eq!(output.len(), units.len() * self.unit_len(), "batch product: output");
+        assert_eq!(
+            packed.len(),
+            self.y_batches() * self.packed_len,
+            "batch product: packed"
+        );
+        assert_eq!(
+            packed.as_ptr().align_offset(64),
+            0,
+            "batch product: alignment"
+        );
+        assert_eq!(
+            output.len(),
+            units.len() * self.unit_len(),
+            "batch product: output"
+        );
         let factors = self.spec.factor_shift.map(|_| batch * rows);
         assert_eq!(factor.map(<[i32]>::len), factors, "batch product: factors");
         assert!(units.end <= self.units(), "batch product: units");
@@ -240,7 +257,10 @@ impl BatchProduct {
             Output::I16(_) => (-32_768, 32_767),
             Output::I32(_) => (i32::MIN, i32::MAX),
         };
-        assert!(low <= self.spec.lo && self.spec.hi <= high, "batch product: clamp");
+        assert!(
+            low <= self.spec.lo && self.spec.hi <= high,
+            "batch product: clamp"
+        );
         let engine = tiles::engine(self.kernel);
         let output = match &mut output {
             Output::I8(y) => RawOutput::I8(y.as_mut_ptr()),
@@ -284,7 +304,14 @@ struct Part<'a> {
 
 impl Part<'_> {
     /// Computes rows of batch `b`, the first of them at `to`, the others `step` elements apart.
-    fn rows(&self, b: usize, rows: Range<usize>, to: RawOutput, step: usize, scratch: &mut Scratch) {
+    fn rows(
+        &self,
+        b: usize,
+        rows: Range<usize>,
+        to: RawOutput,
+        step: usize,
+        scratch: &mut Scratch,
+    ) {
         let product = self.product;
         let spec = &product.spec;
         let (x_row, x_step) = if spec.x_interleaved {
@@ -303,7 +330,9 @@ impl Part<'_> {
         };
         let packed = &self.packed[b / spec.group * product.packed_len..][..product.packed_len];
         let (starts, weights) = packed.split_at(product.head);
-        let strip = rows.len().div_ceil(rows.len().div_ceil(contraction.strip_max()).max(1));
+        let strip = rows
+            .len()
+            .div_ceil(rows.len().div_ceil(contraction.strip_max()).max(1));
         let sums: *mut i32 = scratch.0.as_mut_ptr().cast();
         for first in (0..rows.len()).step_by(strip.max(1)) {
             let count = strip.min(rows.len() - first);
@@ -380,11 +409,11 @@ struct Place {
 
 /// Spreads a row of stored bytes in groups of four, `step` bytes apart.
 fn spread_bytes(from: &[u8], flip: u8, to: &mut [u8], step: usize) {
-    let mask = u32::from_ne_bytes([flip; 4]);
+    let mask = u32::from_le_bytes([flip; 4]);
     let (groups, rest) = from.as_chunks::<4>();
     for (group, bytes) in groups.iter().enumerate() {
-        let word = u32::from_ne_bytes(*bytes) ^ mask;
-        to[group * step..][..4].copy_from_slice(&word.to_ne_bytes());
+        let word = u32::from_le_bytes(*bytes) ^ mask;
+        to[group * step..][..4].copy_from_slice(&word.to_le_bytes());
     }
     for (b, &byte) in rest.iter().enumerate() {
         to[groups.len() * step + b] = byte ^ flip;
@@ -403,4 +432,3 @@ fn spread_words(from: &[u8], flip: u8, to: &mut [u8], step: usize) {
         to[pairs.len() * step..][..2].copy_from_slice(&wide(byte));
     }
 }
-

@@ -21,7 +21,7 @@ use crate::grid::Grid;
 use crate::kernel::Kernel;
 use crate::pack::{self, Block, Runs};
 use crate::planar::{self, PlanarTile};
-use crate::spec::{self, LinearError, LinearSpec, Steps, Bits};
+use crate::spec::{self, Bits, LinearError, LinearSpec, Steps};
 use crate::strip::{Contraction, PLANES_MAX, STRIP_PIXELS, VECTORS_MAX};
 use crate::tiles::{self, Engine};
 
@@ -128,7 +128,12 @@ pub struct Linear {
 }
 
 impl Packed {
-    fn new(kernel: Kernel, spec: &LinearSpec, runs: &Runs, form: Form) -> Result<Self, LinearError> {
+    fn new(
+        kernel: Kernel,
+        spec: &LinearSpec,
+        runs: &Runs,
+        form: Form,
+    ) -> Result<Self, LinearError> {
         let engine = tiles::engine(kernel);
         let outputs = spec.output.channels();
         let terms = spec.weights.len() / outputs;
@@ -230,13 +235,12 @@ impl Linear {
             vectors_max: (engine.vectors_max)(spec.output.width()),
             planar: engine.planar.is_some() && spec::is_planar(spec, pixel_step),
         };
-        let packed = match known.iter().find(|packed| packed.has(form)) {
-            Some(packed) => Arc::clone(packed),
-            None => {
-                let packed = Arc::new(Packed::new(kernel, spec, &runs, form)?);
-                known.push(Arc::clone(&packed));
-                packed
-            }
+        let packed = if let Some(packed) = known.iter().find(|packed| packed.has(form)) {
+            Arc::clone(packed)
+        } else {
+            let packed = Arc::new(Packed::new(kernel, spec, &runs, form)?);
+            known.push(Arc::clone(&packed));
+            packed
         };
         let depthwise = is_depthwise(spec, &runs);
         Ok(Self {

@@ -25,7 +25,22 @@ struct Band<'a> {
     output: Output<'a>,
 }
 
+/// Elements read or written that make a second thread worth its start.
+const ELEMENTS_PER_THREAD: usize = 16_384;
+
 impl Rows {
+    /// `count` rows of `row_len` elements of a dense output; `cost` elements are read or written
+    /// for each.
+    pub(crate) fn flat(row_len: usize, count: usize, cost: usize) -> Self {
+        let worth = count.saturating_mul(cost) / ELEMENTS_PER_THREAD;
+        Self {
+            first: 0,
+            row_len,
+            count,
+            worth: worth as u64,
+        }
+    }
+
     /// Runs `work` on all rows at once, or on bands of them on several threads.
     pub(crate) fn run(
         &self,

@@ -6,8 +6,8 @@ use selfsame_ir::{
     Window,
 };
 use selfsame_kernels::{
-    Average, BatchProduct, BatchSpec, Bits, Entries, Formula, Grid, Kernel, Lay, Linear, LinearSpec, Movement,
-    NormalizeSpec, PointwiseSpec, PoolSpec, ReduceSpec, Reduction,
+    Average, BatchProduct, BatchSpec, Bits, Formula, Function, Grid, Kernel, Lay, Linear,
+    LinearSpec, Movement, NormalizeSpec, PointwiseSpec, PoolSpec, ReduceSpec, Reduction,
 };
 
 use crate::error::PlanError;
@@ -473,24 +473,26 @@ fn reduce_spec(op: &Reduce, values: &DimValues) -> Result<ReduceSpec, DimError> 
 }
 
 fn normalize_spec(op: &Normalize) -> NormalizeSpec {
-    let constants = op.constants.iter();
+    let constants = || op.constants.iter();
     NormalizeSpec {
         center_bits: op.center_bits.into(),
         shift: factor_shift(op.shift),
         lo: op.low,
         hi: op.high,
-        constants: constants.map(|c| [c.bias, c.multiplier, c.shift]).collect(),
+        bias: constants().map(|c| c.bias).collect(),
+        multiplier: constants().map(|c| c.multiplier).collect(),
+        column_shift: constants().map(|c| c.shift).collect(),
     }
 }
 
-fn entries(activation: Option<&Activation>) -> Entries {
+fn function(activation: Option<&Activation>) -> Function {
     match activation {
-        None => Entries::None,
-        Some(Activation::Lookup(entries)) => Entries::Lookup(entries.clone()),
-        Some(Activation::Interpolate(entries)) => Entries::Interpolate(entries.clone()),
-        Some(Activation::Exponential(entries)) => Entries::Exponential(entries.clone()),
-        Some(Activation::Reciprocal { bits }) => Entries::Reciprocal((*bits).into()),
-        Some(Activation::ReciprocalRoot { bits }) => Entries::ReciprocalRoot((*bits).into()),
+        None => Function::IDENTITY,
+        Some(Activation::Lookup(entries)) => Function::lookup(entries),
+        Some(Activation::Interpolate(entries)) => Function::interpolation(entries),
+        Some(Activation::Exponential(entries)) => Function::exponential(entries),
+        Some(Activation::Reciprocal { bits }) => Function::reciprocal((*bits).into()),
+        Some(Activation::ReciprocalRoot { bits }) => Function::reciprocal_root((*bits).into()),
     }
 }
 
@@ -515,7 +517,7 @@ fn pointwise_spec(op: &Pointwise, values: &DimValues) -> Result<PointwiseSpec, D
         shift: op.shift.into(),
         lo: op.low,
         hi: op.high,
-        table: entries(op.activation.as_ref()),
+        function: function(op.activation.as_ref()),
     })
 }
 

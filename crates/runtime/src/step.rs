@@ -2,10 +2,9 @@
 
 use selfsame_ir::DType;
 use selfsame_kernels::{
-    Addend, Average, BatchOperands, BatchProduct, Grid, Kernel, Linear, Movement, NormalizeSpec, Operands, Output,
-    PointwiseSpec, PoolSpec, ReduceSpec, Source, ThreadPool, average_pool,
-    concat_rows, embedding, max_pool, max_pool_bytes, normalize, pointwise,
-    reduce,
+    Addend, Average, BatchOperands, BatchProduct, Grid, Kernel, Lay, Linear, Movement,
+    NormalizeSpec, Operands, Output, PointwiseSpec, PoolSpec, ReduceSpec, Source, ThreadPool,
+    average_pool, concat_rows, embedding, max_pool, max_pool_bytes, normalize, pointwise, reduce,
 };
 
 use crate::bands::Rows;
@@ -150,8 +149,7 @@ impl Step {
                     Second::Slot(slot) => Some(source(&buffers[*slot])),
                     Second::Constant(buffer) => Some(source(buffer)),
                 };
-                let to = whole(&mut output);
-                pointwise(spec, kernel.flip(), source(input), second, to);
+                run_pointwise(kernel, spec, source(input), second, &mut output, pool);
             }
             Work::Batch(batch) => {
                 let mut packed = std::mem::take(&mut buffers[batch.packed]);
@@ -161,17 +159,29 @@ impl Step {
                 buffers[batch.packed] = packed;
             }
             Work::Reduce { spec } => {
-                reduce(spec, kernel.flip(), source(input), &mut whole(&mut output));
+                let (x, columns) = (source(input), spec.columns);
+                let rows = Rows::flat(1, output.len(), columns);
+                rows.run(&mut output, pool, &|rows, output| {
+                    let x = x.part(rows.start * columns..rows.end * columns);
+                    reduce(kernel, spec, x, output);
+                });
             }
             Work::Normalize {
                 spec,
                 center,
                 factor,
             } => {
+                let columns = spec.bias.len();
                 let center = center.map(|slot| buffers[slot].words());
                 let factor = factor.map(|slot| buffers[slot].words());
-                let mut to = whole(&mut output);
-                normalize(spec, kernel.flip(), source(input), center, factor, &mut to);
+                let x = source(input);
+                let rows = Rows::flat(columns, output.len() / columns, columns);
+                rows.run(&mut output, pool, &|rows, output| {
+                    let x = x.part(rows.start * columns..rows.end * columns);
+                    let (center, factor) =
+                        (center.map(|c| &c[rows.clone()]), factor.map(|f| &f[rows]));
+                    normalize(kernel, spec, x, center, factor, output);
+                });
             }
             Work::Embedding { table, columns } => {
                 run_embedding(input.words(), table, *columns, &mut output);
@@ -218,6 +228,32 @@ fn run_move(movement: &Movement, fill: i32, flip: u8, input: &Buffer, output: &m
         (Buffer::I32(x), Buffer::I32(y)) => movement.run(x, fill, y),
         (Buffer::I8(_) | Buffer::I16(_) | Buffer::I32(_), _) => unequal_types(),
     }
+}
+
+fn run_pointwise(
+    kernel: Kernel,
+    spec: &PointwiseSpec,
+    x: Source,
+    y: Option<Source>,
+    output: &mut Buffer,
+    pool: Option<&mut ThreadPool>,
+) {
+    let len = output.len();
+    // Where rows do not matter, any cut will do.
+    let row_len = match spec.lay {
+        Lay::Full | Lay::One => 1,
+        Lay::Column | Lay::Row => spec.columns,
+    };
+    let rows = Rows::flat(row_len, len / row_len, row_len);
+    rows.run(output, pool, &|rows, output| {
+        let cells = rows.start * row_len..rows.end * row_len;
+        let y = y.map(|y| match spec.lay {
+            Lay::Full => y.part(cells.clone()),
+            Lay::Row => y.part(rows),
+            Lay::Column | Lay::One => y,
+        });
+        pointwise(kernel, spec, x.part(cells), y, output);
+    });
 }
 
 fn run_embedding(index: &[i32], table: &Buffer, columns: usize, output: &mut Buffer) {
