@@ -63,6 +63,25 @@ impl Output<'_> {
             Self::I32(y) => y[index] = value,
         }
     }
+
+    /// Stores values of the type's range, from element `first` on.
+    #[inline(always)]
+    pub(crate) fn put_all(&mut self, flip: u8, first: usize, values: &[i32]) {
+        let range = first..first + values.len();
+        match self {
+            Self::I8(y) => {
+                for (y, &v) in y[range].iter_mut().zip(values) {
+                    *y = (v as u8) ^ flip;
+                }
+            }
+            Self::I16(y) => {
+                for (y, &v) in y[range].iter_mut().zip(values) {
+                    *y = v as i16;
+                }
+            }
+            Self::I32(y) => y[range].copy_from_slice(values),
+        }
+    }
 }
 
 /// Second input at the first channel of a tile.

@@ -21,7 +21,7 @@ use crate::grid::Grid;
 use crate::kernel::Kernel;
 use crate::pack::{self, Block, Runs};
 use crate::planar::{self, PlanarTile};
-use crate::spec::{self, LinearError, LinearSpec, Steps, Bits};
+use crate::spec::{self, Bits, LinearError, LinearSpec, Steps};
 use crate::strip::{Contraction, PLANES_MAX, STRIP_PIXELS, VECTORS_MAX};
 use crate::tiles::{self, Engine};
 
@@ -40,7 +40,7 @@ pub enum Stored<'a> {
 }
 
 impl Stored<'_> {
-    pub(crate) fn width(&self) -> Bits {
+    pub(crate) fn bits(&self) -> Bits {
         match self {
             Self::Bytes(_) => Bits::Eight,
             Self::Words(_) => Bits::Sixteen,
@@ -110,7 +110,7 @@ pub struct Packed {
 #[derive(Debug)]
 pub struct Linear {
     kernel: Kernel,
-    width: Bits,
+    bits: Bits,
     input: Grid,
     output: Grid,
     origin: usize,
@@ -128,7 +128,12 @@ pub struct Linear {
 }
 
 impl Packed {
-    fn new(kernel: Kernel, spec: &LinearSpec, runs: &Runs, form: Form) -> Result<Self, LinearError> {
+    fn new(
+        kernel: Kernel,
+        spec: &LinearSpec,
+        runs: &Runs,
+        form: Form,
+    ) -> Result<Self, LinearError> {
         let engine = tiles::engine(kernel);
         let outputs = spec.output.channels();
         let terms = spec.weights.len() / outputs;
@@ -230,18 +235,17 @@ impl Linear {
             vectors_max: (engine.vectors_max)(spec.output.width()),
             planar: engine.planar.is_some() && spec::is_planar(spec, pixel_step),
         };
-        let packed = match known.iter().find(|packed| packed.has(form)) {
-            Some(packed) => Arc::clone(packed),
-            None => {
-                let packed = Arc::new(Packed::new(kernel, spec, &runs, form)?);
-                known.push(Arc::clone(&packed));
-                packed
-            }
+        let packed = if let Some(packed) = known.iter().find(|packed| packed.has(form)) {
+            Arc::clone(packed)
+        } else {
+            let packed = Arc::new(Packed::new(kernel, spec, &runs, form)?);
+            known.push(Arc::clone(&packed));
+            packed
         };
         let depthwise = is_depthwise(spec, &runs);
         Ok(Self {
             kernel,
-            width: spec.bits,
+            bits: spec.bits,
             input: spec.input,
             output: spec.output,
             origin,
@@ -275,7 +279,7 @@ impl Linear {
             factor,
         } = *operands;
         assert_eq!(input.len(), self.input.len(), "linear: input length");
-        assert_eq!(input.width(), self.width, "linear: input width");
+        assert_eq!(input.bits(), self.bits, "linear: bits of the input");
         let positions = self.output.height() * self.output.width();
         assert_eq!(
             factor.map(<[i32]>::len),
@@ -383,7 +387,7 @@ impl Linear {
         let engine = tiles::engine(self.kernel);
         let contraction = Contraction {
             engine: &engine,
-            width: self.width,
+            bits: self.bits,
             runs: &self.runs.starts,
             groups: self.runs.groups(),
             planes: &self.packed.planes,
@@ -521,7 +525,7 @@ impl Linear {
 
     /// Multiply-accumulates of a whole run.
     pub fn macs(&self) -> u64 {
-        let terms = self.runs.starts.len() * self.runs.run_len / self.width.bytes();
+        let terms = self.runs.starts.len() * self.runs.run_len / self.bits.bytes();
         self.output.element_count() as u64 * terms as u64
     }
 

@@ -85,7 +85,8 @@ wide_isa!(
         let mut sums = sums;
         for (lane, sum) in sums.iter_mut().enumerate() {
             for (b, &x) in x.iter().enumerate() {
-                let w = w.cast::<i16>().add(lane * 2 + b).read_unaligned();
+                let w = w.add(lane * 4 + b * 2).cast::<[u8; 2]>().read_unaligned();
+                let w = i16::from_le_bytes(w);
                 *sum = sum.wrapping_add(i32::from(x) * i32::from(w));
             }
         }

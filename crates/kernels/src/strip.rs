@@ -22,7 +22,7 @@ static ZEROS: [i32; VECTORS_MAX * LANES_MAX] = [0; VECTORS_MAX * LANES_MAX];
 #[derive(Clone, Copy)]
 pub(crate) struct Contraction<'a> {
     pub(crate) engine: &'a Engine,
-    pub(crate) width: Bits,
+    pub(crate) bits: Bits,
     /// Starts of the runs, relative to a window, in bytes; one where there are several planes.
     pub(crate) runs: &'a [usize],
     /// Groups of four bytes in a run.
@@ -57,7 +57,7 @@ impl Contraction<'_> {
     ) {
         let pixels_max = (self.engine.pixels_max)(vectors);
         let pixels = count.div_ceil(count.div_ceil(pixels_max));
-        let table = match self.width {
+        let table = match self.bits {
             Bits::Eight => self.engine.tile,
             Bits::Sixteen => self.engine.wide_tile,
         };

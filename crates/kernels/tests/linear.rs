@@ -10,7 +10,9 @@
 )]
 
 use proptest::prelude::*;
-use selfsame_kernels::{Addend, Bits, Bytes, Grid, Kernel, Linear, LinearError, LinearSpec, Operands, Output};
+use selfsame_kernels::{
+    Addend, Bits, Bytes, Grid, Kernel, Linear, LinearError, LinearSpec, Operands, Output,
+};
 
 /// Everything that the formula needs, in plain row-major tensors.
 #[derive(Debug, Clone)]

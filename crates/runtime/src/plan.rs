@@ -6,13 +6,13 @@ use selfsame_ir::{
     Window,
 };
 use selfsame_kernels::{
-    Average, BatchSpec, Bits, Entries, Formula, Grid, Kernel, Lay, Linear, LinearSpec, Movement,
-    NormalizeSpec, PointwiseSpec, PoolSpec, ReduceSpec, Reduction,
+    Average, BatchProduct, BatchSpec, Bits, Formula, Function, Grid, Kernel, Lay, Linear,
+    LinearSpec, Movement, NormalizeSpec, PointwiseSpec, PoolSpec, ReduceSpec, Reduction,
 };
 
 use crate::error::PlanError;
 use crate::layout::{self, Dims, Need, Place, Slots};
-use crate::step::{Second, Step, Work, addend_max};
+use crate::step::{Batch, Second, Step, Work, addend_max};
 use crate::storage::Buffer;
 
 /// Everything about a program that does not change from sample to sample.
@@ -61,12 +61,12 @@ impl Plan {
         let (slot_of, steps, slots) = (builder.slot_of, builder.steps, builder.slots);
         let macs = steps.iter().map(|step| match &step.work {
             Work::Linear { linear, .. } => linear.macs(),
+            Work::Batch(batch) => batch.product.macs(),
             Work::MaxPool { .. }
             | Work::AveragePool { .. }
             | Work::Move { .. }
             | Work::Concat { .. }
             | Work::Pointwise { .. }
-            | Work::Batch { .. }
             | Work::Reduce { .. }
             | Work::Normalize { .. }
             | Work::Embedding { .. }
@@ -208,7 +208,7 @@ impl Builder<'_> {
     }
 
     fn work(
-        &self,
+        &mut self,
         index: usize,
         node: &Node,
         output: Grid,
@@ -248,11 +248,7 @@ impl Builder<'_> {
                     None => addend.map_or(Second::None, |(slot, _)| Second::Slot(slot)),
                 },
             },
-            Op::BatchMatMul(op) => Work::Batch {
-                spec: batch_spec(op, self.values)?,
-                y: addend.map_or(0, |(slot, _)| slot),
-                factor: factor(node, operands),
-            },
+            Op::BatchMatMul(op) => self.batch(index, node, op, operands)?,
             Op::Reduce(op) => Work::Reduce {
                 spec: reduce_spec(op, self.values)?,
             },
@@ -298,6 +294,30 @@ impl Builder<'_> {
         self.linear(index, &op.linear, &shape, addend)
     }
 
+    fn batch(
+        &mut self,
+        index: usize,
+        node: &Node,
+        op: &BatchMatMul,
+        operands: &[(usize, Grid)],
+    ) -> Result<Work, PlanError> {
+        let spec = batch_spec(op, self.values)?;
+        let product = BatchProduct::new(self.kernel, &spec)
+            .map_err(|error| PlanError::Linear { node: index, error })?;
+        let grid = layout::grid([1, 1, product.packed_bytes()], [0; 4])
+            .map_err(|error| PlanError::Grid { node: index, error })?;
+        let dtype = DType::I8;
+        let packed = self.slots.take(Place { dtype, grid });
+        // Nothing else reads it, and the output's slot has been taken.
+        self.slots.give_back(packed);
+        Ok(Work::Batch(Box::new(Batch {
+            product,
+            y: operands.get(1).map_or(0, |&(slot, _)| slot),
+            packed,
+            factor: factor(node, operands),
+        })))
+    }
+
     fn matmul(
         &self,
         index: usize,
@@ -310,10 +330,7 @@ impl Builder<'_> {
         let factor = op.factor.and(operands.last()).map(|&(slot, _)| slot);
         let shape = Shape {
             input: operands.first().map_or(output, |&(_, grid)| grid),
-            bits: match op.dtype {
-                DType::I8 => Bits::Eight,
-                DType::I16 | DType::I32 => Bits::Sixteen,
-            },
+            bits: bits(op.dtype),
             factor: factor.zip(op.factor),
             output,
             kernel: [1, 1],
@@ -399,6 +416,14 @@ fn movement(op: &Move, values: &DimValues) -> Result<Movement, DimError> {
     Ok(Movement::new(&extents, &walks))
 }
 
+/// Bits of the first operand of a product, which is never i32.
+fn bits(dtype: DType) -> Bits {
+    match dtype {
+        DType::I8 => Bits::Eight,
+        DType::I16 | DType::I32 => Bits::Sixteen,
+    }
+}
+
 /// Slot of the row factor.
 fn factor(node: &Node, operands: &[(usize, Grid)]) -> Option<usize> {
     let operand = operands.get(node.op.factor_slot()?);
@@ -416,6 +441,7 @@ fn batch_spec(op: &BatchMatMul, values: &DimValues) -> Result<BatchSpec, DimErro
         rows: op.rows.at(values)? as usize,
         columns: op.columns.at(values)? as usize,
         k: op.k.at(values)? as usize,
+        bits: bits(op.dtype),
         x_interleaved: op.interleave.x,
         y_interleaved: op.interleave.y,
         output_interleaved: op.interleave.output,
@@ -447,24 +473,26 @@ fn reduce_spec(op: &Reduce, values: &DimValues) -> Result<ReduceSpec, DimError> 
 }
 
 fn normalize_spec(op: &Normalize) -> NormalizeSpec {
-    let constants = op.constants.iter();
+    let constants = || op.constants.iter();
     NormalizeSpec {
         center_bits: op.center_bits.into(),
         shift: factor_shift(op.shift),
         lo: op.low,
         hi: op.high,
-        constants: constants.map(|c| [c.bias, c.multiplier, c.shift]).collect(),
+        bias: constants().map(|c| c.bias).collect(),
+        multiplier: constants().map(|c| c.multiplier).collect(),
+        column_shift: constants().map(|c| c.shift).collect(),
     }
 }
 
-fn entries(activation: Option<&Activation>) -> Entries {
+fn function(activation: Option<&Activation>) -> Function {
     match activation {
-        None => Entries::None,
-        Some(Activation::Lookup(entries)) => Entries::Lookup(entries.clone()),
-        Some(Activation::Interpolate(entries)) => Entries::Interpolate(entries.clone()),
-        Some(Activation::Exponential(entries)) => Entries::Exponential(entries.clone()),
-        Some(Activation::Reciprocal { bits }) => Entries::Reciprocal((*bits).into()),
-        Some(Activation::ReciprocalRoot { bits }) => Entries::ReciprocalRoot((*bits).into()),
+        None => Function::IDENTITY,
+        Some(Activation::Lookup(entries)) => Function::lookup(entries),
+        Some(Activation::Interpolate(entries)) => Function::interpolation(entries),
+        Some(Activation::Exponential(entries)) => Function::exponential(entries),
+        Some(Activation::Reciprocal { bits }) => Function::reciprocal((*bits).into()),
+        Some(Activation::ReciprocalRoot { bits }) => Function::reciprocal_root((*bits).into()),
     }
 }
 
@@ -489,7 +517,7 @@ fn pointwise_spec(op: &Pointwise, values: &DimValues) -> Result<PointwiseSpec, D
         shift: op.shift.into(),
         lo: op.low,
         hi: op.high,
-        table: entries(op.activation.as_ref()),
+        function: function(op.activation.as_ref()),
     })
 }
 

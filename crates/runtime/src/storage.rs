@@ -51,6 +51,15 @@ impl Buffer {
         }
     }
 
+    /// Stored elements.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::I8(data) => data.len(),
+            Self::I16(data) => data.len(),
+            Self::I32(data) => data.len(),
+        }
+    }
+
     pub(crate) fn bytes(&self) -> &Bytes {
         match self {
             Self::I8(data) => data,

@@ -3,7 +3,9 @@
 //! Inputs are stored with the sign bit flipped (x + 128); the bias holds `-128 * sum(weights)`.
 //! The wrapping sum is exact because the true accumulator fits 32 bits.
 
-use core::arch::x86_64::{__m256i, _mm256_dpbusd_avx_epi32, _mm256_dpwssd_avx_epi32, _mm256_set1_epi32};
+use core::arch::x86_64::{
+    __m256i, _mm256_dpbusd_avx_epi32, _mm256_dpwssd_avx_epi32, _mm256_set1_epi32,
+};
 
 use super::avx2::{Avx2, finish_avx2, turned};
 use crate::accumulate::Isa;
