@@ -1,4 +1,4 @@
-//! BATCH_MATMUL: matrix products of two inputs, one for each batch, both read along their rows.
+//! `BATCH_MATMUL`: matrix products of two inputs, one for each batch, both read along their rows.
 //!
 //! ```text
 //! acc[b][i][j] = sum over k of x[b][i][k] * y[b / group][j][k]
