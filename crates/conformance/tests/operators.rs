@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use alloy_primitives::I256;
 use selfsame_conformance::generator::{Rng, case};
 use selfsame_conformance::operators::{
-    Engine, Implementation, LeafContracts, Matrix, Mutation, Refused, Registry, Subject, Verdict,
-    mutate, open, picks, reference_verdict, revert_data, spoil,
+    Engine, Implementation, KINDS, LeafContracts, Matrix, Mutation, Refused, Registry, Subject,
+    Verdict, mutate, open, picks, reference_verdict, revert_data, spoil,
 };
 use selfsame_dispute::{NodeFacts, evaluate};
 use selfsame_interpreter::Trace;
@@ -95,15 +95,7 @@ fn all_implementations_agree_on_random_programs() {
         Vec::<&str>::new(),
         "features that no case had"
     );
-    for kind in [
-        "matmul",
-        "conv",
-        "max_pool",
-        "avg_pool",
-        "move",
-        "concat",
-        "pointwise",
-    ] {
+    for kind in KINDS {
         let least = cases / 10;
         assert!(
             matrix.count(kind) >= least,

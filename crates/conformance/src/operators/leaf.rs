@@ -64,6 +64,9 @@ impl LeafContracts {
             Op::MaxPool(_) | Op::AvgPool(_) => self.pool,
             Op::Move(_) | Op::Concat(_) | Op::Input(_) => self.moves,
             Op::Pointwise(_) => self.pointwise,
+            Op::BatchMatMul(_) | Op::Reduce(_) | Op::Normalize(_) | Op::Embedding(_) => {
+                self.pointwise
+            }
         }
     }
 
@@ -149,13 +152,13 @@ pub fn open(subject: &Subject, node: u32, element: u64) -> (Vec<Opening>, Vec<Ha
         .inputs
         .first()
         .and_then(|&input| subject.trace.output(input));
-    let reads = reads(
-        &at.op,
-        source.map_or(DType::I8, Tensor::dtype),
-        &subject.values,
-        element,
-    )
-    .expect("a checked program has shapes");
+    let dtype = source.map_or(DType::I8, Tensor::dtype);
+    let first = |at| {
+        let at = usize::try_from(at).ok();
+        at.and_then(|at| source?.get(at)).unwrap_or(0)
+    };
+    let reads = reads(&at.op, dtype, &subject.values, element, &first);
+    let reads = reads.expect("a checked program has shapes");
     let inputs = at
         .inputs
         .iter()
