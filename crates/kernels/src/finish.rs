@@ -34,6 +34,29 @@ pub enum Output<'a> {
     I32(&'a mut [i32]),
 }
 
+/// Row factors count in units of `2^-15` of what they scale.
+pub(crate) const FACTOR_BITS: u32 = 15;
+
+impl Output<'_> {
+    /// Stored elements.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::I8(y) => y.len(),
+            Self::I16(y) => y.len(),
+            Self::I32(y) => y.len(),
+        }
+    }
+
+    /// Stores a value of the type's range.
+    pub(crate) fn put(&mut self, flip: u8, index: usize, value: i32) {
+        match self {
+            Self::I8(y) => y[index] = value as u8 ^ flip,
+            Self::I16(y) => y[index] = value as i16,
+            Self::I32(y) => y[index] = value,
+        }
+    }
+}
+
 /// Second input at the first channel of a tile.
 #[derive(Clone, Copy)]
 pub(crate) enum RawAddend {

@@ -62,6 +62,12 @@ pub enum Entries {
     Lookup(Vec<i8>),
     /// 513 entries, between two of which is interpolated in 128 steps.
     Interpolate(Vec<i16>),
+    /// 512 entries: `(table[v >> 8] * table[256 + (v & 255)] + 2^14) >> 15`.
+    Exponential(Vec<i16>),
+    /// `min(floor(2^bits / max(v, 1)), 2^31 - 1)`, bits below 63.
+    Reciprocal(u32),
+    /// The same with the square root of `max(v, 1) * 2^30`, rounded down, as divisor.
+    ReciprocalRoot(u32),
 }
 
 /// Parameters of a pointwise node.
@@ -86,7 +92,7 @@ pub struct PointwiseSpec {
 }
 
 impl Source<'_> {
-    fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         match self {
             Self::I8(x) => x.len(),
             Self::I16(x) => x.len(),
@@ -120,10 +126,12 @@ impl Source<'_> {
         }
     }
 
-    fn at(&self, flip: u8, index: usize) -> i32 {
-        let mut one = [0];
-        self.load(flip, index, &mut one);
-        one[0]
+    pub(crate) fn at(&self, flip: u8, index: usize) -> i32 {
+        match self {
+            Self::I8(x) => i32::from((x[index] ^ flip) as i8),
+            Self::I16(x) => i32::from(x[index]),
+            Self::I32(x) => x[index],
+        }
     }
 }
 
@@ -134,12 +142,7 @@ impl Source<'_> {
 /// If a length is not that of its shape: graph checking has already made them fit.
 pub fn pointwise(spec: &PointwiseSpec, flip: u8, x: Source, y: Option<Source>, mut to: Output) {
     let len = x.len();
-    let room = match &to {
-        Output::I8(y) => y.len(),
-        Output::I16(y) => y.len(),
-        Output::I32(y) => y.len(),
-    };
-    assert_eq!(len, room, "pointwise: x");
+    assert_eq!(len, to.len(), "pointwise: x");
     let (mut a, mut b) = ([0; BLOCK], [0; BLOCK]);
     let narrow = fits_32_bits(spec, &x, y.as_ref());
     let columns = spec.columns.max(1);
@@ -261,5 +264,27 @@ fn look_up(table: &Entries, v: &mut [i32]) {
                 *v = low + (((high - low) * (u & 127) + 64) >> 7);
             }
         }
+        Entries::Exponential(entries) => {
+            let (coarse, fine) = entries.split_at(256);
+            for v in v {
+                let (high, low) = ((*v >> 8) as usize, (*v & 255) as usize);
+                *v = (i32::from(coarse[high]) * i32::from(fine[low]) + (1 << 14)) >> 15;
+            }
+        }
+        Entries::Reciprocal(bits) => {
+            for v in v {
+                *v = reciprocal(*bits, (*v).max(1) as u64);
+            }
+        }
+        Entries::ReciprocalRoot(bits) => {
+            for v in v {
+                *v = reciprocal(*bits, (((*v).max(1) as u64) << 30).isqrt());
+            }
+        }
     }
+}
+
+/// `min(floor(2^bits / divisor), 2^31 - 1)`.
+fn reciprocal(bits: u32, divisor: u64) -> i32 {
+    ((1_u64 << bits) / divisor).min(i32::MAX as u64) as i32
 }

@@ -1,12 +1,13 @@
 //! A plan: packed weights, steps and the memory layout of one program on one kernel.
 
 use selfsame_ir::{
-    AvgPool, CheckedProgram, Combine, Conv, DType, DimError, DimValues, MatMul, Move, Node, Op,
-    Pointwise, Spread, Table, Walk, Window,
+    Activation, AvgPool, BatchMatMul, CheckedProgram, Combine, Conv, DType, DimError, DimValues,
+    FactorShift, MatMul, Move, Node, Normalize, Op, Pointwise, Reduce, ReduceKind, Spread, Walk,
+    Window,
 };
 use selfsame_kernels::{
-    Average, Entries, Formula, Grid, Kernel, Lay, Linear, LinearSpec, Movement, PointwiseSpec,
-    PoolSpec,
+    Average, BatchSpec, Entries, Formula, Grid, Kernel, Lay, Linear, LinearSpec, Movement,
+    NormalizeSpec, PointwiseSpec, PoolSpec, ReduceSpec, Reduction, RowsSpec,
 };
 
 use crate::error::PlanError;
@@ -65,6 +66,11 @@ impl Plan {
             | Work::Move { .. }
             | Work::Concat { .. }
             | Work::Pointwise { .. }
+            | Work::Rows { .. }
+            | Work::Batch { .. }
+            | Work::Reduce { .. }
+            | Work::Normalize { .. }
+            | Work::Embedding { .. }
             | Work::Copy { .. } => 0,
         });
         Ok(Self {
@@ -213,6 +219,11 @@ impl Builder<'_> {
         let addend = operands.get(1).copied();
         Ok(match &node.op {
             Op::Conv(op) => self.conv(index, op, input, output, addend)?,
+            Op::MatMul(op) if op.dtype != DType::I8 || op.factor.is_some() => Work::Rows {
+                spec: rows_spec(op),
+                addend: op.linear.addend.and(addend).map(|(slot, _)| slot),
+                factor: factor(node, operands),
+            },
             Op::MatMul(op) => self.matmul(index, op, input, output, addend)?,
             Op::MaxPool(op) => Work::MaxPool {
                 spec: pool(&op.window, input, output),
@@ -235,13 +246,30 @@ impl Builder<'_> {
                 }
             }
             Op::Pointwise(op) => Work::Pointwise {
-                spec: pointwise_spec(op),
+                spec: pointwise_spec(op, self.values)?,
                 second: match op.second.as_ref().and_then(|y| y.constant.as_ref()) {
                     Some(constant) => {
                         Second::Constant(Buffer::holding(&constant.values, self.kernel.flip()))
                     }
                     None => addend.map_or(Second::None, |(slot, _)| Second::Slot(slot)),
                 },
+            },
+            Op::BatchMatMul(op) => Work::Batch {
+                spec: batch_spec(op, self.values)?,
+                y: addend.map_or(0, |(slot, _)| slot),
+                factor: factor(node, operands),
+            },
+            Op::Reduce(op) => Work::Reduce {
+                spec: reduce_spec(op, self.values)?,
+            },
+            Op::Normalize(op) => Work::Normalize {
+                spec: normalize_spec(op),
+                center: addend.filter(|_| op.center).map(|(slot, _)| slot),
+                factor: factor(node, operands),
+            },
+            Op::Embedding(op) => Work::Embedding {
+                table: Buffer::holding(&op.table, self.kernel.flip()),
+                columns: op.columns as usize,
             },
             // INPUT has no inputs, so it never comes here; a copy onto itself would be harmless.
             Op::Input(_) => Work::Copy {
@@ -363,10 +391,96 @@ fn movement(op: &Move, values: &DimValues) -> Result<Movement, DimError> {
     Ok(Movement::new(&extents, &walks))
 }
 
-fn pointwise_spec(op: &Pointwise) -> PointwiseSpec {
+/// Slot of the row factor.
+fn factor(node: &Node, operands: &[(usize, Grid)]) -> Option<usize> {
+    let operand = operands.get(node.op.factor_slot()?);
+    operand.map(|&(slot, _)| slot)
+}
+
+fn factor_shift(shift: FactorShift) -> u32 {
+    shift.0.into()
+}
+
+fn rows_spec(op: &MatMul) -> RowsSpec {
+    let constants = op.linear.constants.iter();
+    RowsSpec {
+        row_elements: op.row_elements as usize,
+        k_offset: op.k_offset as usize,
+        k_len: op.k_len as usize,
+        weights: op.linear.weights.clone(),
+        constants: constants
+            .map(|c| [c.bias, c.multiplier, c.addend_multiplier, c.shift])
+            .collect(),
+        factor_shift: op.factor.map(factor_shift),
+        lo: op.linear.low,
+        hi: op.linear.high,
+        table: op.linear.table.clone(),
+    }
+}
+
+fn batch_spec(op: &BatchMatMul, values: &DimValues) -> Result<BatchSpec, DimError> {
+    Ok(BatchSpec {
+        batch: op.batch as usize,
+        group: op.group as usize,
+        rows: op.rows.at(values)? as usize,
+        columns: op.columns.at(values)? as usize,
+        k: op.k.at(values)? as usize,
+        x_interleaved: op.interleave.x,
+        y_interleaved: op.interleave.y,
+        output_interleaved: op.interleave.output,
+        multiplier: op.multiplier.into(),
+        shift: op.shift.into(),
+        factor_shift: op.factor.map(factor_shift),
+        lo: op.low,
+        hi: op.high,
+    })
+}
+
+fn reduce_spec(op: &Reduce, values: &DimValues) -> Result<ReduceSpec, DimError> {
+    Ok(ReduceSpec {
+        columns: op.columns.at(values)? as usize,
+        kind: match op.kind {
+            ReduceKind::Sum => Reduction::Sum,
+            ReduceKind::Mean => Reduction::Mean,
+            ReduceKind::Squares => Reduction::Squares,
+            ReduceKind::Variance => Reduction::Variance,
+            ReduceKind::Maximum => Reduction::Maximum,
+            ReduceKind::Magnitude => Reduction::Magnitude,
+            ReduceKind::ArgMax => Reduction::ArgMax,
+        },
+        multiplier: op.multiplier.into(),
+        shift: op.shift.into(),
+        lo: op.low,
+        hi: op.high,
+    })
+}
+
+fn normalize_spec(op: &Normalize) -> NormalizeSpec {
+    let constants = op.constants.iter();
+    NormalizeSpec {
+        center_bits: op.center_bits.into(),
+        shift: factor_shift(op.shift),
+        lo: op.low,
+        hi: op.high,
+        constants: constants.map(|c| [c.bias, c.multiplier, c.shift]).collect(),
+    }
+}
+
+fn entries(activation: Option<&Activation>) -> Entries {
+    match activation {
+        None => Entries::None,
+        Some(Activation::Lookup(entries)) => Entries::Lookup(entries.clone()),
+        Some(Activation::Interpolate(entries)) => Entries::Interpolate(entries.clone()),
+        Some(Activation::Exponential(entries)) => Entries::Exponential(entries.clone()),
+        Some(Activation::Reciprocal { bits }) => Entries::Reciprocal((*bits).into()),
+        Some(Activation::ReciprocalRoot { bits }) => Entries::ReciprocalRoot((*bits).into()),
+    }
+}
+
+fn pointwise_spec(op: &Pointwise, values: &DimValues) -> Result<PointwiseSpec, DimError> {
     let second = op.second.as_ref();
-    PointwiseSpec {
-        columns: op.columns as usize,
+    Ok(PointwiseSpec {
+        columns: op.columns.at(values)? as usize,
         lay: second.map_or(Lay::Full, |y| match y.spread {
             Spread::Full => Lay::Full,
             Spread::Column => Lay::Column,
@@ -384,12 +498,8 @@ fn pointwise_spec(op: &Pointwise) -> PointwiseSpec {
         shift: op.shift.into(),
         lo: op.low,
         hi: op.high,
-        table: match &op.table {
-            None => Entries::None,
-            Some(Table::Lookup(entries)) => Entries::Lookup(entries.clone()),
-            Some(Table::Interpolate(entries)) => Entries::Interpolate(entries.clone()),
-        },
-    }
+        table: entries(op.activation.as_ref()),
+    })
 }
 
 fn pool(window: &Window, input: Grid, output: Grid) -> PoolSpec {

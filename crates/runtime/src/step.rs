@@ -4,8 +4,10 @@ use std::ops::Range;
 
 use selfsame_ir::DType;
 use selfsame_kernels::{
-    Addend, Average, Grid, Kernel, Linear, Movement, Output, PointwiseSpec, PoolSpec, Source,
-    THREADS_MAX, ThreadPool, average_pool, concat_rows, max_pool, max_pool_bytes, pointwise,
+    Addend, Average, BatchSpec, Grid, Kernel, Linear, Movement, NormalizeSpec, Output,
+    PointwiseSpec, PoolSpec, ReduceSpec, RowsSpec, Source, THREADS_MAX, ThreadPool, average_pool,
+    batch_product, concat_rows, embedding, max_pool, max_pool_bytes, normalize, pointwise,
+    product_of_rows, reduce,
 };
 
 use crate::storage::{Buffer, copy_flat};
@@ -39,6 +41,29 @@ pub(crate) enum Work {
     Pointwise {
         spec: PointwiseSpec,
         second: Second,
+    },
+    /// A matrix product with 16-bit inputs or a row factor.
+    Rows {
+        spec: RowsSpec,
+        addend: Option<usize>,
+        factor: Option<usize>,
+    },
+    Batch {
+        spec: BatchSpec,
+        y: usize,
+        factor: Option<usize>,
+    },
+    Reduce {
+        spec: ReduceSpec,
+    },
+    Normalize {
+        spec: NormalizeSpec,
+        center: Option<usize>,
+        factor: Option<usize>,
+    },
+    Embedding {
+        table: Buffer,
+        columns: usize,
     },
     /// Copies a view to a place of its own.
     Copy {
@@ -118,6 +143,38 @@ impl Step {
                 let to = whole(&mut output);
                 pointwise(spec, kernel.flip(), source(input), second, to);
             }
+            Work::Rows {
+                spec,
+                addend,
+                factor,
+            } => {
+                let addend = addend.map(|slot| source(&buffers[slot]));
+                let factor = factor.map(|slot| buffers[slot].words());
+                let mut to = whole(&mut output);
+                product_of_rows(spec, kernel.flip(), source(input), addend, factor, &mut to);
+            }
+            Work::Batch { spec, y, factor } => {
+                let y = buffers[*y].bytes().as_slice();
+                let factor = factor.map(|slot| buffers[slot].words());
+                let mut to = whole(&mut output);
+                batch_product(spec, kernel.flip(), source(input), y, factor, &mut to);
+            }
+            Work::Reduce { spec } => {
+                reduce(spec, kernel.flip(), source(input), &mut whole(&mut output));
+            }
+            Work::Normalize {
+                spec,
+                center,
+                factor,
+            } => {
+                let center = center.map(|slot| buffers[slot].words());
+                let factor = factor.map(|slot| buffers[slot].words());
+                let mut to = whole(&mut output);
+                normalize(spec, kernel.flip(), source(input), center, factor, &mut to);
+            }
+            Work::Embedding { table, columns } => {
+                run_embedding(input.words(), table, *columns, &mut output);
+            }
             Work::Copy { from, to } => match (input, &mut output) {
                 (Buffer::I8(x), Buffer::I8(y)) => {
                     copy_flat(x.as_slice(), from, y.as_mut_slice(), to);
@@ -158,6 +215,17 @@ fn run_move(movement: &Movement, fill: i32, flip: u8, input: &Buffer, output: &m
             movement.run(x, i16::try_from(fill).unwrap_or_default(), y);
         }
         (Buffer::I32(x), Buffer::I32(y)) => movement.run(x, fill, y),
+        (Buffer::I8(_) | Buffer::I16(_) | Buffer::I32(_), _) => unequal_types(),
+    }
+}
+
+fn run_embedding(index: &[i32], table: &Buffer, columns: usize, output: &mut Buffer) {
+    match (table, output) {
+        (Buffer::I8(table), Buffer::I8(y)) => {
+            embedding(index, table.as_slice(), columns, y.as_mut_slice());
+        }
+        (Buffer::I16(table), Buffer::I16(y)) => embedding(index, table, columns, y),
+        (Buffer::I32(table), Buffer::I32(y)) => embedding(index, table, columns, y),
         (Buffer::I8(_) | Buffer::I16(_) | Buffer::I32(_), _) => unequal_types(),
     }
 }

@@ -54,6 +54,14 @@ impl Buffer {
         }
     }
 
+    /// Elements of 32 bits.
+    pub(crate) fn words(&self) -> &[i32] {
+        match self {
+            Self::I32(data) => data,
+            Self::I8(_) | Self::I16(_) => panic!("{WRONG_TYPE}"),
+        }
+    }
+
     /// Stores one sample's elements.
     pub(crate) fn store(&mut self, grid: &Grid, flip: u8, from: Elements) {
         match (self, from) {
