@@ -1,8 +1,8 @@
 //! Random checked programs with inputs, from a seed.
 //!
 //! Distribution (of [`case`] over its index, for any seed):
-//! * a program has an input and 1 to 6 times a computed node or a chain of several; operators are
-//!   drawn alike, so that each of the eleven is met at least 100 times in 1,000 programs;
+//! * a program has an input and 1 to 6 times a computed node or a chain of several; each of the
+//!   eleven operators is met at least 100 times in 1,000 programs;
 //! * chains are a softmax, a norm, and a product of rows that were quantised by their own magnitude;
 //! * four families: *plain* (66 %: extents 1 to 11, channels 1 to 12, odd and prime ones included),
 //!   *deep* (6 %: a small plane of 400 to 1,000 channels, convolutions with K above 4,096),

@@ -4,9 +4,9 @@
 //! an exponential, row factors of all three nodes that take one, int16 operands, heads in both orders.
 
 use selfsame_ir::{
-    Activation, BatchMatMul, ColumnConstants, Combine, Constant, DType, Dim, DimValues, Embedding,
-    FactorShift, Interleave, Linear, Move, Normalize, Op, Operand, Pointwise, Reduce, ReduceKind,
-    Spread, Symbol, Tensor, Walk,
+    Activation, BatchMatMul, ChannelConstants, ColumnConstants, Combine, Constant, DType, Dim,
+    DimValues, Embedding, FactorShift, Interleave, Linear, Move, Normalize, Op, Operand, Pointwise,
+    Reduce, ReduceKind, Spread, Symbol, Tensor, Walk,
 };
 
 use super::{Animal, Builder, matmul};
@@ -41,7 +41,7 @@ pub fn encoder(seed: u64) -> Animal {
     );
     let joined = b.push(op, &[attended, hidden], DType::I16);
     let last = feed_forward(&mut b, joined);
-    let affine = normalize(&mut b, (false, false), (0, 15, 12));
+    let affine = normalize(&mut b, (false, false), (0, 15, 21));
     let scaled = b.push(Op::Normalize(affine), &[last], DType::I8);
     reduce(
         &mut b,
@@ -83,7 +83,7 @@ fn embed(b: &mut Builder) -> u32 {
 }
 
 fn int16s(b: &mut Builder, len: u32) -> Tensor {
-    let values: Vec<i32> = (0..len).map(|_| b.dice.between(-32_767, 32_767)).collect();
+    let values: Vec<i32> = (0..len).map(|_| b.dice.between(-9_000, 9_000)).collect();
     Tensor::from_values(DType::I16, &values).expect("drawn inside int16")
 }
 
@@ -92,9 +92,9 @@ fn norm(b: &mut Builder, x: u32) -> u32 {
     let shape = (1, Dim::fixed(WIDTH));
     let mean = reduce(b, x, ReduceKind::Mean, shape, DType::I16);
     let variance = reduce(b, x, ReduceKind::Variance, shape, DType::I16);
-    let root = inverse(b, variance, 1, Activation::ReciprocalRoot { bits: 62 });
-    // x*2^8 - mean is below 2^24, times M below 2^38; one over the deviation is near 2^20.
-    let op = normalize(b, (true, true), (8, 16, 29));
+    let root = inverse(b, variance, 1, Activation::ReciprocalRoot { bits: 48 });
+    // x*2^8 - mean is near 2^21, times M near 2^35, t near 2^23; one over the deviation is near 2^20.
+    let op = normalize(b, (true, true), (8, 12, 30));
     b.push(Op::Normalize(op), &[x, mean, root], DType::I16)
 }
 
@@ -110,7 +110,9 @@ fn attention(b: &mut Builder, x: u32) -> u32 {
 
     let mut op = linear(b, WIDTH, WIDTH, DType::I8, (None, DType::I8));
     if let Op::MatMul(op) = &mut op {
-        op.factor = Some(FactorShift(14));
+        let wider = |c: &mut ChannelConstants| (c.shift, c.bias) = (12, c.bias / 64);
+        op.linear.constants.iter_mut().for_each(wider);
+        op.factor = Some(FactorShift(22));
     }
     let queries = b.push(op, &[narrow, largest], DType::I8);
     let op = linear(b, WIDTH, WIDTH, DType::I16, (None, DType::I8));
@@ -177,7 +179,7 @@ fn feed_forward(b: &mut Builder, x: u32) -> u32 {
     let shape = (1, Dim::fixed(WIDTH));
     let squares = reduce(b, x, ReduceKind::Squares, shape, DType::I16);
     let root = inverse(b, squares, 1, Activation::ReciprocalRoot { bits: 52 });
-    let op = normalize(b, (false, true), (0, 8, 24));
+    let op = normalize(b, (false, true), (0, 12, 33));
     let normed = b.push(Op::Normalize(op), &[x, root], DType::I8);
     let op = linear(b, WIDTH, INNER, DType::I8, (None, DType::I16));
     let up = b.push(op, &[normed], DType::I16);
@@ -202,13 +204,13 @@ fn linear(
     let mut op = matmul(b, length(1), (inputs, 0, inputs), outputs, types);
     op.dtype = dtype;
     if dtype == DType::I16 {
-        wider(&mut op.linear);
+        widen(&mut op.linear);
     }
     Op::MatMul(op)
 }
 
 /// Elements of int16 have eight bits more.
-fn wider(linear: &mut Linear) {
+fn widen(linear: &mut Linear) {
     for constants in &mut linear.constants {
         constants.shift += 8;
         constants.bias <<= 8;
@@ -237,16 +239,25 @@ const fn heads(dtype: DType, out: DType) -> BatchMatMul {
     }
 }
 
-/// One i32 for each of `times * length` rows, as it is.
+/// One i32 for each of `times * length` rows, as it is; what squares int16 elements in larger units.
 fn reduce(b: &mut Builder, x: u32, kind: ReduceKind, shape: (u32, Dim), dtype: DType) -> u32 {
     let (low, high) = DType::I32.range();
+    let shift = match kind {
+        ReduceKind::Variance => 17,
+        ReduceKind::Squares => 5,
+        ReduceKind::Sum
+        | ReduceKind::Mean
+        | ReduceKind::Maximum
+        | ReduceKind::Magnitude
+        | ReduceKind::ArgMax => 1,
+    };
     let op = Op::Reduce(Reduce {
         rows: length(shape.0),
         columns: shape.1,
         kind,
         dtype,
         multiplier: 2,
-        shift: 1,
+        shift,
         low,
         high,
     });

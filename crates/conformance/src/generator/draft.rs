@@ -124,20 +124,20 @@ impl<'r> Draft<'r> {
     pub(super) fn grow(&mut self) {
         let mark = self.nodes.len();
         for _ in 0..TRIES {
-            let grown = match self.rng.below(15) {
-                0 => self.matmul(),
-                1 => self.conv(),
-                2 => self.pool(true),
-                3 => self.pool(false),
-                4 => self.moved(),
-                5 => self.concat(),
-                6 => self.pointwise(),
-                7 | 8 => self.batch_matmul(),
-                9 => self.reduce(),
-                10 => self.normalize(),
-                11 => self.embedding(),
-                12 => self.softmax(),
-                13 => self.norm(),
+            let grown = match self.rng.below(22) {
+                0 | 1 => self.matmul(),
+                2 | 3 => self.conv(),
+                4 | 5 => self.pool(true),
+                6 | 7 => self.pool(false),
+                8 | 9 => self.moved(),
+                10 | 11 => self.concat(),
+                12 | 13 => self.pointwise(),
+                14 | 15 => self.batch_matmul(),
+                16 => self.reduce(),
+                17 => self.normalize(),
+                18 => self.embedding(),
+                19 => self.softmax(),
+                20 => self.norm(),
                 _ => self.row_product(),
             };
             if grown.is_some() {
@@ -417,7 +417,7 @@ impl<'r> Draft<'r> {
         )
     }
 
-    fn linear(
+    pub(super) fn linear(
         &mut self,
         out_channels: u32,
         terms: u32,
