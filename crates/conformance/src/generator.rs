@@ -4,9 +4,9 @@
 //! * a program has an input and 1 to 6 times a computed node or a chain of several; each of the
 //!   eleven operators is met at least 100 times in 1,000 programs;
 //! * chains are a softmax, a norm, and a product of rows that were quantised by their own magnitude;
-//! * four families: *plain* (66 %: extents 1 to 11, channels 1 to 12, odd and prime ones included),
-//!   *deep* (6 %: a small plane of 400 to 1,000 channels, convolutions with K above 4,096),
-//!   *long* (8 %: a row of 4,100 to 16,384 elements, K above 4,096), *symbolic* (20 %: the leading
+//! * four families: *plain* (60 %: extents 1 to 11, channels 1 to 12, odd and prime ones included),
+//!   *deep* (8 %: a small plane of 400 to 1,000 channels, convolutions with K above 4,096),
+//!   *long* (12 %: a row of 4,100 to 16,384 elements, K above 4,096), *symbolic* (20 %: the leading
 //!   extent is affine in a symbol, run at a value within its bounds; nodes that work on rows have it in
 //!   rows, columns and terms, and make outputs that are quadratic in it);
 //! * sources are drawn from all earlier nodes of a fitting type, and seen through random shapes of
@@ -53,6 +53,27 @@ pub struct Case {
     pub values: DimValues,
     /// One sample.
     pub input: Tensor,
+}
+
+impl Case {
+    /// The same program at other values of its symbols, with a new input from `seed`.
+    ///
+    /// # Panics
+    ///
+    /// If a value lies outside of its bounds.
+    #[must_use]
+    pub fn at(&self, values: DimValues, seed: u64) -> Self {
+        let (elements, dtype) = self
+            .program
+            .output_of(0, &values)
+            .expect("values in bounds");
+        let len = usize::try_from(elements).expect("small inputs");
+        Self {
+            program: self.program.clone(),
+            values,
+            input: drawn(&mut Rng::new(seed, elements), dtype, len),
+        }
+    }
 }
 
 /// Case `index` of `seed`; the same two numbers always give the same case.

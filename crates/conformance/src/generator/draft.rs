@@ -34,9 +34,9 @@ impl<'r> Draft<'r> {
         let family = rng.below(100);
         let mut symbols = Vec::new();
         let mut lead = Lead::One;
-        let shape = if family < 66 {
+        let shape = if family < 60 {
             vec![rng.between(1, 11), rng.between(1, 11), rng.between(1, 12)]
-        } else if family < 72 {
+        } else if family < 68 {
             let side = rng.between(2, 4);
             vec![side, side, rng.between(400, 1_000)]
         } else if family < 80 {

@@ -24,7 +24,7 @@ pub const KINDS: [&str; 11] = [
 ];
 
 /// Every feature that the generator must reach, in the order of the report.
-pub const FEATURES: [&str; 153] = [
+pub const FEATURES: [&str; 154] = [
     "matmul",
     "matmul: slice of a row",
     "matmul: K above 4096",
@@ -121,6 +121,7 @@ pub const FEATURES: [&str; 153] = [
     "batch_matmul: output in batches of rows",
     "batch_matmul: output in rows of batches",
     "batch_matmul: row factor",
+    "batch_matmul: rows of many tiles",
     "batch_matmul: symbolic rows",
     "batch_matmul: symbolic columns",
     "batch_matmul: symbolic terms",

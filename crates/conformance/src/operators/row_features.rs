@@ -46,6 +46,8 @@ pub(super) fn batch_matmul(op: &BatchMatMul, subject: &Subject, node: u32, met: 
         ));
     }
     when(op.factor.is_some(), "batch_matmul: row factor", met);
+    let row = op.k.at(&subject.values).unwrap_or(1) * op.dtype.size();
+    when(row > 512, "batch_matmul: rows of many tiles", met);
     when(symbolic(op.rows), "batch_matmul: symbolic rows", met);
     when(symbolic(op.columns), "batch_matmul: symbolic columns", met);
     when(symbolic(op.k), "batch_matmul: symbolic terms", met);
