@@ -6,6 +6,8 @@
 // The path is written out because a suite of another crate includes this file.
 #[path = "game_zoo/encoder.rs"]
 mod encoder;
+#[path = "game_zoo/long.rs"]
+mod long;
 
 use selfsame_ir::interface::{Interface, Layout, Ratio};
 use selfsame_ir::{
@@ -15,6 +17,7 @@ use selfsame_ir::{
 };
 
 pub use encoder::encoder;
+pub use long::{long, long_rows};
 
 /// A small deterministic generator (xorshift64*); good enough to spread test cases.
 #[derive(Debug, Clone)]
@@ -483,15 +486,6 @@ pub fn mixed(seed: u64) -> Animal {
     let op = matmul(&mut b, Dim::fixed(1), (5_952, 0, 5_952), 10, i8s);
     b.push(Op::MatMul(op), &[all], DType::I8);
     b.finish("mixed", Vec::new(), DimValues::NONE)
-}
-
-/// One contraction as long as an element may read.
-pub fn long(seed: u64) -> Animal {
-    let mut b = Builder::new(seed, DType::I8, &dims(&[16_384]));
-    let slice = (16_384, 0, 16_384);
-    let op = matmul(&mut b, Dim::fixed(1), slice, 4, (None, DType::I8));
-    b.push(Op::MatMul(op), &[0], DType::I8);
-    b.finish("long", Vec::new(), DimValues::NONE)
 }
 
 /// A chain of more than 256 nodes, so that the trace tree itself is named level by level.

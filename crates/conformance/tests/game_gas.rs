@@ -16,7 +16,9 @@ use selfsame_chain::Child;
 use selfsame_chain::bindings::Requests;
 use selfsame_conformance::game::{CHALLENGER, CONSTANTS};
 use selfsame_conformance::game_play::Session;
-use selfsame_conformance::game_zoo::{Dice, deep, encoder, long, residual, resnet20, sums, wide};
+use selfsame_conformance::game_zoo::{
+    Dice, deep, encoder, long, long_rows, residual, resnet20, sums, wide,
+};
 use selfsame_dispute::{Certificate, Clocks, Costs, certify, reads};
 
 const SNAPSHOT: &str = concat!(
@@ -156,12 +158,20 @@ fn hold_to(games: &[(u32, Moves)], bound: &Certificate) {
 /// Spec: programs, 1.5 and 1.6; game, 4.6.
 #[test]
 fn the_certificate_bounds_the_longest_contraction_and_the_deepest_descents() {
-    for animal in [long(1), residual(1), sums(1), wide(1), deep(1), encoder(1)] {
+    for animal in [
+        long(1),
+        residual(1),
+        sums(1),
+        wide(1),
+        deep(1),
+        encoder(1),
+        long_rows(1),
+    ] {
         let mut scene = Scene::new(animal);
         let bound = certificate(&scene);
         let mut mark = scene.court.mark();
         let output = scene.model.animal.program.program().output;
-        let nodes = (1..=output).filter(|node| output < 10 || node % 67 == 0);
+        let nodes = (1..=output).filter(|node| output < 50 || node % 67 == 0);
         let mut games = Vec::new();
         for node in nodes {
             games.push((node, game_on(&mut scene, node)));
