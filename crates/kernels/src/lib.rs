@@ -25,9 +25,11 @@
 mod accumulate;
 #[cfg(target_arch = "aarch64")]
 mod arm;
+mod batch;
 mod bytes;
 mod depthwise;
 mod finish;
+mod function;
 mod grid;
 mod keccak;
 mod kernel;
@@ -39,25 +41,28 @@ mod planar;
 mod pointwise;
 mod pool;
 mod portable;
-mod product;
 mod reduce;
+mod sets;
 mod spec;
+mod strip;
 mod threads;
 mod tiles;
+mod wide;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-pub use bytes::Bytes;
+pub use batch::{BatchOperands, BatchProduct, BatchSpec};
+pub use bytes::{Bytes, Cells, Words};
 pub use finish::{Addend, Output};
+pub use function::Function;
 pub use grid::{Grid, GridError};
 pub use keccak::{HASH_BYTES, keccak_chunks, keccak_one, keccak_parts};
 pub use kernel::{InstructionSet, Kernel, KernelError};
-pub use linear::Linear;
+pub use linear::{Linear, Operands, Packed, Stored};
 pub use movement::{Movement, concat_rows, embedding};
 pub use normalize::{NormalizeSpec, normalize};
-pub use pointwise::{Entries, Formula, Lay, PointwiseSpec, Source, pointwise};
+pub use pointwise::{Formula, Lay, PointwiseSpec, Source, pointwise};
 pub use pool::{Average, PoolSpec, average_pool, max_pool, max_pool_bytes};
-pub use product::{BatchSpec, RowsSpec, batch_product, product_of_rows};
 pub use reduce::{ReduceSpec, Reduction, reduce};
-pub use spec::{LinearError, LinearSpec};
+pub use spec::{Bits, LinearError, LinearSpec};
 pub use threads::{THREADS_MAX, ThreadPool};

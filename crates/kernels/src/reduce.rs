@@ -13,7 +13,9 @@
 //! Spec: operators, 2.23.
 
 use crate::finish::Output;
+use crate::kernel::Kernel;
 use crate::pointwise::Source;
+use crate::sets::per_set;
 
 /// What is made of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,32 +56,80 @@ pub struct ReduceSpec {
 /// An element as it is stored.
 trait Element: Copy {
     fn value(self, flip: u8) -> i32;
+    /// The sum of a row.
+    fn sum(row: &[Self], flip: u8) -> i64;
 }
 
 impl Element for u8 {
+    #[inline(always)]
     fn value(self, flip: u8) -> i32 {
         i32::from((self ^ flip) as i8)
+    }
+
+    #[inline(always)]
+    fn sum(row: &[Self], flip: u8) -> i64 {
+        narrow_sum(row, flip)
     }
 }
 
 impl Element for i16 {
+    #[inline(always)]
     fn value(self, _: u8) -> i32 {
         i32::from(self)
+    }
+
+    #[inline(always)]
+    fn sum(row: &[Self], flip: u8) -> i64 {
+        narrow_sum(row, flip)
     }
 }
 
 impl Element for i32 {
+    #[inline(always)]
     fn value(self, _: u8) -> i32 {
         self
     }
+
+    #[inline(always)]
+    fn sum(row: &[Self], _: u8) -> i64 {
+        row.iter().map(|&x| i64::from(x)).sum()
+    }
 }
 
-/// Reduces whole rows; stored bytes are flipped as `flip` says.
+/// Elements of at most 16 bits, summed up in 32 as long as that is safe.
+#[inline(always)]
+fn narrow_sum<T: Element>(row: &[T], flip: u8) -> i64 {
+    let part = |part: &[T]| part.iter().map(|x| x.value(flip)).sum::<i32>();
+    row.chunks(1 << 15).map(|row| i64::from(part(row))).sum()
+}
+
+/// The sum of squares of elements of at most 16 bits: a square fits 32 bits without sign.
+#[inline(always)]
+fn squares<T: Element>(row: &[T], flip: u8) -> i64 {
+    let square = |x: &T| {
+        let x = x.value(flip);
+        u64::from(x.wrapping_mul(x) as u32)
+    };
+    row.iter().map(square).sum::<u64>() as i64
+}
+
+/// Reduces whole rows; stored bytes are flipped as the kernel says.
 ///
 /// # Panics
 ///
-/// If a length is not that of its shape: graph checking has already made them fit.
-pub fn reduce(spec: &ReduceSpec, flip: u8, x: Source, to: &mut Output) {
+/// If a length is not that of its shape, or i32 elements are to be squared: graph checking has
+/// already made them fit.
+pub fn reduce(kernel: Kernel, spec: &ReduceSpec, x: Source, mut to: Output) {
+    let squares = matches!(spec.kind, Reduction::Squares | Reduction::Variance);
+    let wide = matches!(x, Source::I32(_));
+    assert!(!(squares && wide), "reduce: squares of 32 bits");
+    assert_eq!(x.len(), to.len() * spec.columns.max(1), "reduce: x");
+    let (flip, to) = (kernel.flip(), &mut to);
+    per_set!(kernel, body, (spec: &ReduceSpec, flip: u8, x: Source<'_>, to: &mut Output<'_>));
+}
+
+#[inline(always)]
+fn body(spec: &ReduceSpec, flip: u8, x: Source, to: &mut Output) {
     match x {
         Source::I8(x) => reduce_rows(spec, flip, x, to),
         Source::I16(x) => reduce_rows(spec, flip, x, to),
@@ -87,10 +137,9 @@ pub fn reduce(spec: &ReduceSpec, flip: u8, x: Source, to: &mut Output) {
     }
 }
 
+#[inline(always)]
 fn reduce_rows<T: Element>(spec: &ReduceSpec, flip: u8, x: &[T], to: &mut Output) {
-    let columns = spec.columns.max(1);
-    assert_eq!(x.len(), to.len() * columns, "reduce: x");
-    for (index, row) in x.chunks_exact(columns).enumerate() {
+    for (index, row) in x.chunks_exact(spec.columns.max(1)).enumerate() {
         let quantity = of_row(spec.kind, flip, row);
         let scaled = quantity * i64::from(spec.multiplier);
         let rounded = (scaled + (1_i64 << (spec.shift - 1))) >> spec.shift;
@@ -99,23 +148,25 @@ fn reduce_rows<T: Element>(spec: &ReduceSpec, flip: u8, x: &[T], to: &mut Output
     }
 }
 
+#[inline(always)]
 fn of_row<T: Element>(kind: Reduction, flip: u8, row: &[T]) -> i64 {
-    let values = || row.iter().map(|x| i64::from(x.value(flip)));
+    let values = || row.iter().map(|x| x.value(flip));
     let n = row.len() as i64;
     match kind {
-        Reduction::Sum => values().sum(),
-        Reduction::Mean => (values().sum::<i64>() << 8).div_euclid(n),
-        Reduction::Squares => values().map(|x| x * x).sum(),
+        Reduction::Sum => T::sum(row, flip),
+        Reduction::Mean => (T::sum(row, flip) << 8).div_euclid(n),
+        Reduction::Squares => squares(row, flip),
         Reduction::Variance => {
-            let sum: i64 = values().sum();
-            let squares: i64 = values().map(|x| x * x).sum();
-            scaled_quotient(n * squares - sum * sum, n * n)
+            let sum = T::sum(row, flip);
+            scaled_quotient(n * squares(row, flip) - sum * sum, n * n)
         }
-        Reduction::Maximum => values().max().unwrap_or(0),
-        Reduction::Magnitude => values().map(i64::abs).max().unwrap_or(0),
+        Reduction::Maximum => i64::from(values().fold(i32::MIN, i32::max)),
+        Reduction::Magnitude => {
+            i64::from(values().fold(0, |most: u32, x| most.max(x.unsigned_abs())))
+        }
         Reduction::ArgMax => {
-            let largest = values().max();
-            values().position(|x| Some(x) == largest).unwrap_or(0) as i64
+            let largest = values().fold(i32::MIN, i32::max);
+            values().position(|x| x == largest).unwrap_or(0) as i64
         }
     }
 }

@@ -11,6 +11,7 @@
 
 #![forbid(unsafe_code)]
 
+mod bands;
 mod elements;
 mod error;
 mod layout;

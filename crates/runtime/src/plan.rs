@@ -6,13 +6,13 @@ use selfsame_ir::{
     Window,
 };
 use selfsame_kernels::{
-    Average, BatchSpec, Entries, Formula, Grid, Kernel, Lay, Linear, LinearSpec, Movement,
-    NormalizeSpec, PointwiseSpec, PoolSpec, ReduceSpec, Reduction, RowsSpec,
+    Average, BatchProduct, BatchSpec, Bits, Formula, Function, Grid, Kernel, Lay, Linear,
+    LinearSpec, Movement, NormalizeSpec, PointwiseSpec, PoolSpec, ReduceSpec, Reduction,
 };
 
 use crate::error::PlanError;
 use crate::layout::{self, Dims, Need, Place, Slots};
-use crate::step::{Second, Step, Work, addend_max};
+use crate::step::{Batch, Second, Step, Work, addend_max};
 use crate::storage::Buffer;
 
 /// Everything about a program that does not change from sample to sample.
@@ -61,13 +61,12 @@ impl Plan {
         let (slot_of, steps, slots) = (builder.slot_of, builder.steps, builder.slots);
         let macs = steps.iter().map(|step| match &step.work {
             Work::Linear { linear, .. } => linear.macs(),
+            Work::Batch(batch) => batch.product.macs(),
             Work::MaxPool { .. }
             | Work::AveragePool { .. }
             | Work::Move { .. }
             | Work::Concat { .. }
             | Work::Pointwise { .. }
-            | Work::Rows { .. }
-            | Work::Batch { .. }
             | Work::Reduce { .. }
             | Work::Normalize { .. }
             | Work::Embedding { .. }
@@ -209,7 +208,7 @@ impl Builder<'_> {
     }
 
     fn work(
-        &self,
+        &mut self,
         index: usize,
         node: &Node,
         output: Grid,
@@ -219,12 +218,7 @@ impl Builder<'_> {
         let addend = operands.get(1).copied();
         Ok(match &node.op {
             Op::Conv(op) => self.conv(index, op, input, output, addend)?,
-            Op::MatMul(op) if op.dtype != DType::I8 || op.factor.is_some() => Work::Rows {
-                spec: rows_spec(op),
-                addend: op.linear.addend.and(addend).map(|(slot, _)| slot),
-                factor: factor(node, operands),
-            },
-            Op::MatMul(op) => self.matmul(index, op, input, output, addend)?,
+            Op::MatMul(op) => self.matmul(index, op, output, operands)?,
             Op::MaxPool(op) => Work::MaxPool {
                 spec: pool(&op.window, input, output),
             },
@@ -254,11 +248,7 @@ impl Builder<'_> {
                     None => addend.map_or(Second::None, |(slot, _)| Second::Slot(slot)),
                 },
             },
-            Op::BatchMatMul(op) => Work::Batch {
-                spec: batch_spec(op, self.values)?,
-                y: addend.map_or(0, |(slot, _)| slot),
-                factor: factor(node, operands),
-            },
+            Op::BatchMatMul(op) => self.batch(index, node, op, operands)?,
             Op::Reduce(op) => Work::Reduce {
                 spec: reduce_spec(op, self.values)?,
             },
@@ -291,6 +281,8 @@ impl Builder<'_> {
         let pair = |axes: [u16; 2]| axes.map(usize::from);
         let shape = Shape {
             input,
+            bits: Bits::Eight,
+            factor: None,
             output,
             kernel: pair(window.kernel),
             stride: pair(window.stride),
@@ -302,17 +294,44 @@ impl Builder<'_> {
         self.linear(index, &op.linear, &shape, addend)
     }
 
+    fn batch(
+        &mut self,
+        index: usize,
+        node: &Node,
+        op: &BatchMatMul,
+        operands: &[(usize, Grid)],
+    ) -> Result<Work, PlanError> {
+        let spec = batch_spec(op, self.values)?;
+        let product = BatchProduct::new(self.kernel, &spec)
+            .map_err(|error| PlanError::Linear { node: index, error })?;
+        let grid = layout::grid([1, 1, product.packed_bytes()], [0; 4])
+            .map_err(|error| PlanError::Grid { node: index, error })?;
+        let dtype = DType::I8;
+        let packed = self.slots.take(Place { dtype, grid });
+        // Nothing else reads it, and the output's slot has been taken.
+        self.slots.give_back(packed);
+        Ok(Work::Batch(Box::new(Batch {
+            product,
+            y: operands.get(1).map_or(0, |&(slot, _)| slot),
+            packed,
+            factor: factor(node, operands),
+        })))
+    }
+
     fn matmul(
         &self,
         index: usize,
         op: &MatMul,
-        input: Grid,
         output: Grid,
-        addend: Option<(usize, Grid)>,
+        operands: &[(usize, Grid)],
     ) -> Result<Work, PlanError> {
         let first = op.k_offset as usize;
+        let addend = op.linear.addend.and(operands.get(1).copied());
+        let factor = op.factor.and(operands.last()).map(|&(slot, _)| slot);
         let shape = Shape {
-            input,
+            input: operands.first().map_or(output, |&(_, grid)| grid),
+            bits: bits(op.dtype),
+            factor: factor.zip(op.factor),
             output,
             kernel: [1, 1],
             stride: [1, 1],
@@ -338,6 +357,7 @@ impl Builder<'_> {
             .collect();
         let spec = LinearSpec {
             input: shape.input,
+            bits: shape.bits,
             output: shape.output,
             kernel: shape.kernel,
             stride: shape.stride,
@@ -352,12 +372,14 @@ impl Builder<'_> {
             lo: op.low,
             hi: op.high,
             table: op.table.as_deref(),
+            factor_shift: shape.factor.map(|(_, shift)| shift.0.into()),
         };
         let linear = Linear::new(self.kernel, &spec)
             .map_err(|error| PlanError::Linear { node: index, error })?;
         Ok(Work::Linear {
             linear: Box::new(linear),
             addend,
+            factor: shape.factor.map(|(slot, _)| slot),
         })
     }
 }
@@ -365,6 +387,9 @@ impl Builder<'_> {
 /// The geometry of a linear node.
 struct Shape {
     input: Grid,
+    bits: Bits,
+    /// Slot of the row factor and its shift.
+    factor: Option<(usize, FactorShift)>,
     output: Grid,
     kernel: [usize; 2],
     stride: [usize; 2],
@@ -391,6 +416,14 @@ fn movement(op: &Move, values: &DimValues) -> Result<Movement, DimError> {
     Ok(Movement::new(&extents, &walks))
 }
 
+/// Bits of the first operand of a product, which is never i32.
+fn bits(dtype: DType) -> Bits {
+    match dtype {
+        DType::I8 => Bits::Eight,
+        DType::I16 | DType::I32 => Bits::Sixteen,
+    }
+}
+
 /// Slot of the row factor.
 fn factor(node: &Node, operands: &[(usize, Grid)]) -> Option<usize> {
     let operand = operands.get(node.op.factor_slot()?);
@@ -401,23 +434,6 @@ fn factor_shift(shift: FactorShift) -> u32 {
     shift.0.into()
 }
 
-fn rows_spec(op: &MatMul) -> RowsSpec {
-    let constants = op.linear.constants.iter();
-    RowsSpec {
-        row_elements: op.row_elements as usize,
-        k_offset: op.k_offset as usize,
-        k_len: op.k_len as usize,
-        weights: op.linear.weights.clone(),
-        constants: constants
-            .map(|c| [c.bias, c.multiplier, c.addend_multiplier, c.shift])
-            .collect(),
-        factor_shift: op.factor.map(factor_shift),
-        lo: op.linear.low,
-        hi: op.linear.high,
-        table: op.linear.table.clone(),
-    }
-}
-
 fn batch_spec(op: &BatchMatMul, values: &DimValues) -> Result<BatchSpec, DimError> {
     Ok(BatchSpec {
         batch: op.batch as usize,
@@ -425,6 +441,7 @@ fn batch_spec(op: &BatchMatMul, values: &DimValues) -> Result<BatchSpec, DimErro
         rows: op.rows.at(values)? as usize,
         columns: op.columns.at(values)? as usize,
         k: op.k.at(values)? as usize,
+        bits: bits(op.dtype),
         x_interleaved: op.interleave.x,
         y_interleaved: op.interleave.y,
         output_interleaved: op.interleave.output,
@@ -456,24 +473,26 @@ fn reduce_spec(op: &Reduce, values: &DimValues) -> Result<ReduceSpec, DimError> 
 }
 
 fn normalize_spec(op: &Normalize) -> NormalizeSpec {
-    let constants = op.constants.iter();
+    let constants = || op.constants.iter();
     NormalizeSpec {
         center_bits: op.center_bits.into(),
         shift: factor_shift(op.shift),
         lo: op.low,
         hi: op.high,
-        constants: constants.map(|c| [c.bias, c.multiplier, c.shift]).collect(),
+        bias: constants().map(|c| c.bias).collect(),
+        multiplier: constants().map(|c| c.multiplier).collect(),
+        column_shift: constants().map(|c| c.shift).collect(),
     }
 }
 
-fn entries(activation: Option<&Activation>) -> Entries {
+fn function(activation: Option<&Activation>) -> Function {
     match activation {
-        None => Entries::None,
-        Some(Activation::Lookup(entries)) => Entries::Lookup(entries.clone()),
-        Some(Activation::Interpolate(entries)) => Entries::Interpolate(entries.clone()),
-        Some(Activation::Exponential(entries)) => Entries::Exponential(entries.clone()),
-        Some(Activation::Reciprocal { bits }) => Entries::Reciprocal((*bits).into()),
-        Some(Activation::ReciprocalRoot { bits }) => Entries::ReciprocalRoot((*bits).into()),
+        None => Function::IDENTITY,
+        Some(Activation::Lookup(entries)) => Function::lookup(entries),
+        Some(Activation::Interpolate(entries)) => Function::interpolation(entries),
+        Some(Activation::Exponential(entries)) => Function::exponential(entries),
+        Some(Activation::Reciprocal { bits }) => Function::reciprocal((*bits).into()),
+        Some(Activation::ReciprocalRoot { bits }) => Function::reciprocal_root((*bits).into()),
     }
 }
 
@@ -498,7 +517,7 @@ fn pointwise_spec(op: &Pointwise, values: &DimValues) -> Result<PointwiseSpec, D
         shift: op.shift.into(),
         lo: op.low,
         hi: op.high,
-        table: entries(op.activation.as_ref()),
+        function: function(op.activation.as_ref()),
     })
 }
 

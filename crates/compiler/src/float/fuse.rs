@@ -43,7 +43,9 @@ impl FloatGraph {
         let mut changed = false;
         let mut readers = self.readers();
         for index in 1..self.nodes.len() {
-            let input = self.nodes[index].inputs[0];
+            let Some(&input) = self.nodes[index].inputs.first() else {
+                continue;
+            };
             if readers[input] != 1 {
                 continue;
             }
@@ -68,9 +70,26 @@ impl FloatGraph {
                 *read = input;
             }
         }
-        if self.output == index {
-            self.output = input;
+        for output in self
+            .outputs
+            .iter_mut()
+            .filter(|output| output.node == index)
+        {
+            output.node = input;
         }
+        if let Some(hint) = self.hints.remove(&index) {
+            self.hints.insert(input, hint);
+        }
+    }
+
+    /// Puts `nodes` in the place of the nodes; node `i` was and is `renumbered[i]`.
+    fn renumber(&mut self, nodes: Vec<FloatNode>, renumbered: &[usize]) {
+        self.nodes = nodes;
+        for output in &mut self.outputs {
+            output.node = renumbered[output.node];
+        }
+        let hints = core::mem::take(&mut self.hints).into_iter();
+        self.hints = hints.map(|(node, hint)| (renumbered[node], hint)).collect();
     }
 
     /// Swaps clamps and tables with the views and maximum pools in front of them.
@@ -78,7 +97,9 @@ impl FloatGraph {
         let mut changed = false;
         let readers = self.readers();
         for index in 1..self.nodes.len() {
-            let input = self.nodes[index].inputs[0];
+            let Some(&input) = self.nodes[index].inputs.first() else {
+                continue;
+            };
             if readers[input] == 1 && commutes(&self.nodes[index].op, &self.nodes[input].op) {
                 let source = self.nodes[input].inputs[0];
                 let source_shape = self.nodes[source].shape.clone();
@@ -97,7 +118,9 @@ impl FloatGraph {
         let mut changed = false;
         let readers = self.readers();
         for index in 1..self.nodes.len() {
-            let input = self.nodes[index].inputs[0];
+            let Some(&input) = self.nodes[index].inputs.first() else {
+                continue;
+            };
             let (before, rest) = self.nodes.split_at_mut(index);
             let (walk, conv) = (&before[input], &mut rest[0]);
             let (FloatOp::Walk(walks, fill), FloatOp::Conv(_, window, _)) =
@@ -133,7 +156,9 @@ impl FloatGraph {
     fn join_walks(&mut self) -> bool {
         let mut changed = false;
         for index in 1..self.nodes.len() {
-            let input = self.nodes[index].inputs[0];
+            let Some(&input) = self.nodes[index].inputs.first() else {
+                continue;
+            };
             let (before, rest) = self.nodes.split_at_mut(index);
             let (first, second) = (&before[input], &mut rest[0]);
             let (FloatOp::Walk(inner, fill), FloatOp::Walk(outer, other)) = (&first.op, &second.op)
@@ -169,8 +194,7 @@ impl FloatGraph {
             renumbered.push(nodes.len());
             nodes.push(node);
         }
-        self.nodes = nodes;
-        self.output = renumbered[self.output];
+        self.renumber(nodes, &renumbered);
     }
 
     /// Turns the affine nodes that are left into depthwise convolutions.
@@ -231,8 +255,7 @@ impl FloatGraph {
             );
             renumbered.push(push(FloatOp::Reshape, vec![conv], &shape));
         }
-        self.nodes = nodes;
-        self.output = renumbered[self.output];
+        self.renumber(nodes, &renumbered);
     }
 }
 
@@ -242,6 +265,13 @@ fn split_pool(node: &FloatNode, nodes: &[FloatNode]) -> Option<(FloatNode, Float
         FloatOp::AvgPool(window) => (*window, true),
         FloatOp::MaxPool(window) => (*window, false),
         FloatOp::Input
+        | FloatOp::Constant(_)
+        | FloatOp::Product { .. }
+        | FloatOp::Softmax
+        | FloatOp::Normalize { .. }
+        | FloatOp::Reduce(_)
+        | FloatOp::ArgMax
+        | FloatOp::Embedding { .. }
         | FloatOp::Dense(_)
         | FloatOp::Conv(..)
         | FloatOp::Affine { .. }
@@ -304,6 +334,13 @@ fn commutes(second: &FloatOp, first: &FloatOp) -> bool {
         FloatOp::Clip(..) => (true, true),
         FloatOp::Function(f) => (true, f.is_monotone()),
         FloatOp::Input
+        | FloatOp::Constant(_)
+        | FloatOp::Product { .. }
+        | FloatOp::Softmax
+        | FloatOp::Normalize { .. }
+        | FloatOp::Reduce(_)
+        | FloatOp::ArgMax
+        | FloatOp::Embedding { .. }
         | FloatOp::Dense(_)
         | FloatOp::Conv(..)
         | FloatOp::Affine { .. }

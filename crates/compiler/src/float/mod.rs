@@ -6,6 +6,7 @@
 //!
 //! Shapes here have no batch axis and keep the order of ONNX: images are `[C][H][W]`.
 
+mod act;
 mod constant;
 mod error;
 mod function;
@@ -15,6 +16,7 @@ mod import;
 mod math;
 mod node;
 mod run;
+mod spread;
 mod symbolic;
 mod unary;
 mod walk;
@@ -24,9 +26,14 @@ mod window;
 pub(crate) use constant::transposed_order;
 pub use error::ImportError;
 pub use function::{Function, Primitive};
-pub use graph::{Arithmetic, FloatGraph, FloatNode, FloatOp, INPUT_ELEMENTS_MAX, Linear, Spread};
-pub use math::{erf, exp, ln, sigmoid, softplus, tanh};
+pub use graph::{
+    Arithmetic, FloatGraph, FloatNode, FloatOp, GraphInput, GraphOutput, INPUT_ELEMENTS_MAX,
+    InputKind, Linear, ReduceKind,
+};
+pub use import::ImportOptions;
+pub use math::{atan, cos, erf, exp, ln, sigmoid, sin, softplus, tanh};
 pub use node::SUPPORTED;
 pub use run::RunError;
+pub use spread::Spread;
 pub use walk::AxisWalk;
 pub use window::Window2;
