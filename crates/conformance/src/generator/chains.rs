@@ -166,7 +166,7 @@ fn decay(rng: &mut Rng) -> Vec<i16> {
         let last = fine[fine.len() - 1];
         fine.push((last * fine_ratio) >> 15);
     }
-    let coarse_ratio = fine[255] * fine_ratio >> 15;
+    let coarse_ratio = (fine[255] * fine_ratio) >> 15;
     let mut entries = vec![32_767_u64];
     while entries.len() < 256 {
         let last = entries[entries.len() - 1];

@@ -93,9 +93,8 @@ impl Draft<'_> {
             return None;
         }
         let input = self.row_value(source, rows, columns)?;
-        let shift = self
-            .rng
-            .pick(&[8, 15, 20, 30, self.rng.clone().between(1, SHIFT_MAX)]);
+        let any = self.rng.between(1, SHIFT_MAX);
+        let shift = self.rng.pick(&[8, 15, 20, 30, any]);
         Some((input, FactorShift(narrow(shift))))
     }
 
@@ -225,13 +224,12 @@ impl Draft<'_> {
         } else {
             None
         };
-        let index = match index {
-            Some(index) => index,
-            None => {
-                let source = self.any_source(|_, _| true)?;
-                let shape = self.size(source).split(self.rng);
-                self.reduction(source, ReduceKind::ArgMax, shape, DType::I32)?
-            }
+        let index = if let Some(index) = index {
+            index
+        } else {
+            let source = self.any_source(|_, _| true)?;
+            let shape = self.size(source).split(self.rng);
+            self.reduction(source, ReduceKind::ArgMax, shape, DType::I32)?
         };
         let (columns, entries) = (self.rng.between(1, 12), self.rng.between(1, 60));
         let out = self
