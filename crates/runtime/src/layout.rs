@@ -52,7 +52,8 @@ fn writes_flat(op: &Op) -> bool {
         | Op::Reduce(_)
         | Op::Normalize(_)
         | Op::Embedding(_) => true,
-        Op::Input(_) | Op::MatMul(_) | Op::Conv(_) | Op::MaxPool(_) | Op::AvgPool(_) => false,
+        Op::MatMul(op) => op.dtype != DType::I8 || op.factor.is_some(),
+        Op::Input(_) | Op::Conv(_) | Op::MaxPool(_) | Op::AvgPool(_) => false,
     }
 }
 
@@ -67,7 +68,7 @@ pub(crate) fn need(
         dims: None,
         halo: [0; 4],
     };
-    if node.op.factor_slot() == Some(slot) {
+    if node.op.factor_slot() == Some(slot) || writes_flat(&node.op) {
         return Ok(FLAT);
     }
     let (height, width, channels, halo) = match &node.op {
