@@ -86,7 +86,8 @@ fn drawing(inspection: &Inspection) -> String {
 fn inspection(model: &Model) -> Outcome<Inspection> {
     let program = &model.program;
     let interface = &program.program().interface;
-    let shapes = program.shapes(&model.values()).map_err(Failure::input)?;
+    let values = model.values();
+    let shapes = program.shapes(&values).map_err(Failure::input)?;
     let row = |(id, shape): (u32, &Vec<u32>)| {
         let node = program.node(id)?;
         let elements = shape.iter().map(|&extent| u64::from(extent)).product();
@@ -98,7 +99,7 @@ fn inspection(model: &Model) -> Outcome<Inspection> {
             dtype: dtype_name(node.dtype),
             shape: shape.clone(),
             elements,
-            macs: elements.saturating_mul(node.op.terms()),
+            macs: elements.saturating_mul(node.op.terms(&values)),
         })
     };
     Ok(Inspection {
