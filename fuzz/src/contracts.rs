@@ -332,3 +332,21 @@ fn word(value: u64) -> Vec<u8> {
     word.extend(value.to_be_bytes());
     word
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A seed that is refused would start from the first check of a leaf contract.
+    #[test]
+    fn every_evaluation_with_honest_openings_is_answered() {
+        let seeds: Vec<Vec<u8>> = seeds::programs().iter().flat_map(evaluations).collect();
+        assert!(seeds.len() > 15, "{} seeds", seeds.len());
+        for (index, seed) in seeds.iter().enumerate() {
+            let to = deployed().addresses[usize::from(seed[0])];
+            let message = Message::call(dev_address(0), to, seed[1..].to_vec());
+            let answer = deployed().chain.call(&message, At::Next);
+            assert!(answer.is_ok(), "seed {index}: {answer:?}");
+        }
+    }
+}
