@@ -28,4 +28,4 @@ pub const NODES_MAX: usize = 100_000;
 /// Most inputs, outputs or attributes of one node.
 pub const FAN_MAX: usize = 1_024;
 /// Lowest and highest opset that the importer knows.
-pub const OPSETS: core::ops::RangeInclusive<i64> = 11..=22;
+pub const OPSETS: core::ops::RangeInclusive<i64> = 11..=26;

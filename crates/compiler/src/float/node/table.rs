@@ -147,6 +147,7 @@ impl NodeContext<'_> {
             "InstanceNormalization" | "GroupNormalization" => self.group_norm(),
             "LpNormalization" => self.lp_norm(),
             "CumSum" => self.cumulative(),
+            "Einsum" => self.einsum(),
             "Resize" => self.resize(),
             op if op.starts_with("Reduce") && SUPPORTED.contains(&op) => self.reduce(),
             _ => match self.elementwise() {
