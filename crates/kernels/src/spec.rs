@@ -100,7 +100,7 @@ pub enum LinearError {
         value: i64,
     },
     /// 16-bit inputs and row factors belong to matrix products.
-    #[error("16-bit inputs and row factors need a window of one cell and one group")]
+    #[error("row factors need a window of one cell and one group")]
     Rows,
     /// The window reaches outside the stored input.
     #[error(
@@ -139,7 +139,7 @@ fn check_counts(spec: &LinearSpec) -> Result<(), LinearError> {
     }
     small("pad", spec.pad[0].max(spec.pad[1]).max(1))?;
     small("groups", spec.groups)?;
-    let rows_only = spec.bits == Bits::Sixteen || spec.factor_shift.is_some();
+    let rows_only = spec.factor_shift.is_some();
     if rows_only && (spec.kernel != [1, 1] || spec.groups != 1) {
         return Err(LinearError::Rows);
     }
