@@ -27,6 +27,11 @@
 
 #![forbid(unsafe_code)]
 
+/// The page of the documentation, whose Rust is compiled with the documentation tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/library.md")]
+mod library_page {}
+
 mod answer;
 #[cfg(feature = "import")]
 mod compare;
