@@ -17,7 +17,7 @@ use crate::dim::{DimValues, Symbol};
 use crate::header::ModelCommitment;
 use crate::interface::Interface;
 use crate::leaf::{LeafError, NodeLeaf};
-use crate::ops::{Linear, Op, Pointwise, Table};
+use crate::ops::{Activation, Linear, Op, Pointwise};
 use crate::program::{Node, Notes, Program};
 use crate::tensor::{DType, Tensor};
 
@@ -238,12 +238,29 @@ fn read_tensor(
 
 fn read_node(leaf: &NodeLeaf, reader: &mut Reader<'_>) -> Result<Node, DecodeError> {
     let mut node = leaf.node.clone();
-    let terms = node.op.terms();
+    // The weights of a linear node have no symbolic extents.
+    let terms = node.op.terms(&DimValues::NONE);
     match &mut node.op {
         Op::MatMul(op) => read_linear(reader, op.out_channels, terms, &mut op.linear)?,
         Op::Conv(op) => read_linear(reader, op.out_channels, terms, &mut op.linear)?,
         Op::Pointwise(op) => read_pointwise(reader, op)?,
-        Op::Input(_) | Op::MaxPool(_) | Op::AvgPool(_) | Op::Move(_) | Op::Concat(_) => {}
+        Op::Normalize(op) => {
+            let elements = u64::from(op.columns).saturating_mul(4);
+            let constants = read_tensor(reader, "constants", DType::I32, elements)?;
+            op.fill(&constants)
+                .ok_or_else(|| reader.invalid("constants", elements, "0 as third of four"))?;
+        }
+        Op::Embedding(op) => {
+            let elements = u64::from(op.entries).saturating_mul(u64::from(op.columns));
+            op.table = read_tensor(reader, "table", node.dtype, elements)?;
+        }
+        Op::Input(_)
+        | Op::MaxPool(_)
+        | Op::AvgPool(_)
+        | Op::Move(_)
+        | Op::Concat(_)
+        | Op::BatchMatMul(_)
+        | Op::Reduce(_) => {}
     }
     Ok(node)
 }
@@ -278,10 +295,7 @@ fn read_pointwise(reader: &mut Reader<'_>, op: &mut Pointwise) -> Result<(), Dec
         let (dtype, elements) = (constant.values.dtype(), constant.elements.into());
         tensors.push(read_tensor(reader, "constant", dtype, elements)?);
     }
-    let table = op.table.as_ref().map(|table| match table {
-        Table::Lookup(_) => (DType::I8, Table::LOOKUP),
-        Table::Interpolate(_) => (DType::I16, Table::INTERPOLATE),
-    });
+    let table = op.activation.as_ref().and_then(Activation::table);
     if let Some((dtype, entries)) = table {
         tensors.push(read_tensor(reader, "table", dtype, entries as u64)?);
     }

@@ -144,6 +144,8 @@ impl Net {
             k_offset: 0,
             k_len: terms,
             out_channels: out,
+            dtype: DType::I8,
+            factor: None,
             linear,
         };
         let last = self.last();

@@ -1,23 +1,28 @@
 //! A plan: packed weights, steps and the memory layout of one program on one kernel.
 
+use std::sync::Arc;
+
 use selfsame_ir::{
-    AvgPool, CheckedProgram, Combine, Conv, DType, DimError, DimValues, MatMul, Move, Node, Op,
-    Pointwise, Spread, Table, Walk, Window,
+    Activation, AvgPool, BatchMatMul, CheckedProgram, Combine, Conv, DType, DimError, DimValues,
+    FactorShift, MatMul, Move, Node, Normalize, Op, Pointwise, Reduce, ReduceKind, Spread, Tensor,
+    Walk, Window,
 };
 use selfsame_kernels::{
-    Average, Entries, Formula, Grid, Kernel, Lay, Linear, LinearSpec, Movement, PointwiseSpec,
-    PoolSpec,
+    Average, BatchProduct, BatchSpec, Bits, Formula, Function, Grid, Kernel, Lay, Linear,
+    LinearSpec, Movement, NormalizeSpec, PointwiseSpec, PoolSpec, ReduceSpec, Reduction,
 };
 
 use crate::error::PlanError;
 use crate::layout::{self, Dims, Need, Place, Slots};
-use crate::step::{Second, Step, Work, addend_max};
+use crate::plans::Weights;
+use crate::step::{Batch, Second, Step, Work, addend_max};
 use crate::storage::Buffer;
 
 /// Everything about a program that does not change from sample to sample.
 #[derive(Debug)]
 pub struct Plan {
     pub(crate) kernel: Kernel,
+    pub(crate) values: DimValues,
     pub(crate) steps: Vec<Step>,
     /// Place of each slot.
     pub(crate) slots: Vec<Place>,
@@ -36,11 +41,22 @@ impl Plan {
         values: &DimValues,
         kernel: Kernel,
     ) -> Result<Self, PlanError> {
+        Self::sharing(program, values, kernel, &mut Weights::default())
+    }
+
+    /// The same with weights that were packed for other values; what had to be packed joins them.
+    pub(crate) fn sharing(
+        program: &CheckedProgram,
+        values: &DimValues,
+        kernel: Kernel,
+        weights: &mut Weights,
+    ) -> Result<Self, PlanError> {
         let places = layout::places(program, values)?;
         let output_node = program.program().output as usize;
         let mut builder = Builder {
             kernel,
             values,
+            weights,
             slots: Slots::default(),
             slot_of: Vec::with_capacity(places.len()),
             steps: Vec::new(),
@@ -60,15 +76,20 @@ impl Plan {
         let (slot_of, steps, slots) = (builder.slot_of, builder.steps, builder.slots);
         let macs = steps.iter().map(|step| match &step.work {
             Work::Linear { linear, .. } => linear.macs(),
+            Work::Batch(batch) => batch.product.macs(),
             Work::MaxPool { .. }
             | Work::AveragePool { .. }
             | Work::Move { .. }
             | Work::Concat { .. }
             | Work::Pointwise { .. }
+            | Work::Reduce { .. }
+            | Work::Normalize { .. }
+            | Work::Embedding { .. }
             | Work::Copy { .. } => 0,
         });
         Ok(Self {
             kernel,
+            values: values.clone(),
             macs: macs.sum(),
             steps,
             slots: slots.into_places(),
@@ -82,6 +103,11 @@ impl Plan {
     /// The kernel that the weights are packed for.
     pub fn kernel(&self) -> Kernel {
         self.kernel
+    }
+
+    /// The values of the symbols that it is made for.
+    pub fn values(&self) -> &DimValues {
+        &self.values
     }
 
     /// Element type and number of elements of one input sample.
@@ -127,6 +153,7 @@ fn last_uses(program: &CheckedProgram) -> Vec<usize> {
 struct Builder<'a> {
     kernel: Kernel,
     values: &'a DimValues,
+    weights: &'a mut Weights,
     slots: Slots,
     /// Slot of each node so far.
     slot_of: Vec<usize>,
@@ -203,7 +230,7 @@ impl Builder<'_> {
     }
 
     fn work(
-        &self,
+        &mut self,
         index: usize,
         node: &Node,
         output: Grid,
@@ -213,7 +240,7 @@ impl Builder<'_> {
         let addend = operands.get(1).copied();
         Ok(match &node.op {
             Op::Conv(op) => self.conv(index, op, input, output, addend)?,
-            Op::MatMul(op) => self.matmul(index, op, input, output, addend)?,
+            Op::MatMul(op) => self.matmul(index, op, output, operands)?,
             Op::MaxPool(op) => Work::MaxPool {
                 spec: pool(&op.window, input, output),
             },
@@ -235,13 +262,24 @@ impl Builder<'_> {
                 }
             }
             Op::Pointwise(op) => Work::Pointwise {
-                spec: pointwise_spec(op),
+                spec: pointwise_spec(op, self.values)?,
                 second: match op.second.as_ref().and_then(|y| y.constant.as_ref()) {
-                    Some(constant) => {
-                        Second::Constant(Buffer::holding(&constant.values, self.kernel.flip()))
-                    }
+                    Some(constant) => Second::Constant(self.constant(index, &constant.values)),
                     None => addend.map_or(Second::None, |(slot, _)| Second::Slot(slot)),
                 },
+            },
+            Op::BatchMatMul(op) => self.batch(index, node, op, operands)?,
+            Op::Reduce(op) => Work::Reduce {
+                spec: reduce_spec(op, self.values)?,
+            },
+            Op::Normalize(op) => Work::Normalize {
+                spec: normalize_spec(op),
+                center: addend.filter(|_| op.center).map(|(slot, _)| slot),
+                factor: factor(node, operands),
+            },
+            Op::Embedding(op) => Work::Embedding {
+                table: self.constant(index, &op.table),
+                columns: op.columns as usize,
             },
             // INPUT has no inputs, so it never comes here; a copy onto itself would be harmless.
             Op::Input(_) => Work::Copy {
@@ -251,8 +289,12 @@ impl Builder<'_> {
         })
     }
 
+    fn constant(&mut self, index: usize, tensor: &Tensor) -> Arc<Buffer> {
+        self.weights.buffer(index, tensor, self.kernel.flip())
+    }
+
     fn conv(
-        &self,
+        &mut self,
         index: usize,
         op: &Conv,
         input: Grid,
@@ -263,6 +305,8 @@ impl Builder<'_> {
         let pair = |axes: [u16; 2]| axes.map(usize::from);
         let shape = Shape {
             input,
+            bits: Bits::Eight,
+            factor: None,
             output,
             kernel: pair(window.kernel),
             stride: pair(window.stride),
@@ -274,17 +318,44 @@ impl Builder<'_> {
         self.linear(index, &op.linear, &shape, addend)
     }
 
+    fn batch(
+        &mut self,
+        index: usize,
+        node: &Node,
+        op: &BatchMatMul,
+        operands: &[(usize, Grid)],
+    ) -> Result<Work, PlanError> {
+        let spec = batch_spec(op, self.values)?;
+        let product = BatchProduct::new(self.kernel, &spec)
+            .map_err(|error| PlanError::Linear { node: index, error })?;
+        let grid = layout::grid([1, 1, product.packed_bytes()], [0; 4])
+            .map_err(|error| PlanError::Grid { node: index, error })?;
+        let dtype = DType::I8;
+        let packed = self.slots.take(Place { dtype, grid });
+        // Nothing else reads it, and the output's slot has been taken.
+        self.slots.give_back(packed);
+        Ok(Work::Batch(Box::new(Batch {
+            product,
+            y: operands.get(1).map_or(0, |&(slot, _)| slot),
+            packed,
+            factor: factor(node, operands),
+        })))
+    }
+
     fn matmul(
-        &self,
+        &mut self,
         index: usize,
         op: &MatMul,
-        input: Grid,
         output: Grid,
-        addend: Option<(usize, Grid)>,
+        operands: &[(usize, Grid)],
     ) -> Result<Work, PlanError> {
         let first = op.k_offset as usize;
+        let addend = op.linear.addend.and(operands.get(1).copied());
+        let factor = op.factor.and(operands.last()).map(|&(slot, _)| slot);
         let shape = Shape {
-            input,
+            input: operands.first().map_or(output, |&(_, grid)| grid),
+            bits: bits(op.dtype),
+            factor: factor.zip(op.factor),
             output,
             kernel: [1, 1],
             stride: [1, 1],
@@ -297,7 +368,7 @@ impl Builder<'_> {
     }
 
     fn linear(
-        &self,
+        &mut self,
         index: usize,
         op: &selfsame_ir::Linear,
         shape: &Shape,
@@ -310,6 +381,7 @@ impl Builder<'_> {
             .collect();
         let spec = LinearSpec {
             input: shape.input,
+            bits: shape.bits,
             output: shape.output,
             kernel: shape.kernel,
             stride: shape.stride,
@@ -324,12 +396,15 @@ impl Builder<'_> {
             lo: op.low,
             hi: op.high,
             table: op.table.as_deref(),
+            factor_shift: shape.factor.map(|(_, shift)| shift.0.into()),
         };
-        let linear = Linear::new(self.kernel, &spec)
+        let known = self.weights.linear(index);
+        let linear = Linear::sharing(self.kernel, &spec, known)
             .map_err(|error| PlanError::Linear { node: index, error })?;
         Ok(Work::Linear {
             linear: Box::new(linear),
             addend,
+            factor: shape.factor.map(|(slot, _)| slot),
         })
     }
 }
@@ -337,6 +412,9 @@ impl Builder<'_> {
 /// The geometry of a linear node.
 struct Shape {
     input: Grid,
+    bits: Bits,
+    /// Slot of the row factor and its shift.
+    factor: Option<(usize, FactorShift)>,
     output: Grid,
     kernel: [usize; 2],
     stride: [usize; 2],
@@ -363,10 +441,90 @@ fn movement(op: &Move, values: &DimValues) -> Result<Movement, DimError> {
     Ok(Movement::new(&extents, &walks))
 }
 
-fn pointwise_spec(op: &Pointwise) -> PointwiseSpec {
+/// Bits of the first operand of a product, which is never i32.
+fn bits(dtype: DType) -> Bits {
+    match dtype {
+        DType::I8 => Bits::Eight,
+        DType::I16 | DType::I32 => Bits::Sixteen,
+    }
+}
+
+/// Slot of the row factor.
+fn factor(node: &Node, operands: &[(usize, Grid)]) -> Option<usize> {
+    let operand = operands.get(node.op.factor_slot()?);
+    operand.map(|&(slot, _)| slot)
+}
+
+fn factor_shift(shift: FactorShift) -> u32 {
+    shift.0.into()
+}
+
+fn batch_spec(op: &BatchMatMul, values: &DimValues) -> Result<BatchSpec, DimError> {
+    Ok(BatchSpec {
+        batch: op.batch as usize,
+        group: op.group as usize,
+        rows: op.rows.at(values)? as usize,
+        columns: op.columns.at(values)? as usize,
+        k: op.k.at(values)? as usize,
+        bits: bits(op.dtype),
+        x_interleaved: op.interleave.x,
+        y_interleaved: op.interleave.y,
+        output_interleaved: op.interleave.output,
+        multiplier: op.multiplier.into(),
+        shift: op.shift.into(),
+        factor_shift: op.factor.map(factor_shift),
+        lo: op.low,
+        hi: op.high,
+    })
+}
+
+fn reduce_spec(op: &Reduce, values: &DimValues) -> Result<ReduceSpec, DimError> {
+    Ok(ReduceSpec {
+        columns: op.columns.at(values)? as usize,
+        kind: match op.kind {
+            ReduceKind::Sum => Reduction::Sum,
+            ReduceKind::Mean => Reduction::Mean,
+            ReduceKind::Squares => Reduction::Squares,
+            ReduceKind::Variance => Reduction::Variance,
+            ReduceKind::Maximum => Reduction::Maximum,
+            ReduceKind::Magnitude => Reduction::Magnitude,
+            ReduceKind::ArgMax => Reduction::ArgMax,
+        },
+        multiplier: op.multiplier.into(),
+        shift: op.shift.into(),
+        lo: op.low,
+        hi: op.high,
+    })
+}
+
+fn normalize_spec(op: &Normalize) -> NormalizeSpec {
+    let constants = || op.constants.iter();
+    NormalizeSpec {
+        center_bits: op.center_bits.into(),
+        shift: factor_shift(op.shift),
+        lo: op.low,
+        hi: op.high,
+        bias: constants().map(|c| c.bias).collect(),
+        multiplier: constants().map(|c| c.multiplier).collect(),
+        column_shift: constants().map(|c| c.shift).collect(),
+    }
+}
+
+fn function(activation: Option<&Activation>) -> Function {
+    match activation {
+        None => Function::IDENTITY,
+        Some(Activation::Lookup(entries)) => Function::lookup(entries),
+        Some(Activation::Interpolate(entries)) => Function::interpolation(entries),
+        Some(Activation::Exponential(entries)) => Function::exponential(entries),
+        Some(Activation::Reciprocal { bits }) => Function::reciprocal((*bits).into()),
+        Some(Activation::ReciprocalRoot { bits }) => Function::reciprocal_root((*bits).into()),
+    }
+}
+
+fn pointwise_spec(op: &Pointwise, values: &DimValues) -> Result<PointwiseSpec, DimError> {
     let second = op.second.as_ref();
-    PointwiseSpec {
-        columns: op.columns as usize,
+    Ok(PointwiseSpec {
+        columns: op.columns.at(values)? as usize,
         lay: second.map_or(Lay::Full, |y| match y.spread {
             Spread::Full => Lay::Full,
             Spread::Column => Lay::Column,
@@ -384,12 +542,8 @@ fn pointwise_spec(op: &Pointwise) -> PointwiseSpec {
         shift: op.shift.into(),
         lo: op.low,
         hi: op.high,
-        table: match &op.table {
-            None => Entries::None,
-            Some(Table::Lookup(entries)) => Entries::Lookup(entries.clone()),
-            Some(Table::Interpolate(entries)) => Entries::Interpolate(entries.clone()),
-        },
-    }
+        function: function(op.activation.as_ref()),
+    })
 }
 
 fn pool(window: &Window, input: Grid, output: Grid) -> PoolSpec {

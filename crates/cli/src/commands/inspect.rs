@@ -99,7 +99,7 @@ fn inspection(model: &Model) -> Outcome<Inspection> {
             dtype: dtype_name(node.dtype),
             shape: shape.clone(),
             elements,
-            macs: elements.saturating_mul(node.op.terms()),
+            macs: elements.saturating_mul(node.op.terms(model.values())),
         })
     };
     Ok(Inspection {
