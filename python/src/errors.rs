@@ -84,6 +84,8 @@ pub(crate) fn import(error: &ImportError) -> PyErr {
         ImportError::Row { .. }
         | ImportError::FloatRow { .. }
         | ImportError::OtherShape { .. }
+        | ImportError::Output { .. }
+        | ImportError::Dimension(_)
         | ImportError::Split { .. }
         | ImportError::Channels { .. } => input(error),
         ImportError::Onnx(_)

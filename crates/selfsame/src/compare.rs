@@ -39,7 +39,9 @@ impl Source {
         done: &(dyn Fn() + Sync),
     ) -> Result<Answers, ImportError> {
         let shape = |shape: &[usize]| shape.iter().product::<usize>();
-        let fits = model.input().shape == self.input_shape()
+        let one = self.inputs().count() == 1;
+        let fits = model.input().elements() == self.sample_elements()
+            && (!one || model.input().shape == self.input_shape())
             && model.output().elements() == shape(self.output_shape());
         if !fits {
             return Err(ImportError::OtherShape {
