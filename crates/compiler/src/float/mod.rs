@@ -8,6 +8,7 @@
 
 mod act;
 mod constant;
+mod cuts;
 mod error;
 mod function;
 mod fuse;
@@ -15,6 +16,7 @@ mod graph;
 mod import;
 mod math;
 mod node;
+mod patterns;
 mod run;
 mod spread;
 mod symbolic;

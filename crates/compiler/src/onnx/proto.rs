@@ -65,7 +65,9 @@ pub enum AttributeValue {
     Floats(Vec<f32>),
     /// INTS.
     Ints(Vec<i64>),
-    /// Any other type (graphs, sparse tensors, lists of text), by its code.
+    /// STRINGS, lossy if they are not UTF-8.
+    Texts(Vec<String>),
+    /// Any other type (graphs, sparse tensors), by its code.
     Other(i64),
 }
 
@@ -278,6 +280,7 @@ fn decode_attribute(mut reader: Reader<'_>) -> Result<Attribute, DecodeError> {
     let (mut float, mut int, mut text) = (0.0, 0, String::new());
     let mut tensor = None;
     let (mut floats, mut ints) = (Vec::new(), Vec::new());
+    let mut texts = Vec::new();
     let mut kind = 0;
     while let Some(field) = reader.next()? {
         match field.number {
@@ -285,14 +288,14 @@ fn decode_attribute(mut reader: Reader<'_>) -> Result<Attribute, DecodeError> {
             2 => float = field.float()?,
             3 => int = field.int64()?,
             // A text attribute may be anything (a doc string, a pickle): cut, never refused.
-            4 => {
-                let bytes = field.bytes()?;
-                let kept = &bytes[..bytes.len().min(NAME_BYTES_MAX)];
-                text = String::from_utf8_lossy(kept).into_owned();
-            }
+            4 => text = cut_text(field.bytes()?),
             5 => tensor = Some(decode_tensor(field.message()?)?),
             7 => field.floats(&mut floats, ELEMENTS_MAX)?,
             8 => field.int64s(&mut ints, ELEMENTS_MAX)?,
+            9 => {
+                limit(texts.len(), FAN_MAX, "texts of one attribute", &field)?;
+                texts.push(cut_text(field.bytes()?));
+            }
             20 => kind = field.int64()?,
             _ => {}
         }
@@ -304,9 +307,14 @@ fn decode_attribute(mut reader: Reader<'_>) -> Result<Attribute, DecodeError> {
         (4, Some(tensor)) => AttributeValue::Tensor(tensor),
         (6, _) => AttributeValue::Floats(floats),
         (7, _) => AttributeValue::Ints(ints),
+        (8, _) => AttributeValue::Texts(texts),
         (other, _) => AttributeValue::Other(other),
     };
     Ok(Attribute { name, value })
+}
+
+fn cut_text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(&bytes[..bytes.len().min(NAME_BYTES_MAX)]).into_owned()
 }
 
 fn decode_value_info(mut reader: Reader<'_>) -> Result<OnnxValueInfo, DecodeError> {

@@ -126,8 +126,10 @@ pub const SUPPORTED: &[&str] = &[
 impl NodeContext<'_> {
     /// The outputs of the node, as many as are made.
     pub(super) fn outputs_of_op(&mut self) -> Result<Vec<Value>, ImportError> {
-        if self.node.op == "Split" {
-            return self.split();
+        match self.node.op.as_str() {
+            "Split" => return self.split(),
+            "LSTM" | "GRU" | "RNN" => return self.recurrent(),
+            _ => {}
         }
         let one = match self.node.op.as_str() {
             "Gemm" => self.gemm(),
