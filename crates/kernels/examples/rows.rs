@@ -14,10 +14,9 @@
 use std::time::Instant;
 
 use selfsame_kernels::{
-    Addend, BatchOperands, BatchProduct, BatchSpec, Bits, Bytes, Formula, Function, Grid,
-    Kernel, Lay, Linear, LinearSpec, NormalizeSpec, Operands, Output,
-    PointwiseSpec, ReduceSpec, Reduction, Source, Stored, Words, normalize, pointwise,
-    products_in_registers, reduce,
+    Addend, BatchOperands, BatchProduct, BatchSpec, Bits, Bytes, Formula, Function, Grid, Kernel,
+    Lay, Linear, LinearSpec, NormalizeSpec, Operands, Output, PointwiseSpec, ReduceSpec, Reduction,
+    Source, Stored, Words, normalize, pointwise, products_in_registers, reduce,
 };
 
 /// What is timed, for whom.
@@ -227,11 +226,15 @@ impl Bench {
             column_shift: vec![12; columns],
         };
         let (row, mut y) = (vec![12_345; rows], vec![0_i16; rows * columns]);
-        self.elements(&format!("normalize i16 {rows}x{columns}"), rows * columns, || {
-            let x = Source::I16(&x);
-            let to = Output::I16(&mut y);
-            normalize(self.kernel, &spec, x, Some(&row), Some(&row), to);
-        });
+        self.elements(
+            &format!("normalize i16 {rows}x{columns}"),
+            rows * columns,
+            || {
+                let x = Source::I16(&x);
+                let to = Output::I16(&mut y);
+                normalize(self.kernel, &spec, x, Some(&row), Some(&row), to);
+            },
+        );
     }
 
     fn pointwise(&self, name: &str, spec: &PointwiseSpec, rows: usize, width: OutputWidth) {

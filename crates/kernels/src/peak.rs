@@ -53,7 +53,10 @@ unsafe fn body<I: Isa>(rounds: u64) -> u64 {
     let mut numbers = [0_i32; 16];
     // SAFETY: the caller's promise; a vector has at most 64 bytes.
     unsafe {
-        let (x, w) = (I::load_inputs(bytes.as_ptr()), I::load_weights(weights.as_ptr()));
+        let (x, w) = (
+            I::load_inputs(bytes.as_ptr()),
+            I::load_weights(weights.as_ptr()),
+        );
         let mut sums = [I::load_sums(numbers.as_ptr()); SUMS];
         for _ in 0..rounds {
             for sum in &mut sums {

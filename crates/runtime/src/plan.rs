@@ -1,9 +1,11 @@
 //! A plan: packed weights, steps and the memory layout of one program on one kernel.
 
+use std::sync::Arc;
+
 use selfsame_ir::{
     Activation, AvgPool, BatchMatMul, CheckedProgram, Combine, Conv, DType, DimError, DimValues,
-    FactorShift, MatMul, Move, Node, Normalize, Op, Pointwise, Reduce, ReduceKind, Spread, Walk,
-    Window,
+    FactorShift, MatMul, Move, Node, Normalize, Op, Pointwise, Reduce, ReduceKind, Spread, Tensor,
+    Walk, Window,
 };
 use selfsame_kernels::{
     Average, BatchProduct, BatchSpec, Bits, Formula, Function, Grid, Kernel, Lay, Linear,
@@ -12,6 +14,7 @@ use selfsame_kernels::{
 
 use crate::error::PlanError;
 use crate::layout::{self, Dims, Need, Place, Slots};
+use crate::plans::Weights;
 use crate::step::{Batch, Second, Step, Work, addend_max};
 use crate::storage::Buffer;
 
@@ -19,6 +22,7 @@ use crate::storage::Buffer;
 #[derive(Debug)]
 pub struct Plan {
     pub(crate) kernel: Kernel,
+    pub(crate) values: DimValues,
     pub(crate) steps: Vec<Step>,
     /// Place of each slot.
     pub(crate) slots: Vec<Place>,
@@ -37,11 +41,22 @@ impl Plan {
         values: &DimValues,
         kernel: Kernel,
     ) -> Result<Self, PlanError> {
+        Self::sharing(program, values, kernel, &mut Weights::default())
+    }
+
+    /// The same with weights that were packed for other values; what had to be packed joins them.
+    pub(crate) fn sharing(
+        program: &CheckedProgram,
+        values: &DimValues,
+        kernel: Kernel,
+        weights: &mut Weights,
+    ) -> Result<Self, PlanError> {
         let places = layout::places(program, values)?;
         let output_node = program.program().output as usize;
         let mut builder = Builder {
             kernel,
             values,
+            weights,
             slots: Slots::default(),
             slot_of: Vec::with_capacity(places.len()),
             steps: Vec::new(),
@@ -74,6 +89,7 @@ impl Plan {
         });
         Ok(Self {
             kernel,
+            values: values.clone(),
             macs: macs.sum(),
             steps,
             slots: slots.into_places(),
@@ -87,6 +103,11 @@ impl Plan {
     /// The kernel that the weights are packed for.
     pub fn kernel(&self) -> Kernel {
         self.kernel
+    }
+
+    /// The values of the symbols that it is made for.
+    pub fn values(&self) -> &DimValues {
+        &self.values
     }
 
     /// Element type and number of elements of one input sample.
@@ -132,6 +153,7 @@ fn last_uses(program: &CheckedProgram) -> Vec<usize> {
 struct Builder<'a> {
     kernel: Kernel,
     values: &'a DimValues,
+    weights: &'a mut Weights,
     slots: Slots,
     /// Slot of each node so far.
     slot_of: Vec<usize>,
@@ -242,9 +264,7 @@ impl Builder<'_> {
             Op::Pointwise(op) => Work::Pointwise {
                 spec: pointwise_spec(op, self.values)?,
                 second: match op.second.as_ref().and_then(|y| y.constant.as_ref()) {
-                    Some(constant) => {
-                        Second::Constant(Buffer::holding(&constant.values, self.kernel.flip()))
-                    }
+                    Some(constant) => Second::Constant(self.constant(index, &constant.values)),
                     None => addend.map_or(Second::None, |(slot, _)| Second::Slot(slot)),
                 },
             },
@@ -258,7 +278,7 @@ impl Builder<'_> {
                 factor: factor(node, operands),
             },
             Op::Embedding(op) => Work::Embedding {
-                table: Buffer::holding(&op.table, self.kernel.flip()),
+                table: self.constant(index, &op.table),
                 columns: op.columns as usize,
             },
             // INPUT has no inputs, so it never comes here; a copy onto itself would be harmless.
@@ -269,8 +289,12 @@ impl Builder<'_> {
         })
     }
 
+    fn constant(&mut self, index: usize, tensor: &Tensor) -> Arc<Buffer> {
+        self.weights.buffer(index, tensor, self.kernel.flip())
+    }
+
     fn conv(
-        &self,
+        &mut self,
         index: usize,
         op: &Conv,
         input: Grid,
@@ -319,7 +343,7 @@ impl Builder<'_> {
     }
 
     fn matmul(
-        &self,
+        &mut self,
         index: usize,
         op: &MatMul,
         output: Grid,
@@ -344,7 +368,7 @@ impl Builder<'_> {
     }
 
     fn linear(
-        &self,
+        &mut self,
         index: usize,
         op: &selfsame_ir::Linear,
         shape: &Shape,
@@ -374,7 +398,8 @@ impl Builder<'_> {
             table: op.table.as_deref(),
             factor_shift: shape.factor.map(|(_, shift)| shift.0.into()),
         };
-        let linear = Linear::new(self.kernel, &spec)
+        let known = self.weights.linear(index);
+        let linear = Linear::sharing(self.kernel, &spec, known)
             .map_err(|error| PlanError::Linear { node: index, error })?;
         Ok(Work::Linear {
             linear: Box::new(linear),

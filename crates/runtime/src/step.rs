@@ -1,5 +1,7 @@
 //! One step of a plan: a kernel with its operands' slots.
 
+use std::sync::Arc;
+
 use selfsame_ir::DType;
 use selfsame_kernels::{
     Addend, Average, BatchOperands, BatchProduct, Grid, Kernel, Lay, Linear, Movement,
@@ -53,7 +55,7 @@ pub(crate) enum Work {
         factor: Option<usize>,
     },
     Embedding {
-        table: Buffer,
+        table: Arc<Buffer>,
         columns: usize,
     },
     /// Copies a view to a place of its own.
@@ -77,7 +79,7 @@ pub(crate) struct Batch {
 pub(crate) enum Second {
     None,
     Slot(usize),
-    Constant(Buffer),
+    Constant(Arc<Buffer>),
 }
 
 /// One step: reads slots, writes slot `output`.

@@ -9,6 +9,7 @@
 )]
 
 mod common;
+mod symbols;
 
 use std::sync::Arc;
 
