@@ -52,8 +52,7 @@ fn writes_flat(op: &Op) -> bool {
         | Op::Reduce(_)
         | Op::Normalize(_)
         | Op::Embedding(_) => true,
-        Op::MatMul(op) => op.dtype != DType::I8 || op.factor.is_some(),
-        Op::Input(_) | Op::Conv(_) | Op::MaxPool(_) | Op::AvgPool(_) => false,
+        Op::Input(_) | Op::MatMul(_) | Op::Conv(_) | Op::MaxPool(_) | Op::AvgPool(_) => false,
     }
 }
 
@@ -68,7 +67,7 @@ pub(crate) fn need(
         dims: None,
         halo: [0; 4],
     };
-    if node.op.factor_slot() == Some(slot) || writes_flat(&node.op) {
+    if node.op.factor_slot() == Some(slot) {
         return Ok(FLAT);
     }
     let (height, width, channels, halo) = match &node.op {

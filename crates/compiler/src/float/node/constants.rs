@@ -267,8 +267,8 @@ impl NodeContext<'_> {
                     (Kind::Float | Kind::Int, Kind::Bool) => {
                         Some(Function::primitive(Primitive::Sign).then(Primitive::Abs))
                     }
-                    (Kind::Float | Kind::Int | Kind::Bool, Kind::Float | Kind::Int)
-                    | (Kind::Bool, Kind::Bool) => None,
+                    // Sums of quantised products are whole numbers times their step here.
+                    (Kind::Quantised(_), _) | (Kind::Float | Kind::Int | Kind::Bool, _) => None,
                 };
                 let cast = match f {
                     Some(f) => self.mapped(FloatOp::Function(f), &act)?,
@@ -285,7 +285,7 @@ impl NodeContext<'_> {
             known.ok_or_else(|| self.mixes_samples("the batch size becomes a float".to_owned()))
         };
         match to {
-            Kind::Int => Ok(Value::Int(c.clone())),
+            Kind::Int | Kind::Quantised(_) => Ok(Value::Int(c.clone())),
             Kind::Bool => {
                 let truth = known()?
                     .into_iter()

@@ -152,6 +152,13 @@ impl NodeContext<'_> {
         if state.dims.len() != 3 {
             return Err(self.unknown_target());
         }
+        let zero = |v: &f32| *v == 0.0;
+        if self
+            .constant_of(state.node)
+            .is_some_and(|c| c.iter().all(zero))
+        {
+            return Ok(None);
+        }
         if batch_first {
             return self.turned(&state, &[1, 0, 2]).map(Some);
         }
