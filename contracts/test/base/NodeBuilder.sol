@@ -223,7 +223,7 @@ library NodeBuilder {
     }
 
     /// `count` times the same value.
-    function fill(uint8 dtype, int256 value, uint256 count) internal pure returns (bytes memory data) {
+    function repeat(uint8 dtype, int256 value, uint256 count) internal pure returns (bytes memory data) {
         bytes memory one = put(dtype, value);
         data = new bytes(count * one.length);
         for (uint256 i = 0; i < data.length; ++i) {
