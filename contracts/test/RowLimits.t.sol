@@ -179,7 +179,8 @@ contract RowLimitsTest is Test {
     function test_a_wrong_running_total_is_refused() public {
         uint64[9] memory want = [uint64(0), 6, 12, 36, 156, 192, 228, 264, 300];
         for (uint256 node = 0; node < 9; ++node) {
-            bytes memory why = abi.encodeWithSelector(IModelRegistry.MacTotal.selector, node, want[node], want[node] + 1);
+            bytes memory why =
+                abi.encodeWithSelector(IModelRegistry.MacTotal.selector, node, want[node], want[node] + 1);
             spoil(node, 4, abi.encodePacked(want[node] + 1), why);
         }
     }
@@ -305,8 +306,7 @@ contract RowLimitsTest is Test {
         // Four constants of a column: a quarter of the elements that a tensor may have.
         NodeBuilder.Normalize memory n = normed();
         (n.rows, n.columns) = (1, (1 << 28) + 1);
-        bytes memory leaf =
-            NodeBuilder.leaf(10, 3, 0, NodeBuilder.list(5, 2, 2), hashes(1), NodeBuilder.normalize(n));
+        bytes memory leaf = NodeBuilder.leaf(10, 3, 0, NodeBuilder.list(5, 2, 2), hashes(1), NodeBuilder.normalize(n));
         bytes4 large = Dimensions.ElementsTooMany.selector;
         replace(NORM, leaf, abi.encodeWithSelector(large, 1 << 30, (1 << 30) + 4));
         leaf = NodeBuilder.leaf(10, 3, 0, NodeBuilder.list(5, 2, 2), hashes(2), NodeBuilder.normalize(normed()));
@@ -332,7 +332,9 @@ contract RowLimitsTest is Test {
     function test_activations_have_their_clamp_their_type_and_their_bits() public {
         spoil(INVERSE, ALONE + 42, hex"06", field(13, 0, 5, 6));
         spoil(INVERSE, ALONE + 43, hex"3f", field(14, 0, 62, 63));
-        spoil(INVERSE, ALONE + 42, hex"0000", abi.encodeWithSelector(IModelRegistry.MacTotal.selector, 8, 300, 301), 301);
+        spoil(
+            INVERSE, ALONE + 42, hex"0000", abi.encodeWithSelector(IModelRegistry.MacTotal.selector, 8, 300, 301), 301
+        );
         spoil(INVERSE, ALONE + 42, hex"0001", field(14, 0, 0, 1));
         spoil(INVERSE, 1, hex"02", abi.encodeWithSelector(Parameters.DtypeUnknown.selector, 2));
         spoil(EXPONENT, TABLED + 43, hex"01", field(14, 0, 0, 1));

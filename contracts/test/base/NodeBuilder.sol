@@ -173,11 +173,14 @@ library NodeBuilder {
     }
 
     /// Parameters of a matrix product of int8 without a row factor.
-    function matmul(bytes memory rows, uint32 rowElements, uint32 offset, uint32 terms, uint32 outputs, bytes memory end)
-        internal
-        pure
-        returns (bytes memory)
-    {
+    function matmul(
+        bytes memory rows,
+        uint32 rowElements,
+        uint32 offset,
+        uint32 terms,
+        uint32 outputs,
+        bytes memory end
+    ) internal pure returns (bytes memory) {
         return abi.encodePacked(rows, rowElements, offset, terms, outputs, uint8(1), uint8(0), end);
     }
 

@@ -18,8 +18,7 @@ contract RowFormsTest is FormFixture {
         NodeBuilder.Normalize memory n = NodeBuilder.Normalize(12, 50, 3, 0, 0, 0, 15, -5, 5);
         add(10, 1, NodeBuilder.roots(columns()), NodeBuilder.normalize(n));
         add(11, 2, NodeBuilder.roots(entries()), NodeBuilder.embedding(N, 1, ENTRIES));
-        NodeBuilder.Pointwise memory p =
-            NodeBuilder.Pointwise(1, N, 0, 3, 2, 0, 0, 0, 0, 0, 1, 0, 65_535, 3, 0);
+        NodeBuilder.Pointwise memory p = NodeBuilder.Pointwise(1, N, 0, 3, 2, 0, 0, 0, 0, 0, 1, 0, 65_535, 3, 0);
         add(7, 2, NodeBuilder.roots(exponents()), NodeBuilder.pointwise(p));
         outputNode = 3;
         registerModel();

@@ -27,8 +27,7 @@ contract EmbeddingTest is LeafFixture {
 
     function question(Case memory c) internal pure returns (Question memory q) {
         bytes memory parameters = NodeBuilder.embedding(c.rows, c.columns, c.entries);
-        q.nodeLeaf =
-            NodeBuilder.leaf(11, c.dtype, 0, NodeBuilder.list(0), NodeBuilder.roots(c.table), parameters);
+        q.nodeLeaf = NodeBuilder.leaf(11, c.dtype, 0, NodeBuilder.list(0), NodeBuilder.roots(c.table), parameters);
         q.element = c.element;
         q.openings = new Opening[](2);
         q.tensors = new bytes[](2);
@@ -107,8 +106,7 @@ contract EmbeddingTest is LeafFixture {
             (c.rows, c.indices, c.element) = (2 * n, new bytes(8 * n), 4 * n - 1);
             (c.indices[8 * n - 1], c.entry) = (0x01, 1);
             Question memory q = question(c);
-            bytes memory parameters =
-                NodeBuilder.withDim(NodeBuilder.embedding(0, 2, 3), 0, NodeBuilder.dim(1, 2, 0));
+            bytes memory parameters = NodeBuilder.withDim(NodeBuilder.embedding(0, 2, 3), 0, NodeBuilder.dim(1, 2, 0));
             q.nodeLeaf = NodeBuilder.leaf(11, 2, 0, NodeBuilder.list(0), NodeBuilder.roots(c.table), parameters);
             q.dimensions = NodeBuilder.list(n);
             assertEq(answer(q), 11, "row 1, column 1");

@@ -57,7 +57,8 @@ contract NormalizeTest is LeafFixture {
         v = NodeBuilder.get(c.x, c.p.dtype, c.element) * int256(2 ** uint256(c.p.centerBits));
         if (c.p.center == 1) v -= NodeBuilder.get(c.center, 3, row);
         v = Plain.rounded(
-            v * NodeBuilder.get(c.constants, 3, 4 * column + 1), uint256(NodeBuilder.get(c.constants, 3, 4 * column + 3))
+            v * NodeBuilder.get(c.constants, 3, 4 * column + 1),
+            uint256(NodeBuilder.get(c.constants, 3, 4 * column + 3))
         );
         int256 factor = c.p.factor == 1 ? NodeBuilder.get(c.factor, 3, row) : int256(32_768);
         v = Plain.byRow(v, factor, NodeBuilder.get(c.constants, 3, 4 * column), c.p.factorShift);

@@ -302,7 +302,8 @@ contract PointwiseLeafTest is Test {
 
     function test_a_reciprocal_root_takes_the_root_downwards_on_both_sides_of_squares() public view {
         // With 62 bits the quotient tells the divisor: root(v * 2^30) is 2^15 * sqrt(v), rounded down.
-        int256[8] memory values = [int256(3), 4, 5, 99_999_999, 100_000_000, 100_000_001, 46_340 * 46_340, type(int32).max];
+        int256[8] memory values =
+            [int256(3), 4, 5, 99_999_999, 100_000_000, 100_000_001, 46_340 * 46_340, type(int32).max];
         for (uint256 i = 0; i < 8; ++i) {
             uint256 square = uint256(values[i]) << 30;
             uint256 u = Plain.root(square);

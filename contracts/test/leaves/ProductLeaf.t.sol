@@ -191,7 +191,8 @@ contract ProductLeafTest is LeafFixture {
     function test_symbols_give_rows_columns_and_terms() public view {
         // [n][2n][n + 1]: x [n rows][k], y [2n columns][k], k = n + 1.
         for (uint32 n = 1; n < 40; n += 19) {
-            Case memory c = plainCase(n + 1, 1, NodeBuilder.noise(n * (n + 1), n), NodeBuilder.noise(2 * n * (n + 1), 9));
+            Case memory c =
+                plainCase(n + 1, 1, NodeBuilder.noise(n * (n + 1), n), NodeBuilder.noise(2 * n * (n + 1), 9));
             (c.p.rows, c.p.columns, c.row, c.column) = (n, 2 * n, n - 1, 2 * n - 1);
             Question memory q = question(c);
             bytes memory parameters = NodeBuilder.batchMatmul(c.p);

@@ -38,8 +38,7 @@ contract ReduceTest is LeafFixture {
     }
 
     function question(Case memory c) internal pure returns (Question memory q) {
-        q.nodeLeaf =
-            NodeBuilder.leaf(9, c.dtype, 0, NodeBuilder.list(0), new bytes32[](0), NodeBuilder.reduce(c.p));
+        q.nodeLeaf = NodeBuilder.leaf(9, c.dtype, 0, NodeBuilder.list(0), new bytes32[](0), NodeBuilder.reduce(c.p));
         q.element = c.row;
         q.openings = new Opening[](1);
         q.tensors = new bytes[](1);
