@@ -21,7 +21,7 @@ use crate::grid::Grid;
 use crate::kernel::Kernel;
 use crate::pack::{self, Block, Runs};
 use crate::planar::{self, PlanarTile};
-use crate::spec::{self, Bits, LinearError, LinearSpec, Steps};
+use crate::spec::{self, Bits, LinearError, LinearSpec, Reach, Steps};
 use crate::strip::{Contraction, PLANES_MAX, STRIP_PIXELS, VECTORS_MAX};
 use crate::tiles::{self, Engine};
 
@@ -102,7 +102,7 @@ pub struct Packed {
     multiplier: Vec<i32>,
     addend_multiplier: Vec<i32>,
     shift: Vec<i32>,
-    fits: bool,
+    reach: Reach,
     table: Option<Box<[i8; 256]>>,
 }
 
@@ -186,7 +186,7 @@ impl Packed {
             multiplier: column(1),
             addend_multiplier: column(2),
             shift: column(3),
-            fits: spec::fits(spec),
+            reach: Reach::new(spec),
             table: spec.table.map(|table| Box::new(*table)),
         })
     }
@@ -538,7 +538,8 @@ impl Linear {
             lo: self.lo,
             hi: self.hi,
             flip: self.kernel.flip(),
-            fits: self.packed.fits,
+            fits: self.packed.reach.fits,
+            factor_max: self.packed.reach.factor_max,
             table: self.packed.table.as_deref(),
             factor_shift: self.factor_shift,
         }

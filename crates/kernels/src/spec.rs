@@ -6,6 +6,7 @@
 use thiserror::Error;
 
 use crate::bytes::SLACK;
+use crate::finish::factor_max;
 use crate::grid::Grid;
 use crate::pack::Runs;
 use crate::planar;
@@ -308,26 +309,45 @@ pub(crate) fn is_planar(spec: &LinearSpec, pixel_step: usize) -> bool {
         && fits(spec)
 }
 
-/// Whether no input can bring the shifted value of any channel outside 32 bits: with a row factor
-/// the one that is multiplied by it, else the one that is clamped.
-pub(crate) fn fits(spec: &LinearSpec) -> bool {
-    let terms = spec.weights.len() / spec.constants.len();
-    let mut channels = spec.constants.iter().zip(spec.weights.chunks_exact(terms));
-    channels.all(|(&[bias, m, a, s], weights)| {
-        let magnitude: i64 = weights.iter().map(|&w| i64::from(w).abs()).sum();
-        let products = magnitude * spec.bits.bound();
-        let sum = match (spec.factor_shift, spec.bits) {
-            (Some(_), _) => products * i64::from(m),
-            (None, Bits::Eight) => {
+/// How far values of a node can reach.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reach {
+    /// No input brings the shifted value of any channel outside 32 bits: with a row factor the one that
+    /// is multiplied by it, else the one that is clamped.
+    pub(crate) fits: bool,
+    /// No row factor up to this magnitude brings a value outside 32 bits.
+    pub(crate) factor_max: u32,
+}
+
+impl Reach {
+    pub(crate) fn new(spec: &LinearSpec) -> Self {
+        let terms = spec.weights.len() / spec.constants.len();
+        let channels = spec.constants.iter().zip(spec.weights.chunks_exact(terms));
+        let mut most = (0_i64, 0_i64);
+        for (&[bias, m, a, s], weights) in channels {
+            let magnitude: i64 = weights.iter().map(|&w| i64::from(w).abs()).sum();
+            let products = magnitude * spec.bits.bound();
+            let addend = i64::from(spec.addend_max) * i64::from(a);
+            let bias = i64::from(bias).abs();
+            let sum = match (spec.factor_shift, spec.bits) {
+                (Some(_), _) => products * i64::from(m),
                 // These accumulators have 32 bits.
-                let acc = (products + i64::from(bias).abs()).min(1 << 31);
-                acc * i64::from(m) + i64::from(spec.addend_max) * i64::from(a)
-            }
-            (None, Bits::Sixteen) => {
-                let acc = products + i64::from(bias).abs();
-                acc * i64::from(m) + i64::from(spec.addend_max) * i64::from(a)
-            }
-        };
-        ((sum + (1_i64 << (s - 1))) >> s) < i64::from(i32::MAX)
-    })
+                (None, Bits::Eight) => (products + bias).min(1 << 31) * i64::from(m) + addend,
+                (None, Bits::Sixteen) => (products + bias) * i64::from(m) + addend,
+            };
+            let shifted = (sum + (1_i64 << (s - 1))) >> s;
+            most = (most.0.max(shifted), most.1.max(bias + addend));
+        }
+        Self {
+            fits: most.0 < i64::from(i32::MAX),
+            factor_max: spec
+                .factor_shift
+                .map_or(0, |shift| factor_max(shift, most.0, most.1 + 1)),
+        }
+    }
+}
+
+/// Whether no input can bring the shifted value of any channel outside 32 bits.
+fn fits(spec: &LinearSpec) -> bool {
+    Reach::new(spec).fits
 }
