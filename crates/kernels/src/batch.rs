@@ -15,7 +15,7 @@ use std::ops::Range;
 use crate::accumulate::Scratch;
 use crate::finish::{Finish, Output, RawAddend, RawFactor, RawOutput, Rule, factor_max};
 use crate::kernel::{InstructionSet, Kernel};
-use crate::linear::Stored;
+use crate::operands::Stored;
 use crate::pack::{self, Block, Runs};
 use crate::spec::{Bits, LinearError};
 use crate::strip::{Contraction, PLANES_MAX};
