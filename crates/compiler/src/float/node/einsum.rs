@@ -140,6 +140,14 @@ impl NodeContext<'_> {
         let pick = |from: &[char], keep: &dyn Fn(&char) -> bool| -> Vec<char> {
             from.iter().copied().filter(|l| keep(l)).collect()
         };
+        let agree = |l: &char| match (a.extent(*l), b.extent(*l)) {
+            (Some(x), Some(y)) => x == y || x == 1 || y == 1,
+            (Some(_) | None, _) => true,
+        };
+        let exact = |l: &char| shown(l) || a.extent(*l) == b.extent(*l);
+        if !a.letters.iter().all(|l| agree(l) && (!both(l) || exact(l))) {
+            return Err(self.unknown_target());
+        }
         let common = pick(&a.letters, &|l| both(l) && shown(l));
         let inner = pick(&a.letters, &|l| both(l) && !shown(l));
         let left = pick(&a.letters, &|l| !both(l));
