@@ -12,6 +12,7 @@ use crate::onnx::OnnxNode;
 mod activation;
 mod align;
 mod arithmetic;
+mod attention;
 mod attributes;
 mod blocks;
 mod constants;
