@@ -22,7 +22,7 @@ use crate::failure::{Failure, Outcome};
 pub(crate) fn float_graph(onnx: &[u8]) -> Outcome<FloatGraph> {
     let model = OnnxModel::decode(onnx).map_err(Failure::input)?;
     let graph = FloatGraph::from_onnx(&model).map_err(Failure::input)?;
-    Ok(graph.fuse())
+    Ok(graph.with_first_output().fuse())
 }
 
 /// Compiles a fused graph, calibrated on at most `calibration_rows` rows before `test_from`.
