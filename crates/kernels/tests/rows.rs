@@ -306,7 +306,7 @@ impl Heads {
         let part = |units: std::ops::Range<usize>| {
             let len = units.len() * product.unit_len();
             run(kernel, [s.lo, s.hi], len, |to| {
-                product.run(&operands, to, units.clone())
+                product.run(&operands, to, units.clone());
             })
         };
         [part(0..cut), part(cut..product.units())].concat()
