@@ -11,35 +11,48 @@ import {INT8_MAX} from "../generated/ProtocolConstants.sol";
 import {MULTIPLIER_MAX} from "../generated/ProtocolConstants.sol";
 import {OP_AVG_POOL} from "../generated/ProtocolConstants.sol";
 import {RANK_MAX} from "../generated/ProtocolConstants.sol";
+import {RECIPROCAL_BITS_MAX} from "../generated/ProtocolConstants.sol";
 import {SHIFT_MAX} from "../generated/ProtocolConstants.sol";
 import {STEP_MAX} from "../generated/ProtocolConstants.sol";
 import {TERMS_MAX} from "../generated/ProtocolConstants.sol";
+import {TERMS_WIDE_MAX} from "../generated/ProtocolConstants.sol";
 import {Dimensions} from "./Dimensions.sol";
 
 /// @title Parameters of each operator, decoded and held to their limits.
 /// @dev Every function takes a leaf whose length `NodeLeaf.check` found right, the offset of its
 /// parameters, and the values of the program's symbols. What it returns obeys 1.5, 1.11, 1.12, 1.16 and
 /// 1.17, but for the number of a constant's elements, which the registry holds to the symbols' maxima.
-/// Spec: programs, 1.10 to 1.12, 1.16 and 1.17.
+/// `RowParameters` has the operators behind POINTWISE. Spec: programs, 1.10 to 1.12, 1.16 and 1.17.
 library Parameters {
     uint256 internal constant TAIL_BYTES = 10;
-    uint256 internal constant MATMUL_BYTES = 34;
+    uint256 internal constant MATMUL_BYTES = 36;
     uint256 internal constant CONV_BYTES = 58;
     uint256 internal constant POOL_BYTES = 40;
     uint256 internal constant AVG_POOL_BYTES = 51;
-    uint256 internal constant POINTWISE_BYTES = 39;
+    uint256 internal constant POINTWISE_BYTES = 44;
+
+    /// Where the shift of the row factor of a matmul stands in its parameters.
+    uint256 internal constant MATMUL_FACTOR_AT = 25;
 
     /// Where the second operand of a pointwise node stands in its parameters.
-    uint256 internal constant SECOND_AT = 18;
+    uint256 internal constant SECOND_AT = 22;
     uint256 internal constant SECOND_INPUT = 1;
     uint256 internal constant SECOND_CONSTANT = 2;
 
+    /// Where the activation of a pointwise node stands in its parameters.
+    uint256 internal constant ACTIVATION_AT = 42;
     /// Bytes of its table: 256 entries i8.
     uint256 internal constant LOOKUP = 1;
     uint256 internal constant LOOKUP_BYTES = 256;
     /// 513 entries i16.
     uint256 internal constant INTERPOLATION = 2;
     uint256 internal constant INTERPOLATION_BYTES = 1_026;
+    /// 512 entries i16.
+    uint256 internal constant EXPONENTIAL = 3;
+    uint256 internal constant EXPONENTIAL_BYTES = 1_024;
+    /// Without a table.
+    uint256 internal constant RECIPROCAL = 4;
+    uint256 internal constant RECIPROCAL_ROOT = 5;
 
     uint256 private constant WALKS_AT = 5;
     uint256 private constant WALK_BYTES = 22;
@@ -54,7 +67,7 @@ library Parameters {
     error WindowLarger(uint256 kernel, uint256 padded);
     /// A size (C, O, groups, row_elements, k_len) is at least 1.
     error SizeZero();
-    /// groups divides C and O.
+    /// groups divides C and O; the group of a batch_matmul divides its batch.
     error GroupsUneven(uint256 groups, uint256 channels);
     /// k_offset + k_len is at most row_elements.
     error SliceOutside(uint256 most, uint256 actual);
@@ -79,8 +92,9 @@ library Parameters {
     error FillOutside(int256 least, int256 most, int256 actual);
     /// A concatenation has `least` to `most` inputs.
     error ConcatInputs(uint256 least, uint256 most, uint256 actual);
-    /// A field of a pointwise node, counted in the order of 1.10 from 0 (rows), lies outside [least, most].
-    error PointwiseField(uint256 field, int256 least, int256 most, int256 actual);
+    /// A field of a matmul, a pointwise node or one of the operators behind it, counted in the order of 1.10
+    /// from 0, lies outside [least, most].
+    error FieldOutside(uint256 field, int256 least, int256 most, int256 actual);
     /// At most one factor of a product is i32.
     error FactorsTooWide();
 
@@ -110,6 +124,8 @@ library Parameters {
         uint256 offset;
         uint256 terms;
         uint256 outputs;
+        uint8 dtype; // of x
+        uint256 factorShift; // 0: no row factor
         Tail tail;
     }
 
@@ -177,7 +193,8 @@ library Parameters {
         uint256 shift;
         int256 lo;
         int256 hi;
-        uint256 table; // 0, LOOKUP or INTERPOLATION
+        uint256 activation; // 0, LOOKUP, INTERPOLATION, EXPONENTIAL, RECIPROCAL or RECIPROCAL_ROOT
+        uint256 bits; // of the last two
     }
 
     /// `size` (1 to 32) big-endian bytes at `at`. Bytes beyond the leaf must not be asked for.
@@ -205,9 +222,11 @@ library Parameters {
         m.offset = read(leaf, start + 12, 4);
         m.terms = read(leaf, start + 16, 4);
         m.outputs = read(leaf, start + 20, 4);
-        m.tail = _tail(leaf, start + 24);
+        m.dtype = uint8(number(leaf, start + 24, 1, 5, DTYPE_I8, DTYPE_I16));
+        m.factorShift = number(leaf, start + MATMUL_FACTOR_AT, 1, 6, 0, SHIFT_MAX);
+        m.tail = _tail(leaf, start + 26);
         if (m.terms == 0 || m.outputs == 0) revert SizeZero();
-        if (TERMS_MAX < m.terms) revert TermsTooMany(TERMS_MAX, m.terms);
+        checkProduct(m.dtype, m.terms);
         if (m.rowElements < m.offset + m.terms) revert SliceOutside(m.rowElements, m.offset + m.terms);
     }
 
@@ -243,7 +262,7 @@ library Parameters {
         p.shift = read(leaf, start + 42, 1);
         if (p.multiplier == 0 || MULTIPLIER_MAX < p.multiplier) revert MultiplierOutside(MULTIPLIER_MAX, p.multiplier);
         if (p.shift == 0 || SHIFT_MAX < p.shift) revert ShiftOutside(SHIFT_MAX, p.shift);
-        (p.lo, p.hi) = _clamp(leaf, start + 43, 0);
+        (p.lo, p.hi) = clamp(leaf, start + 43, 0);
     }
 
     function move(bytes calldata leaf, uint256 start, uint32[] memory values) internal pure returns (Move memory m) {
@@ -287,16 +306,18 @@ library Parameters {
         returns (Pointwise memory p)
     {
         p.rows = Dimensions.value(read(leaf, start, 8), values);
-        p.columns = _number(leaf, start + 8, 4, 1, 1, ELEMENTS_MAX);
-        p.product = _number(leaf, start + 12, 1, 2, 0, 1) == 1;
-        p.dtype = uint8(_number(leaf, start + 13, 1, 3, DTYPE_I8, DTYPE_I32));
-        p.multiplier = _multiplier(leaf, start + 14, 4, MULTIPLIER_MAX);
+        p.columns = Dimensions.value(read(leaf, start + 8, 8), values);
+        p.product = number(leaf, start + 16, 1, 2, 0, 1) == 1;
+        p.dtype = uint8(number(leaf, start + 17, 1, 3, DTYPE_I8, DTYPE_I32));
+        p.multiplier = _multiplier(leaf, start + 18, 4, MULTIPLIER_MAX);
         // A product has a second operand.
-        p.source = _number(leaf, start + SECOND_AT, 1, 5, p.product ? 1 : 0, SECOND_CONSTANT);
+        p.source = number(leaf, start + SECOND_AT, 1, 5, p.product ? 1 : 0, SECOND_CONSTANT);
         _second(leaf, start, p);
-        p.shift = _number(leaf, start + 29, 1, 10, 1, SHIFT_MAX);
-        p.table = _number(leaf, start + 38, 1, 13, 0, INTERPOLATION);
-        (p.lo, p.hi) = _clamp(leaf, start + 30, p.table);
+        p.shift = number(leaf, start + 33, 1, 10, 1, SHIFT_MAX);
+        p.activation = number(leaf, start + ACTIVATION_AT, 1, 13, 0, RECIPROCAL_ROOT);
+        uint256 most = p.activation < RECIPROCAL ? 0 : RECIPROCAL_BITS_MAX;
+        p.bits = number(leaf, start + ACTIVATION_AT + 1, 1, 14, 0, most);
+        (p.lo, p.hi) = clamp(leaf, start + 34, p.activation);
     }
 
     /// Elements that the second operand of a pointwise node has under the output's rows and columns.
@@ -313,10 +334,11 @@ library Parameters {
         return p.spread == SPREAD_ROW ? element / p.columns : 0;
     }
 
-    /// Bytes of a table; 0 without one.
-    function tableBytes(uint256 table) internal pure returns (uint256) {
-        if (table == 0) return 0;
-        return table == LOOKUP ? LOOKUP_BYTES : INTERPOLATION_BYTES;
+    /// Bytes of an activation's table; 0 without one.
+    function tableBytes(uint256 activation) internal pure returns (uint256) {
+        if (activation == LOOKUP) return LOOKUP_BYTES;
+        if (activation == INTERPOLATION) return INTERPOLATION_BYTES;
+        return activation == EXPONENTIAL ? EXPONENTIAL_BYTES : 0;
     }
 
     /// Elements of the program's input.
@@ -374,22 +396,28 @@ library Parameters {
     function _second(bytes calldata leaf, uint256 start, Pointwise memory p) private pure {
         bool present = p.source != 0;
         uint256 typeAt = start + SECOND_AT + 1;
-        p.second = uint8(_number(leaf, typeAt, 1, 6, present ? DTYPE_I8 : 0, present ? DTYPE_I32 : 0));
-        p.spread = _number(leaf, typeAt + 1, 1, 7, 0, present ? SPREAD_ONE : 0);
+        p.second = uint8(number(leaf, typeAt, 1, 6, present ? DTYPE_I8 : 0, present ? DTYPE_I32 : 0));
+        p.spread = number(leaf, typeAt + 1, 1, 7, 0, present ? SPREAD_ONE : 0);
         p.secondMultiplier = _multiplier(leaf, typeAt + 2, 8, present && !p.product ? MULTIPLIER_MAX : 0);
         bool held = p.source == SECOND_CONSTANT;
-        p.constantElements = _number(leaf, typeAt + 6, 4, 9, held ? 1 : 0, held ? ELEMENTS_MAX : 0);
+        p.constantElements = number(leaf, typeAt + 6, 4, 9, held ? 1 : 0, held ? ELEMENTS_MAX : 0);
         if (p.product && p.dtype == DTYPE_I32 && p.second == DTYPE_I32) revert FactorsTooWide();
     }
 
-    /// Field `field` of a pointwise node, of `size` bytes without a sign.
-    function _number(bytes calldata leaf, uint256 start, uint256 size, uint256 field, uint256 least, uint256 most)
-        private
+    /// Terms of a product whose x is of type `dtype`.
+    function checkProduct(uint8 dtype, uint256 terms) internal pure {
+        uint256 most = dtype == DTYPE_I8 ? TERMS_MAX : TERMS_WIDE_MAX;
+        if (most < terms) revert TermsTooMany(most, terms);
+    }
+
+    /// Field `field`, of `size` bytes without a sign.
+    function number(bytes calldata leaf, uint256 start, uint256 size, uint256 field, uint256 least, uint256 most)
+        internal
         pure
         returns (uint256 v)
     {
         v = read(leaf, start, size);
-        if (v < least || most < v) revert PointwiseField(field, int256(least), int256(most), int256(v));
+        if (v < least || most < v) revert FieldOutside(field, int256(least), int256(most), int256(v));
     }
 
     /// Field `field` of a pointwise node, a multiplier of magnitude at most `most`.
@@ -399,7 +427,7 @@ library Parameters {
         returns (int256 v)
     {
         v = int32(uint32(read(leaf, start, 4)));
-        if (v < -int256(most) || int256(most) < v) revert PointwiseField(field, -int256(most), int256(most), v);
+        if (v < -int256(most) || int256(most) < v) revert FieldOutside(field, -int256(most), int256(most), v);
     }
 
     function _tail(bytes calldata leaf, uint256 start) private pure returns (Tail memory t) {
@@ -408,18 +436,26 @@ library Parameters {
         uint256 table = read(leaf, start + 9, 1);
         if (1 < table) revert FlagUnknown(table);
         t.table = table == 1;
-        (t.lo, t.hi) = _clamp(leaf, start + 1, table);
+        (t.lo, t.hi) = clamp(leaf, start + 1, table);
     }
 
-    /// lo and hi at `start`, within the output's type (1.4), or one below it in front of a table: a
-    /// lookup gives i8, an interpolation i16.
-    function _clamp(bytes calldata leaf, uint256 start, uint256 table) private pure returns (int256 lo, int256 hi) {
+    /// lo and hi at `start`, within the output's type (1.4), or within what the activation behind them takes:
+    /// a lookup gives i8, an interpolation and an exponential i16, a reciprocal i32.
+    function clamp(bytes calldata leaf, uint256 start, uint256 activation)
+        internal
+        pure
+        returns (int256 lo, int256 hi)
+    {
         lo = int32(uint32(read(leaf, start, 4)));
         hi = int32(uint32(read(leaf, start + 4, 4)));
         uint8 dtype = uint8(read(leaf, 1, 1));
-        if (table != 0 && dtype != (table == LOOKUP ? DTYPE_I8 : DTYPE_I16)) revert DtypeUnknown(dtype);
+        if (activation != 0) {
+            uint8 given = activation == LOOKUP ? DTYPE_I8 : activation < RECIPROCAL ? DTYPE_I16 : DTYPE_I32;
+            if (dtype != given) revert DtypeUnknown(dtype);
+        }
         int256 most = _largest(dtype);
-        int256 least = table != 0 || dtype == DTYPE_I32 ? -most - 1 : -most;
+        int256 least = activation != 0 || dtype == DTYPE_I32 ? -most - 1 : -most;
+        if (activation == EXPONENTIAL) (least, most) = (0, 65_535);
         if (lo < least || most < lo) revert ClampBound(least, most, lo);
         if (hi < lo || most < hi) revert ClampBound(lo, most, hi);
     }

@@ -1,32 +1,17 @@
-//! A program file, read and checked.
+//! Program files and others, read for a command: what the library refuses becomes a failure with a
+//! hint.
 
-use std::fs;
-use std::io::Read;
 use std::path::Path;
 
-use selfsame_ir::{CheckedProgram, DimValues, ModelCommitment, artefact};
+use selfsame::{FileError, LoadError, Model};
 
 use crate::failure::{Failure, Outcome};
 
-/// Most bytes that any input file may have.
-pub(crate) const FILE_BYTES_MAX: u64 = 1 << 30;
-
-/// A checked program with its commitment.
-#[derive(Debug, Clone)]
-pub(crate) struct Model {
-    /// The program.
-    pub(crate) program: CheckedProgram,
-    /// What its id commits to.
-    pub(crate) commitment: ModelCommitment,
-    /// Bytes of the artefact.
-    pub(crate) artefact_bytes: u64,
-}
-
-impl Model {
-    /// Reads and checks the artefact at `path`.
-    pub(crate) fn read(path: &Path) -> Outcome<Self> {
-        let bytes = read_file(path)?;
-        Self::decode(&bytes).map_err(|error| {
+/// Reads and checks the artefact at `path`.
+pub(crate) fn read(path: &Path) -> Outcome<Model> {
+    Model::load(path).map_err(|error| match error {
+        LoadError::File(error) => refused(&error),
+        LoadError::Artefact(error) => {
             let failure = Failure::file(path, error);
             if path
                 .extension()
@@ -37,56 +22,24 @@ impl Model {
                 failure
                     .hint("`selfsame import MODEL.onnx --calibrate D.npz -o OUT` makes a program")
             }
-        })
-    }
-
-    /// Checks artefact bytes.
-    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, artefact::ArtefactError> {
-        let (program, commitment) = artefact::decode(bytes)?;
-        Ok(Self {
-            program,
-            commitment,
-            artefact_bytes: bytes.len() as u64,
-        })
-    }
-
-    /// The name that the artefact carries.
-    pub(crate) fn name(&self) -> &str {
-        &self.program.program().notes.name
-    }
-
-    /// The dimension values of a run: the maxima of the symbols.
-    pub(crate) fn values(&self) -> DimValues {
-        DimValues::maxima(&self.program.program().symbols)
-    }
-
-    /// The name of a node, or its operator where it has none.
-    pub(crate) fn node_name(&self, node: u32) -> String {
-        let notes = &self.program.program().notes.nodes;
-        let named = notes.get(node as usize).filter(|name| !name.is_empty());
-        match (named, self.program.node(node)) {
-            (Some(name), _) => name.clone(),
-            (None, Some(node)) => node.op.name().to_owned(),
-            (None, None) => String::new(),
         }
-    }
+    })
 }
 
-/// Reads a file of at most [`FILE_BYTES_MAX`] bytes.
+/// Reads a file of at most [`selfsame::FILE_BYTES_MAX`] bytes.
 pub(crate) fn read_file(path: &Path) -> Outcome<Vec<u8>> {
-    let refuse = |error: std::io::Error| Failure::file(path, error);
-    let file = fs::File::open(path).map_err(refuse)?;
-    let mut bytes = Vec::new();
-    let read = file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes);
-    read.map_err(refuse)?;
-    if bytes.len() as u64 > FILE_BYTES_MAX {
-        let what = format!("more than {FILE_BYTES_MAX} bytes");
-        return Err(Failure::file(path, what).hint("split the data into smaller files"));
-    }
-    Ok(bytes)
+    selfsame::read_file(path).map_err(|error| refused(&error))
 }
 
 /// Writes a file.
 pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Outcome<()> {
-    fs::write(path, bytes).map_err(|error| Failure::file(path, error))
+    selfsame::write_file(path, bytes).map_err(|error| refused(&error))
+}
+
+fn refused(error: &FileError) -> Failure {
+    let failure = Failure::input(error);
+    match error {
+        FileError::Io { .. } => failure,
+        FileError::TooLarge { .. } => failure.hint("split the data into smaller files"),
+    }
 }

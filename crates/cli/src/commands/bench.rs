@@ -8,18 +8,18 @@
 //! Interleaving lets a noisy machine hit every configuration alike.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 
+use selfsame::{Model, patterned};
 use selfsame_ir::Tensor;
-use selfsame_runtime::{Elements, ElementsMut, InstructionSet, Kernel, Session};
+use selfsame_runtime::{Elements, ElementsMut, InstructionSet, Kernel, Plan, Session};
 use serde::Serialize;
 
 use crate::commands::baseline::{Baseline, BaselineRow, Order};
-use crate::engine::Engine;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
-use crate::inputs;
-use crate::model::Model;
+use crate::model;
 use crate::output::{Output, Report};
 use crate::paint::Paint;
 use crate::table::Table;
@@ -121,7 +121,7 @@ struct Contender {
 
 /// Runs the command.
 pub(crate) fn run(args: &Args, output: Output) -> Outcome<Exit> {
-    let model = Model::read(&args.file)?;
+    let model = model::read(&args.file)?;
     let kernels = kernels(&args.kernel)?;
     let mut contenders = Vec::new();
     for &threads in &args.threads {
@@ -162,9 +162,9 @@ pub(crate) fn run(args: &Args, output: Output) -> Outcome<Exit> {
     bar.finish_and_clear();
     let baseline = baseline.map(Baseline::finish).unwrap_or_default();
     output.report(&Bench {
-        model_id: model.commitment.model_id.to_string(),
+        model_id: model.id().to_string(),
         name: model.name().to_owned(),
-        macs: model.program.macs(),
+        macs: model.program().macs(),
         rounds,
         gaps: Kernel::gaps()
             .into_iter()
@@ -212,9 +212,8 @@ impl Contender {
         batch: usize,
         traced: bool,
     ) -> Outcome<Self> {
-        let Engine::Runtime(session) = Engine::on(model, kernel, threads)? else {
-            return Err(Failure::usage("the interpreter is not timed"));
-        };
+        let plan = Plan::new(model.program(), model.values(), kernel).map_err(Failure::input)?;
+        let session = Session::new(Arc::new(plan), threads.max(1));
         let batch = batch.clamp(1, 65_536);
         let (input_type, input_len) = session.plan().input();
         let (output_type, output_len) = session.plan().output();
@@ -227,9 +226,9 @@ impl Contender {
             batch,
             traced,
             kernel: kernel.name(),
-            input: inputs::patterned(input_type, input_len * batch)?,
-            output: inputs::patterned(output_type, output_len * batch)?,
-            session: *session,
+            input: patterned(input_type, input_len * batch).map_err(Failure::input)?,
+            output: patterned(output_type, output_len * batch).map_err(Failure::input)?,
+            session,
             times_ms: Vec::new(),
         })
     }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use selfsame::{Source, accuracy};
 use selfsame_compiler::compare;
 use serde::Serialize;
 
@@ -9,8 +10,7 @@ use crate::comparison;
 use crate::dataset::{self, PixelArgs};
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
-use crate::importer;
-use crate::model::{Model, read_file};
+use crate::model::{self, read_file};
 use crate::output::{Output, Report};
 use crate::paint::Paint;
 use crate::table::percent;
@@ -51,16 +51,16 @@ struct Compared {
 
 /// Runs the command.
 pub(crate) fn run(args: &Args, output: Output) -> Outcome<Exit> {
-    let model = Model::read(&args.file)?;
+    let model = model::read(&args.file)?;
     let onnx = read_file(&args.model)?;
-    let graph = importer::float_graph(&onnx).map_err(|failure| failure.at(&args.model))?;
+    let graph = Source::from_onnx(&onnx).map_err(|error| Failure::file(&args.model, error))?;
     let data = dataset::read(&args.data, graph.input_shape(), &args.pixels)?;
     let count = data.rows.len();
     if count <= args.from {
         let what = format!("--from {} leaves none of {count} rows", args.from);
         return Err(Failure::usage(what));
     }
-    let interface = &model.program.program().interface;
+    let interface = model.interface();
     let input = interface.input.shape.iter().map(|&extent| extent as usize);
     if !input.eq(graph.input_shape().iter().copied()) {
         let what = format!(
@@ -83,15 +83,15 @@ pub(crate) fn run(args: &Args, output: Output) -> Outcome<Exit> {
     let found = compare(&answers.float, &answers.exact, classes);
     let labels = data.labels_from(args.from);
     output.report(&Compared {
-        model_id: model.commitment.model_id.to_string(),
+        model_id: model.id().to_string(),
         samples: found.samples,
         top1_agreement: found.top1_agreement,
         cosine_mean: found.cosine_mean,
         cosine_min: found.cosine_min,
         snr_db: found.snr_db,
         max_abs_error: found.max_abs_error,
-        float_accuracy: comparison::accuracy(&answers.float, classes, labels),
-        exact_accuracy: comparison::accuracy(&answers.exact, classes, labels),
+        float_accuracy: accuracy(&answers.float, classes, labels),
+        exact_accuracy: accuracy(&answers.exact, classes, labels),
     });
     Ok(Exit::Ok)
 }

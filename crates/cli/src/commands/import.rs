@@ -2,15 +2,13 @@
 
 use std::path::PathBuf;
 
-use selfsame_compiler::{ImportReport, Options};
-use selfsame_ir::artefact;
+use selfsame::{ImportError, ImportOptions, ImportReport, LayerReport, Source};
 use serde::Serialize;
 
 use crate::certificate::{CertificateReport, certificate};
 use crate::dataset::{self, PixelArgs};
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
-use crate::importer;
 use crate::model::{read_file, write_file};
 use crate::output::{Output, Report};
 use crate::paint::Paint;
@@ -79,9 +77,9 @@ struct Imported {
 /// Runs the command.
 pub(crate) fn run(args: &Args, output: Output) -> Outcome<Exit> {
     let onnx = read_file(&args.model)?;
-    let named = |failure: Failure| failure.at(&args.model);
-    let graph = importer::float_graph(&onnx).map_err(named)?;
-    let shape = graph.input_shape().to_vec();
+    let named = |error: ImportError| Failure::file(&args.model, error);
+    let source = Source::from_onnx(&onnx).map_err(named)?;
+    let shape = source.input_shape().to_vec();
     let data = dataset::read(&args.calibrate, &shape, &args.pixels)?;
     if data.synthetic {
         output.note(
@@ -96,7 +94,7 @@ pub(crate) fn run(args: &Args, output: Output) -> Outcome<Exit> {
         return Err(Failure::usage(what).hint("rows before it calibrate, the others test"));
     }
     let stem = args.model.file_stem().unwrap_or_default();
-    let options = Options {
+    let options = ImportOptions {
         name: args
             .name
             .clone()
@@ -107,30 +105,32 @@ pub(crate) fn run(args: &Args, output: Output) -> Outcome<Exit> {
         } else {
             None
         },
+        calibration_rows: args.calibration_rows,
+        test_from: Some(test_from),
     };
     let bar = output.bar(3, "calibrating");
-    let rows = args.calibration_rows;
-    let compiled = importer::import(graph, &data, test_from, rows, &options).map_err(named)?;
+    let imported = source.import(&data.rows, &options).map_err(named)?;
     bar.inc(1);
     bar.set_message("comparing with float");
-    let report = importer::report(&compiled, &data, test_from)?;
+    let report = imported.report(&data.rows, &data.labels);
+    let report = report.map_err(Failure::input)?;
     bar.inc(1);
     bar.set_message("committing");
-    let commitment = compiled.program.commit();
-    let artefact = artefact::encode(&compiled.program, &commitment);
+    let model = &imported.model;
+    let artefact = model.to_bytes();
     write_file(&args.output, &artefact)?;
     bar.finish_and_clear();
     let mut layers: Vec<Layer> = report.layers.iter().map(layer).collect();
     layers.sort_by(|a, b| a.snr_db.total_cmp(&b.snr_db));
     output.report(&Imported {
-        model_id: commitment.model_id.to_string(),
+        model_id: model.id().to_string(),
         name: options.name,
         output: args.output.display().to_string(),
         artefact_bytes: artefact.len(),
         tensor_bytes: report.sizes.tensor_bytes,
         macs: report.sizes.macs,
         node_count: report.sizes.nodes,
-        calibration_rows: rows.min(test_from),
+        calibration_rows: options.calibration_rows.min(test_from),
         test_from,
         samples: report.rows,
         float_accuracy: report.float_accuracy(),
@@ -140,13 +140,13 @@ pub(crate) fn run(args: &Args, output: Output) -> Outcome<Exit> {
         cosine_min: report.comparison.cosine_min,
         max_abs_error: report.comparison.max_abs_error,
         layers,
-        certificate: certificate(&compiled.program),
+        certificate: certificate(model.program()),
     });
     warn(&report, output);
     Ok(Exit::Ok)
 }
 
-fn layer(layer: &selfsame_compiler::LayerReport) -> Layer {
+fn layer(layer: &LayerReport) -> Layer {
     Layer {
         node: layer.node,
         name: layer.name.clone(),

@@ -31,6 +31,18 @@ pub(super) enum Kind {
     Int,
     /// 0 or 1.
     Bool,
+    /// Real numbers that the file keeps as quantised ones: their step, as bits.
+    Quantised(u32),
+}
+
+impl Kind {
+    /// Whether the elements stand for real numbers.
+    pub(super) fn is_real(self) -> bool {
+        match self {
+            Self::Float | Self::Quantised(_) => true,
+            Self::Int | Self::Bool => false,
+        }
+    }
 }
 
 /// An activation during import.

@@ -171,6 +171,38 @@ pub enum ReduceKind {
 }
 
 impl FloatOp {
+    /// Whether every element is multiplied by one positive number and nothing else.
+    pub(crate) fn is_rescaling(&self) -> bool {
+        match self {
+            Self::Affine { scale, shift, .. } => {
+                let first = scale.first().copied().unwrap_or(1.0);
+                let same = scale.iter().all(|s| s.to_bits() == first.to_bits());
+                same && first > 0.0 && shift.iter().all(|&s| s == 0.0)
+            }
+            Self::Input
+            | Self::Constant(_)
+            | Self::Dense(_)
+            | Self::Conv(..)
+            | Self::Add
+            | Self::Clip(..)
+            | Self::Function(_)
+            | Self::Pair(..)
+            | Self::Product { .. }
+            | Self::Softmax
+            | Self::Normalize { .. }
+            | Self::Reduce(_)
+            | Self::ArgMax
+            | Self::Embedding { .. }
+            | Self::Plane(_)
+            | Self::Concat(_)
+            | Self::Walk(..)
+            | Self::MaxPool(_)
+            | Self::AvgPool(_)
+            | Self::Reshape
+            | Self::Transpose(_) => false,
+        }
+    }
+
     /// Whether values pass as they are, into another place or shape.
     pub(crate) fn passes(&self) -> bool {
         match self {

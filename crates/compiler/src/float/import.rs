@@ -14,13 +14,15 @@ use super::graph::{
 };
 use super::node::{NODES_MAX, NodeContext};
 use super::symbolic::SymInt;
-use crate::onnx::{Dim, ELEMENTS_MAX, Elements, OnnxModel, OnnxTensor, OnnxValueInfo};
+use crate::onnx::{Dim, ELEMENTS_MAX, ElementType, Elements, OnnxModel, OnnxTensor, OnnxValueInfo};
 
 /// What an import may decide.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ImportOptions {
     /// Values of named dimensions other than the batch, such as the length of a sequence.
     pub dims: BTreeMap<String, usize>,
+    /// The one output that is wanted; all that can be made if there is none.
+    pub output: Option<String>,
 }
 
 /// State of one import.
@@ -29,6 +31,8 @@ pub(super) struct Importer {
     pub(super) values: HashMap<String, Value>,
     pub(super) nodes: Vec<FloatNode>,
     pub(super) hints: BTreeMap<usize, (f32, f32)>,
+    /// Element types of constants, by name: what the zero points of a quantised model leave open.
+    pub(super) types: HashMap<String, ElementType>,
     /// The batch size, as a number that may be the batch symbol.
     pub(super) batch: SymInt,
     /// Elements that constants made during import may still take.
@@ -56,6 +60,7 @@ impl FloatGraph {
             values: HashMap::new(),
             nodes: Vec::new(),
             hints: BTreeMap::new(),
+            types: HashMap::new(),
             batch: SymInt::fixed(1),
             budget: ELEMENTS_MAX,
             activation_budget: ELEMENTS_MAX,
@@ -63,12 +68,23 @@ impl FloatGraph {
         for tensor in &model.initializers {
             let value = constant(tensor);
             importer.values.insert(tensor.name.clone(), value);
+            importer.types.insert(tensor.name.clone(), tensor.element);
         }
         let inputs = importer.inputs(model, options)?;
         for node in &model.nodes {
             NodeContext::new(&mut importer, node).import()?;
         }
-        importer.finish(inputs, &model.outputs)
+        let wanted: Vec<&OnnxValueInfo> = match &options.output {
+            None => model.outputs.iter().collect(),
+            Some(name) => model.outputs.iter().filter(|o| o.name == *name).collect(),
+        };
+        if wanted.is_empty() {
+            return Err(ImportError::Output {
+                name: options.output.clone().unwrap_or_default(),
+                what: "is no output of the model".to_owned(),
+            });
+        }
+        importer.finish(inputs, &wanted)
     }
 }
 
@@ -105,7 +121,7 @@ impl Importer {
                 name: info.name.clone(),
                 shape,
                 kind: match kind {
-                    Kind::Float => InputKind::Float,
+                    Kind::Float | Kind::Quantised(_) => InputKind::Float,
                     Kind::Int | Kind::Bool => InputKind::Index,
                 },
             });
@@ -113,31 +129,23 @@ impl Importer {
         Ok(inputs)
     }
 
+    /// The graph of the outputs. The first one must be there; others that inference does not make
+    /// (statistics of norms, indices of pools) are left out.
     fn finish(
         self,
         inputs: Vec<GraphInput>,
-        outputs: &[OnnxValueInfo],
+        outputs: &[&OnnxValueInfo],
     ) -> Result<FloatGraph, ImportError> {
         let mut made = Vec::with_capacity(outputs.len());
         for output in outputs {
-            let refuse = |what: &str| ImportError::Output {
-                name: output.name.clone(),
-                what: what.to_owned(),
-            };
-            let node = match self.values.get(&output.name) {
-                Some(Value::Activation(act)) if act.node < inputs.len() => {
-                    return Err(refuse("is the input itself"));
-                }
-                Some(Value::Activation(act)) => act.node,
-                Some(Value::Float(_) | Value::Int(_)) => {
-                    return Err(refuse("does not depend on the input"));
-                }
-                None => return Err(refuse("is made by no supported node")),
-            };
-            made.push(GraphOutput {
-                name: output.name.clone(),
-                node,
-            });
+            match self.output_node(output, inputs.len()) {
+                Ok(node) => made.push(GraphOutput {
+                    name: output.name.clone(),
+                    node,
+                }),
+                Err(error) if made.is_empty() => return Err(error),
+                Err(_) => {}
+            }
         }
         let mut graph = FloatGraph {
             inputs,
@@ -153,6 +161,22 @@ impl Importer {
             });
         }
         Ok(graph)
+    }
+}
+
+impl Importer {
+    /// The node that makes an output.
+    fn output_node(&self, output: &OnnxValueInfo, inputs: usize) -> Result<usize, ImportError> {
+        let refuse = |what: &str| ImportError::Output {
+            name: output.name.clone(),
+            what: what.to_owned(),
+        };
+        match self.values.get(&output.name) {
+            Some(Value::Activation(act)) if act.node < inputs => Err(refuse("is the input itself")),
+            Some(Value::Activation(act)) => Ok(act.node),
+            Some(Value::Float(_) | Value::Int(_)) => Err(refuse("does not depend on the input")),
+            None => Err(refuse("is made by no supported node")),
+        }
     }
 }
 

@@ -7,7 +7,9 @@
 //! Shapes here have no batch axis and keep the order of ONNX: images are `[C][H][W]`.
 
 mod act;
+mod affine;
 mod constant;
+mod cuts;
 mod error;
 mod function;
 mod fuse;
@@ -15,6 +17,7 @@ mod graph;
 mod import;
 mod math;
 mod node;
+mod patterns;
 mod run;
 mod spread;
 mod symbolic;

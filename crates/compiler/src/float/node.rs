@@ -16,17 +16,22 @@ mod attributes;
 mod blocks;
 mod constants;
 mod conv;
+mod einsum;
 mod linear;
 mod logic;
 mod movement;
 mod norm;
+mod pad;
 mod pool;
+mod quantised;
+mod recurrent;
 mod reduce;
 mod resize;
 mod shape;
 mod table;
 mod view;
 
+use table::CONTRIBUTED;
 pub use table::SUPPORTED;
 
 /// Most nodes of a float graph.
@@ -55,14 +60,20 @@ impl<'a> NodeContext<'a> {
     /// Imports the node: its outputs become values. Outputs that are not made stay undefined, and
     /// whoever reads one is refused.
     pub(super) fn import(mut self) -> Result<(), ImportError> {
-        if !(self.node.domain.is_empty() || self.node.domain == "ai.onnx") {
+        let known = ["", "ai.onnx"].contains(&self.node.domain.as_str())
+            || (self.node.domain == "com.microsoft"
+                && CONTRIBUTED.contains(&self.node.op.as_str()));
+        if !known {
             return Err(self.refuse(
                 format!("operator domain {:?}", self.node.domain),
-                "the domain ai.onnx",
+                &format!(
+                    "the domain ai.onnx, and of com.microsoft {}",
+                    CONTRIBUTED.join(", ")
+                ),
                 "export without custom operators",
             ));
         }
-        if self.node.outputs.first().is_none() {
+        if self.node.outputs.is_empty() {
             return Err(self.refuse(
                 "no output".to_owned(),
                 "one output",
@@ -344,7 +355,9 @@ impl<'a> NodeContext<'a> {
             });
         };
         match kind {
-            Kind::Float => Value::Float(Const::new(frame.dims, elements.to_vec())),
+            Kind::Float | Kind::Quantised(_) => {
+                Value::Float(Const::new(frame.dims, elements.to_vec()))
+            }
             Kind::Int | Kind::Bool => {
                 #[expect(
                     clippy::cast_possible_truncation,

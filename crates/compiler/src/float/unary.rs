@@ -64,7 +64,7 @@ impl FloatGraph {
     }
 
     /// The values above `node` that it is a function of, nearest first, itself included.
-    fn path(&self, node: usize) -> Vec<(usize, Function)> {
+    pub(super) fn path(&self, node: usize) -> Vec<(usize, Function)> {
         let mut path = vec![(node, Function::X)];
         while let Some((at, f)) = path.last() {
             let Some(inner) = as_function(&self.nodes[*at]) else {

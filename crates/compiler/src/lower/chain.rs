@@ -94,6 +94,7 @@ impl Links<'_> {
             FloatOp::Input | FloatOp::Constant(_) | FloatOp::Reshape | FloatOp::Transpose(_) => {
                 None
             }
+            op if op.is_rescaling() => None,
             FloatOp::Dense(_)
             | FloatOp::Conv(..)
             | FloatOp::AvgPool(_)

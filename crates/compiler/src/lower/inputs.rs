@@ -10,7 +10,6 @@ use super::emit::{Place, fit};
 use super::error::CompileError;
 use super::layout::Layout;
 use super::program::Lowering;
-use super::widths::is_of_rows;
 use crate::float::{FloatOp, InputKind};
 use crate::quant::{input_ratio, output_ratio, ratio_value};
 
@@ -110,7 +109,7 @@ impl Lowering<'_> {
     /// In a network of rows only what convolutions read is int8.
     fn input_is_wide(&self) -> bool {
         let reads = |&reader: &usize| matches!(self.node(reader).op, FloatOp::Conv(..));
-        is_of_rows(self.graph) && !self.readers_of(0).iter().all(reads)
+        self.graph.is_of_rows() && !self.readers_of(0).iter().all(reads)
     }
 
     /// int32; step 1, or beside real numbers the power of two that gives the largest of them 14 bits.

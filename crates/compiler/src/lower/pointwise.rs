@@ -24,6 +24,8 @@ use crate::quant::{power, requantizer};
 
 /// Largest integer of an int16 value.
 const WORD_LEVELS: f64 = 32_767.0;
+/// The integer of a summand that is one number.
+const CONSTANT_ONE: i16 = 16_384;
 /// A summand with numbers as low as this one in front of a softmax is a mask.
 const MASK_LOW: f64 = -1_000.0;
 
@@ -265,6 +267,44 @@ impl Lowering<'_> {
         };
         let op = elementwise.op(&name, x.dtype)?;
         let place = (x.layout.clone(), ending.dtype, ending.step_out);
+        self.emitter
+            .push(&name, op, vec![x.node], place, Some(chain.end))
+    }
+
+    /// `x * scale + shift` with one scale and one shift.
+    pub(super) fn uniform(
+        &mut self,
+        chain: &Chain,
+        x: &Place,
+        (scale, shift): (f64, f64),
+    ) -> Result<Place, CompileError> {
+        let name = self.node(chain.end).name.clone();
+        let (dtype, step) = self.output_of(chain.end)?;
+        let level = if shift < 0.0 {
+            -CONSTANT_ONE
+        } else {
+            CONSTANT_ONE
+        };
+        let unit = shift.abs() / f64::from(CONSTANT_ONE);
+        let factors = Factors::sum(x.step * scale / step, unit / step);
+        let factors = factors.ok_or_else(|| self.no_scale(chain.end))?;
+        let elementwise = Elementwise {
+            columns: x.layout.elements(),
+            scale: (factors.a, factors.shift),
+            second: (shift != 0.0).then(|| Operand {
+                dtype: DType::I16,
+                spread: selfsame_ir::Spread::One,
+                multiplier: factors.b,
+                constant: Some(Constant {
+                    elements: 1,
+                    values: Tensor::I16(vec![level]),
+                }),
+            }),
+            bounds: dtype.range(),
+            ..Elementwise::of_rows(1)
+        };
+        let op = elementwise.op(&name, x.dtype)?;
+        let place = (x.layout.clone(), dtype, step);
         self.emitter
             .push(&name, op, vec![x.node], place, Some(chain.end))
     }

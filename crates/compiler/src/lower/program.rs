@@ -105,6 +105,13 @@ impl Lowering<'_> {
         let perm = match &node.op {
             FloatOp::Reshape => None,
             FloatOp::Transpose(perm) => Some(perm),
+            op @ FloatOp::Affine { scale, .. } if op.is_rescaling() => {
+                // The same integers in other units.
+                let mut place = self.place(node.inputs[0]);
+                place.step *= f64::from(scale[0]);
+                self.places[index] = Some(place);
+                return Ok(());
+            }
             FloatOp::Constant(values) => {
                 // Pairs take constants as they are.
                 let reads = |&reader: &usize| !self.takes_constant(reader, index);
@@ -436,6 +443,7 @@ impl Lowering<'_> {
             channels: fit(&name, c)?,
             out_channels: fit(&name, linear.outputs)?,
             groups: fit(&name, *groups)?,
+            dtype: input.dtype,
             window: window_ir(&name, *window)?,
             linear: linear_ir,
         });

@@ -176,6 +176,8 @@ fn join_op(line: Line, low: &Op, op: &mut Op) -> Option<()> {
             a.columns = line.through(columns, b.columns)?;
             a.k = line.through(k, b.k)?;
             (b.rows, b.columns, b.k) = (a.rows, a.columns, a.k);
+            // How many bits a sum leaves for its scale is decided by the longest one.
+            (a.multiplier, a.shift, a.factor) = (b.multiplier, b.shift, b.factor);
         }
         (
             Op::Reduce(Reduce {

@@ -9,7 +9,7 @@ use crate::float::{FloatGraph, FloatOp};
 /// For each node whether its value is int16.
 pub(super) fn wide_nodes(graph: &FloatGraph) -> Vec<bool> {
     let readers = graph.readers();
-    let mut wide = if is_of_rows(graph) {
+    let mut wide = if graph.is_of_rows() {
         rows_of(graph)
     } else {
         vec![false; graph.nodes().len()]
@@ -35,34 +35,6 @@ pub(super) fn wide_nodes(graph: &FloatGraph) -> Vec<bool> {
         }
     }
     wide
-}
-
-/// Whether the network works on rows.
-pub(super) fn is_of_rows(graph: &FloatGraph) -> bool {
-    graph.nodes().iter().any(|node| match node.op {
-        FloatOp::Normalize { .. }
-        | FloatOp::Softmax
-        | FloatOp::Product { .. }
-        | FloatOp::Embedding { .. } => true,
-        FloatOp::Input
-        | FloatOp::Constant(_)
-        | FloatOp::Dense(_)
-        | FloatOp::Conv(..)
-        | FloatOp::Affine { .. }
-        | FloatOp::Add
-        | FloatOp::Clip(..)
-        | FloatOp::Function(_)
-        | FloatOp::Pair(..)
-        | FloatOp::Plane(_)
-        | FloatOp::Concat(_)
-        | FloatOp::Walk(..)
-        | FloatOp::MaxPool(_)
-        | FloatOp::AvgPool(_)
-        | FloatOp::Reduce(_)
-        | FloatOp::ArgMax
-        | FloatOp::Reshape
-        | FloatOp::Transpose(_) => false,
-    })
 }
 
 /// All values but those that only nodes read that take int8 and no row factor.

@@ -78,7 +78,7 @@ impl NodeContext<'_> {
         let (nodes, frame) = self.aligned(&[a.clone(), b.clone()])?;
         let shape = frame.shape();
         let node = self.pair_nodes(arithmetic, nodes[0], nodes[1], &shape)?;
-        let kind = if a.kind == Kind::Float || b.kind == Kind::Float {
+        let kind = if a.kind.is_real() || b.kind.is_real() {
             Kind::Float
         } else {
             Kind::Int

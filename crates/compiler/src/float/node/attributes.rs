@@ -105,6 +105,7 @@ fn short(value: &AttributeValue) -> String {
         AttributeValue::Text(v) => v.chars().take(40).collect(),
         AttributeValue::Tensor(t) => format!("tensor {:?}", t.dims),
         AttributeValue::Floats(v) => format!("{} floats", v.len()),
+        AttributeValue::Texts(v) => format!("{} texts", v.len()),
         AttributeValue::Ints(v) => format!("{:?}", &v[..v.len().min(8)]),
         AttributeValue::Other(code) => format!("type {code}"),
     };

@@ -97,8 +97,8 @@ impl NodeContext<'_> {
             let count = usize::try_from(count).ok().filter(|&n| n <= RANGE_MAX);
             let count = count.ok_or_else(|| refuse(self))?;
             self.spend(count)?;
-            let numbers =
-                (0..count as i64).map(|i| SymInt::fixed(start.wrapping_add(i.wrapping_mul(delta))));
+            let number = |i: i64| SymInt::fixed(start.wrapping_add(i.wrapping_mul(delta)));
+            let numbers = (0..).take(count).map(number);
             return Ok(int_list(numbers));
         }
         let number = |index: usize| -> Result<f64, ImportError> {
@@ -107,7 +107,7 @@ impl NodeContext<'_> {
         };
         let (start, limit, delta) = (number(0)?, number(1)?, number(2)?);
         let count = ((limit - start) / delta).ceil().max(0.0);
-        if !(count <= 4_194_304.0) {
+        if count.is_nan() || count > 4_194_304.0 {
             return Err(refuse(self));
         }
         #[expect(
@@ -267,8 +267,8 @@ impl NodeContext<'_> {
                     (Kind::Float | Kind::Int, Kind::Bool) => {
                         Some(Function::primitive(Primitive::Sign).then(Primitive::Abs))
                     }
-                    (Kind::Float | Kind::Int | Kind::Bool, Kind::Float | Kind::Int)
-                    | (Kind::Bool, Kind::Bool) => None,
+                    // Sums of quantised products are whole numbers times their step here.
+                    (Kind::Quantised(_) | Kind::Float | Kind::Int | Kind::Bool, _) => None,
                 };
                 let cast = match f {
                     Some(f) => self.mapped(FloatOp::Function(f), &act)?,
@@ -285,7 +285,7 @@ impl NodeContext<'_> {
             known.ok_or_else(|| self.mixes_samples("the batch size becomes a float".to_owned()))
         };
         match to {
-            Kind::Int => Ok(Value::Int(c.clone())),
+            Kind::Int | Kind::Quantised(_) => Ok(Value::Int(c.clone())),
             Kind::Bool => {
                 let truth = known()?
                     .into_iter()

@@ -320,61 +320,6 @@ impl NodeContext<'_> {
         self.walk(act, &walks, 0.0)
     }
 
-    /// A constant around an activation; negative pads cut.
-    pub(super) fn pad(&mut self) -> Imported {
-        self.allow(&["mode"])?;
-        let mode = self.text("mode", "constant")?;
-        if mode != "constant" {
-            return Err(self.refuse(
-                format!("attribute \"mode\" = {mode:?}"),
-                "constant",
-                "use padding_mode=\"zeros\"",
-            ));
-        }
-        let source = self.source(0)?;
-        let act = source.act.clone();
-        let rank = act.dims.len();
-        let pads = self.known_ints(1)?;
-        let fill = match self.has(2) {
-            true => self.float_constant(2)?.single(),
-            false => Some(0.0),
-        };
-        let Some(fill) = fill.filter(|f| f.is_finite()) else {
-            return Err(self.refuse(
-                "the constant is no finite number".to_owned(),
-                "a finite number",
-                "pad with 0",
-            ));
-        };
-        let axes = match self.has(3) {
-            true => self.known_ints(3)?,
-            false => (0..).take(rank).collect(),
-        };
-        if pads.len() != 2 * axes.len() {
-            return Err(self.unknown_target());
-        }
-        let mut walks = Self::whole(&act);
-        for (index, &axis) in axes.iter().enumerate() {
-            let (begin, end) = (pads[index], pads[index + axes.len()]);
-            if begin == 0 && end == 0 {
-                continue;
-            }
-            let axis = self.axis(axis, rank)?;
-            let extent = i64::try_from(act.dims[axis]).unwrap_or(i64::MAX);
-            let padded = extent.checked_add(begin).and_then(|e| e.checked_add(end));
-            let padded = padded.and_then(|e| usize::try_from(e).ok());
-            let Some(padded) = padded.filter(|e| (1..=ELEMENTS_MAX).contains(e)) else {
-                return Err(self.unknown_target());
-            };
-            walks[axis] = AxisWalk {
-                offset: begin.saturating_neg(),
-                ..AxisWalk::whole(padded)
-            };
-        }
-        let moved = self.walk(&act, &walks, fill)?;
-        Ok(self.value_of(moved))
-    }
-
     /// Broadcasting to a shape.
     pub(super) fn expand(&mut self) -> Imported {
         self.allow(&[])?;

@@ -29,13 +29,17 @@ pub const SUPPORTED: &[&str] = &[
     "Constant",
     "ConstantOfShape",
     "Conv",
+    "ConvInteger",
     "ConvTranspose",
     "Cos",
     "Cosh",
     "CumSum",
     "DepthToSpace",
+    "DequantizeLinear",
     "Div",
     "Dropout",
+    "DynamicQuantizeLinear",
+    "Einsum",
     "Elu",
     "Equal",
     "Erf",
@@ -43,6 +47,7 @@ pub const SUPPORTED: &[&str] = &[
     "Expand",
     "Flatten",
     "Floor",
+    "GRU",
     "Gather",
     "Gelu",
     "Gemm",
@@ -57,6 +62,7 @@ pub const SUPPORTED: &[&str] = &[
     "InstanceNormalization",
     "IsInf",
     "IsNaN",
+    "LSTM",
     "LayerNormalization",
     "LeakyRelu",
     "Less",
@@ -64,6 +70,7 @@ pub const SUPPORTED: &[&str] = &[
     "Log",
     "LpNormalization",
     "MatMul",
+    "MatMulInteger",
     "Max",
     "MaxPool",
     "Mean",
@@ -77,7 +84,11 @@ pub const SUPPORTED: &[&str] = &[
     "PRelu",
     "Pad",
     "Pow",
+    "QLinearConv",
+    "QLinearMatMul",
+    "QuantizeLinear",
     "RMSNormalization",
+    "RNN",
     "Range",
     "Reciprocal",
     "ReduceL1",
@@ -123,11 +134,31 @@ pub const SUPPORTED: &[&str] = &[
     "Xor",
 ];
 
+/// Operators of the domain com.microsoft that the importer takes: those of quantised models.
+pub(super) const CONTRIBUTED: &[&str] = &[
+    "DequantizeLinear",
+    "QGemm",
+    "QLinearAdd",
+    "QLinearAveragePool",
+    "QLinearConcat",
+    "QLinearGlobalAveragePool",
+    "QLinearLeakyRelu",
+    "QLinearMul",
+    "QLinearSigmoid",
+    "QuantizeLinear",
+];
+
 impl NodeContext<'_> {
     /// The outputs of the node, as many as are made.
     pub(super) fn outputs_of_op(&mut self) -> Result<Vec<Value>, ImportError> {
-        if self.node.op == "Split" {
-            return self.split();
+        match self.node.op.as_str() {
+            "Split" => return self.split(),
+            "LSTM" | "GRU" | "RNN" => return self.recurrent(),
+            "DynamicQuantizeLinear" => return self.dynamic_quantize(),
+            _ => {}
+        }
+        if let Some(value) = self.quantised() {
+            return Ok(vec![value?]);
         }
         let one = match self.node.op.as_str() {
             "Gemm" => self.gemm(),
@@ -145,6 +176,7 @@ impl NodeContext<'_> {
             "InstanceNormalization" | "GroupNormalization" => self.group_norm(),
             "LpNormalization" => self.lp_norm(),
             "CumSum" => self.cumulative(),
+            "Einsum" => self.einsum(),
             "Resize" => self.resize(),
             op if op.starts_with("Reduce") && SUPPORTED.contains(&op) => self.reduce(),
             _ => match self.elementwise() {
