@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 
+use selfsame::Model;
 use serde::Serialize;
 
 use crate::certificate::{CertificateReport, certificate};
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 use crate::graph::{Drawn, svg};
-use crate::model::{Model, write_file};
+use crate::model::{self, write_file};
 use crate::output::{Output, Report};
 use crate::paint::Paint;
 use crate::table::{Table, grouped};
@@ -54,7 +55,7 @@ struct Inspection {
 
 /// Runs the command.
 pub(crate) fn run(args: &Args, output: Output) -> Outcome<Exit> {
-    let model = Model::read(&args.file)?;
+    let model = model::read(&args.file)?;
     let inspection = inspection(&model)?;
     if let Some(path) = &args.graph {
         write_file(path, drawing(&inspection).as_bytes())?;
@@ -84,10 +85,9 @@ fn drawing(inspection: &Inspection) -> String {
 }
 
 fn inspection(model: &Model) -> Outcome<Inspection> {
-    let program = &model.program;
+    let program = model.program();
     let interface = &program.program().interface;
-    let values = model.values();
-    let shapes = program.shapes(&values).map_err(Failure::input)?;
+    let shapes = program.shapes(model.values()).map_err(Failure::input)?;
     let row = |(id, shape): (u32, &Vec<u32>)| {
         let node = program.node(id)?;
         let elements = shape.iter().map(|&extent| u64::from(extent)).product();
@@ -99,13 +99,13 @@ fn inspection(model: &Model) -> Outcome<Inspection> {
             dtype: dtype_name(node.dtype),
             shape: shape.clone(),
             elements,
-            macs: elements.saturating_mul(node.op.terms(&values)),
+            macs: elements.saturating_mul(node.op.terms(model.values())),
         })
     };
     Ok(Inspection {
-        model_id: model.commitment.model_id.to_string(),
+        model_id: model.id().to_string(),
         name: model.name().to_owned(),
-        artefact_bytes: model.artefact_bytes,
+        artefact_bytes: model.to_bytes().len() as u64,
         tensor_bytes: program.tensor_bytes(),
         macs: program.macs(),
         input_shape: interface.input.shape.clone(),
