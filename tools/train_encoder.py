@@ -20,9 +20,9 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
-SEQ, VOCABULARY, HIDDEN, HEADS, LAYERS = 32, 512, 96, 4, 3
-OUTLIERS, OUTLIER_SCALE = (7, 41, 88), 12.0
-TRAIN_ROWS, TEST_ROWS, STEPS = 256, 256, 700
+SEQ, VOCABULARY, HIDDEN, HEADS, LAYERS = 32, 128, 64, 4, 3
+OUTLIERS, OUTLIER_SCALE = (7, 29, 52), 12.0
+TRAIN_ROWS, TEST_ROWS, STEPS = 256, 256, 900
 
 SUBJECTS = [["the", "old", "captain"], ["a", "young", "nurse"], ["our", "neighbour"], ["the", "city", "council"], ["an", "engineer"], ["her", "brother"], ["the", "red", "fox"], ["every", "student"]]
 VERBS = [("repairs", "mends", "fixes"), ("buys", "purchases", "acquires"), ("sees", "notices", "spots"), ("sells", "vends", "trades"), ("loves", "adores", "likes"), ("hides", "conceals", "buries"), ("moves", "shifts", "carries"), ("paints", "colours", "draws")]

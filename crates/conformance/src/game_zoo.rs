@@ -216,6 +216,7 @@ fn conv(
         out_channels: outputs,
         groups,
         window,
+        dtype: DType::I8,
         linear: builder.linear(outputs, terms, addend, dtype),
     }
 }

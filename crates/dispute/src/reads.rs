@@ -196,14 +196,15 @@ fn conv(op: &Conv, values: &DimValues, element: u64) -> Result<Vec<SlotReads>, S
     let per_group = channels / groups;
     let (position, channel) = (element / outputs, element % outputs);
     let group = channel / (outputs / groups).max(1);
+    let size = op.dtype.size();
     let mut x = Touched::new(
         grid.height
             .saturating_mul(grid.width)
             .saturating_mul(channels),
-        1,
+        size,
     );
     grid.cells(position, |cell| {
-        x.range(cell * channels + group * per_group, per_group, 1);
+        x.range(cell * channels + group * per_group, per_group, size);
     });
     let terms = op.window.cells().saturating_mul(per_group);
     let weights = row(

@@ -194,7 +194,11 @@ fn encode_parameters(op: &Op, writer: &mut Writer) {
         Op::Conv(op) => {
             op.height.encode(writer);
             op.width.encode(writer);
-            writer.u32(op.channels).u32(op.out_channels).u32(op.groups);
+            writer
+                .u32(op.channels)
+                .u32(op.out_channels)
+                .u32(op.groups)
+                .u8(op.dtype.code());
             op.window.encode(writer);
             op.linear.tail().encode(writer);
         }
@@ -243,6 +247,7 @@ fn decode_parameters(code: u8, reader: &mut Reader<'_>) -> Result<Op, DecodeErro
             channels: reader.u32("channels")?,
             out_channels: reader.u32("output channels")?,
             groups: reader.u32("groups")?,
+            dtype: decode_dtype(reader)?,
             window: Window::decode(reader)?,
             linear: skeleton(Tail::decode(reader)?),
         }),

@@ -46,6 +46,7 @@ pub fn opened_bytes(op: &Op, input_dtype: DType, values: &DimValues) -> Result<u
         }
         Op::Conv(conv) => {
             let row = u64::from(conv.window.span(1)).saturating_mul(u64::from(conv.channels));
+            let row = row.saturating_mul(input_size);
             let rows = u64::from(conv.window.kernel[0]).saturating_mul(run(row, input_bytes));
             let all = tile_count(input_bytes).saturating_mul(TILE);
             rows.min(all)

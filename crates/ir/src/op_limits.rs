@@ -138,6 +138,7 @@ fn check_conv(index: usize, dtype: DType, op: &Conv) -> Result<(), ProgramError>
         0,
     )?;
     check_window(index, &op.window, false)?;
+    check_product(index, op.dtype, None)?;
     let terms = op
         .window
         .cells()

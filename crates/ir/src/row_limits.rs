@@ -15,8 +15,8 @@ pub(crate) fn wide_product(op: &Op) -> bool {
     match op {
         Op::MatMul(op) => op.dtype != DType::I8,
         Op::BatchMatMul(op) => op.dtype != DType::I8,
+        Op::Conv(op) => op.dtype != DType::I8,
         Op::Input(_)
-        | Op::Conv(_)
         | Op::MaxPool(_)
         | Op::AvgPool(_)
         | Op::Move(_)

@@ -67,7 +67,10 @@ impl Packed {
         };
         let planes = match spec.bits {
             Bits::Eight => vec![0],
-            Bits::Sixteen => pack::planes(spec.weights, &start[..outputs], terms),
+            Bits::Sixteen => {
+                let run_len = runs.run_len / spec.bits.bytes();
+                pack::planes(spec.weights, &start[..outputs], terms, run_len)
+            }
         };
         if PLANES_MAX < planes.len() {
             return Err(LinearError::Range {

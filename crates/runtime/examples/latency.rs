@@ -100,6 +100,7 @@ impl Net {
             out_channels: out,
             groups: 1,
             window,
+            dtype: DType::I8,
             linear,
         };
         let inputs = std::iter::once(from).chain(addend).collect();

@@ -305,7 +305,7 @@ impl Builder<'_> {
         let pair = |axes: [u16; 2]| axes.map(usize::from);
         let shape = Shape {
             input,
-            bits: Bits::Eight,
+            bits: bits(op.dtype),
             factor: None,
             output,
             kernel: pair(window.kernel),

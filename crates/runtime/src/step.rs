@@ -216,7 +216,7 @@ fn run_max_pool(kernel: Kernel, spec: &PoolSpec, input: &Buffer, output: &mut Bu
 fn run_copy((input, from): (&Buffer, &Grid), (output, to): (&mut Buffer, &Grid)) {
     match (input, output) {
         (Buffer::I8(x), Buffer::I8(y)) => copy_flat(x.as_slice(), from, y.as_mut_slice(), to),
-        (Buffer::I16(x), Buffer::I16(y)) => y.copy_from_slice(x),
+        (Buffer::I16(x), Buffer::I16(y)) => copy_flat(x, from, y, to),
         (Buffer::I32(x), Buffer::I32(y)) => y.copy_from_slice(x),
         (Buffer::I8(_) | Buffer::I16(_) | Buffer::I32(_), _) => unequal_types(),
     }

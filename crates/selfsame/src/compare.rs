@@ -7,7 +7,7 @@ use selfsame_compiler::{Comparison, compare};
 
 use crate::import::{ImportError, Source};
 use crate::model::Model;
-use crate::runner::{RunOptions, Runner};
+use crate::runner::{Packed, RunOptions};
 
 /// Answers of rows, one after the other, in the source model's order.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -39,7 +39,9 @@ impl Source {
         done: &(dyn Fn() + Sync),
     ) -> Result<Answers, ImportError> {
         let shape = |shape: &[usize]| shape.iter().product::<usize>();
-        let fits = model.input().shape == self.input_shape()
+        let one = self.inputs().count() == 1;
+        let fits = model.input().elements() == self.sample_elements()
+            && (!one || model.input().shape == self.input_shape())
             && model.output().elements() == shape(self.output_shape());
         if !fits {
             return Err(ImportError::OtherShape {
@@ -47,21 +49,21 @@ impl Source {
                 source_model: self.input_shape().to_vec(),
             });
         }
-        let runner = model.runner(&RunOptions {
+        let packed = model.pack(&RunOptions {
             threads: 1,
             ..*options
         })?;
-        in_parts(rows.len(), |range| self.part(&runner, rows, range, done))
+        in_parts(rows.len(), |range| self.part(&packed, rows, range, done))
     }
 
     fn part(
         &self,
-        runner: &Runner,
+        packed: &Packed,
         rows: &[Vec<f32>],
         range: Range<usize>,
         done: &(dyn Fn() + Sync),
     ) -> Result<Answers, ImportError> {
-        let mut runner = runner.another();
+        let mut runner = packed.runner();
         let mut answers = Answers::default();
         for row in range {
             let sample = &rows[row];

@@ -5,13 +5,15 @@
 //!                          0                                test_from
 //! ```
 
+use std::collections::BTreeMap;
+
 use selfsame_compiler::float::{self, FloatGraph};
 use selfsame_compiler::onnx::{DecodeError, OnnxModel};
 use selfsame_compiler::{
-    Calibration, CalibrationError, CompileError, Compiled, ImportReport, Options, Pixels,
-    ReportError, TestRows, TrainingRows, compile, import_report,
+    Calibration, CalibrationError, CompileError, Compiled, ImportReport, OpenDimension, Options,
+    Pixels, ReportError, TestRows, TrainingRows, compile, compile_open, import_report,
 };
-use selfsame_ir::{CheckedProgram, Tensor};
+use selfsame_ir::{CheckedProgram, DimError, Tensor};
 
 use crate::error::{OpenError, RunError};
 use crate::model::Model;
@@ -45,6 +47,17 @@ pub enum ImportError {
         /// First row to test on.
         test_from: usize,
     },
+    /// There is no such output.
+    #[error("the model has no output {name:?}; it has {outputs:?}")]
+    Output {
+        /// The output asked for.
+        name: String,
+        /// The outputs that there are.
+        outputs: Vec<String>,
+    },
+    /// The samples' length is outside of the open dimension's bounds.
+    #[error(transparent)]
+    Dimension(#[from] DimError),
     /// The model does not open.
     #[error(transparent)]
     Open(#[from] OpenError),
@@ -73,6 +86,12 @@ pub enum ImportError {
         program: Vec<usize>,
         /// The source's.
         source_model: Vec<usize>,
+    },
+    /// Not as many means and deviations as channels.
+    #[error("pictures of {channels} channels need {channels} means and deviations each")]
+    Channels {
+        /// Channels of the model's pictures.
+        channels: usize,
     },
     /// A thread ended early.
     #[error("a thread ended early while comparing")]
@@ -107,9 +126,23 @@ impl Default for ImportOptions {
     }
 }
 
+/// How to read an ONNX model.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SourceOptions {
+    /// Values of the named dimensions (the batch is no such dimension): those of the samples that
+    /// calibrate.
+    pub dims: BTreeMap<String, usize>,
+    /// At most one of them that the program keeps open, with its bounds.
+    pub open: Option<OpenDimension>,
+    /// Name of the output that the program answers with; the first one if none.
+    pub output: Option<String>,
+}
+
 /// An ONNX model, read and simplified, still in floating point.
 #[derive(Debug, Clone)]
 pub struct Source {
+    model: OnnxModel,
+    options: SourceOptions,
     graph: FloatGraph,
 }
 
@@ -126,12 +159,32 @@ pub struct Imported {
 impl Source {
     /// Reads ONNX bytes; what is not supported is refused by the name of its node.
     pub fn from_onnx(onnx: &[u8]) -> Result<Self, ImportError> {
-        let model = OnnxModel::decode(onnx)?;
-        let graph = FloatGraph::from_onnx(&model)?.fuse();
-        Ok(Self { graph })
+        Self::with_options(onnx, &SourceOptions::default())
     }
 
-    /// Shape of one input, without the batch axis.
+    /// Reads ONNX bytes at given values of the named dimensions.
+    pub fn with_options(onnx: &[u8], options: &SourceOptions) -> Result<Self, ImportError> {
+        let model = OnnxModel::decode(onnx)?;
+        let graph = graph_at(&model, options, None)?;
+        Ok(Self {
+            model,
+            options: options.clone(),
+            graph,
+        })
+    }
+
+    /// Name and shape of each input, in the order in which a sample holds them.
+    pub fn inputs(&self) -> impl Iterator<Item = (&str, &[usize])> {
+        let inputs = self.graph.inputs().iter();
+        inputs.map(|input| (input.name.as_str(), input.shape.as_slice()))
+    }
+
+    /// Numbers of one sample: those of all inputs, one after the other.
+    pub fn sample_elements(&self) -> usize {
+        self.graph.sample_elements()
+    }
+
+    /// Shape of the first input, without the batch axis.
     pub fn input_shape(&self) -> &[usize] {
         self.graph.input_shape()
     }
@@ -165,13 +218,48 @@ impl Source {
             labels: options.labels.clone(),
             pixels: options.pixels.clone(),
         };
-        let compiled = compile(self.graph, &calibration, &names)?;
+        let compiled = match &self.options.open {
+            None => compile(self.graph, &calibration, &names)?,
+            Some(open) => {
+                let at = self.options.dims.get(&open.name).copied().unwrap_or(0);
+                let at = u32::try_from(at).unwrap_or(u32::MAX);
+                let other = |value| graph_at(&self.model, &self.options, Some(value));
+                compile_open(self.graph, at, &calibration, open, &names, other)?
+            }
+        };
         Ok(Imported {
-            model: Model::new(compiled.program.clone()),
+            model: Model::new(compiled.program.clone()).at(&compiled.values.0)?,
             test_from,
             compiled,
         })
     }
+}
+
+/// The fused graph of one output, at `open` of the open dimension if it is given.
+fn graph_at(
+    model: &OnnxModel,
+    options: &SourceOptions,
+    open: Option<u32>,
+) -> Result<FloatGraph, ImportError> {
+    let mut dims = options.dims.clone();
+    if let (Some(dimension), Some(value)) = (&options.open, open) {
+        dims.insert(dimension.name.clone(), value as usize);
+    }
+    let output = options.output.clone();
+    let graph = FloatGraph::import(model, &float::ImportOptions { dims, output })?;
+    let graph = match &options.output {
+        None => graph.with_first_output(),
+        Some(name) => {
+            let outputs = graph.outputs().iter().map(|output| output.name.clone());
+            let outputs = outputs.collect();
+            let refused = || ImportError::Output {
+                name: name.clone(),
+                outputs,
+            };
+            graph.with_output(name).ok_or_else(refused)?
+        }
+    };
+    Ok(graph.fuse())
 }
 
 impl Imported {
@@ -182,9 +270,9 @@ impl Imported {
             rows: rows.get(self.test_from..).unwrap_or_default(),
             labels: labels.get(self.test_from..).unwrap_or_default(),
         };
-        let runner = self.model.runner(&RunOptions::default())?;
+        let packed = self.model.pack(&RunOptions::default())?;
         let trace = |_: &CheckedProgram, input: Tensor| {
-            let traced = runner.another().trace(&input);
+            let traced = packed.runner().trace(&input);
             // The input was made for this program: a refusal would be a row without answers.
             traced
                 .map(selfsame_interpreter::Trace::into_outputs)
@@ -192,6 +280,27 @@ impl Imported {
         };
         Ok(import_report(&self.compiled, test, trace)?)
     }
+}
+
+/// Floats of pictures of `shape` [channels, height, width], one after the other; samples for other
+/// shapes are only divided.
+pub fn floats_of_pictures(
+    samples: &[u8],
+    shape: &[usize],
+    pixels: &Pixels,
+) -> Result<Vec<f32>, ImportError> {
+    let &[channels, height, width] = shape else {
+        return Ok(samples
+            .iter()
+            .map(|&sample| f32::from(sample) / pixels.divisor)
+            .collect());
+    };
+    if pixels.mean.len() != channels || pixels.deviation.len() != channels {
+        return Err(ImportError::Channels { channels });
+    }
+    let plane = (height * width).max(1);
+    let float = |(index, &sample): (usize, &u8)| pixels.float(index / plane % channels, sample);
+    Ok(samples.iter().enumerate().map(float).collect())
 }
 
 /// ONNX bytes to a model with its report, in one call: `rows` are samples in the source model's

@@ -3,21 +3,31 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use selfsame_ir::{CheckedProgram, DType, DimValues, Interface, Layout, ModelCommitment, artefact};
+use selfsame_ir::{
+    CheckedProgram, DType, DimError, DimValues, Interface, Layout, ModelCommitment, artefact,
+};
 use selfsame_protocol::Hash;
 
 use crate::error::{LoadError, OpenError};
 use crate::file::{FileError, read_file, write_file};
-use crate::runner::{RunOptions, Runner};
+use crate::runner::{Packed, RunOptions, Runner};
 
 /// A checked program with its commitment. Clones share one program.
 #[derive(Debug, Clone)]
-pub struct Model(Arc<Parts>);
+pub struct Model {
+    shared: Arc<Shared>,
+    bound: Arc<Bound>,
+}
 
 #[derive(Debug)]
-struct Parts {
+struct Shared {
     program: CheckedProgram,
     commitment: ModelCommitment,
+}
+
+/// What the values of the symbols decide.
+#[derive(Debug)]
+struct Bound {
     values: DimValues,
     input: Port,
     output: Port,
@@ -34,6 +44,18 @@ pub struct Port {
     pub dtype: DType,
 }
 
+impl Bound {
+    fn new(program: &CheckedProgram, values: DimValues) -> Self {
+        let interface = &program.program().interface;
+        let output = program.program().output;
+        Self {
+            input: Port::new(program, &values, 0, &interface.input),
+            output: Port::new(program, &values, output, &interface.output),
+            values,
+        }
+    }
+}
+
 impl Port {
     /// Elements of one sample.
     pub fn elements(&self) -> usize {
@@ -46,11 +68,12 @@ impl Port {
         let extents = |shape: &[u32]| shape.iter().map(|&extent| extent as usize).collect();
         let program_shape: Vec<usize> = extents(found.unwrap_or_default());
         let elements: usize = program_shape.iter().product();
-        // A layout of another size says nothing: then the source's order is the program's.
+        // A layout of other extents belongs to other values of the symbols: then the source's order is
+        // the program's.
         let shape = if layout.elements() == elements as u64 {
             extents(&layout.shape)
         } else {
-            vec![elements]
+            program_shape.clone()
         };
         Self {
             shape,
@@ -86,22 +109,57 @@ impl Model {
 
     fn with_commitment(program: CheckedProgram, commitment: ModelCommitment) -> Self {
         let values = DimValues::maxima(&program.program().symbols);
-        let interface = &program.program().interface;
-        let output = program.program().output;
-        let input = Port::new(&program, &values, 0, &interface.input);
-        let output = Port::new(&program, &values, output, &interface.output);
-        Self(Arc::new(Parts {
+        let bound = Arc::new(Bound::new(&program, values));
+        let shared = Arc::new(Shared {
             program,
             commitment,
-            values,
-            input,
-            output,
-        }))
+        });
+        Self { shared, bound }
+    }
+
+    /// The same model at other values of its symbols (a length of text, for example); new models
+    /// stand at the largest ones.
+    pub fn at(&self, values: &[u32]) -> Result<Self, DimError> {
+        let values = DimValues(values.to_vec());
+        values.check(&self.program().program().symbols)?;
+        Ok(Self {
+            shared: Arc::clone(&self.shared),
+            bound: Arc::new(Bound::new(self.program(), values)),
+        })
+    }
+
+    /// The same model at the value of its only symbol that makes inputs of `elements` elements; the
+    /// model as it is if its inputs have as many, or none of its values makes them.
+    pub fn at_length(&self, elements: usize) -> Result<Self, DimError> {
+        let symbols = &self.program().program().symbols;
+        let &[symbol] = symbols.as_slice() else {
+            return Ok(self.clone());
+        };
+        let length = |value: u32| {
+            let values = DimValues(vec![value]);
+            let input = self.program().output_of(0, &values);
+            input.map_or(0, |(elements, _)| elements)
+        };
+        // Extents grow with the symbol: the last value whose inputs are not longer.
+        let (mut low, mut high) = (symbol.minimum, symbol.maximum);
+        while low < high {
+            let middle = low + (high - low).div_ceil(2);
+            if length(middle) <= elements as u64 {
+                low = middle;
+            } else {
+                high = middle - 1;
+            }
+        }
+        if length(low) == elements as u64 {
+            self.at(&[low])
+        } else {
+            Ok(self.clone())
+        }
     }
 
     /// The artefact's bytes: the same for the same model.
     pub fn to_bytes(&self) -> Vec<u8> {
-        artefact::encode(&self.0.program, &self.0.commitment)
+        artefact::encode(&self.shared.program, &self.shared.commitment)
     }
 
     /// Writes the artefact.
@@ -111,12 +169,12 @@ impl Model {
 
     /// The model id: what a publisher registers and a receipt names.
     pub fn id(&self) -> Hash {
-        self.0.commitment.model_id
+        self.shared.commitment.model_id
     }
 
     /// The name that the artefact carries; not part of the id.
     pub fn name(&self) -> &str {
-        &self.0.program.program().notes.name
+        &self.shared.program.program().notes.name
     }
 
     /// Names of the output's classes; empty if it has none.
@@ -126,39 +184,39 @@ impl Model {
 
     /// What goes in.
     pub fn input(&self) -> &Port {
-        &self.0.input
+        &self.bound.input
     }
 
     /// What comes out.
     pub fn output(&self) -> &Port {
-        &self.0.output
+        &self.bound.output
     }
 
     /// The program.
     pub fn program(&self) -> &CheckedProgram {
-        &self.0.program
+        &self.shared.program
     }
 
     /// Leaves, header and id.
     pub fn commitment(&self) -> &ModelCommitment {
-        &self.0.commitment
+        &self.shared.commitment
     }
 
     /// How floats become integers, and integers floats.
     pub fn interface(&self) -> &Interface {
-        &self.0.program.program().interface
+        &self.shared.program.program().interface
     }
 
-    /// The dimension values of a run: the maxima of the symbols.
+    /// The dimension values of a run: the maxima of the symbols if nothing else was said.
     pub fn values(&self) -> &DimValues {
-        &self.0.values
+        &self.bound.values
     }
 
     /// The name of a node, or its operator where it has none.
     pub fn node_name(&self, node: u32) -> String {
-        let notes = &self.0.program.program().notes.nodes;
+        let notes = &self.shared.program.program().notes.nodes;
         let named = notes.get(node as usize).filter(|name| !name.is_empty());
-        match (named, self.0.program.node(node)) {
+        match (named, self.shared.program.node(node)) {
             (Some(name), _) => name.clone(),
             (None, Some(node)) => node.op.name().to_owned(),
             (None, None) => String::new(),
@@ -167,6 +225,11 @@ impl Model {
 
     /// Packs the model for an instruction set and makes buffers and threads.
     pub fn runner(&self, options: &RunOptions) -> Result<Runner, OpenError> {
-        Runner::new(self, options)
+        Ok(self.pack(options)?.runner())
+    }
+
+    /// Packs the model for an instruction set: runners of it share the weights.
+    pub fn pack(&self, options: &RunOptions) -> Result<Packed, OpenError> {
+        Packed::new(self, options)
     }
 }

@@ -443,6 +443,7 @@ impl Lowering<'_> {
             channels: fit(&name, c)?,
             out_channels: fit(&name, linear.outputs)?,
             groups: fit(&name, *groups)?,
+            dtype: input.dtype,
             window: window_ir(&name, *window)?,
             linear: linear_ir,
         });

@@ -337,7 +337,8 @@ impl<'r> Draft<'r> {
     }
 
     fn conv(&mut self) -> Option<u32> {
-        let source = self.source(|dtype| dtype == DType::I8)?;
+        let source = self.source(|dtype| dtype != DType::I32)?;
+        let x = self.dtype(source);
         let (height, extent, width, channels) = self.view(source);
         let (window, positions) = self.window(extent, width, false)?;
         let groups = match self.rng.below(4) {
@@ -347,7 +348,7 @@ impl<'r> Draft<'r> {
         };
         let (out_channels, addend) = self.channels(positions, groups);
         let terms = u32::try_from(window.cells()).ok()? * (channels / groups);
-        let (linear, dtype) = self.linear(out_channels, terms, addend, DType::I8);
+        let (linear, dtype) = self.linear(out_channels, terms, addend, x);
         let width = Dim::fixed(width);
         let op = Op::Conv(Conv {
             height,
@@ -356,6 +357,7 @@ impl<'r> Draft<'r> {
             out_channels,
             groups,
             window,
+            dtype: x,
             linear,
         });
         let size = self.once(positions * out_channels);

@@ -209,7 +209,8 @@ impl Op {
                 self.linear().and_then(|linear| linear.addend)
             }
             Self::MatMul(op) => Some(op.dtype),
-            Self::Conv(_) | Self::AvgPool(_) => Some(DType::I8),
+            Self::Conv(op) => Some(op.dtype),
+            Self::AvgPool(_) => Some(DType::I8),
             Self::Pointwise(op) if slot == 1 => op.second.as_ref().map(|y| y.dtype),
             Self::Pointwise(op) => Some(op.dtype),
             Self::BatchMatMul(op) => Some(if slot == 0 { op.dtype } else { DType::I8 }),

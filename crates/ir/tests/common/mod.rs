@@ -54,6 +54,7 @@ fn nodes() -> Vec<Node> {
             width,
             channels: 2,
             out_channels: 2,
+            dtype: DType::I8,
             groups: 1,
             window,
             linear: linear(36, 2, addend, table),

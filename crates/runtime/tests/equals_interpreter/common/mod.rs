@@ -126,7 +126,7 @@ impl Generator {
             (1, _) => self.max_pool(&from),
             (2, DType::I8) => self.avg_pool(&from),
             (3 | 4, DType::I8 | DType::I16) => self.matmul(&from),
-            (5..=7, DType::I8) => self.conv(&from),
+            (5..=7, DType::I8 | DType::I16) => self.conv(&from),
             _ => None,
         };
         let Some((op, dtype, shape, addend)) = added else {
@@ -274,6 +274,7 @@ impl Generator {
             out_channels,
             groups,
             window,
+            dtype: from.dtype,
             linear,
         };
         Some((Op::Conv(op), dtype, vec![h, w, out_channels], addend))
