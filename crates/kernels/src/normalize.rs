@@ -58,16 +58,20 @@ pub fn normalize(
         spec.bias.len(),
         "normalize: columns"
     );
-    let (flip, to) = (kernel.flip(), &mut to);
+    let (flip, to, steep) = (kernel.flip(), &mut to, Steep::new(spec));
     for row in 0..x.len() / columns {
-        let row = Row {
+        let mut row = Row {
             first: row * columns,
             center: center.map_or(0, |center| center[row]),
             factor: factor.map_or(1 << FACTOR_BITS, |factor| factor[row]),
+            fits: false,
         };
-        per_set!(kernel, body, (
-            spec: &NormalizeSpec, flip: u8, row: Row, x: Source<'_>, to: &mut Output<'_>,
-        ));
+        row.fits = steep.fits(spec, &row, &x);
+        per_set!(
+            kernel,
+            body,
+            (spec: &NormalizeSpec, flip: u8, row: Row, x: Source<'_>, to: &mut Output<'_>)
+        );
     }
 }
 
@@ -77,40 +81,85 @@ struct Row {
     first: usize,
     center: i32,
     factor: i32,
+    /// Differences, t and v fit 32 bits, and no shift is longer than 32.
+    fits: bool,
+}
+
+/// The largest constants of all columns.
+struct Steep {
+    /// `ceil(2^16 * |M| / 2^s)`.
+    slope: i64,
+    bias: i64,
+    shifts_are_short: bool,
+}
+
+impl Steep {
+    fn new(spec: &NormalizeSpec) -> Self {
+        let scales = spec.multiplier.iter().zip(&spec.column_shift);
+        let slopes = scales.map(|(&m, &s)| ((i64::from(m).abs() << 16) >> s) + 1);
+        Self {
+            slope: slopes.max().unwrap_or(0),
+            bias: spec
+                .bias
+                .iter()
+                .map(|&b| i64::from(b).abs())
+                .max()
+                .unwrap_or(0),
+            shifts_are_short: spec.shift <= 32 && spec.column_shift.iter().all(|&s| s <= 32),
+        }
+    }
+
+    fn fits(&self, spec: &NormalizeSpec, row: &Row, x: &Source) -> bool {
+        // At most 2^46, and 2^47 with the center.
+        let difference = (x.bound() << spec.center_bits) + i64::from(row.center).abs();
+        if 1 << 31 <= difference || !self.shifts_are_short {
+            return false;
+        }
+        // A slope is at most 2^31; one more for the rounding.
+        let t = (i128::from(difference) * i128::from(self.slope) >> 16) + 1;
+        let offset = i128::from(self.bias) << FACTOR_BITS | 1 << (spec.shift - 1);
+        let v = t * i128::from(row.factor).abs() + 2 * offset;
+        t < 1 << 31 && v < 1 << (31 + spec.shift)
+    }
 }
 
 #[inline(always)]
 fn body(spec: &NormalizeSpec, flip: u8, row: Row, x: Source, to: &mut Output) {
     let columns = spec.bias.len();
-    let narrow = !matches!(x, Source::I32(_)) && row.center.unsigned_abs() < 1 << 30;
     let mut values = [0; BLOCK];
     for column in (0..columns).step_by(BLOCK) {
         let values = &mut values[..BLOCK.min(columns - column)];
         x.load(flip, row.first + column, values);
-        if narrow {
-            // |x * 2^15| is at most 2^30.
-            let (f, center) = (spec.center_bits, row.center);
-            block(spec, column, row.factor, values, |x| {
-                i64::from((x << f) - center)
-            });
+        if row.fits {
+            narrow(spec, column, &row, values);
         } else {
-            let (f, center) = (spec.center_bits, i64::from(row.center));
-            block(spec, column, row.factor, values, |x| {
-                (i64::from(x) << f) - center
-            });
+            wide(spec, column, &row, values);
         }
         to.put_all(flip, row.first + column, values);
     }
 }
 
+/// Any row.
 #[inline(always)]
-fn block(
-    spec: &NormalizeSpec,
-    column: usize,
-    factor: i32,
-    values: &mut [i32],
-    difference: impl Fn(i32) -> i64,
-) {
+fn wide(spec: &NormalizeSpec, column: usize, row: &Row, values: &mut [i32]) {
+    let (f, center) = (spec.center_bits, i64::from(row.center));
+    let half = 1_i64 << (spec.shift - 1);
+    for (i, value) in values.iter_mut().enumerate() {
+        let (bias, m) = (spec.bias[column + i], spec.multiplier[column + i]);
+        let s = spec.column_shift[column + i];
+        let product = ((i64::from(*value) << f) - center) * i64::from(m);
+        let t = (product + (1_i64 << (s - 1))) >> s;
+        let t = t.clamp(i64::from(i32::MIN), i64::from(i32::MAX));
+        let sum = t * i64::from(row.factor) + (i64::from(bias) << FACTOR_BITS);
+        let v = (sum + half) >> spec.shift;
+        *value = v.clamp(i64::from(spec.lo), i64::from(spec.hi)) as i32;
+    }
+}
+
+/// A row that fits 32 bits: the lower half of a shifted sum is all of it, and as no shift is longer
+/// than 32, it does not matter what is shifted in.
+#[inline(always)]
+fn narrow(spec: &NormalizeSpec, column: usize, row: &Row, values: &mut [i32]) {
     let end = column + values.len();
     let constants = spec.bias[column..end]
         .iter()
@@ -119,10 +168,12 @@ fn block(
     let half = 1_i64 << (spec.shift - 1);
     for (value, ((&bias, &m), &s)) in values.iter_mut().zip(constants) {
         let s = s as u32 & 63;
-        let wide = difference(*value) * i64::from(m) + ((1_u64 << s) >> 1) as i64;
-        let t = (wide >> s).clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32;
-        let wide = i64::from(t) * i64::from(factor) + (i64::from(bias) << FACTOR_BITS);
-        let v = (wide + half) >> (spec.shift & 63);
-        *value = v.clamp(i64::from(spec.lo), i64::from(spec.hi)) as i32;
+        let difference = (*value << spec.center_bits).wrapping_sub(row.center);
+        let product = i64::from(difference) * i64::from(m);
+        let t = (product.wrapping_add(((1_u64 << s) >> 1) as i64) as u64 >> s) as i32;
+        let offset = (i64::from(bias) << FACTOR_BITS) + half;
+        let sum = (i64::from(t) * i64::from(row.factor)).wrapping_add(offset);
+        let v = (sum as u64 >> (spec.shift & 63)) as i32;
+        *value = v.max(spec.lo).min(spec.hi);
     }
 }

@@ -99,7 +99,7 @@ impl Source<'_> {
     }
 
     /// Largest magnitude of an element.
-    fn bound(&self) -> i64 {
+    pub(crate) fn bound(&self) -> i64 {
         match self {
             Self::I8(_) => 1 << 7,
             Self::I16(_) => 1 << 15,
@@ -245,6 +245,14 @@ fn affine(spec: &PointwiseSpec, bound: i64, y: i32, x: &mut [i32]) {
             *x = (x.wrapping_mul(m).wrapping_add(c) >> s)
                 .max(spec.lo)
                 .min(spec.hi);
+        }
+        return;
+    }
+    if s <= 32 && largest >> s < 1 << 31 {
+        // The lower half is all of the result, and it does not matter what is shifted in.
+        for x in x {
+            let sum = (i64::from(*x) * i64::from(m)).wrapping_add(c);
+            *x = ((sum as u64 >> s) as i32).max(spec.lo).min(spec.hi);
         }
         return;
     }
