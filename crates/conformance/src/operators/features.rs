@@ -297,8 +297,6 @@ fn conv(op: &Conv, subject: &Subject, met: &mut Vec<&'static str>) {
     when(
         op.groups > 1 && op.groups == op.channels,
         "conv: depthwise",
-    "conv: i16",
-    "conv: i16 in groups or dilated",
         met,
     );
     let wide = op.dtype == DType::I16;
