@@ -59,14 +59,7 @@ contract ModelRegistryTest is Test {
             NodeBuilder.list(0),
             hashes(2, "conv"),
             abi.encodePacked(
-                NodeBuilder.dim(6),
-                NodeBuilder.dim(6),
-                uint32(2),
-                uint32(4),
-                uint32(1),
-                uint8(1),
-                NodeBuilder.window(w),
-                tail
+                NodeBuilder.dim(6), NodeBuilder.dim(6), uint32(2), uint32(4), uint32(1), NodeBuilder.window(w), tail
             )
         );
     }
@@ -310,7 +303,7 @@ contract ModelRegistryTest is Test {
 
     function test_clamps_are_held_to_the_output_type() public {
         uint256 lo = 80 + 24 + 1 + 36; // of node 1: tail behind the window
-        lo = 12 + 4 + 64 + 49 + 1;
+        lo = 12 + 4 + 64 + 48 + 1;
         bytes4 bound_ = Parameters.ClampBound.selector;
         spoil(1, lo, abi.encodePacked(int32(-128)), abi.encodeWithSelector(bound_, -127, 127, -128));
         spoil(1, lo + 4, abi.encodePacked(int32(128)), abi.encodeWithSelector(bound_, -127, 127, 128));
@@ -417,7 +410,6 @@ contract ModelRegistryTest is Test {
                     uint32(2),
                     uint32(2),
                     uint32(1),
-                    uint8(1),
                     NodeBuilder.window(NodeBuilder.square(3, 1, 1)),
                     NodeBuilder.tail(i == 1 ? 0 : 1, -127, 127, false)
                 )

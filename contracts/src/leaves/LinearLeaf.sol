@@ -79,7 +79,7 @@ contract LinearLeaf is Leaf {
         uint256 first = (e.flat / m.outputs) * m.rowElements + m.offset;
         uint256 xFrom = x.touch(first * size, m.terms * size);
         uint256 wFrom = w.touch(e.channel * m.terms, m.terms);
-        e.sum = _dot(m.dtype, xFrom, wFrom, m.terms);
+        e.sum = m.dtype == DTYPE_I8 ? Dot.i8(xFrom, wFrom, m.terms) : Dot.i16(xFrom, wFrom, m.terms);
         roots[0] = x.root(openings[0], 0, Dimensions.times(m.rows, m.rowElements) * size);
         roots[slot] = w.root(openings[slot], slot, Dimensions.times(m.outputs, m.terms));
     }
@@ -101,8 +101,7 @@ contract LinearLeaf is Leaf {
         Opened.Reads memory w = Opened.start(openings[slot]);
         uint256 wFrom = w.touch(e.channel * terms, terms);
         e.sum = _window(c, e, x, wFrom);
-        uint256 elements = Dimensions.times(Dimensions.times(c.height, c.width), c.channels);
-        roots[0] = x.root(openings[0], 0, elements * Parameters.dtypeBytes(c.dtype));
+        roots[0] = x.root(openings[0], 0, Dimensions.times(Dimensions.times(c.height, c.width), c.channels));
         roots[slot] = w.root(openings[slot], slot, Dimensions.times(c.outputs, terms));
     }
 
@@ -113,7 +112,6 @@ contract LinearLeaf is Leaf {
         returns (int256 sum)
     {
         Parameters.Window memory p = c.window;
-        uint256 size = Parameters.dtypeBytes(c.dtype);
         uint256 perGroup = c.channels / c.groups;
         uint256 firstChannel = (e.channel / (c.outputs / c.groups)) * perGroup;
         uint256 cell = e.flat / c.outputs;
@@ -131,21 +129,16 @@ contract LinearLeaf is Leaf {
             uint256 weights = wFrom + i * p.width * perGroup;
             if (whole) {
                 uint256 length = (end - first) * perGroup;
-                uint256 from = x.touch((row + left + first - p.padLeft) * perGroup * size, length * size);
-                sum += _dot(c.dtype, from, weights + first * perGroup, length);
+                uint256 from = x.touch((row + left + first - p.padLeft) * perGroup, length);
+                sum += Dot.i8(from, weights + first * perGroup, length);
             } else {
                 for (uint256 j = first; j < end; ++j) {
                     uint256 column = left + j * p.dilationWidth - p.padLeft;
-                    uint256 from = x.touch(((row + column) * c.channels + firstChannel) * size, perGroup * size);
-                    sum += _dot(c.dtype, from, weights + j * perGroup, perGroup);
+                    uint256 from = x.touch((row + column) * c.channels + firstChannel, perGroup);
+                    sum += Dot.i8(from, weights + j * perGroup, perGroup);
                 }
             }
         }
-    }
-
-    /// Sum of products of `terms` elements of x, int8 or int16, with weights.
-    function _dot(uint8 dtype, uint256 x, uint256 weights, uint256 terms) private pure returns (int256) {
-        return dtype == DTYPE_I8 ? Dot.i8(x, weights, terms) : Dot.i16(x, weights, terms);
     }
 
     /// The kernel columns [first, end) that fall inside an input of `extent` cells.
