@@ -15,27 +15,28 @@ use std::time::Instant;
 
 use selfsame_kernels::{Bits, Bytes, Grid, Kernel, Linear, LinearSpec, Operands, Output};
 
+/// Height, width, channels in, window, stride, pad, channels out.
+const LAYERS: [[usize; 7]; 12] = [
+    [28, 28, 1, 5, 1, 2, 6],
+    [14, 14, 6, 5, 1, 0, 16],
+    [1, 1, 400, 1, 1, 0, 120],
+    [1, 1, 120, 1, 1, 0, 84],
+    [1, 1, 64, 1, 1, 0, 32],
+    [28, 28, 1, 3, 1, 1, 16],
+    [28, 28, 16, 3, 1, 1, 16],
+    [28, 28, 16, 3, 2, 1, 32],
+    [14, 14, 32, 3, 1, 1, 32],
+    [7, 7, 64, 3, 1, 1, 64],
+    [56, 56, 64, 3, 1, 1, 64],
+    [1, 128, 384, 1, 1, 0, 1536],
+];
+
 fn main() {
-    // Height, width, channels in, window, stride, pad, channels out.
-    let layers = [
-        (28, 28, 1, 5, 1, 2, 6),
-        (14, 14, 6, 5, 1, 0, 16),
-        (1, 1, 400, 1, 1, 0, 120),
-        (1, 1, 120, 1, 1, 0, 84),
-        (1, 1, 64, 1, 1, 0, 32),
-        (28, 28, 1, 3, 1, 1, 16),
-        (28, 28, 16, 3, 1, 1, 16),
-        (28, 28, 16, 3, 2, 1, 32),
-        (14, 14, 32, 3, 1, 1, 32),
-        (7, 7, 64, 3, 1, 1, 64),
-        (56, 56, 64, 3, 1, 1, 64),
-        (1, 128, 384, 1, 1, 0, 1536),
-    ];
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let wanted = arguments.first().map_or("", String::as_str);
     let one: Option<usize> = arguments.get(1).and_then(|n| n.parse().ok());
     for kernel in Kernel::available() {
-        for (layer, (h, w, c, k, stride, pad, o)) in layers.into_iter().enumerate() {
+        for (layer, [h, w, c, k, stride, pad, o]) in LAYERS.into_iter().enumerate() {
             if !kernel.name().contains(wanted) || one.is_some_and(|one| one != layer) {
                 continue;
             }

@@ -14,7 +14,9 @@ use std::ops::Range;
 
 use crate::accumulate::Scratch;
 use crate::finish::{Finish, Output, RawAddend, RawFactor, RawOutput, Rule, factor_max};
-use crate::kernel::{InstructionSet, Kernel};
+#[cfg(target_arch = "x86_64")]
+use crate::kernel::InstructionSet;
+use crate::kernel::Kernel;
 use crate::operands::Stored;
 use crate::pack::{self, Block, Runs};
 use crate::spec::{Bits, LinearError};

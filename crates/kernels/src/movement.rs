@@ -9,8 +9,9 @@
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Axis {
     offsets: Vec<Option<usize>>,
-    /// Every index reads the element behind the one before.
-    contiguous: bool,
+    /// Distance of the elements that neighbouring indices read, where it is the same for all of them
+    /// and none is filled.
+    step: Option<usize>,
 }
 
 /// A movement with its walks looked up.
@@ -41,13 +42,9 @@ impl Movement {
                 let step = steps[*axis];
                 let offset = |place: &Option<usize>| place.map(|at| at * step);
                 let offsets: Vec<Option<usize>> = places.iter().map(offset).collect();
-                let next =
-                    |pair: &[Option<usize>]| matches!(pair, [Some(a), Some(b)] if *b == a + 1);
-                let contiguous =
-                    offsets.windows(2).all(next) && offsets.first().is_none_or(Option::is_some);
                 Axis {
+                    step: even_step(&offsets),
                     offsets,
-                    contiguous,
                 }
             })
             .collect();
@@ -79,9 +76,16 @@ impl Movement {
                 .try_fold(0, |sum, (axis, &at)| Some(sum + axis.offsets[at]?));
             match start {
                 None => run.fill(fill),
-                Some(start) if inner.contiguous => {
+                Some(start) if inner.step.is_some() => {
                     let first = start + inner.offsets[0].unwrap_or_default();
-                    run.copy_from_slice(&input[first..first + run.len()]);
+                    match inner.step {
+                        Some(1) | None => run.copy_from_slice(&input[first..first + run.len()]),
+                        Some(step) => {
+                            for (y, &x) in run.iter_mut().zip(input[first..].iter().step_by(step)) {
+                                *y = x;
+                            }
+                        }
+                    }
                 }
                 Some(start) => {
                     for (y, offset) in run.iter_mut().zip(&inner.offsets) {
@@ -99,6 +103,17 @@ impl Movement {
             }
         }
     }
+}
+
+/// The step between offsets that all stand equally far, each behind the one before.
+fn even_step(offsets: &[Option<usize>]) -> Option<usize> {
+    let step = match offsets {
+        [Some(_)] => 1,
+        [Some(a), Some(b), ..] if a < b => b - a,
+        _ => return None,
+    };
+    let even = |pair: &[Option<usize>]| matches!(pair, [Some(a), Some(b)] if *b == a + step);
+    offsets.windows(2).all(even).then_some(step)
 }
 
 /// Rows `[rows][columns]` of one of the inputs of a concatenation, into columns `first..` of

@@ -116,7 +116,7 @@ impl Steep {
             return false;
         }
         // A slope is at most 2^31; one more for the rounding.
-        let t = (i128::from(difference) * i128::from(self.slope) >> 16) + 1;
+        let t = ((i128::from(difference) * i128::from(self.slope)) >> 16) + 1;
         let offset = i128::from(self.bias) << FACTOR_BITS | 1 << (spec.shift - 1);
         let v = t * i128::from(row.factor).abs() + 2 * offset;
         t < 1 << 31 && v < 1 << (31 + spec.shift)

@@ -9,6 +9,10 @@ const SUMS: usize = 16;
 
 /// Makes `rounds` rounds of products of bytes in registers; returns the multiply-accumulates, or
 /// `None` for sets without an instruction that is one.
+#[cfg_attr(
+    not(target_arch = "x86_64"),
+    expect(unused_variables, reason = "no set with such an instruction here")
+)]
 pub fn products_in_registers(kernel: Kernel, rounds: u64) -> Option<u64> {
     match kernel.instruction_set() {
         #[cfg(target_arch = "x86_64")]

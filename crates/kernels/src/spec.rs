@@ -175,7 +175,10 @@ fn check_counts(spec: &LinearSpec) -> Result<(), LinearError> {
 }
 
 fn check_ranges(spec: &LinearSpec) -> Result<(), LinearError> {
-    if let Some(index) = spec.weights.iter().position(|&w| w == -128) {
+    // Looked for by vectors first: a plan for other extents checks the same weights again.
+    if spec.weights.contains(&-128) {
+        let index = spec.weights.iter().position(|&w| w == -128);
+        let index = index.unwrap_or_default();
         return Err(LinearError::Range {
             what: "weights",
             index,

@@ -108,14 +108,7 @@ impl Step {
                 addend,
                 factor,
             } => {
-                let addend = match addend {
-                    None => Addend::None,
-                    Some((slot, grid)) => match &buffers[*slot] {
-                        Buffer::I8(data) => Addend::I8(data.as_slice(), *grid),
-                        Buffer::I16(data) => Addend::I16(data, *grid),
-                        Buffer::I32(data) => Addend::I32(data, *grid),
-                    },
-                };
+                let addend = addend_of(*addend, buffers);
                 let operands = Operands {
                     input: input.stored(),
                     addend,
@@ -168,6 +161,18 @@ impl Step {
             Work::Copy { from, to } => run_copy((input, from), (&mut output, to)),
         }
         buffers[self.output] = output;
+    }
+}
+
+/// The second input of a linear node.
+fn addend_of(addend: Option<(usize, Grid)>, buffers: &[Buffer]) -> Addend<'_> {
+    match addend {
+        None => Addend::None,
+        Some((slot, grid)) => match &buffers[slot] {
+            Buffer::I8(data) => Addend::I8(data.as_slice(), grid),
+            Buffer::I16(data) => Addend::I16(data, grid),
+            Buffer::I32(data) => Addend::I32(data, grid),
+        },
     }
 }
 

@@ -9,6 +9,7 @@
 )]
 
 mod common;
+mod encoder;
 mod symbols;
 
 use std::sync::Arc;
