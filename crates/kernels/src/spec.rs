@@ -327,8 +327,8 @@ pub(crate) struct Reach {
     /// No input brings the shifted value of any channel outside 32 bits: with a row factor the one that
     /// is multiplied by it, else the one that is clamped.
     pub(crate) fits: bool,
-    /// No row factor up to this magnitude brings a value outside 32 bits.
-    pub(crate) factor_max: u32,
+    /// No row factor up to this magnitude brings a value outside 32 bits; below 0 any may.
+    pub(crate) factor_max: i64,
 }
 
 impl Reach {
