@@ -79,7 +79,6 @@ fn part(
 ) -> Outcome<Answers> {
     let mut engine = Engine::new(model, kernel, 1)?;
     let interface = &model.program.program().interface;
-    let dtype = model.program.node(0).map_or(DType::I8, |node| node.dtype);
     let mut answers = Answers::default();
     for index in range {
         let row = &data.rows[index];
@@ -88,14 +87,7 @@ fn part(
         answers
             .float
             .extend(graph.run(row).map_err(|error| refuse(&error))?);
-        let integers: Vec<i32> = interface
-            .input
-            .source_indices()
-            .filter_map(|source| row.get(source))
-            .map(|value| interface.input_scale.quantize(value.to_bits(), dtype))
-            .collect::<Result<_, _>>()
-            .map_err(|error| refuse(&error))?;
-        let input = Tensor::from_values(dtype, &integers).map_err(|error| refuse(&error))?;
+        let input = quantized(model, row).map_err(|error| refuse(&error))?;
         let output = engine.output(model, &input)?;
         #[expect(
             clippy::cast_possible_truncation,
@@ -109,6 +101,20 @@ fn part(
         bar.inc(1);
     }
     Ok(answers)
+}
+
+/// The input of the program for one row in the source model's order.
+pub(crate) fn quantized(model: &Model, row: &[f32]) -> Outcome<Tensor> {
+    let interface = &model.program.program().interface;
+    let dtype = model.program.node(0).map_or(DType::I8, |node| node.dtype);
+    let integers: Vec<i32> = interface
+        .input
+        .source_indices()
+        .filter_map(|source| row.get(source))
+        .map(|value| interface.input_scale.quantize(value.to_bits(), dtype))
+        .collect::<Result<_, _>>()
+        .map_err(Failure::input)?;
+    Tensor::from_values(dtype, &integers).map_err(Failure::input)
 }
 
 /// Share of answers whose largest element (the lowest of equals) is the label.

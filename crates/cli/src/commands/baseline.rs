@@ -10,7 +10,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde::{Deserialize, Serialize};
 
-use crate::commands::bench::quantile;
+use crate::commands::times::Percentiles;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 
@@ -36,12 +36,9 @@ pub(crate) struct BaselineRow {
     pub(crate) batch: usize,
     /// Threads.
     pub(crate) threads: usize,
-    /// Median time of a run, its Python call included.
-    pub(crate) median_ms: f64,
-    /// 99th percentile.
-    pub(crate) p99_ms: f64,
-    /// Timed runs.
-    pub(crate) samples: usize,
+    /// Times of a run, its Python call included.
+    #[serde(flatten)]
+    pub(crate) times: Percentiles,
 }
 
 #[derive(Serialize)]
@@ -76,11 +73,25 @@ pub(crate) struct Baseline {
 }
 
 impl Baseline {
-    /// Starts the child; it fails here if it cannot load a model.
+    /// Whether a Python with all that the child needs is there.
+    pub(crate) fn present(python: &str) -> Outcome<()> {
+        let output = Command::new(python)
+            .args(["-c", "import numpy, onnx, onnxruntime"])
+            .stdin(Stdio::null())
+            .output()
+            .map_err(|error| stopped(&format!("{python}: {error}")))?;
+        if output.status.success() {
+            return Ok(());
+        }
+        let said = String::from_utf8_lossy(&output.stderr);
+        let last = said.trim_end().lines().last().unwrap_or("it failed");
+        Err(stopped(&format!("{python}: {last}")))
+    }
+
+    /// Starts the child on a float32 model, an int8 model, or both.
     pub(crate) fn start(
         python: &str,
-        onnx: &Path,
-        onnx_int8: Option<&Path>,
+        (float32, int8): (Option<&Path>, Option<&Path>),
         orders: &[Order],
     ) -> Outcome<Self> {
         let spawned = Command::new(python)
@@ -93,8 +104,9 @@ impl Baseline {
         let (Some(requests), Some(replies)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(stopped("its streams are missing"));
         };
-        let mut models = vec![("onnxruntime-float32", onnx.display().to_string())];
-        models.extend(onnx_int8.map(|path| ("onnxruntime-int8", path.display().to_string())));
+        let mut models = Vec::new();
+        models.extend(float32.map(|path| ("onnxruntime-float32", path.display().to_string())));
+        models.extend(int8.map(|path| ("onnxruntime-int8", path.display().to_string())));
         models.push(("onnxruntime-identity", "identity".to_owned()));
         let entry = |(engine, model): &(&'static str, String), order: &Order| Entry {
             engine,
@@ -161,9 +173,7 @@ impl Baseline {
             version: entry.version.clone(),
             batch: entry.order.batch,
             threads: entry.order.threads,
-            median_ms: quantile(&mut entry.times_ms, 0.5),
-            p99_ms: quantile(&mut entry.times_ms, 0.99),
-            samples: entry.times_ms.len(),
+            times: Percentiles::of(&mut entry.times_ms, entry.order.batch),
         };
         std::mem::take(&mut self.entries)
             .iter_mut()
