@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use selfsame_dispute::{Holder, NodeFacts};
 use selfsame_interpreter::{RunError as InputError, Trace, check_input};
-use selfsame_ir::{ArtefactError, CheckedProgram, DimValues, ModelCommitment, Tensor, artefact};
+use selfsame_ir::{ArtefactError, CheckedProgram, DimValues, ModelCommitment, Tensor};
 use selfsame_protocol::Hash;
 use selfsame_runtime::{Kernel, Plan, PlanError, RunError, Session};
 
@@ -37,7 +37,7 @@ pub struct LoadedModel {
 impl LoadedModel {
     /// From artefact bytes, with the best kernel of this machine and one thread.
     pub fn decode(bytes: &[u8]) -> Result<Self, ModelError> {
-        let (program, commitment) = artefact::decode(bytes)?;
+        let (program, commitment) = selfsame_runtime::open(bytes)?;
         Self::new(program, commitment)
     }
 

@@ -9,6 +9,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use selfsame_commit::{root, tile_hashes};
 use selfsame_protocol::constants as c;
 use selfsame_protocol::{DecodeError, Hash, Reader, Writer};
 
@@ -96,8 +97,30 @@ pub fn encode(program: &CheckedProgram, commitment: &ModelCommitment) -> Vec<u8>
     writer.into_bytes()
 }
 
+/// Roots of tensors that lie behind one another: all bytes, and one past the last of each tensor.
+pub type TensorRoots<'a> = &'a dyn Fn(&[u8], &[usize]) -> Vec<Hash>;
+
 /// Reads a program, checks it whole, and gives its commitment.
 pub fn decode(bytes: &[u8]) -> Result<(CheckedProgram, ModelCommitment), ArtefactError> {
+    decode_with(bytes, &tensor_roots)
+}
+
+/// What [`decode`] takes for the roots of tensors: the meaning, one tile after the other.
+pub fn tensor_roots(bytes: &[u8], ends: &[usize]) -> Vec<Hash> {
+    let mut start = 0;
+    let tensor = |&end: &usize| {
+        let tensor = bytes.get(start..end).unwrap_or_default();
+        start = end;
+        root(&tile_hashes(tensor))
+    };
+    ends.iter().map(tensor).collect()
+}
+
+/// The same as [`decode`], with somebody else's hashing of the tensors: an engine has more lanes.
+pub fn decode_with(
+    bytes: &[u8],
+    roots: TensorRoots<'_>,
+) -> Result<(CheckedProgram, ModelCommitment), ArtefactError> {
     let mut reader = Reader::new(bytes);
     let magic: [u8; 8] = reader.array("magic")?;
     let version = reader.u16("artefact version")?;
@@ -119,9 +142,11 @@ pub fn decode(bytes: &[u8]) -> Result<(CheckedProgram, ModelCommitment), Artefac
     let names = (0..frame.node_count)
         .map(|_| read_text(&mut reader))
         .collect::<Result<_, _>>()?;
+    let first = reader.offset();
+    let mut ends = Vec::new();
     let nodes = leaves
         .iter()
-        .map(|leaf| read_node(leaf, &mut reader))
+        .map(|leaf| read_node(leaf, &mut reader, first, &mut ends))
         .collect::<Result<_, _>>()?;
     reader.finish()?;
     let program = CheckedProgram::new(Program {
@@ -131,7 +156,8 @@ pub fn decode(bytes: &[u8]) -> Result<(CheckedProgram, ModelCommitment), Artefac
         interface,
         notes: Notes { name, nodes: names },
     })?;
-    let commitment = program.commit();
+    let tensors = bytes.get(first..).unwrap_or_default();
+    let commitment = program.commit_with(&roots(tensors, &ends));
     for (node, (found, expected)) in (0..).zip(leaves.iter().zip(&commitment.leaves)) {
         if found != expected {
             let field = if found.tensor_roots == expected.tensor_roots {
@@ -222,6 +248,27 @@ fn decode_interface(bytes: &[u8], frame: &Frame) -> Result<Interface, ArtefactEr
     Ok(interface)
 }
 
+/// The tensors of a file: read one after the other, each end noted.
+struct Tensors<'r, 'a> {
+    reader: &'r mut Reader<'a>,
+    /// Where the first one begins.
+    first: usize,
+    ends: &'r mut Vec<usize>,
+}
+
+impl Tensors<'_, '_> {
+    fn read(
+        &mut self,
+        field: &'static str,
+        dtype: DType,
+        elements: u64,
+    ) -> Result<Tensor, DecodeError> {
+        let tensor = read_tensor(self.reader, field, dtype, elements)?;
+        self.ends.push(self.reader.offset() - self.first);
+        Ok(tensor)
+    }
+}
+
 fn read_tensor(
     reader: &mut Reader<'_>,
     field: &'static str,
@@ -236,29 +283,39 @@ fn read_tensor(
         .map_err(|_| reader.invalid(field, elements, "a whole number of elements"))
 }
 
-fn read_node(leaf: &NodeLeaf, reader: &mut Reader<'_>) -> Result<Node, DecodeError> {
+fn read_node(
+    leaf: &NodeLeaf,
+    reader: &mut Reader<'_>,
+    first: usize,
+    ends: &mut Vec<usize>,
+) -> Result<Node, DecodeError> {
+    let mut tensors = Tensors {
+        reader,
+        first,
+        ends,
+    };
     let mut node = leaf.node.clone();
     let terms = node.op.terms();
     match &mut node.op {
-        Op::MatMul(op) => read_linear(reader, op.out_channels, terms, &mut op.linear)?,
-        Op::Conv(op) => read_linear(reader, op.out_channels, terms, &mut op.linear)?,
-        Op::Pointwise(op) => read_pointwise(reader, op)?,
+        Op::MatMul(op) => read_linear(&mut tensors, op.out_channels, terms, &mut op.linear)?,
+        Op::Conv(op) => read_linear(&mut tensors, op.out_channels, terms, &mut op.linear)?,
+        Op::Pointwise(op) => read_pointwise(&mut tensors, op)?,
         Op::Input(_) | Op::MaxPool(_) | Op::AvgPool(_) | Op::Move(_) | Op::Concat(_) => {}
     }
     Ok(node)
 }
 
 fn read_linear(
-    reader: &mut Reader<'_>,
+    tensors: &mut Tensors<'_, '_>,
     out_channels: u32,
     terms: u64,
     linear: &mut Linear,
 ) -> Result<(), DecodeError> {
     let channels = u64::from(out_channels);
-    let weights = read_tensor(reader, "weights", DType::I8, channels.saturating_mul(terms))?;
-    let constants = read_tensor(reader, "constants", DType::I32, channels.saturating_mul(4))?;
+    let weights = tensors.read("weights", DType::I8, channels.saturating_mul(terms))?;
+    let constants = tensors.read("constants", DType::I32, channels.saturating_mul(4))?;
     let table = match linear.table {
-        Some(_) => Some(read_tensor(reader, "table", DType::I8, 256)?),
+        Some(_) => Some(tensors.read("table", DType::I8, 256)?),
         None => None,
     };
     if let (Tensor::I8(weights), Tensor::I32(constants)) = (weights, constants) {
@@ -271,19 +328,19 @@ fn read_linear(
     Ok(())
 }
 
-fn read_pointwise(reader: &mut Reader<'_>, op: &mut Pointwise) -> Result<(), DecodeError> {
+fn read_pointwise(from: &mut Tensors<'_, '_>, op: &mut Pointwise) -> Result<(), DecodeError> {
     let mut tensors = Vec::new();
     let constant = op.second.as_ref().and_then(|y| y.constant.as_ref());
     if let Some(constant) = constant {
         let (dtype, elements) = (constant.values.dtype(), constant.elements.into());
-        tensors.push(read_tensor(reader, "constant", dtype, elements)?);
+        tensors.push(from.read("constant", dtype, elements)?);
     }
     let table = op.table.as_ref().map(|table| match table {
         Table::Lookup(_) => (DType::I8, Table::LOOKUP),
         Table::Interpolate(_) => (DType::I16, Table::INTERPOLATE),
     });
     if let Some((dtype, entries)) = table {
-        tensors.push(read_tensor(reader, "table", dtype, entries as u64)?);
+        tensors.push(from.read("table", dtype, entries as u64)?);
     }
     op.fill(tensors);
     Ok(())

@@ -85,11 +85,20 @@ pub(crate) fn weights(weights: &[i8], lanes: usize, runs: &Runs, blocks: &[Block
                 (output - block.channel) / lanes,
                 (output - block.channel) % lanes,
             );
-            for run in 0..run_count {
-                for k in 0..run_len {
-                    let group = (run * groups + k / 4) * block.vectors + vector;
-                    target[block.weights_at + (group * lanes + lane) * 4 + k % 4] =
-                        weights[(output * run_count + run) * run_len + k] as u8;
+            let source = &weights[output * run_count * run_len..(output + 1) * run_count * run_len];
+            let step = block.vectors * lanes * 4;
+            let mut at = block.weights_at + (vector * lanes + lane) * 4;
+            for run in source.chunks_exact(run_len) {
+                let (fours, rest) = run.as_chunks::<4>();
+                for four in fours {
+                    target[at..at + 4].copy_from_slice(&four.map(|w| w as u8));
+                    at += step;
+                }
+                if !rest.is_empty() {
+                    for (to, &w) in target[at..at + 4].iter_mut().zip(rest) {
+                        *to = w as u8;
+                    }
+                    at += step;
                 }
             }
         }
@@ -100,7 +109,9 @@ pub(crate) fn weights(weights: &[i8], lanes: usize, runs: &Runs, blocks: &[Block
 /// `bias -= 128 * sum(weights)`, because inputs are stored as x + 128.
 pub(crate) fn fold_flip(bias: &mut [i32], weights: &[i8], terms: usize) {
     for (bias, weights) in bias.iter_mut().zip(weights.chunks_exact(terms)) {
-        let sum: i64 = weights.iter().map(|&w| i64::from(w)).sum();
+        // Sums of a few thousand bytes fit in 32 bits, and then in the lanes of a vector.
+        let part = |part: &[i8]| part.iter().map(|&w| i32::from(w)).sum::<i32>();
+        let sum: i64 = weights.chunks(4096).map(|w| i64::from(part(w))).sum();
         *bias = bias.wrapping_sub((128 * sum) as i32);
     }
 }

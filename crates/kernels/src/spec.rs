@@ -136,7 +136,10 @@ fn check_counts(spec: &LinearSpec) -> Result<(), LinearError> {
 }
 
 fn check_ranges(spec: &LinearSpec) -> Result<(), LinearError> {
-    if let Some(index) = spec.weights.iter().position(|&w| w == -128) {
+    // The least one first: a search that stops early looks at one weight at a time.
+    if spec.weights.iter().copied().min() == Some(-128)
+        && let Some(index) = spec.weights.iter().position(|&w| w == -128)
+    {
         return Err(LinearError::Range {
             what: "weights",
             index,
@@ -261,7 +264,13 @@ pub(crate) fn fits(spec: &LinearSpec) -> bool {
     let terms = spec.weights.len() / spec.constants.len();
     let mut channels = spec.constants.iter().zip(spec.weights.chunks_exact(terms));
     channels.all(|(&[bias, m, a, s], weights)| {
-        let magnitude: i64 = weights.iter().map(|&w| i64::from(w).abs()).sum();
+        // Sums of a few thousand bytes fit in 32 bits, and then in the lanes of a vector.
+        let part = |part: &[i8]| {
+            part.iter()
+                .map(|w| u32::from(w.unsigned_abs()))
+                .sum::<u32>()
+        };
+        let magnitude: i64 = weights.chunks(4096).map(|w| i64::from(part(w))).sum();
         let acc = (magnitude * 128 + i64::from(bias).abs()).min(1 << 31);
         let sum = acc * i64::from(m) + i64::from(spec.addend_max) * i64::from(a);
         ((sum + (1_i64 << (s - 1))) >> s) < i64::from(i32::MAX)

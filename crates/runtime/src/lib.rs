@@ -14,6 +14,8 @@
 mod elements;
 mod error;
 mod layout;
+mod open;
+mod packing;
 mod plan;
 mod session;
 mod step;
@@ -22,6 +24,7 @@ mod trace;
 
 pub use elements::{Elements, ElementsMut};
 pub use error::{PlanError, RunError};
+pub use open::open;
 pub use plan::Plan;
 pub use selfsame_kernels::{InstructionSet, Kernel, KernelError};
 pub use session::Session;

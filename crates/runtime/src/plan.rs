@@ -5,13 +5,13 @@ use selfsame_ir::{
     Pointwise, Spread, Table, Walk, Window,
 };
 use selfsame_kernels::{
-    Average, Entries, Formula, Grid, Kernel, Lay, Linear, LinearSpec, Movement, PointwiseSpec,
-    PoolSpec,
+    Average, Entries, Formula, Grid, Kernel, Lay, Linear, Movement, PointwiseSpec, PoolSpec,
 };
 
 use crate::error::PlanError;
 use crate::layout::{self, Dims, Need, Place, Slots};
-use crate::step::{Second, Step, Work, addend_max};
+use crate::packing::{self, Shape, Unpacked};
+use crate::step::{Second, Step, Work};
 use crate::storage::Buffer;
 
 /// Everything about a program that does not change from sample to sample.
@@ -19,6 +19,8 @@ use crate::storage::Buffer;
 pub struct Plan {
     pub(crate) kernel: Kernel,
     pub(crate) steps: Vec<Step>,
+    /// The packed linear nodes that the steps name.
+    pub(crate) linears: Vec<Linear>,
     /// Place of each slot.
     pub(crate) slots: Vec<Place>,
     /// Place of each node's output.
@@ -44,6 +46,7 @@ impl Plan {
             slots: Slots::default(),
             slot_of: Vec::with_capacity(places.len()),
             steps: Vec::new(),
+            unpacked: Vec::new(),
             places: &places,
         };
         let last_use = last_uses(program);
@@ -58,19 +61,12 @@ impl Plan {
             }
         }
         let (slot_of, steps, slots) = (builder.slot_of, builder.steps, builder.slots);
-        let macs = steps.iter().map(|step| match &step.work {
-            Work::Linear { linear, .. } => linear.macs(),
-            Work::MaxPool { .. }
-            | Work::AveragePool { .. }
-            | Work::Move { .. }
-            | Work::Concat { .. }
-            | Work::Pointwise { .. }
-            | Work::Copy { .. } => 0,
-        });
+        let linears = packing::pack(kernel, &builder.unpacked)?;
         Ok(Self {
             kernel,
-            macs: macs.sum(),
+            macs: linears.iter().map(Linear::macs).sum(),
             steps,
+            linears,
             slots: slots.into_places(),
             input_slot: slot_of[0],
             output_slot: slot_of[output_node],
@@ -131,11 +127,12 @@ struct Builder<'a> {
     /// Slot of each node so far.
     slot_of: Vec<usize>,
     steps: Vec<Step>,
+    unpacked: Vec<Unpacked<'a>>,
     places: &'a [Place],
 }
 
-impl Builder<'_> {
-    fn node(&mut self, index: usize, node: &Node) -> Result<(), PlanError> {
+impl<'a> Builder<'a> {
+    fn node(&mut self, index: usize, node: &'a Node) -> Result<(), PlanError> {
         let place = self.places[index];
         let output = layout::dims(&place.grid);
         let mut operands = Vec::new();
@@ -203,17 +200,17 @@ impl Builder<'_> {
     }
 
     fn work(
-        &self,
+        &mut self,
         index: usize,
-        node: &Node,
+        node: &'a Node,
         output: Grid,
         operands: &[(usize, Grid)],
     ) -> Result<Work, PlanError> {
         let input = operands.first().map_or(output, |&(_, grid)| grid);
         let addend = operands.get(1).copied();
         Ok(match &node.op {
-            Op::Conv(op) => self.conv(index, op, input, output, addend)?,
-            Op::MatMul(op) => self.matmul(index, op, input, output, addend)?,
+            Op::Conv(op) => self.conv(index, op, input, output, addend),
+            Op::MatMul(op) => self.matmul(index, op, input, output, addend),
             Op::MaxPool(op) => Work::MaxPool {
                 spec: pool(&op.window, input, output),
             },
@@ -252,13 +249,13 @@ impl Builder<'_> {
     }
 
     fn conv(
-        &self,
+        &mut self,
         index: usize,
-        op: &Conv,
+        op: &'a Conv,
         input: Grid,
         output: Grid,
         addend: Option<(usize, Grid)>,
-    ) -> Result<Work, PlanError> {
+    ) -> Work {
         let window = &op.window;
         let pair = |axes: [u16; 2]| axes.map(usize::from);
         let shape = Shape {
@@ -271,17 +268,17 @@ impl Builder<'_> {
             groups: op.groups as usize,
             channels: 0..op.channels as usize,
         };
-        self.linear(index, &op.linear, &shape, addend)
+        self.linear(index, &op.linear, shape, addend)
     }
 
     fn matmul(
-        &self,
+        &mut self,
         index: usize,
-        op: &MatMul,
+        op: &'a MatMul,
         input: Grid,
         output: Grid,
         addend: Option<(usize, Grid)>,
-    ) -> Result<Work, PlanError> {
+    ) -> Work {
         let first = op.k_offset as usize;
         let shape = Shape {
             input,
@@ -293,57 +290,21 @@ impl Builder<'_> {
             groups: 1,
             channels: first..first + op.k_len as usize,
         };
-        self.linear(index, &op.linear, &shape, addend)
+        self.linear(index, &op.linear, shape, addend)
     }
 
+    /// Leaves the packing for later: all nodes are packed at once, on several threads.
     fn linear(
-        &self,
-        index: usize,
-        op: &selfsame_ir::Linear,
-        shape: &Shape,
+        &mut self,
+        node: usize,
+        op: &'a selfsame_ir::Linear,
+        shape: Shape,
         addend: Option<(usize, Grid)>,
-    ) -> Result<Work, PlanError> {
-        let constants: Vec<[i32; 4]> = op
-            .constants
-            .iter()
-            .map(|c| [c.bias, c.multiplier, c.addend_multiplier, c.shift])
-            .collect();
-        let spec = LinearSpec {
-            input: shape.input,
-            output: shape.output,
-            kernel: shape.kernel,
-            stride: shape.stride,
-            dilation: shape.dilation,
-            pad: shape.pad,
-            groups: shape.groups,
-            channel_offset: shape.channels.start,
-            channel_count: shape.channels.len(),
-            weights: &op.weights,
-            constants: &constants,
-            addend_max: op.addend.map_or(0, addend_max),
-            lo: op.low,
-            hi: op.high,
-            table: op.table.as_deref(),
-        };
-        let linear = Linear::new(self.kernel, &spec)
-            .map_err(|error| PlanError::Linear { node: index, error })?;
-        Ok(Work::Linear {
-            linear: Box::new(linear),
-            addend,
-        })
+    ) -> Work {
+        self.unpacked.push(Unpacked { node, op, shape });
+        let linear = self.unpacked.len() - 1;
+        Work::Linear { linear, addend }
     }
-}
-
-/// The geometry of a linear node.
-struct Shape {
-    input: Grid,
-    output: Grid,
-    kernel: [usize; 2],
-    stride: [usize; 2],
-    dilation: [usize; 2],
-    pad: [usize; 2],
-    groups: usize,
-    channels: std::ops::Range<usize>,
 }
 
 fn movement(op: &Move, values: &DimValues) -> Result<Movement, DimError> {

@@ -242,7 +242,8 @@ impl Workspace {
         self.buffers[plan.input_slot].store(&plan.places[0].grid, flip, input);
         keep(0, &self.buffers[plan.input_slot]);
         for step in &plan.steps {
-            step.run(plan.kernel, &mut self.buffers, pool.as_deref_mut());
+            let (kernel, linears) = (plan.kernel, &plan.linears);
+            step.run(kernel, linears, &mut self.buffers, pool.as_deref_mut());
             if let Some(node) = step.node {
                 keep(node, &self.buffers[step.output]);
             }

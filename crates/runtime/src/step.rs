@@ -16,8 +16,9 @@ const MACS_PER_THREAD: u64 = 150_000;
 /// A kernel and what it runs on.
 #[derive(Debug)]
 pub(crate) enum Work {
+    /// A linear node by its place among the packed ones.
     Linear {
-        linear: Box<Linear>,
+        linear: usize,
         addend: Option<(usize, Grid)>,
     },
     MaxPool {
@@ -70,6 +71,7 @@ impl Step {
     pub(crate) fn run(
         &self,
         kernel: Kernel,
+        linears: &[Linear],
         buffers: &mut [Buffer],
         pool: Option<&mut ThreadPool>,
     ) {
@@ -85,7 +87,7 @@ impl Step {
                         Buffer::I32(data) => Addend::I32(data, *grid),
                     },
                 };
-                run_linear(linear, input, addend, &mut output, pool);
+                run_linear(&linears[*linear], input, addend, &mut output, pool);
             }
             Work::MaxPool { spec } => match (input, &mut output) {
                 (Buffer::I8(x), Buffer::I8(y)) => {
