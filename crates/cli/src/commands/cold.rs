@@ -5,7 +5,8 @@
 //! check    bytes to a checked program whose content has the model id of the file
 //! pack     weights into the order in which the kernels read them, layout of the buffers
 //! run      buffers and threads made, one sample answered
-//! steady   resident memory that opening added, after some runs, the program given back
+//! steady   resident memory that opening added, after some runs, the program given back; the pages of
+//!          this binary that running it brought in are files and belong to no model
 //! ```
 //!
 //! A process that has run already would find its memory warm. The file is in the cache of the

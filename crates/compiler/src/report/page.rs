@@ -136,9 +136,9 @@ impl Page {
 
     fn layer_table(&self) -> String {
         let mut out = format!(
-            "<section aria-labelledby=\"h-layers\">\n<h2 id=\"h-layers\">Layers</h2>\n\
+            "<section aria-labelledby=\"h-layers\">\n<h2 id=\"h-layers\">Layers</h2>\n<p>{}</p>\n\
              <div class=\"wide\" role=\"region\" aria-labelledby=\"h-layers\" tabindex=\"0\">\n<table>\n\
-             <caption>{}</caption>\n<thead><tr><th scope=\"col\">node</th><th scope=\"col\">name</th>\
+             <caption>Layers, worst first</caption>\n<thead><tr><th scope=\"col\" class=\"n\">node</th><th scope=\"col\">name</th>\
              <th scope=\"col\">operator</th><th scope=\"col\" class=\"n\">SNR</th>\
              <th scope=\"col\" class=\"n\">MACs</th><th scope=\"col\" class=\"n\">output</th></tr></thead>\n\
              <tbody>\n",
