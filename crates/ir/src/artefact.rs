@@ -97,15 +97,15 @@ pub fn encode(program: &CheckedProgram, commitment: &ModelCommitment) -> Vec<u8>
     writer.into_bytes()
 }
 
-/// Roots of tensors that lie behind one another: all bytes, and one past the last of each tensor.
-pub type TensorRoots<'a> = &'a dyn Fn(&[u8], &[usize]) -> Vec<Hash>;
-
 /// Reads a program, checks it whole, and gives its commitment.
 pub fn decode(bytes: &[u8]) -> Result<(CheckedProgram, ModelCommitment), ArtefactError> {
-    decode_with(bytes, &tensor_roots)
+    let file = Parsed::read(bytes)?;
+    let program = file.program()?;
+    let (tensors, ends) = file.tensors();
+    file.commit(program, &tensor_roots(tensors, ends))
 }
 
-/// What [`decode`] takes for the roots of tensors: the meaning, one tile after the other.
+/// Roots of tensors that lie behind one another, each up to its end.
 pub fn tensor_roots(bytes: &[u8], ends: &[usize]) -> Vec<Hash> {
     let mut start = 0;
     let tensor = |&end: &usize| {
@@ -116,65 +116,117 @@ pub fn tensor_roots(bytes: &[u8], ends: &[usize]) -> Vec<Hash> {
     ends.iter().map(tensor).collect()
 }
 
-/// The same as [`decode`], with somebody else's hashing of the tensors: an engine has more lanes.
-pub fn decode_with(
-    bytes: &[u8],
-    roots: TensorRoots<'_>,
-) -> Result<(CheckedProgram, ModelCommitment), ArtefactError> {
-    let mut reader = Reader::new(bytes);
-    let magic: [u8; 8] = reader.array("magic")?;
-    let version = reader.u16("artefact version")?;
-    if magic != MAGIC || version != VERSION {
-        return Err(reader
-            .invalid("artefact", u64::from(version), "SELFSAME, version 1")
-            .into());
-    }
-    let expected = reader.hash("model id")?;
-    let header = read_section(&mut reader, "header")?;
-    let frame = Frame::decode(header)?;
-    let interface = decode_interface(read_section(&mut reader, "interface")?, &frame)?;
-    let mut leaves = Vec::new();
-    for node in 0..frame.node_count {
-        let leaf = read_section(&mut reader, "node leaf")?;
-        leaves.push(NodeLeaf::decode(leaf).map_err(|error| ArtefactError::Leaf { node, error })?);
-    }
-    let name = read_text(&mut reader)?;
-    let names = (0..frame.node_count)
-        .map(|_| read_text(&mut reader))
-        .collect::<Result<_, _>>()?;
-    let first = reader.offset();
-    let mut ends = Vec::new();
-    let nodes = leaves
-        .iter()
-        .map(|leaf| read_node(leaf, &mut reader, first, &mut ends))
-        .collect::<Result<_, _>>()?;
-    reader.finish()?;
-    let program = CheckedProgram::new(Program {
-        symbols: frame.symbols,
-        nodes,
-        output: frame.output,
-        interface,
-        notes: Notes { name, nodes: names },
-    })?;
-    let tensors = bytes.get(first..).unwrap_or_default();
-    let commitment = program.commit_with(&roots(tensors, &ends));
-    for (node, (found, expected)) in (0..).zip(leaves.iter().zip(&commitment.leaves)) {
-        if found != expected {
-            let field = if found.tensor_roots == expected.tensor_roots {
-                "MAC total"
-            } else {
-                "tensor root"
-            };
-            return Err(ArtefactError::Mismatch { node, field });
-        }
-    }
-    let found = commitment.model_id;
-    if found != expected {
-        return Err(ArtefactError::ModelId { found, expected });
-    }
-    Ok((program, commitment))
+/// A file cut into its parts, nothing checked yet: an engine hashes the tensors on many lanes while
+/// the program is read and checked. [`decode`] is the meaning of doing both.
+#[derive(Debug)]
+pub struct Parsed<'a> {
+    model_id: Hash,
+    frame: Frame,
+    interface: Interface,
+    leaves: Vec<NodeLeaf>,
+    notes: Notes,
+    tensors: &'a [u8],
+    ends: Vec<usize>,
 }
 
+impl<'a> Parsed<'a> {
+    /// Cuts `bytes`; copies no tensor.
+    pub fn read(bytes: &'a [u8]) -> Result<Self, ArtefactError> {
+        let mut reader = Reader::new(bytes);
+        let magic: [u8; 8] = reader.array("magic")?;
+        let version = reader.u16("artefact version")?;
+        if magic != MAGIC || version != VERSION {
+            return Err(reader
+                .invalid("artefact", u64::from(version), "SELFSAME, version 1")
+                .into());
+        }
+        let model_id = reader.hash("model id")?;
+        let header = read_section(&mut reader, "header")?;
+        let frame = Frame::decode(header)?;
+        let interface = decode_interface(read_section(&mut reader, "interface")?, &frame)?;
+        let mut leaves = Vec::new();
+        for node in 0..frame.node_count {
+            let leaf = NodeLeaf::decode(read_section(&mut reader, "node leaf")?);
+            leaves.push(leaf.map_err(|error| ArtefactError::Leaf { node, error })?);
+        }
+        let name = read_text(&mut reader)?;
+        let nodes = (0..frame.node_count)
+            .map(|_| read_text(&mut reader))
+            .collect::<Result<_, _>>()?;
+        let tensors = bytes.get(reader.offset()..).unwrap_or_default();
+        let mut places = Tensors {
+            first: reader.offset(),
+            reader,
+            ends: Some(Vec::new()),
+        };
+        for leaf in &leaves {
+            read_node(leaf, &mut places)?;
+        }
+        let Tensors { reader, ends, .. } = places;
+        reader.finish()?;
+        Ok(Self {
+            model_id,
+            frame,
+            interface,
+            leaves,
+            notes: Notes { name, nodes },
+            tensors,
+            ends: ends.unwrap_or_default(),
+        })
+    }
+
+    /// The bytes of all tensors, and one past the last of each.
+    pub fn tensors(&self) -> (&'a [u8], &[usize]) {
+        (self.tensors, &self.ends)
+    }
+
+    /// Reads the tensors and checks the program whole.
+    pub fn program(&self) -> Result<CheckedProgram, ArtefactError> {
+        let mut tensors = Tensors {
+            reader: Reader::new(self.tensors),
+            first: 0,
+            ends: None,
+        };
+        let nodes = self
+            .leaves
+            .iter()
+            .map(|leaf| read_node(leaf, &mut tensors))
+            .collect::<Result<_, _>>()?;
+        Ok(CheckedProgram::new(Program {
+            symbols: self.frame.symbols.clone(),
+            nodes,
+            output: self.frame.output,
+            interface: self.interface.clone(),
+            notes: self.notes.clone(),
+        })?)
+    }
+
+    /// Compares what `program` and the `roots` of its tensors give with what the file says.
+    pub fn commit(
+        &self,
+        program: CheckedProgram,
+        roots: &[Hash],
+    ) -> Result<(CheckedProgram, ModelCommitment), ArtefactError> {
+        let commitment = program.commit_with(roots);
+        for (node, (found, expected)) in (0..).zip(self.leaves.iter().zip(&commitment.leaves)) {
+            if found != expected {
+                let field = if found.tensor_roots == expected.tensor_roots {
+                    "MAC total"
+                } else {
+                    "tensor root"
+                };
+                return Err(ArtefactError::Mismatch { node, field });
+            }
+        }
+        let (found, expected) = (commitment.model_id, self.model_id);
+        if found != expected {
+            return Err(ArtefactError::ModelId { found, expected });
+        }
+        Ok((program, commitment))
+    }
+}
+
+#[derive(Debug)]
 struct Frame {
     node_count: u32,
     output: u32,
@@ -248,24 +300,30 @@ fn decode_interface(bytes: &[u8], frame: &Frame) -> Result<Interface, ArtefactEr
     Ok(interface)
 }
 
-/// The tensors of a file: read one after the other, each end noted.
-struct Tensors<'r, 'a> {
-    reader: &'r mut Reader<'a>,
+/// The tensors of a file, one after the other.
+struct Tensors<'a> {
+    reader: Reader<'a>,
     /// Where the first one begins.
     first: usize,
-    ends: &'r mut Vec<usize>,
+    /// Takes the end of each tensor, where that alone is wanted: then no tensor is copied.
+    ends: Option<Vec<usize>>,
 }
 
-impl Tensors<'_, '_> {
+impl Tensors<'_> {
     fn read(
         &mut self,
         field: &'static str,
         dtype: DType,
         elements: u64,
     ) -> Result<Tensor, DecodeError> {
-        let tensor = read_tensor(self.reader, field, dtype, elements)?;
-        self.ends.push(self.reader.offset() - self.first);
-        Ok(tensor)
+        let Some(ends) = &mut self.ends else {
+            return read_tensor(&mut self.reader, field, dtype, elements);
+        };
+        let bytes = elements.saturating_mul(u64::from(dtype.size()));
+        self.reader
+            .take(field, usize::try_from(bytes).unwrap_or(usize::MAX))?;
+        ends.push(self.reader.offset() - self.first);
+        read_tensor(&mut Reader::new(&[]), field, dtype, 0)
     }
 }
 
@@ -283,30 +341,20 @@ fn read_tensor(
         .map_err(|_| reader.invalid(field, elements, "a whole number of elements"))
 }
 
-fn read_node(
-    leaf: &NodeLeaf,
-    reader: &mut Reader<'_>,
-    first: usize,
-    ends: &mut Vec<usize>,
-) -> Result<Node, DecodeError> {
-    let mut tensors = Tensors {
-        reader,
-        first,
-        ends,
-    };
+fn read_node(leaf: &NodeLeaf, tensors: &mut Tensors<'_>) -> Result<Node, DecodeError> {
     let mut node = leaf.node.clone();
     let terms = node.op.terms();
     match &mut node.op {
-        Op::MatMul(op) => read_linear(&mut tensors, op.out_channels, terms, &mut op.linear)?,
-        Op::Conv(op) => read_linear(&mut tensors, op.out_channels, terms, &mut op.linear)?,
-        Op::Pointwise(op) => read_pointwise(&mut tensors, op)?,
+        Op::MatMul(op) => read_linear(tensors, op.out_channels, terms, &mut op.linear)?,
+        Op::Conv(op) => read_linear(tensors, op.out_channels, terms, &mut op.linear)?,
+        Op::Pointwise(op) => read_pointwise(tensors, op)?,
         Op::Input(_) | Op::MaxPool(_) | Op::AvgPool(_) | Op::Move(_) | Op::Concat(_) => {}
     }
     Ok(node)
 }
 
 fn read_linear(
-    tensors: &mut Tensors<'_, '_>,
+    tensors: &mut Tensors<'_>,
     out_channels: u32,
     terms: u64,
     linear: &mut Linear,
@@ -328,7 +376,7 @@ fn read_linear(
     Ok(())
 }
 
-fn read_pointwise(from: &mut Tensors<'_, '_>, op: &mut Pointwise) -> Result<(), DecodeError> {
+fn read_pointwise(from: &mut Tensors<'_>, op: &mut Pointwise) -> Result<(), DecodeError> {
     let mut tensors = Vec::new();
     let constant = op.second.as_ref().and_then(|y| y.constant.as_ref());
     if let Some(constant) = constant {

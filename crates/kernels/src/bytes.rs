@@ -25,6 +25,16 @@ impl Bytes {
         Self { lines, len }
     }
 
+    /// Takes another length, at most that of the allocation; the elements are what was there.
+    ///
+    /// # Panics
+    ///
+    /// If `len` elements and the slack do not fit.
+    pub fn set_len(&mut self, len: usize) {
+        assert!(len.div_ceil(64) < self.lines.len(), "bytes: no room");
+        self.len = len;
+    }
+
     /// The elements.
     pub fn as_slice(&self) -> &[u8] {
         // SAFETY: `lines` holds at least `len` initialised bytes, contiguous by `repr(C)`.
@@ -73,6 +83,10 @@ mod tests {
             assert_eq!(bytes.as_slice(), vec![7; len]);
             bytes.as_mut_slice().fill(9);
             assert!(bytes.as_slice().iter().all(|&b| b == 9));
+            bytes.set_len(len / 2);
+            assert_eq!(bytes.as_slice(), vec![9; len / 2]);
+            bytes.set_len(len);
+            assert_eq!(bytes.len(), len);
         }
     }
 }

@@ -9,7 +9,7 @@ use selfsame_kernels::{
 };
 
 use crate::error::PlanError;
-use crate::layout::{self, Dims, Need, Place, Slots};
+use crate::layout::{self, Dims, Need, Place, Slot, Slots};
 use crate::packing::{self, Shape, Unpacked};
 use crate::step::{Second, Step, Work};
 use crate::storage::Buffer;
@@ -21,8 +21,8 @@ pub struct Plan {
     pub(crate) steps: Vec<Step>,
     /// The packed linear nodes that the steps name.
     pub(crate) linears: Vec<Linear>,
-    /// Place of each slot.
-    pub(crate) slots: Vec<Place>,
+    /// The buffers of a workspace.
+    pub(crate) slots: Vec<Slot>,
     /// Place of each node's output.
     pub(crate) places: Vec<Place>,
     pub(crate) input_slot: usize,
@@ -67,7 +67,7 @@ impl Plan {
             macs: linears.iter().map(Linear::macs).sum(),
             steps,
             linears,
-            slots: slots.into_places(),
+            slots: slots.into_slots(),
             input_slot: slot_of[0],
             output_slot: slot_of[output_node],
             output_node,
@@ -99,7 +99,7 @@ impl Plan {
 
     /// Bytes of all buffers of one workspace.
     pub fn workspace_bytes(&self) -> usize {
-        let bytes = |place: &Place| place.grid.len() * place.dtype.size() as usize;
+        let bytes = |slot: &Slot| slot.len * slot.dtype.size() as usize;
         self.slots.iter().map(bytes).sum()
     }
 
@@ -153,6 +153,7 @@ impl<'a> Builder<'a> {
                 work,
                 input,
                 output: output_slot,
+                grid: place.grid,
                 node: Some(index),
             });
         }
@@ -194,6 +195,7 @@ impl<'a> Builder<'a> {
             work,
             input: slot,
             output: copy,
+            grid: view,
             node: None,
         });
         Ok(((copy, view), true))

@@ -62,6 +62,8 @@ pub(crate) struct Step {
     pub(crate) work: Work,
     pub(crate) input: usize,
     pub(crate) output: usize,
+    /// How the output is stored.
+    pub(crate) grid: Grid,
     /// The node whose output this step completes.
     pub(crate) node: Option<usize>,
 }

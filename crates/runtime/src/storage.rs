@@ -47,6 +47,19 @@ impl Buffer {
         }
     }
 
+    /// Makes the buffer one of `grid`: its length and its halo. The buffer was made for as many
+    /// elements or more, so that nothing is allocated.
+    pub(crate) fn lay_out(&mut self, grid: &Grid, flip: u8) {
+        match self {
+            Self::I8(data) => {
+                data.set_len(grid.len());
+                grid.fill_halo(data.as_mut_slice(), flip);
+            }
+            Self::I16(data) => data.resize(grid.len(), 0),
+            Self::I32(data) => data.resize(grid.len(), 0),
+        }
+    }
+
     pub(crate) fn bytes(&self) -> &Bytes {
         match self {
             Self::I8(data) => data,

@@ -39,7 +39,7 @@ pub(crate) struct Probe {
     check_ms: f64,
     pack_ms: f64,
     first_run_ms: f64,
-    /// Resident bytes before the artefact was opened; none where the system does not tell.
+    /// Resident bytes, files apart, before the artefact was opened; none where the system does not tell.
     before: Option<u64>,
     /// Resident bytes with program and session.
     with_program: Option<u64>,
@@ -183,12 +183,12 @@ fn lap(begun: &mut Instant) -> f64 {
     time.as_secs_f64() * 1e3
 }
 
-/// Resident bytes of this process, where the system tells them as Linux does.
+/// Resident bytes of this process that are no files, where the system tells them as Linux does.
 fn resident() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status
         .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))?;
+        .find_map(|line| line.strip_prefix("RssAnon:"))?;
     let kilobytes: u64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
     kilobytes.checked_mul(1024)
 }
