@@ -8,7 +8,7 @@ use std::path::Path;
 use common::{json, scratch, selfsame, stderr, write_small};
 use serde_json::Value;
 
-const SHORT: [&str; 6] = ["--rounds", "2", "--iterations", "3", "--cold-starts", "2"];
+const SHORT: [&str; 4] = ["--rounds", "2", "--iterations", "3"];
 
 fn bench(folder: &Path, arguments: &[&str]) -> (i32, Value) {
     json(
@@ -39,7 +39,8 @@ fn peer(folder: &Path) {
 fn percentiles_trace_cold_start_and_memory_are_reported() {
     let folder = scratch("bench-all");
     write_small(&folder);
-    let (code, report) = bench(&folder, &["--batch", "1,4", "--threads", "1,2"]);
+    let shapes = ["--batch", "1,4", "--threads", "1,2", "--cold-starts", "2"];
+    let (code, report) = bench(&folder, &shapes);
     assert_eq!(code, 0);
     let runs = report["runs"].as_array().expect("a list");
     assert_eq!(runs.len(), 8, "with and without trace");

@@ -26,6 +26,6 @@ pub use elements::{Elements, ElementsMut};
 pub use error::{PlanError, RunError};
 pub use open::open;
 pub use plan::Plan;
-pub use selfsame_kernels::{InstructionSet, Kernel, KernelError};
+pub use selfsame_kernels::{InstructionSet, Kernel, KernelError, trim_heap};
 pub use session::Session;
 pub use trace::Trace;

@@ -20,7 +20,7 @@ use std::{env, fs};
 
 use selfsame_compiler::Sizes;
 use selfsame_ir::Tensor;
-use selfsame_runtime::{Kernel, Plan, Session};
+use selfsame_runtime::{Kernel, Plan, Session, trim_heap};
 use serde::{Deserialize, Serialize};
 
 use crate::commands::times::quantile;
@@ -99,6 +99,7 @@ pub(crate) fn probe(path: &Path, kernel: Kernel, threads: usize) -> Outcome<Prob
     let artefact_bytes = model.artefact_bytes;
     let live_bytes = Sizes::of(&model.program).live_bytes;
     drop(model);
+    trim_heap();
     session.run_one(&input).map_err(Failure::input)?;
     let alone = resident();
     Ok(Probe {
