@@ -105,7 +105,7 @@ fn the_peer_runs_in_the_same_rounds_and_every_cell_has_its_ratios() {
     assert_eq!(peers[0]["samples"], 6);
     let plot = fs::read_to_string(folder.join("plot.svg")).expect("it was written");
     assert!(plot.starts_with("<svg ") && plot.ends_with("</svg>\n"));
-    assert_eq!(plot.matches("<rect").count(), 8);
+    assert_eq!(plot.matches("<rect").count(), 6);
     for word in [
         "batch 1, 1 thread",
         "batch 2, 1 thread",

@@ -219,7 +219,9 @@ mod tests {
         let mut slots = Slots::default();
         let taken = [4, 8, 6].map(|extent| slots.take(place(extent, DType::I8)));
         assert_eq!(taken, [0, 1, 2]);
-        taken.iter().for_each(|&slot| slots.give_back(slot));
+        for slot in taken {
+            slots.give_back(slot);
+        }
         assert_eq!(slots.take(place(8, DType::I8)), 1, "the same grid");
         assert_eq!(
             slots.take(place(5, DType::I8)),

@@ -16,6 +16,9 @@ use crate::failure::{Failure, Outcome};
 
 const SCRIPT: &str = include_str!("../../../../tools/bench_onnxruntime.py");
 
+/// The engine whose times are those of a call that computes nothing.
+pub(crate) const IDENTITY: &str = "onnxruntime-identity";
+
 /// A pair of batch and threads to be timed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Order {
@@ -107,7 +110,7 @@ impl Baseline {
         let mut models = Vec::new();
         models.extend(float32.map(|path| ("onnxruntime-float32", path.display().to_string())));
         models.extend(int8.map(|path| ("onnxruntime-int8", path.display().to_string())));
-        models.push(("onnxruntime-identity", "identity".to_owned()));
+        models.push((IDENTITY, "identity".to_owned()));
         let entry = |(engine, model): &(&'static str, String), order: &Order| Entry {
             engine,
             model: model.clone(),

@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 
 use selfsame_compiler::svg::{Axis, escaped};
 
+use crate::commands::baseline::{BaselineRow, IDENTITY};
 use crate::commands::bench_report::Bench;
 use crate::commands::times::Percentiles;
 
@@ -18,7 +19,7 @@ const TOP: f64 = 74.0;
 const ROW: f64 = 22.0;
 const GAP: f64 = 30.0;
 
-const STYLE: &str = "svg{background:#fff}text{font:13px system-ui,sans-serif;fill:#1a1a1a}.quiet{fill:#555}\
+const STYLE: &str = "svg{background:#fff}text{font:13px system-ui,sans-serif;fill:#1a1a1a}text.b{font-weight:bold}.quiet{fill:#555}\
 .grid{stroke:#d5d8dc}.reach{stroke:#1a1a1a}rect{fill:#8a94a1}rect.ours{fill:#2b5f9e}\
 @media(prefers-color-scheme:dark){svg{background:#16181c}text{fill:#e6e6e6}.quiet{fill:#b0b4ba}\
 .grid{stroke:#3a3f47}.reach{stroke:#e6e6e6}rect{fill:#7d8794}rect.ours{fill:#7fb0ea}}";
@@ -46,7 +47,7 @@ pub(crate) fn svg(bench: &Bench) -> String {
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{height}\" \
          viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" aria-labelledby=\"t d\">\n\
          <title id=\"t\">{title}: latency by batch and threads</title>\n<desc id=\"d\">{}</desc>\n\
-         <style>{STYLE}</style>\n<text x=\"16\" y=\"26\" font-weight=\"bold\">{title}: time of a run</text>\n\
+         <style>{STYLE}</style>\n<text x=\"16\" y=\"26\" class=\"b\">{title}: time of a run</text>\n\
          <text class=\"quiet\" x=\"16\" y=\"46\">bar to the median, line to the 99th percentile; \
          milliseconds, logarithmic</text>\n",
         describe(&cells),
@@ -58,7 +59,7 @@ pub(crate) fn svg(bench: &Bench) -> String {
         // Infallible, here and below: the target is a String.
         let _ = writeln!(
             out,
-            "<text x=\"16\" y=\"{:.0}\" font-weight=\"bold\">batch {batch}, {threads} {}</text>",
+            "<text x=\"16\" y=\"{:.0}\" class=\"b\">batch {batch}, {threads} {}</text>",
             y - 8.0,
             if *threads == 1 { "thread" } else { "threads" },
         );
@@ -83,7 +84,9 @@ fn cells(bench: &Bench) -> Vec<Cell<'_>> {
         };
         ((run.batch, run.threads), bar)
     });
-    let theirs = bench.baseline.iter().map(|row| {
+    // What a call costs would stretch the axis for a bar that nobody compares with.
+    let models = |row: &&BaselineRow| row.engine != IDENTITY;
+    let theirs = bench.baseline.iter().filter(models).map(|row| {
         let bar = Bar {
             label: row.engine.clone(),
             ours: false,

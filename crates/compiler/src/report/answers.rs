@@ -66,7 +66,8 @@ mod tests {
             (found.bins[0], middle, found.bins[ERROR_BINS - 1]),
             (1, 2, 1)
         );
-        let same = Scatter::of(&[1.0; 5000], &[1.0; 5000]);
+        let ones = vec![1.0; 5000];
+        let same = Scatter::of(&ones, &ones);
         assert_eq!(same.bins[ERROR_BINS / 2], 5000);
         assert!(same.points.len() <= POINTS_MAX);
     }
