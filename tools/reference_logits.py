@@ -2,7 +2,7 @@
 
     python tools/reference_logits.py        needs numpy, onnxruntime; run in the repository root
 
-models/NAME/reference.npz (mobilenet: crates/compiler/tests/data): rows int64 [2] (first, end), logits float32 [rows, classes], runtime: its version.
+models/NAME/reference.npz (mobilenet, vit: crates/compiler/tests/data): rows int64 [2] (first, end), logits float32 [rows, classes], runtime: its version.
 The compiler's tests hold its float interpretation to these numbers.
 """
 import numpy as np
@@ -12,6 +12,7 @@ MODELS = {
     "mlp": ("models/mlp/model.onnx", "models/mlp/reference.npz", "digits", 1400),
     "lenet": ("models/lenet/model.onnx", "models/lenet/reference.npz", "digits28", 1400),
     "resnet20": ("models/resnet20/model.onnx", "models/resnet20/reference.npz", "digits28", 1400),
+    "vit": ("crates/compiler/tests/data/vit.onnx", "crates/compiler/tests/data/vit.npz", "digits28", 1400),
     "cancer": ("models/cancer/model.onnx", "models/cancer/reference.npz", "cancer", 450),
     "mobilenet": ("crates/compiler/tests/data/mobilenet.onnx", "crates/compiler/tests/data/mobilenet.npz", "digits28", 1400),
 }

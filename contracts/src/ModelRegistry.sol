@@ -7,6 +7,7 @@ import {Model} from "./interfaces/IModelRegistry.sol";
 import {Chain} from "./interfaces/IRulesSet.sol";
 import {IRulesSet} from "./interfaces/IRulesSet.sol";
 import {NodeLeaf} from "./lib/NodeLeaf.sol";
+import {NodeSizes} from "./lib/NodeSizes.sol";
 import {ProgramCheck} from "./lib/ProgramCheck.sol";
 
 /// @title ModelRegistry
@@ -106,8 +107,8 @@ contract ModelRegistry is IModelRegistry {
 
     /// @inheritdoc IModelRegistry
     function leafBytes(bytes calldata nodeLeaf, uint32[] calldata dimensions) external pure returns (uint256) {
-        NodeLeaf.check(nodeLeaf);
-        return NodeLeaf.outputElements(nodeLeaf, dimensions) * NodeLeaf.elementBytes(nodeLeaf);
+        uint256 start = NodeLeaf.check(nodeLeaf);
+        return NodeSizes.measure(nodeLeaf, start, dimensions).outputElements * NodeLeaf.elementBytes(nodeLeaf);
     }
 
     /// @inheritdoc IModelRegistry

@@ -368,10 +368,9 @@ contract Requests is IRequests {
         bytes calldata leaf = proof.nodeLeaf;
         uint256 tensors = NodeLeaf.tensorCount(leaf);
         if (tensors <= proof.slot) revert TensorOutside(tensors, proof.slot);
-        (uint256 length, uint8 dtype) = TensorForms.describe(leaf, proof.slot);
+        (uint256 length, uint8 form) = TensorForms.describe(leaf, proof.slot);
         _expectTile(NodeLeaf.tensorRoot(leaf, proof.slot), length, proof);
-        if (dtype == TensorForms.ROWS) return Forms.constants(proof.tile) == Forms.NONE;
-        return Forms.values(proof.tile, dtype) == Forms.NONE;
+        return TensorForms.holds(proof.tile, form);
     }
 
     function _expectTile(bytes32 root, uint256 tensorBytes, FormProof calldata proof) private pure {

@@ -6,15 +6,21 @@ import {CHILD_LINEAR_LEAF} from "./interfaces/IRulesSet.sol";
 import {CHILD_MOVE_LEAF} from "./interfaces/IRulesSet.sol";
 import {CHILD_POINTWISE_LEAF} from "./interfaces/IRulesSet.sol";
 import {CHILD_POOL_LEAF} from "./interfaces/IRulesSet.sol";
+import {CHILD_PRODUCT_LEAF} from "./interfaces/IRulesSet.sol";
+import {CHILD_ROW_LEAF} from "./interfaces/IRulesSet.sol";
 import {Chain} from "./interfaces/IRulesSet.sol";
 import {IRulesSet} from "./interfaces/IRulesSet.sol";
 import {OP_AVG_POOL} from "./generated/ProtocolConstants.sol";
+import {OP_BATCH_MATMUL} from "./generated/ProtocolConstants.sol";
 import {OP_CONCAT} from "./generated/ProtocolConstants.sol";
 import {OP_CONV} from "./generated/ProtocolConstants.sol";
+import {OP_EMBEDDING} from "./generated/ProtocolConstants.sol";
 import {OP_MATMUL} from "./generated/ProtocolConstants.sol";
 import {OP_MAX_POOL} from "./generated/ProtocolConstants.sol";
 import {OP_MOVE} from "./generated/ProtocolConstants.sol";
+import {OP_NORMALIZE} from "./generated/ProtocolConstants.sol";
 import {OP_POINTWISE} from "./generated/ProtocolConstants.sol";
+import {OP_REDUCE} from "./generated/ProtocolConstants.sol";
 
 /// @title The immutable set of contracts, named by the hash of everything that it can ever do.
 /// @dev Deployed by CREATE2, so that its address follows from its rules id, and the children's
@@ -77,6 +83,8 @@ contract RulesSet is IRulesSet {
         if (op == OP_MAX_POOL || op == OP_AVG_POOL) return child(CHILD_POOL_LEAF);
         if (op == OP_MOVE || op == OP_CONCAT) return child(CHILD_MOVE_LEAF);
         if (op == OP_POINTWISE) return child(CHILD_POINTWISE_LEAF);
+        if (op == OP_BATCH_MATMUL) return child(CHILD_PRODUCT_LEAF);
+        if (op == OP_REDUCE || op == OP_NORMALIZE || op == OP_EMBEDDING) return child(CHILD_ROW_LEAF);
         revert UnknownOperator(op);
     }
 

@@ -91,7 +91,7 @@ contract ModelRegistryTest is Test {
             macs,
             NodeBuilder.list(3),
             hashes(2, "matmul"),
-            abi.encodePacked(NodeBuilder.dim(1), uint32(36), offset, terms, uint32(10), tail)
+            NodeBuilder.matmul(NodeBuilder.dim(1), 36, offset, terms, 10, tail)
         );
     }
 
@@ -132,7 +132,7 @@ contract ModelRegistryTest is Test {
         bytes32 want = keccak256(
             abi.encodePacked(
                 uint8(5),
-                keccak256(abi.encodePacked(uint8(6), "selfsame exact program rules 1")),
+                keccak256(abi.encodePacked(uint8(6), "selfsame exact program rules 2")),
                 keccak256(abi.encodePacked(uint8(4), header)),
                 TreeBuilder.root(leafHashes),
                 TreeBuilder.root(tensors)
@@ -285,7 +285,7 @@ contract ModelRegistryTest is Test {
     }
 
     function test_counts_and_operators_are_those_of_page_one() public {
-        spoil(2, 0, hex"08", abi.encodeWithSelector(NodeLeaf.LeafOperator.selector, 8));
+        spoil(2, 0, hex"0c", abi.encodeWithSelector(NodeLeaf.LeafOperator.selector, 12));
         leaves[1][3] = 0x01;
         uint256 length = 12 + 4 + 32 + 58;
         refuse(abi.encodeWithSelector(NodeLeaf.LeafLength.selector, length, length + 32));
@@ -363,9 +363,7 @@ contract ModelRegistryTest is Test {
             600 * 15,
             NodeBuilder.list(0),
             hashes(2, "m"),
-            abi.encodePacked(
-                NodeBuilder.dim(1, 2, 0), uint32(3), uint32(0), uint32(3), uint32(5), NodeBuilder.tail(0, 0, 1, false)
-            )
+            NodeBuilder.matmul(NodeBuilder.dim(1, 2, 0), 3, 0, 3, 5, NodeBuilder.tail(0, 0, 1, false))
         );
         bytes memory head = headerOf(2, 1, abi.encodePacked(uint32(1), uint32(300)));
         bytes32 id = registry.register(head, two, "", 0);
@@ -387,9 +385,7 @@ contract ModelRegistryTest is Test {
             600 * 15,
             NodeBuilder.list(0),
             hashes(2, "m"),
-            abi.encodePacked(
-                NodeBuilder.dim(1, 2, -2), uint32(3), uint32(0), uint32(3), uint32(5), NodeBuilder.tail(0, 0, 1, false)
-            )
+            NodeBuilder.matmul(NodeBuilder.dim(1, 2, -2), 3, 0, 3, 5, NodeBuilder.tail(0, 0, 1, false))
         );
         head = headerOf(2, 1, abi.encodePacked(uint32(1), uint32(300)));
         vm.expectRevert(abi.encodeWithSelector(IModelRegistry.InputElements.selector, 1, 0, 598 * 3, 600 * 3));

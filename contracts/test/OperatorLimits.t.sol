@@ -50,11 +50,11 @@ contract OperatorLimitsTest is Test {
     }
 
     function tabled() internal pure returns (NodeBuilder.Pointwise memory) {
-        return NodeBuilder.Pointwise(4, 6, 0, 1, 2, 2, 1, 1, 2, 6, 1, -128, 127, 1);
+        return NodeBuilder.Pointwise(4, 6, 0, 1, 2, 2, 1, 1, 2, 6, 1, -128, 127, 1, 0);
     }
 
     function squared() internal pure returns (NodeBuilder.Pointwise memory) {
-        return NodeBuilder.Pointwise(4, 18, 1, 1, 2, 1, 1, 0, 0, 0, 1, -32_768, 32_767, 2);
+        return NodeBuilder.Pointwise(4, 18, 1, 1, 2, 1, 1, 0, 0, 0, 1, -32_768, 32_767, 2, 0);
     }
 
     function hashes(uint256 count) internal pure returns (bytes32[] memory out) {
@@ -101,7 +101,7 @@ contract OperatorLimitsTest is Test {
     }
 
     function field(uint256 number, int256 least, int256 most, int256 actual) internal pure returns (bytes memory) {
-        return abi.encodeWithSelector(Parameters.PointwiseField.selector, number, least, most, actual);
+        return abi.encodeWithSelector(Parameters.FieldOutside.selector, number, least, most, actual);
     }
 
     function walk(uint256 number, int256 least, int256 most, int256 actual) internal pure returns (bytes memory) {
@@ -218,33 +218,33 @@ contract OperatorLimitsTest is Test {
     }
 
     function test_the_fields_of_a_pointwise_node_are_held_to_their_limits() public {
-        spoil(1, TABLED + 8, u32(0), field(1, 1, ELEMENTS, 0));
-        spoil(1, TABLED + 12, hex"02", field(2, 0, 1, 2));
-        spoil(1, TABLED + 13, hex"00", field(3, 1, 3, 0));
-        spoil(1, TABLED + 13, hex"04", field(3, 1, 3, 4));
-        spoil(1, TABLED + 14, i32(MOST + 1), field(4, -MOST, MOST, MOST + 1));
-        spoil(1, TABLED + 14, i32(-MOST - 1), field(4, -MOST, MOST, -MOST - 1));
-        spoil(1, TABLED + 19, hex"00", field(6, 1, 3, 0));
-        spoil(1, TABLED + 19, hex"04", field(6, 1, 3, 4));
-        spoil(1, TABLED + 20, hex"04", field(7, 0, 3, 4));
-        spoil(1, TABLED + 21, i32(MOST + 1), field(8, -MOST, MOST, MOST + 1));
-        spoil(1, TABLED + 21, i32(-MOST - 1), field(8, -MOST, MOST, -MOST - 1));
-        spoil(1, TABLED + 25, u32(0), field(9, 1, ELEMENTS, 0));
-        spoil(1, TABLED + 29, hex"00", field(10, 1, 46, 0));
-        spoil(1, TABLED + 29, hex"2f", field(10, 1, 46, 47));
-        spoil(1, TABLED + 38, hex"03", field(13, 0, 2, 3));
+        spoil(1, TABLED + 16, hex"02", field(2, 0, 1, 2));
+        spoil(1, TABLED + 17, hex"00", field(3, 1, 3, 0));
+        spoil(1, TABLED + 17, hex"04", field(3, 1, 3, 4));
+        spoil(1, TABLED + 18, i32(MOST + 1), field(4, -MOST, MOST, MOST + 1));
+        spoil(1, TABLED + 18, i32(-MOST - 1), field(4, -MOST, MOST, -MOST - 1));
+        spoil(1, TABLED + 23, hex"00", field(6, 1, 3, 0));
+        spoil(1, TABLED + 23, hex"04", field(6, 1, 3, 4));
+        spoil(1, TABLED + 24, hex"04", field(7, 0, 3, 4));
+        spoil(1, TABLED + 25, i32(MOST + 1), field(8, -MOST, MOST, MOST + 1));
+        spoil(1, TABLED + 25, i32(-MOST - 1), field(8, -MOST, MOST, -MOST - 1));
+        spoil(1, TABLED + 29, u32(0), field(9, 1, ELEMENTS, 0));
+        spoil(1, TABLED + 33, hex"00", field(10, 1, 46, 0));
+        spoil(1, TABLED + 33, hex"2f", field(10, 1, 46, 47));
+        spoil(1, TABLED + 43, hex"01", field(14, 0, 0, 1));
         bytes4 bound_ = Parameters.ClampBound.selector;
-        spoil(1, TABLED + 30, i32(-129), abi.encodeWithSelector(bound_, int256(-128), 127, -129));
-        spoil(1, TABLED + 34, i32(128), abi.encodeWithSelector(bound_, int256(-128), 127, 128));
-        spoil(1, TABLED + 30, bytes.concat(i32(5), i32(4)), abi.encodeWithSelector(bound_, int256(5), 127, 4));
+        spoil(1, TABLED + 34, i32(-129), abi.encodeWithSelector(bound_, int256(-128), 127, -129));
+        spoil(1, TABLED + 38, i32(128), abi.encodeWithSelector(bound_, int256(-128), 127, 128));
+        spoil(1, TABLED + 34, bytes.concat(i32(5), i32(4)), abi.encodeWithSelector(bound_, int256(5), 127, 4));
         bytes4 below = Dimensions.DimensionBelowOne.selector;
         spoil(1, TABLED, NodeBuilder.dim(0), abi.encodeWithSelector(below, int256(0)));
+        spoil(1, TABLED + 8, NodeBuilder.dim(0), abi.encodeWithSelector(below, int256(0)));
     }
 
     function test_inputs_and_tensors_of_a_pointwise_node_are_those_of_its_operand_and_table() public {
-        spoil(1, TABLED + 18, hex"01", abi.encodeWithSelector(NodeLeaf.LeafInputs.selector, 7, 2, 1));
-        spoil(1, TABLED + 18, hex"00", abi.encodeWithSelector(NodeLeaf.LeafTensors.selector, 7, 1, 2));
-        spoil(1, TABLED + 38, hex"00", abi.encodeWithSelector(NodeLeaf.LeafTensors.selector, 7, 1, 2));
+        spoil(1, TABLED + 22, hex"01", abi.encodeWithSelector(NodeLeaf.LeafInputs.selector, 7, 2, 1));
+        spoil(1, TABLED + 22, hex"00", abi.encodeWithSelector(NodeLeaf.LeafTensors.selector, 7, 1, 2));
+        spoil(1, TABLED + 42, hex"00", abi.encodeWithSelector(NodeLeaf.LeafTensors.selector, 7, 1, 2));
         NodeBuilder.Pointwise memory p = tabled();
         p.source = 3;
         pointwise(p, 1, 1, field(5, 0, 2, 3));
@@ -253,19 +253,21 @@ contract OperatorLimitsTest is Test {
     function test_a_table_has_the_output_type_of_its_kind() public {
         NodeBuilder.Pointwise memory p = tabled();
         pointwise(p, 2, 2, abi.encodeWithSelector(Parameters.DtypeUnknown.selector, 2));
-        p.table = 2;
+        p.activation = 2;
         pointwise(p, 1, 2, abi.encodeWithSelector(Parameters.DtypeUnknown.selector, 1));
         bytes4 bound_ = Parameters.ClampBound.selector;
         p.lo = -32_769;
         pointwise(p, 2, 2, abi.encodeWithSelector(bound_, int256(-32_768), MOST, -32_769));
-        (p.table, p.lo) = (0, -128);
+        (p.activation, p.lo) = (6, 0);
+        pointwise(p, 2, 1, field(13, 0, 5, 6));
+        (p.activation, p.lo) = (0, -128);
         pointwise(p, 1, 1, abi.encodeWithSelector(bound_, int256(-127), 127, -128));
         p.lo = -32_768;
         pointwise(p, 2, 1, abi.encodeWithSelector(bound_, -MOST, MOST, -32_768));
     }
 
     function test_a_product_has_two_factors_no_addend_and_one_i32_at_most() public {
-        NodeBuilder.Pointwise memory p = NodeBuilder.Pointwise(4, 6, 1, 1, 2, 0, 0, 0, 0, 0, 1, -127, 127, 0);
+        NodeBuilder.Pointwise memory p = NodeBuilder.Pointwise(4, 6, 1, 1, 2, 0, 0, 0, 0, 0, 1, -127, 127, 0, 0);
         pointwise(p, 1, 0, field(5, 1, 2, 0));
         (p.source, p.second, p.b) = (1, 1, 1);
         pointwise(p, 1, 0, field(8, 0, 0, 1));
@@ -274,7 +276,7 @@ contract OperatorLimitsTest is Test {
     }
 
     function test_an_absent_operand_is_all_zero() public {
-        NodeBuilder.Pointwise memory p = NodeBuilder.Pointwise(4, 6, 0, 1, 2, 0, 1, 0, 0, 0, 1, -127, 127, 0);
+        NodeBuilder.Pointwise memory p = NodeBuilder.Pointwise(4, 6, 0, 1, 2, 0, 1, 0, 0, 0, 1, -127, 127, 0, 0);
         pointwise(p, 1, 0, field(6, 0, 0, 1));
         (p.second, p.spread) = (0, 1);
         pointwise(p, 1, 0, field(7, 0, 0, 1));
@@ -319,7 +321,7 @@ contract OperatorLimitsTest is Test {
         bytes[] memory nodes = new bytes[](4);
         bytes memory shape = abi.encodePacked(uint8(2), rows, NodeBuilder.dim(3));
         nodes[0] = NodeBuilder.leaf(0, 1, 0, new uint32[](0), hashes(0), shape);
-        NodeBuilder.Pointwise memory p = NodeBuilder.Pointwise(0, 3, 0, 1, 2, 2, 3, 2, 2, 20, 1, -127, 127, 0);
+        NodeBuilder.Pointwise memory p = NodeBuilder.Pointwise(0, 3, 0, 1, 2, 2, 3, 2, 2, 20, 1, -127, 127, 0, 0);
         nodes[1] = NodeBuilder.leaf(7, 1, 60, NodeBuilder.list(0), hashes(1), withRows(NodeBuilder.pointwise(p), rows));
         // Walks: along the rows at half the pace, along the columns.
         bytes memory walks = abi.encodePacked(
@@ -348,9 +350,6 @@ contract OperatorLimitsTest is Test {
     }
 
     function withRows(bytes memory parameters, bytes memory rows) internal pure returns (bytes memory) {
-        for (uint256 i = 0; i < 8; ++i) {
-            parameters[i] = rows[i];
-        }
-        return parameters;
+        return NodeBuilder.withDim(parameters, 0, rows);
     }
 }

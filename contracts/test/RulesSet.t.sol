@@ -34,7 +34,7 @@ contract RulesSetTest is SetFixture {
     }
 
     function test_children_stand_at_their_derived_addresses_and_know_each_other() public view {
-        for (uint256 i = 0; i < 8; ++i) {
+        for (uint256 i = 0; i < 10; ++i) {
             assertTrue(rules.child(i).code.length != 0, "deployed");
             assertLe(rules.child(i).code.length, 24_576, "code size (EIP-170)");
         }
@@ -69,8 +69,8 @@ contract RulesSetTest is SetFixture {
         set.deploy(0, codes[0]);
         vm.expectRevert(abi.encodeWithSelector(IRulesSet.WrongChild.selector, 1, 0));
         set.deploy(0, codes[0]);
-        vm.expectRevert(abi.encodeWithSelector(IRulesSet.WrongChild.selector, 8, 8));
-        rules.deploy(8, codes[0]);
+        vm.expectRevert(abi.encodeWithSelector(IRulesSet.WrongChild.selector, 10, 10));
+        rules.deploy(10, codes[0]);
     }
 
     function test_each_operator_has_its_leaf_and_others_none() public {
@@ -81,15 +81,19 @@ contract RulesSetTest is SetFixture {
         assertEq(rules.leafOf(5), rules.child(6));
         assertEq(rules.leafOf(6), rules.child(6));
         assertEq(rules.leafOf(7), rules.child(7));
+        assertEq(rules.leafOf(8), rules.child(8));
+        assertEq(rules.leafOf(9), rules.child(9));
+        assertEq(rules.leafOf(10), rules.child(9));
+        assertEq(rules.leafOf(11), rules.child(9));
         vm.expectRevert(abi.encodeWithSelector(IRulesSet.UnknownOperator.selector, 0));
         rules.leafOf(0);
-        vm.expectRevert(abi.encodeWithSelector(IRulesSet.UnknownOperator.selector, 8));
-        rules.leafOf(8);
+        vm.expectRevert(abi.encodeWithSelector(IRulesSet.UnknownOperator.selector, 12));
+        rules.leafOf(12);
     }
 
     /// Spec: claims, 3.2. A chain that states no C gets no set.
     function test_a_chain_without_a_censorship_bound_or_a_rate_is_refused() public {
-        bytes32[] memory hashes = new bytes32[](8);
+        bytes32[] memory hashes = new bytes32[](10);
         Chain memory chain = chainConstants();
         chain.censorshipSeconds = 0;
         vm.expectRevert(abi.encodeWithSelector(IRulesSet.ConstantMissing.selector, "censorshipSeconds"));
@@ -106,7 +110,7 @@ contract RulesSetTest is SetFixture {
         chain.inclusionSeconds = 0;
         vm.expectRevert(abi.encodeWithSelector(IRulesSet.ConstantMissing.selector, "inclusionSeconds"));
         new RulesSet(chain, hashes);
-        vm.expectRevert(abi.encodeWithSelector(IRulesSet.WrongChildCount.selector, 8, 7));
-        new RulesSet(chainConstants(), new bytes32[](7));
+        vm.expectRevert(abi.encodeWithSelector(IRulesSet.WrongChildCount.selector, 10, 9));
+        new RulesSet(chainConstants(), new bytes32[](9));
     }
 }

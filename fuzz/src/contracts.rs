@@ -10,12 +10,16 @@ use std::sync::OnceLock;
 
 use alloy_primitives::{Address, hex};
 use selfsame_devnet::{At, CallError, Chain, Config, Message, dev_address};
+use selfsame_interpreter::run;
+use selfsame_ir::{CheckedProgram, DimValues, Node, NodeLeaf, Op, Tensor};
 use selfsame_protocol::keccak256;
 use selfsame_receipt::rules::{ChainConstants, SetCode};
 use serde_json::Value;
 
+use crate::seeds;
+
 /// Members of the set in the order of their index.
-const CHILDREN: [&str; 8] = [
+const CHILDREN: [&str; 10] = [
     "ModelRegistry",
     "ProviderRegistry",
     "Requests",
@@ -24,6 +28,8 @@ const CHILDREN: [&str; 8] = [
     "PoolLeaf",
     "MoveLeaf",
     "PointwiseLeaf",
+    "ProductLeaf",
+    "RowLeaf",
 ];
 
 /// Selector of `Panic(uint256)`.
@@ -34,7 +40,7 @@ struct Deployed {
     addresses: Vec<Address>,
 }
 
-/// Calls member `data[0] % 9` (8 is the set itself) with the rest as calldata and value; true when
+/// Calls member `data[0] % 11` (10 is the set itself) with the rest as calldata and value; true when
 /// the calldata decoded, whatever the contract then said.
 pub(crate) fn call(data: &[u8]) -> bool {
     let Some((&member, data)) = data.split_first() else {
@@ -89,7 +95,90 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
             seeds.push(seed);
         }
     }
+    seeds.extend(seeds::programs().iter().flat_map(evaluations));
     seeds
+}
+
+/// For each node its leaf contract's call on the first element, with the openings that it asks for:
+/// tensors of the programs are one tile, or tables that are opened whole.
+fn evaluations(program: &CheckedProgram) -> Vec<Vec<u8>> {
+    let values = DimValues::maxima(&program.program().symbols);
+    let input = program.output_of(0, &values).map(|(elements, dtype)| {
+        let zeros = vec![0; usize::try_from(elements).expect("a small input")];
+        Tensor::from_values(dtype, &zeros).expect("zero is of every type")
+    });
+    let trace = run(program, &values, input.expect("a program has an input"));
+    let trace = trace.expect("the input fits");
+    let commitment = program.commit();
+    let of = |(node, leaf): (&Node, &NodeLeaf)| {
+        let member = judge(&node.op)?;
+        let inputs = node.inputs.iter().filter_map(|&i| trace.output(i));
+        let own = node.op.tensors();
+        let openings = inputs.chain(&own).map(Tensor::to_bytes).collect();
+        let mut seed = vec![member];
+        let signature = b"evaluate(bytes,uint32[],uint64,(bytes,bytes32[])[])";
+        seed.extend(&keccak256(signature).0[..4]);
+        seed.extend(evaluation(&leaf.encode(), &values, openings));
+        Some(seed)
+    };
+    let nodes = program.nodes().iter().zip(&commitment.leaves);
+    nodes.filter_map(of).collect()
+}
+
+/// Index of the leaf contract, but for operators that do not read all of their inputs.
+fn judge(op: &Op) -> Option<u8> {
+    match op {
+        Op::MatMul(_) => Some(4),
+        Op::Pointwise(_) => Some(7),
+        Op::BatchMatMul(_) => Some(8),
+        Op::Reduce(_) | Op::Normalize(_) | Op::Embedding(_) => Some(9),
+        Op::Input(_)
+        | Op::Conv(_)
+        | Op::MaxPool(_)
+        | Op::AvgPool(_)
+        | Op::Move(_)
+        | Op::Concat(_) => None,
+    }
+}
+
+/// Arguments of `evaluate` for element 0, without siblings.
+fn evaluation(leaf: &[u8], values: &DimValues, openings: Vec<Vec<u8>>) -> Vec<u8> {
+    let mut dimensions = word(values.0.len() as u64);
+    dimensions.extend(values.0.iter().flat_map(|&value| word(value.into())));
+    let bodies = openings.iter().map(|tiles| {
+        let tiles = bytes(tiles);
+        let siblings = word(0);
+        joined(&[tiles, siblings], &[])
+    });
+    let bodies: Vec<Vec<u8>> = bodies.collect();
+    let mut shown = word(bodies.len() as u64);
+    shown.extend(joined(&bodies, &[]));
+    // The element stands between the offsets.
+    joined(&[bytes(leaf), dimensions, shown], &[(2, word(0))])
+}
+
+/// Offsets and bodies of dynamic values; `fixed` are words of their own, by place in the head.
+fn joined(bodies: &[Vec<u8>], fixed: &[(usize, Vec<u8>)]) -> Vec<u8> {
+    let mut offset = 32 * (bodies.len() + fixed.len());
+    let mut head = Vec::new();
+    for body in bodies {
+        head.push(word(offset as u64));
+        offset += body.len();
+    }
+    for (place, word) in fixed {
+        head.insert(*place, word.clone());
+    }
+    head.into_iter()
+        .chain(bodies.iter().cloned())
+        .flatten()
+        .collect()
+}
+
+fn bytes(content: &[u8]) -> Vec<u8> {
+    let mut body = word(content.len() as u64);
+    body.extend(content);
+    body.resize(body.len().next_multiple_of(32), 0);
+    body
 }
 
 /// Functions that change state, and views that decode something.
@@ -242,4 +331,22 @@ fn word(value: u64) -> Vec<u8> {
     let mut word = vec![0; 24];
     word.extend(value.to_be_bytes());
     word
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A seed that is refused would start from the first check of a leaf contract.
+    #[test]
+    fn every_evaluation_with_honest_openings_is_answered() {
+        let seeds: Vec<Vec<u8>> = seeds::programs().iter().flat_map(evaluations).collect();
+        assert!(seeds.len() > 15, "{} seeds", seeds.len());
+        for (index, seed) in seeds.iter().enumerate() {
+            let to = deployed().addresses[usize::from(seed[0])];
+            let message = Message::call(dev_address(0), to, seed[1..].to_vec());
+            let answer = deployed().chain.call(&message, At::Next);
+            assert!(answer.is_ok(), "seed {index}: {answer:?}");
+        }
+    }
 }

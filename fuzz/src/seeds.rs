@@ -137,26 +137,30 @@ pub(crate) fn keystore() -> Vec<Vec<u8>> {
     texts.map(|text| text.as_bytes().to_vec()).into()
 }
 
-fn program() -> CheckedProgram {
-    CheckedProgram::new(sample::sample()).expect("the sample program is well formed")
+/// A program of pictures and one of rows: between them every operator.
+pub(crate) fn programs() -> [CheckedProgram; 2] {
+    [sample::sample(), sample::rows()]
+        .map(|program| CheckedProgram::new(program).expect("the sample programs are well formed"))
 }
 
 pub(crate) fn artefact() -> Vec<Vec<u8>> {
-    let program = program();
-    vec![artefacts::encode(&program, &program.commit())]
+    let encode = |program: &CheckedProgram| artefacts::encode(program, &program.commit());
+    programs().iter().map(encode).collect()
 }
 
 pub(crate) fn node_leaf() -> Vec<Vec<u8>> {
-    program()
-        .commit()
-        .leaves
+    programs()
         .iter()
-        .map(selfsame_ir::NodeLeaf::encode)
+        .flat_map(|program| program.commit().leaves)
+        .map(|leaf| leaf.encode())
         .collect()
 }
 
 pub(crate) fn interface() -> Vec<Vec<u8>> {
-    vec![program().program().interface.encode()]
+    programs()
+        .iter()
+        .map(|program| program.program().interface.encode())
+        .collect()
 }
 
 /// All kinds of evidence; the signature is nobody's, which reading does not ask about.

@@ -1,7 +1,8 @@
 //! The rules of dependency of `ARCHITECTURE.md`, over the arrows of the workspace.
 //!
-//! A layer may use what stands below it, never what stands above: spec < engine, edge < app < tool.
-//! Engines and edges do not see each other, and each heavy third-party crate has its door.
+//! A layer may use what stands below it, never what stands above:
+//! spec < engine < library < app < tool, and spec < edge < app. Engines and edges do not see each
+//! other, the library sees no edge, and each heavy third-party crate has its door.
 
 use crate::metadata::{Kind, Package};
 
@@ -44,6 +45,7 @@ const DEV_ALLOWED: &[(&str, &str, &str)] = &[];
 enum Layer {
     Spec,
     Engine,
+    Library,
     Edge,
     App,
     Tool,
@@ -54,6 +56,7 @@ impl Layer {
         Some(match name {
             "spec" => Self::Spec,
             "engine" => Self::Engine,
+            "library" => Self::Library,
             "edge" => Self::Edge,
             "app" => Self::App,
             "tool" => Self::Tool,
@@ -66,6 +69,8 @@ impl Layer {
             // Edges wrap one outside thing each and do not know each other.
             Self::Spec | Self::Edge => other == Self::Spec,
             Self::Engine => matches!(other, Self::Spec | Self::Engine),
+            // The library composes engines for whoever writes an app; it knows no chain.
+            Self::Library => matches!(other, Self::Spec | Self::Engine),
             Self::App => other != Self::Tool,
             Self::Tool => true,
         }
@@ -80,7 +85,7 @@ pub fn violations(packages: &[Package]) -> Vec<String> {
             let folder = &package.folder;
             found.push(format!(
                 "{folder}/Cargo.toml: package.metadata.layer.name is missing or unknown; \
-                 it is one of spec, engine, edge, app, tool"
+                 it is one of spec, engine, library, edge, app, tool"
             ));
             continue;
         };
@@ -179,6 +184,11 @@ mod tests {
             1,
             "an edge sees no engine"
         );
+        let library = package("l", "library", &[("e", Kind::Normal), ("s", Kind::Normal)]);
+        let below = [spec.clone(), engine.clone(), library.clone()];
+        assert_eq!(count(&below), 0, "the library sees engines");
+        let up = package("e", "engine", &[("l", Kind::Normal)]);
+        assert_eq!(count(&[up, library]), 1, "no engine sees the library");
         let up = package("s", "spec", &[("e", Kind::Normal)]);
         assert_eq!(count(&[up, engine]), 1, "spec sees no engine");
         let on_tool = package("b", "app", &[("t", Kind::Normal)]);

@@ -42,6 +42,9 @@ uint32 constant ELEMENTS_MAX = 1_073_741_824;
 /// @dev Most terms that one element of a node may read. Unit: terms.
 uint32 constant TERMS_MAX = 16_384;
 
+/// @dev Most terms of a product with an int16 operand. Unit: terms.
+uint32 constant TERMS_WIDE_MAX = 8192;
+
 /// @dev Most bytes of tiles that one step may open. Unit: bytes.
 uint32 constant OPENED_BYTES_MAX = 40_960;
 
@@ -59,6 +62,21 @@ uint8 constant INT8_MAX = 127;
 
 /// @dev Largest extent of a kernel, stride, pad or dilation. Unit: cells.
 uint16 constant EXTENT_MAX = 4096;
+
+/// @dev Bits of the unit in which a bias and an addend join a product with a row factor. Unit: bits.
+uint8 constant FACTOR_BITS = 15;
+
+/// @dev Largest shift of a row value before its centre is taken away. Unit: bits.
+uint8 constant CENTER_BITS_MAX = 15;
+
+/// @dev Bits behind the point of a mean. Unit: bits.
+uint8 constant MEAN_BITS = 8;
+
+/// @dev Bits behind the point of a variance. Unit: bits.
+uint8 constant VARIANCE_BITS = 16;
+
+/// @dev Largest exponent of the numerator of a reciprocal. Unit: bits.
+uint8 constant RECIPROCAL_BITS_MAX = 62;
 
 /// @dev Most axes of a tensor. Unit: axes.
 uint8 constant RANK_MAX = 6;
@@ -95,6 +113,18 @@ uint8 constant OP_CONCAT = 6;
 
 /// @dev Operator code: sum or product of one or two operands, element by element, and tables. Unit: operator.
 uint8 constant OP_POINTWISE = 7;
+
+/// @dev Operator code: batched matrix product of two inputs. Unit: operator.
+uint8 constant OP_BATCH_MATMUL = 8;
+
+/// @dev Operator code: one value for each row. Unit: operator.
+uint8 constant OP_REDUCE = 9;
+
+/// @dev Operator code: rows centred, scaled and shifted. Unit: operator.
+uint8 constant OP_NORMALIZE = 10;
+
+/// @dev Operator code: rows of a constant table. Unit: operator.
+uint8 constant OP_EMBEDDING = 11;
 
 /// @dev Element type code: int8. Unit: type.
 uint8 constant DTYPE_I8 = 1;

@@ -13,7 +13,8 @@ struct Opening {
 /// @dev Spec: game, 4.8. Which tiles an element reads is derived here, never taken from the caller:
 /// of the input exactly the tiles that hold a cell of a term inside the input; of the weights the
 /// whole row of the output channel, also where cells are padding; of a table all of it; one tile of
-/// constants, addend, second operand; of a fill, and of inputs beside a concatenation's element, nothing.
+/// constants, addend, second operand, row factor, center, index; of a product and a reduction the whole row;
+/// of a fill, and of inputs beside a concatenation's element, nothing.
 /// Malformed leaves and openings revert with a typed error.
 /// Warning: `roots` of inputs are only what the openings hash to; the caller compares them with the trace.
 interface ILeaf {
@@ -32,7 +33,8 @@ interface ILeaf {
     /// @param nodeLeaf Canonical bytes of the node (1.9).
     /// @param dimensions Values of the program's symbols, in the header's order.
     /// @param openings Inputs, then tensors, in the node leaf's order.
-    /// @return value The element; `type(int256).max` when the opened constants or tables break 1.13 or 1.17.
+    /// @return value The element; `type(int256).max` when the opened constants or tables break 1.13, 1.17,
+    /// 1.20 or 1.21.
     /// @return roots Root of each opening; 0 for an opening that reads nothing.
     function evaluate(
         bytes calldata nodeLeaf,

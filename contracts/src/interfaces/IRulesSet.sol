@@ -27,7 +27,9 @@ uint256 constant CHILD_LINEAR_LEAF = 4;
 uint256 constant CHILD_POOL_LEAF = 5;
 uint256 constant CHILD_MOVE_LEAF = 6;
 uint256 constant CHILD_POINTWISE_LEAF = 7;
-uint256 constant CHILD_COUNT = 8;
+uint256 constant CHILD_PRODUCT_LEAF = 8;
+uint256 constant CHILD_ROW_LEAF = 9;
+uint256 constant CHILD_COUNT = 10;
 
 /// @title The immutable set: which contracts, with which code, under which constants of the chain.
 /// @dev Spec: claims, 3.1 and 3.2. Children read it as `IRulesSet(msg.sender)` at construction.

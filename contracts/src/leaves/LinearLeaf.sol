@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
-import {BIAS_MAX} from "../generated/ProtocolConstants.sol";
-import {INT8_MAX} from "../generated/ProtocolConstants.sol";
+import {DTYPE_I32} from "../generated/ProtocolConstants.sol";
+import {DTYPE_I8} from "../generated/ProtocolConstants.sol";
 import {MULTIPLIER_MAX} from "../generated/ProtocolConstants.sol";
 import {OP_CONV} from "../generated/ProtocolConstants.sol";
 import {OP_MATMUL} from "../generated/ProtocolConstants.sol";
-import {SHIFT_MAX} from "../generated/ProtocolConstants.sol";
 import {ILeaf} from "../interfaces/ILeaf.sol";
 import {Opening} from "../interfaces/ILeaf.sol";
 import {Dimensions} from "../lib/Dimensions.sol";
@@ -18,12 +17,12 @@ import {Leaf} from "./Leaf.sol";
 
 /// @title LinearLeaf: one element of a matrix product or a convolution.
 /// @dev v = clamp((acc*M + addend*A + 2^(s-1)) >> s, lo, hi), or table[v + 128], with
-/// acc = bias + sum of x*w. Openings: x, [addend], weights, constants, [table].
-/// Spec: operators, 2.10 to 2.13; game, 4.8.
+/// acc = bias + sum of x*w; with a row factor as 2.21 has it. Openings: x, [addend], [row factor], weights,
+/// constants, [table]; they are proved in the order x, weights, constants, addend, row factor, table.
+/// Spec: operators, 2.10 to 2.13 and 2.21; game, 4.8.
 contract LinearLeaf is Leaf {
     using Opened for Opened.Reads;
 
-    uint256 private constant CONSTANTS_BYTES = 16; // bias, M, A, s of one output channel
     uint256 private constant TABLE_BYTES = 256;
 
     /// What both operators come down to.
@@ -33,6 +32,8 @@ contract LinearLeaf is Leaf {
         uint256 channel;
         uint256 channels; // output channels
         int256 sum; // of x*w
+        uint256 rows; // factors: one for each row; of a matrix product only
+        uint256 factorShift; // 0: no row factor
         Parameters.Tail tail;
     }
 
@@ -66,6 +67,7 @@ contract LinearLeaf is Leaf {
     {
         e.tail = m.tail;
         e.channels = m.outputs;
+        (e.rows, e.factorShift) = (m.rows, m.factorShift);
         e.elements = Dimensions.times(m.rows, m.outputs);
         _checkElement(e.flat, e.elements);
         e.channel = e.flat % m.outputs;
@@ -73,10 +75,12 @@ contract LinearLeaf is Leaf {
 
         Opened.Reads memory x = Opened.start(openings[0]);
         Opened.Reads memory w = Opened.start(openings[slot]);
-        uint256 xFrom = x.touch((e.flat / m.outputs) * m.rowElements + m.offset, m.terms);
+        uint256 size = Parameters.dtypeBytes(m.dtype);
+        uint256 first = (e.flat / m.outputs) * m.rowElements + m.offset;
+        uint256 xFrom = x.touch(first * size, m.terms * size);
         uint256 wFrom = w.touch(e.channel * m.terms, m.terms);
-        e.sum = Dot.i8(xFrom, wFrom, m.terms);
-        roots[0] = x.root(openings[0], 0, Dimensions.times(m.rows, m.rowElements));
+        e.sum = m.dtype == DTYPE_I8 ? Dot.i8(xFrom, wFrom, m.terms) : Dot.i16(xFrom, wFrom, m.terms);
+        roots[0] = x.root(openings[0], 0, Dimensions.times(m.rows, m.rowElements) * size);
         roots[slot] = w.root(openings[slot], slot, Dimensions.times(m.outputs, m.terms));
     }
 
@@ -149,41 +153,34 @@ contract LinearLeaf is Leaf {
         if (end < first) first = end;
     }
 
-    /// Constants, addend, clamp and table (2.10 and 2.11).
+    /// Constants, addend, row factor, clamp and table (2.10, 2.11 and 2.21).
     function _finish(Element memory e, Opening[] calldata openings, bytes32[] memory roots)
         private
         pure
         returns (int256 value)
     {
         uint256 slot = _weightSlot(e) + 1;
-        Opened.Reads memory constants = Opened.start(openings[slot]);
-        int256 bias = constants.element(4 * e.channel, 4);
-        int256 multiplier = constants.element(4 * e.channel + 1, 4);
-        int256 addendMultiplier = constants.element(4 * e.channel + 2, 4);
-        int256 shift = constants.element(4 * e.channel + 3, 4);
-        roots[slot] = constants.root(openings[slot], slot, e.channels * CONSTANTS_BYTES);
-
+        Constants memory c;
+        (c, roots[slot]) =
+            _constants(openings, slot, e.channel, e.channels, 1, int256(uint256(MULTIPLIER_MAX)));
         int256 addend = 0;
-        if (e.tail.addend != 0) {
-            uint256 size = Parameters.dtypeBytes(e.tail.addend);
-            Opened.Reads memory second = Opened.start(openings[1]);
-            addend = second.element(e.flat, size);
-            roots[1] = second.root(openings[1], 1, e.elements * size);
+        if (e.tail.addend != 0) (addend, roots[1]) = _one(openings, 1, e.flat, e.elements, e.tail.addend);
+        int256 factor = 0;
+        if (e.factorShift != 0) {
+            uint256 place = slot - 2;
+            (factor, roots[place]) = _one(openings, place, e.flat / e.channels, e.rows, DTYPE_I32);
         }
 
-        bool wellFormed = _within(bias, -int256(uint256(BIAS_MAX)), int256(uint256(BIAS_MAX)))
-            && _within(multiplier, 1, int256(uint256(MULTIPLIER_MAX)))
-            && _within(addendMultiplier, 0, int256(uint256(MULTIPLIER_MAX)))
-            && _within(shift, 1, int256(uint256(SHIFT_MAX)));
-        if (wellFormed) {
-            int256 wide = (bias + e.sum) * multiplier + addend * addendMultiplier;
-            value = (wide + int256(1 << uint256(shift - 1))) >> uint256(shift);
-            if (value < e.tail.lo) value = e.tail.lo;
-            if (e.tail.hi < value) value = e.tail.hi;
-        } else {
+        if (!c.wellFormed) {
             value = FORM_VIOLATION;
+        } else if (e.factorShift == 0) {
+            value = _round((c.bias + e.sum) * c.multiplier + addend * c.addend, c.shift);
+        } else {
+            int256 t = _round(e.sum * c.multiplier, c.shift);
+            value = _scaleByRow(t, factor, c.bias + addend * c.addend, e.factorShift);
         }
-        if (e.tail.table) value = _lookUp(value, wellFormed, slot + 1, openings, roots);
+        if (c.wellFormed) value = _clamp(value, e.tail.lo, e.tail.hi);
+        if (e.tail.table) value = _lookUp(value, c.wellFormed, slot + 1, openings, roots);
     }
 
     /// table[value + 128]. The table's one tile is proved even when the value is already void.
@@ -192,18 +189,13 @@ contract LinearLeaf is Leaf {
         pure
         returns (int256 entry)
     {
-        Opened.Reads memory table = Opened.start(openings[slot]);
-        entry = table.element(wellFormed ? uint256(value + 128) : 0, 1);
-        roots[slot] = table.root(openings[slot], slot, TABLE_BYTES);
-        if (!wellFormed || entry < -int256(uint256(INT8_MAX))) return FORM_VIOLATION;
+        uint256 index = wellFormed ? uint256(value + 128) : 0;
+        (entry, roots[slot]) = _one(openings, slot, index, TABLE_BYTES, DTYPE_I8);
+        if (!wellFormed || !_isValue(entry, DTYPE_I8)) return FORM_VIOLATION;
     }
 
-    /// Slot of the weights: behind x and the addend.
+    /// Slot of the weights: behind x, the addend and the row factor.
     function _weightSlot(Element memory e) private pure returns (uint256) {
-        return e.tail.addend == 0 ? 1 : 2;
-    }
-
-    function _within(int256 value, int256 least, int256 most) private pure returns (bool) {
-        return least <= value && value <= most;
+        return (e.tail.addend == 0 ? 1 : 2) + (e.factorShift == 0 ? 0 : 1);
     }
 }

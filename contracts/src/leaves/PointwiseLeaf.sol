@@ -14,8 +14,8 @@ import {Leaf} from "./Leaf.sol";
 
 /// @title PointwiseLeaf: one element of a sum or a product, and its table.
 /// @dev v = clamp((x*A + y*B + 2^(s-1)) >> s, lo, hi) or clamp((x*y*A + 2^(s-1)) >> s, lo, hi), then
-/// v, an entry of a table, or the interpolation between two. Openings: x, [y], [table], y an input or a
-/// constant. Spec: operators, 2.19 and 2.20; game, 4.8.
+/// v or its activation: an entry of a table, an interpolation, an exponential out of two entries, a
+/// reciprocal, a reciprocal square root. Openings: x, [y], [table], y an input or a constant. Spec: operators, 2.19 and 2.20; game, 4.8.
 contract PointwiseLeaf is Leaf {
     using Opened for Opened.Reads;
 
@@ -45,32 +45,20 @@ contract PointwiseLeaf is Leaf {
             wellFormed = p.source != Parameters.SECOND_CONSTANT || _isValue(y, p.second);
         }
         value = _combine(p, x, y);
-        if (p.table != 0) {
+        if (Parameters.tableBytes(p.activation) != 0) {
             uint256 slot = roots.length - 1;
-            (value, roots[slot]) = _throughTable(p.table, value, openings[slot], slot);
+            (value, roots[slot]) = _throughTable(p.activation, value, openings[slot], slot);
+        } else if (p.activation != 0) {
+            value = _reciprocal(p, value);
         }
         if (!wellFormed) value = FORM_VIOLATION;
         _checkTensors(nodeLeaf, roots);
     }
 
-    /// Element `index` of the opened tensor of `elements` elements, and the root of its opening.
-    function _one(Opening[] calldata openings, uint256 slot, uint256 index, uint256 elements, uint8 dtype)
-        private
-        pure
-        returns (int256 value, bytes32 root)
-    {
-        uint256 size = Parameters.dtypeBytes(dtype);
-        Opened.Reads memory reads = Opened.start(openings[slot]);
-        value = reads.element(index, size);
-        root = reads.root(openings[slot], slot, elements * size);
-    }
-
     /// 2.19. Without a second operand y is 0.
     function _combine(Parameters.Pointwise memory p, int256 x, int256 y) private pure returns (int256 v) {
         int256 wide = p.product ? x * y * p.multiplier : x * p.multiplier + y * p.secondMultiplier;
-        v = (wide + int256(1 << (p.shift - 1))) >> p.shift;
-        if (v < p.lo) return p.lo;
-        if (p.hi < v) return p.hi;
+        v = _clamp(_round(wide, p.shift), p.lo, p.hi);
     }
 
     /// 2.20. The table is opened whole; an entry that is no value voids the element.
@@ -85,6 +73,11 @@ contract PointwiseLeaf is Leaf {
         if (kind == Parameters.LOOKUP) {
             value = Opened.signed(from + uint256(v + 128), 1);
             if (!_isValue(value, DTYPE_I8)) value = FORM_VIOLATION;
+        } else if (kind == Parameters.EXPONENTIAL) {
+            int256 coarse = Opened.signed(from + 2 * uint256(v >> 8), 2);
+            int256 fine = Opened.signed(from + 2 * uint256(256 + (v & 255)), 2);
+            value = (coarse * fine + (1 << 14)) >> 15;
+            if (coarse < 0 || fine < 0) value = FORM_VIOLATION;
         } else {
             uint256 u = uint256(v + 32_768);
             int256 low = Opened.signed(from + 2 * (u >> 7), 2);
@@ -95,9 +88,19 @@ contract PointwiseLeaf is Leaf {
         root = table.root(opening, slot, length);
     }
 
-    /// Every pattern but -128 of i8 and -32768 of i16 is a value (1.4).
-    function _isValue(int256 value, uint8 dtype) private pure returns (bool) {
-        if (dtype == DTYPE_I8) return value != -128;
-        return dtype != DTYPE_I16 || value != -32_768;
+    /// 2.20: min(floor(2^bits / d), 2^31 - 1), d = max(v, 1) or the square root of that times 2^30.
+    function _reciprocal(Parameters.Pointwise memory p, int256 v) private pure returns (int256) {
+        uint256 d = v < 1 ? 1 : uint256(v);
+        if (p.activation == Parameters.RECIPROCAL_ROOT) d = _root(d << 30);
+        return _clamp(int256((1 << p.bits) / d), 0, type(int32).max);
+    }
+
+    /// The u with u*u <= v < (u+1)*(u+1), for v below 2^62: Newton's steps from above, as long as they fall.
+    function _root(uint256 v) private pure returns (uint256 u) {
+        uint256 next = 1 << 31;
+        do {
+            u = next;
+            next = (u + v / u) >> 1;
+        } while (next < u);
     }
 }

@@ -3,15 +3,18 @@ pragma solidity 0.8.37;
 
 import {DTYPE_I32} from "../generated/ProtocolConstants.sol";
 import {OP_AVG_POOL} from "../generated/ProtocolConstants.sol";
+import {OP_BATCH_MATMUL} from "../generated/ProtocolConstants.sol";
 import {OP_CONCAT} from "../generated/ProtocolConstants.sol";
 import {OP_CONV} from "../generated/ProtocolConstants.sol";
+import {OP_EMBEDDING} from "../generated/ProtocolConstants.sol";
 import {OP_INPUT} from "../generated/ProtocolConstants.sol";
 import {OP_MATMUL} from "../generated/ProtocolConstants.sol";
 import {OP_MAX_POOL} from "../generated/ProtocolConstants.sol";
 import {OP_MOVE} from "../generated/ProtocolConstants.sol";
+import {OP_NORMALIZE} from "../generated/ProtocolConstants.sol";
 import {OP_POINTWISE} from "../generated/ProtocolConstants.sol";
+import {OP_REDUCE} from "../generated/ProtocolConstants.sol";
 import {TAG_NODE_LEAF} from "../generated/ProtocolConstants.sol";
-import {Dimensions} from "./Dimensions.sol";
 import {Parameters} from "./Parameters.sol";
 
 /// @title The canonical bytes of a node.
@@ -95,35 +98,6 @@ library NodeLeaf {
         return Parameters.dtypeBytes(dtype(leaf));
     }
 
-    /// Elements of the node's output at the symbols' `values`. Expects a checked leaf.
-    function outputElements(bytes calldata leaf, uint32[] memory values) internal pure returns (uint256 elements) {
-        uint8 code = op(leaf);
-        uint256 start = parametersOffset(leaf);
-        if (code == OP_MATMUL) {
-            Parameters.Matmul memory m = Parameters.matmul(leaf, start, values);
-            return Dimensions.times(m.rows, m.outputs);
-        }
-        if (code == OP_CONV) {
-            Parameters.Conv memory c = Parameters.conv(leaf, start, values);
-            return Dimensions.times(Dimensions.times(c.outHeight, c.outWidth), c.outputs);
-        }
-        if (code == OP_MAX_POOL || code == OP_AVG_POOL) {
-            Parameters.Pool memory p = Parameters.pool(leaf, start, values);
-            return Dimensions.times(Dimensions.times(p.outHeight, p.outWidth), p.channels);
-        }
-        if (code == OP_MOVE) return Parameters.move(leaf, start, values).elements;
-        if (code == OP_CONCAT) {
-            Parameters.Concat memory c = Parameters.concat(leaf, start, values);
-            return Dimensions.times(c.rows, c.width);
-        }
-        if (code == OP_POINTWISE) {
-            Parameters.Pointwise memory p = Parameters.pointwise(leaf, start, values);
-            return Dimensions.times(p.rows, p.columns);
-        }
-        if (code == OP_INPUT) return Parameters.inputElements(leaf, start, values);
-        revert LeafOperator(code);
-    }
-
     /// Inputs, tensors and bytes of parameters that a leaf of operator `code` has.
     function _expected(bytes calldata leaf, uint8 code, uint256 start)
         private
@@ -135,6 +109,7 @@ library NodeLeaf {
             if (leaf.length != start + length) revert LeafLength(start + length, leaf.length);
             uint256 tailAt = start + length - Parameters.TAIL_BYTES;
             inputs = Parameters.read(leaf, tailAt, 1) == 0 ? 1 : 2;
+            if (code == OP_MATMUL && Parameters.read(leaf, start + Parameters.MATMUL_FACTOR_AT, 1) != 0) ++inputs;
             tensors = Parameters.read(leaf, leaf.length - 1, 1) == 0 ? 2 : 3;
         } else if (code == OP_MAX_POOL) {
             (inputs, length) = (1, Parameters.POOL_BYTES);
@@ -145,8 +120,23 @@ library NodeLeaf {
             if (leaf.length != start + length) revert LeafLength(start + length, leaf.length);
             uint256 source = Parameters.read(leaf, start + Parameters.SECOND_AT, 1);
             inputs = source == Parameters.SECOND_INPUT ? 2 : 1;
-            tensors = Parameters.read(leaf, leaf.length - 1, 1) == 0 ? 0 : 1;
+            uint256 activation = Parameters.read(leaf, start + Parameters.ACTIVATION_AT, 1);
+            tensors = Parameters.tableBytes(activation) == 0 ? 0 : 1;
             if (source == Parameters.SECOND_CONSTANT) ++tensors;
+        } else if (code == OP_BATCH_MATMUL) {
+            length = Parameters.BATCH_MATMUL_BYTES;
+            if (leaf.length != start + length) revert LeafLength(start + length, leaf.length);
+            inputs = Parameters.read(leaf, start + Parameters.BATCH_FACTOR_AT, 1) == 0 ? 2 : 3;
+        } else if (code == OP_REDUCE) {
+            (inputs, length) = (1, Parameters.REDUCE_BYTES);
+        } else if (code == OP_NORMALIZE) {
+            (tensors, length) = (1, Parameters.NORMALIZE_BYTES);
+            if (leaf.length != start + length) revert LeafLength(start + length, leaf.length);
+            uint256 centerAt = start + Parameters.NORMALIZE_CENTER_AT;
+            inputs = Parameters.read(leaf, centerAt, 1) == 0 ? 1 : 2;
+            if (Parameters.read(leaf, centerAt + 1, 1) != 0) ++inputs;
+        } else if (code == OP_EMBEDDING) {
+            (inputs, tensors, length) = (1, 1, Parameters.EMBEDDING_BYTES);
         } else if (code == OP_MOVE || code == OP_CONCAT || code == OP_INPUT) {
             if (leaf.length <= start) revert LeafLength(start + 1, leaf.length);
             // The rank, or the number of inputs.

@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
+import {DTYPE_I32} from "../generated/ProtocolConstants.sol";
 import {DTYPE_I8} from "../generated/ProtocolConstants.sol";
+import {OP_BATCH_MATMUL} from "../generated/ProtocolConstants.sol";
 import {OP_CONCAT} from "../generated/ProtocolConstants.sol";
 import {OP_CONV} from "../generated/ProtocolConstants.sol";
+import {OP_EMBEDDING} from "../generated/ProtocolConstants.sol";
 import {OP_INPUT} from "../generated/ProtocolConstants.sol";
 import {OP_MATMUL} from "../generated/ProtocolConstants.sol";
 import {OP_MOVE} from "../generated/ProtocolConstants.sol";
+import {OP_NORMALIZE} from "../generated/ProtocolConstants.sol";
 import {OP_POINTWISE} from "../generated/ProtocolConstants.sol";
+import {OP_REDUCE} from "../generated/ProtocolConstants.sol";
 import {TILE_BYTES} from "../generated/ProtocolConstants.sol";
 import {Dimensions} from "./Dimensions.sol";
 import {NodeLeaf} from "./NodeLeaf.sol";
@@ -15,7 +20,7 @@ import {Parameters} from "./Parameters.sol";
 import {Tiles} from "./Tiles.sol";
 
 /// @title Sizes of a node at given values of the program's symbols: what the registry adds up and
-/// compares. Spec: programs, 1.5, 1.6, 1.10, 1.13 and 1.17.
+/// compares. Spec: programs, 1.5, 1.6, 1.10, 1.13 and 1.17 to 1.21.
 library NodeSizes {
     /// What a node takes from one of its inputs.
     struct Input {
@@ -42,6 +47,10 @@ library NodeSizes {
         if (op == OP_MOVE) return _move(Parameters.move(leaf, start, values), NodeLeaf.dtype(leaf));
         if (op == OP_CONCAT) return _concat(Parameters.concat(leaf, start, values), NodeLeaf.dtype(leaf));
         if (op == OP_POINTWISE) return _pointwise(Parameters.pointwise(leaf, start, values));
+        if (op == OP_BATCH_MATMUL) return _batchMatmul(Parameters.batchMatmul(leaf, start, values));
+        if (op == OP_REDUCE) return _reduce(Parameters.reduce(leaf, start, values));
+        if (op == OP_NORMALIZE) return _normalize(Parameters.normalize(leaf, start, values));
+        if (op == OP_EMBEDDING) return _embedding(Parameters.embedding(leaf, start, values), NodeLeaf.dtype(leaf));
         return _pool(Parameters.pool(leaf, start, values), NodeLeaf.dtype(leaf));
     }
 
@@ -53,8 +62,12 @@ library NodeSizes {
         s.outputElements = Dimensions.times(m.rows, m.outputs);
         uint256 elements = Dimensions.times(m.rows, m.rowElements);
         s.terms = m.terms;
-        s.opened = _run(m.terms, elements);
-        _linear(s, elements, m.outputs, m.tail);
+        s.inputs = new Input[]((m.tail.addend == 0 ? 1 : 2) + (m.factorShift == 0 ? 0 : 1));
+        s.inputs[0] = Input(elements, m.dtype);
+        uint256 size = Parameters.dtypeBytes(m.dtype);
+        s.opened = _run(m.terms * size, elements * size);
+        if (m.factorShift != 0) _factor(s, m.rows);
+        _linear(s, m.outputs, m.tail);
     }
 
     function _conv(Parameters.Conv memory c) private pure returns (Sizes memory s) {
@@ -65,17 +78,17 @@ library NodeSizes {
         uint256 rows = c.window.height * _run(row, elements);
         uint256 all = Tiles.tileCount(elements) * TILE_BYTES;
         s.opened = rows < all ? rows : all;
-        _linear(s, elements, c.outputs, c.tail);
+        s.inputs = new Input[](c.tail.addend == 0 ? 1 : 2);
+        s.inputs[0] = Input(elements, DTYPE_I8);
+        _linear(s, c.outputs, c.tail);
     }
 
-    /// Adds what both linear operators have; input 0 has `elements`.
-    function _linear(Sizes memory s, uint256 elements, uint256 outputs, Parameters.Tail memory tail) private pure {
+    /// Adds what both linear operators have.
+    function _linear(Sizes memory s, uint256 outputs, Parameters.Tail memory tail) private pure {
         uint256 weights = Dimensions.times(outputs, s.terms);
         uint256 constants = Dimensions.times(outputs, 4);
         s.opened += _run(s.terms, weights) + TILE_BYTES;
         s.tensorBytes = weights + 4 * constants;
-        s.inputs = new Input[](tail.addend == 0 ? 1 : 2);
-        s.inputs[0] = Input(elements, DTYPE_I8);
         if (tail.addend != 0) {
             s.inputs[1] = Input(s.outputElements, tail.addend);
             s.opened += TILE_BYTES;
@@ -84,6 +97,12 @@ library NodeSizes {
             s.opened += TILE_BYTES;
             s.tensorBytes += 256;
         }
+    }
+
+    /// The row factor, the last input: one for each of `rows`.
+    function _factor(Sizes memory s, uint256 rows) private pure {
+        s.inputs[s.inputs.length - 1] = Input(rows, DTYPE_I32);
+        s.opened += TILE_BYTES;
     }
 
     /// A maximum keeps its input's type; a sum, known by its multiplier, reads int8.
@@ -118,7 +137,7 @@ library NodeSizes {
     function _pointwise(Parameters.Pointwise memory p) private pure returns (Sizes memory s) {
         s.outputElements = Dimensions.times(p.rows, p.columns);
         s.terms = 1;
-        uint256 table = Parameters.tableBytes(p.table);
+        uint256 table = Parameters.tableBytes(p.activation);
         uint256 tiles = (table + TILE_BYTES - 1) / TILE_BYTES + (p.source == 0 ? 1 : 2);
         s.opened = tiles * TILE_BYTES;
         s.tensorBytes = table;
@@ -132,6 +151,50 @@ library NodeSizes {
             s.constantNeeded = Parameters.secondElements(p);
             s.tensorBytes += p.constantElements * Parameters.dtypeBytes(p.second);
         }
+    }
+
+    function _batchMatmul(Parameters.BatchMatmul memory b) private pure returns (Sizes memory s) {
+        uint256 rows = Dimensions.times(b.batch, b.rows);
+        s.outputElements = Dimensions.times(rows, b.columns);
+        s.terms = b.terms;
+        s.inputs = new Input[](b.factorShift == 0 ? 2 : 3);
+        s.inputs[0] = Input(Dimensions.times(rows, b.terms), b.dtype);
+        uint256 columns = Dimensions.times(b.batch / b.group, b.columns);
+        s.inputs[1] = Input(Dimensions.times(columns, b.terms), DTYPE_I8);
+        uint256 size = Parameters.dtypeBytes(b.dtype);
+        s.opened = _run(b.terms * size, s.inputs[0].elements * size) + _run(b.terms, s.inputs[1].elements);
+        if (b.factorShift != 0) _factor(s, rows);
+    }
+
+    function _reduce(Parameters.Reduce memory r) private pure returns (Sizes memory s) {
+        s.outputElements = r.rows;
+        s.terms = r.columns;
+        s.inputs = new Input[](1);
+        s.inputs[0] = Input(Dimensions.times(r.rows, r.columns), r.dtype);
+        uint256 size = Parameters.dtypeBytes(r.dtype);
+        s.opened = _run(r.columns * size, s.inputs[0].elements * size);
+    }
+
+    /// The center and the factor are alike: i32, one for each row.
+    function _normalize(Parameters.Normalize memory n) private pure returns (Sizes memory s) {
+        s.outputElements = Dimensions.times(n.rows, n.columns);
+        s.terms = 1;
+        s.tensorBytes = 4 * Dimensions.times(n.columns, 4);
+        s.inputs = new Input[]((n.center ? 2 : 1) + (n.factor ? 1 : 0));
+        s.inputs[0] = Input(s.outputElements, n.dtype);
+        for (uint256 i = 1; i < s.inputs.length; ++i) {
+            s.inputs[i] = Input(n.rows, DTYPE_I32);
+        }
+        s.opened = (1 + s.inputs.length) * TILE_BYTES;
+    }
+
+    function _embedding(Parameters.Embedding memory e, uint8 dtype) private pure returns (Sizes memory s) {
+        s.outputElements = Dimensions.times(e.rows, e.columns);
+        s.terms = 1;
+        s.tensorBytes = Dimensions.times(e.entries, e.columns) * Parameters.dtypeBytes(dtype);
+        s.inputs = new Input[](1);
+        s.inputs[0] = Input(e.rows, DTYPE_I32);
+        s.opened = 2 * TILE_BYTES;
     }
 
     /// Bound on the bytes of the tiles that `length` contiguous bytes of a tensor of `total` bytes touch.

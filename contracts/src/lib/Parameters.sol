@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
+import {CENTER_BITS_MAX} from "../generated/ProtocolConstants.sol";
 import {CONCAT_INPUTS_MAX} from "../generated/ProtocolConstants.sol";
 import {DTYPE_I16} from "../generated/ProtocolConstants.sol";
 import {DTYPE_I32} from "../generated/ProtocolConstants.sol";
@@ -11,35 +12,64 @@ import {INT8_MAX} from "../generated/ProtocolConstants.sol";
 import {MULTIPLIER_MAX} from "../generated/ProtocolConstants.sol";
 import {OP_AVG_POOL} from "../generated/ProtocolConstants.sol";
 import {RANK_MAX} from "../generated/ProtocolConstants.sol";
+import {RECIPROCAL_BITS_MAX} from "../generated/ProtocolConstants.sol";
 import {SHIFT_MAX} from "../generated/ProtocolConstants.sol";
 import {STEP_MAX} from "../generated/ProtocolConstants.sol";
 import {TERMS_MAX} from "../generated/ProtocolConstants.sol";
+import {TERMS_WIDE_MAX} from "../generated/ProtocolConstants.sol";
 import {Dimensions} from "./Dimensions.sol";
 
 /// @title Parameters of each operator, decoded and held to their limits.
 /// @dev Every function takes a leaf whose length `NodeLeaf.check` found right, the offset of its
-/// parameters, and the values of the program's symbols. What it returns obeys 1.5, 1.11, 1.12, 1.16 and
-/// 1.17, but for the number of a constant's elements, which the registry holds to the symbols' maxima.
-/// Spec: programs, 1.10 to 1.12, 1.16 and 1.17.
+/// parameters, and the values of the program's symbols. What it returns obeys 1.5, 1.11, 1.12 and 1.16 to
+/// 1.21, but for the number of a constant's elements, which the registry holds to the symbols' maxima.
+/// Spec: programs, 1.10 to 1.12 and 1.16 to 1.21.
 library Parameters {
     uint256 internal constant TAIL_BYTES = 10;
-    uint256 internal constant MATMUL_BYTES = 34;
+    uint256 internal constant MATMUL_BYTES = 36;
     uint256 internal constant CONV_BYTES = 58;
     uint256 internal constant POOL_BYTES = 40;
     uint256 internal constant AVG_POOL_BYTES = 51;
-    uint256 internal constant POINTWISE_BYTES = 39;
+    uint256 internal constant POINTWISE_BYTES = 44;
+    uint256 internal constant BATCH_MATMUL_BYTES = 46;
+    uint256 internal constant REDUCE_BYTES = 29;
+    uint256 internal constant NORMALIZE_BYTES = 25;
+    uint256 internal constant EMBEDDING_BYTES = 16;
+
+    /// Where the shift of a row factor stands in the parameters.
+    uint256 internal constant MATMUL_FACTOR_AT = 25;
+    uint256 internal constant BATCH_FACTOR_AT = 37;
+    /// Where a normalisation says whether it has a center, and behind it whether it has a factor.
+    uint256 internal constant NORMALIZE_CENTER_AT = 14;
 
     /// Where the second operand of a pointwise node stands in its parameters.
-    uint256 internal constant SECOND_AT = 18;
+    uint256 internal constant SECOND_AT = 22;
     uint256 internal constant SECOND_INPUT = 1;
     uint256 internal constant SECOND_CONSTANT = 2;
 
+    /// Where the activation of a pointwise node stands in its parameters.
+    uint256 internal constant ACTIVATION_AT = 42;
     /// Bytes of its table: 256 entries i8.
     uint256 internal constant LOOKUP = 1;
     uint256 internal constant LOOKUP_BYTES = 256;
     /// 513 entries i16.
     uint256 internal constant INTERPOLATION = 2;
     uint256 internal constant INTERPOLATION_BYTES = 1_026;
+    /// 512 entries i16.
+    uint256 internal constant EXPONENTIAL = 3;
+    uint256 internal constant EXPONENTIAL_BYTES = 1_024;
+    /// Without a table.
+    uint256 internal constant RECIPROCAL = 4;
+    uint256 internal constant RECIPROCAL_ROOT = 5;
+
+    // What a reduction makes of a row.
+    uint256 internal constant REDUCE_SUM = 0;
+    uint256 internal constant REDUCE_MEAN = 1;
+    uint256 internal constant REDUCE_SQUARES = 2;
+    uint256 internal constant REDUCE_VARIANCE = 3;
+    uint256 internal constant REDUCE_MAXIMUM = 4;
+    uint256 internal constant REDUCE_MAGNITUDE = 5;
+    uint256 internal constant REDUCE_ARGMAX = 6;
 
     uint256 private constant WALKS_AT = 5;
     uint256 private constant WALK_BYTES = 22;
@@ -54,7 +84,7 @@ library Parameters {
     error WindowLarger(uint256 kernel, uint256 padded);
     /// A size (C, O, groups, row_elements, k_len) is at least 1.
     error SizeZero();
-    /// groups divides C and O.
+    /// groups divides C and O; the group of a batch_matmul divides its batch.
     error GroupsUneven(uint256 groups, uint256 channels);
     /// k_offset + k_len is at most row_elements.
     error SliceOutside(uint256 most, uint256 actual);
@@ -79,8 +109,9 @@ library Parameters {
     error FillOutside(int256 least, int256 most, int256 actual);
     /// A concatenation has `least` to `most` inputs.
     error ConcatInputs(uint256 least, uint256 most, uint256 actual);
-    /// A field of a pointwise node, counted in the order of 1.10 from 0 (rows), lies outside [least, most].
-    error PointwiseField(uint256 field, int256 least, int256 most, int256 actual);
+    /// A field of a matmul, a pointwise node or one of the operators behind it, counted in the order of 1.10
+    /// from 0, lies outside [least, most].
+    error FieldOutside(uint256 field, int256 least, int256 most, int256 actual);
     /// At most one factor of a product is i32.
     error FactorsTooWide();
 
@@ -110,6 +141,8 @@ library Parameters {
         uint256 offset;
         uint256 terms;
         uint256 outputs;
+        uint8 dtype; // of x
+        uint256 factorShift; // 0: no row factor
         Tail tail;
     }
 
@@ -177,7 +210,54 @@ library Parameters {
         uint256 shift;
         int256 lo;
         int256 hi;
-        uint256 table; // 0, LOOKUP or INTERPOLATION
+        uint256 activation; // 0, LOOKUP, INTERPOLATION, EXPONENTIAL, RECIPROCAL or RECIPROCAL_ROOT
+        uint256 bits; // of the last two
+    }
+
+    struct BatchMatmul {
+        uint256 batch;
+        uint256 group;
+        uint256 rows;
+        uint256 columns;
+        uint256 terms;
+        bool interleavedX; // [rows][batch][k]
+        bool interleavedY; // [columns][batch / group][k]
+        bool interleaved; // the output is [rows][batch][columns]
+        uint8 dtype; // of x
+        uint256 multiplier;
+        uint256 shift;
+        uint256 factorShift; // 0: no row factor
+        int256 lo;
+        int256 hi;
+    }
+
+    struct Reduce {
+        uint256 rows;
+        uint256 columns;
+        uint256 kind; // REDUCE_*
+        uint8 dtype; // of x
+        uint256 multiplier;
+        uint256 shift;
+        int256 lo;
+        int256 hi;
+    }
+
+    struct Normalize {
+        uint256 rows;
+        uint256 columns;
+        uint8 dtype; // of x
+        uint256 centerBits;
+        bool center;
+        bool factor;
+        uint256 factorShift;
+        int256 lo;
+        int256 hi;
+    }
+
+    struct Embedding {
+        uint256 rows;
+        uint256 columns;
+        uint256 entries;
     }
 
     /// `size` (1 to 32) big-endian bytes at `at`. Bytes beyond the leaf must not be asked for.
@@ -205,9 +285,11 @@ library Parameters {
         m.offset = read(leaf, start + 12, 4);
         m.terms = read(leaf, start + 16, 4);
         m.outputs = read(leaf, start + 20, 4);
-        m.tail = _tail(leaf, start + 24);
+        m.dtype = uint8(_number(leaf, start + 24, 1, 5, DTYPE_I8, DTYPE_I16));
+        m.factorShift = _number(leaf, start + MATMUL_FACTOR_AT, 1, 6, 0, SHIFT_MAX);
+        m.tail = _tail(leaf, start + 26);
         if (m.terms == 0 || m.outputs == 0) revert SizeZero();
-        if (TERMS_MAX < m.terms) revert TermsTooMany(TERMS_MAX, m.terms);
+        _checkProduct(m.dtype, m.terms);
         if (m.rowElements < m.offset + m.terms) revert SliceOutside(m.rowElements, m.offset + m.terms);
     }
 
@@ -287,16 +369,83 @@ library Parameters {
         returns (Pointwise memory p)
     {
         p.rows = Dimensions.value(read(leaf, start, 8), values);
-        p.columns = _number(leaf, start + 8, 4, 1, 1, ELEMENTS_MAX);
-        p.product = _number(leaf, start + 12, 1, 2, 0, 1) == 1;
-        p.dtype = uint8(_number(leaf, start + 13, 1, 3, DTYPE_I8, DTYPE_I32));
-        p.multiplier = _multiplier(leaf, start + 14, 4, MULTIPLIER_MAX);
+        p.columns = Dimensions.value(read(leaf, start + 8, 8), values);
+        p.product = _number(leaf, start + 16, 1, 2, 0, 1) == 1;
+        p.dtype = uint8(_number(leaf, start + 17, 1, 3, DTYPE_I8, DTYPE_I32));
+        p.multiplier = _multiplier(leaf, start + 18, 4, MULTIPLIER_MAX);
         // A product has a second operand.
         p.source = _number(leaf, start + SECOND_AT, 1, 5, p.product ? 1 : 0, SECOND_CONSTANT);
         _second(leaf, start, p);
-        p.shift = _number(leaf, start + 29, 1, 10, 1, SHIFT_MAX);
-        p.table = _number(leaf, start + 38, 1, 13, 0, INTERPOLATION);
-        (p.lo, p.hi) = _clamp(leaf, start + 30, p.table);
+        p.shift = _number(leaf, start + 33, 1, 10, 1, SHIFT_MAX);
+        p.activation = _number(leaf, start + ACTIVATION_AT, 1, 13, 0, RECIPROCAL_ROOT);
+        uint256 most = p.activation < RECIPROCAL ? 0 : RECIPROCAL_BITS_MAX;
+        p.bits = _number(leaf, start + ACTIVATION_AT + 1, 1, 14, 0, most);
+        (p.lo, p.hi) = _clamp(leaf, start + 34, p.activation);
+    }
+
+    function batchMatmul(bytes calldata leaf, uint256 start, uint32[] memory values)
+        internal
+        pure
+        returns (BatchMatmul memory b)
+    {
+        b.batch = read(leaf, start, 4);
+        b.group = read(leaf, start + 4, 4);
+        b.rows = Dimensions.value(read(leaf, start + 8, 8), values);
+        b.columns = Dimensions.value(read(leaf, start + 16, 8), values);
+        b.terms = Dimensions.value(read(leaf, start + 24, 8), values);
+        uint256 order = _number(leaf, start + 32, 1, 5, 0, 7);
+        b.interleavedX = order & 1 == 1;
+        b.interleavedY = order & 2 == 2;
+        b.interleaved = order & 4 == 4;
+        b.dtype = uint8(_number(leaf, start + 33, 1, 6, DTYPE_I8, DTYPE_I16));
+        b.multiplier = _number(leaf, start + 34, 2, 7, 1, MULTIPLIER_MAX);
+        b.shift = _number(leaf, start + 36, 1, 8, 1, SHIFT_MAX);
+        b.factorShift = _number(leaf, start + BATCH_FACTOR_AT, 1, 9, 0, SHIFT_MAX);
+        (b.lo, b.hi) = _clamp(leaf, start + 38, 0);
+        if (b.batch == 0 || b.group == 0) revert SizeZero();
+        if (b.batch % b.group != 0) revert GroupsUneven(b.group, b.batch);
+        _checkProduct(b.dtype, b.terms);
+    }
+
+    function reduce(bytes calldata leaf, uint256 start, uint32[] memory values)
+        internal
+        pure
+        returns (Reduce memory r)
+    {
+        r.rows = Dimensions.value(read(leaf, start, 8), values);
+        r.columns = Dimensions.value(read(leaf, start + 8, 8), values);
+        r.kind = _number(leaf, start + 16, 1, 2, REDUCE_SUM, REDUCE_ARGMAX);
+        bool squares = r.kind == REDUCE_SQUARES || r.kind == REDUCE_VARIANCE;
+        r.dtype = uint8(_number(leaf, start + 17, 1, 3, DTYPE_I8, squares ? DTYPE_I16 : DTYPE_I32));
+        r.multiplier = _number(leaf, start + 18, 2, 4, 1, MULTIPLIER_MAX);
+        r.shift = _number(leaf, start + 20, 1, 5, 1, SHIFT_MAX);
+        (r.lo, r.hi) = _clamp(leaf, start + 21, 0);
+        if (TERMS_MAX < r.columns) revert TermsTooMany(TERMS_MAX, r.columns);
+    }
+
+    function normalize(bytes calldata leaf, uint256 start, uint32[] memory values)
+        internal
+        pure
+        returns (Normalize memory n)
+    {
+        n.rows = Dimensions.value(read(leaf, start, 8), values);
+        n.columns = _number(leaf, start + 8, 4, 1, 1, ELEMENTS_MAX);
+        n.dtype = uint8(_number(leaf, start + 12, 1, 2, DTYPE_I8, DTYPE_I32));
+        n.centerBits = _number(leaf, start + 13, 1, 3, 0, CENTER_BITS_MAX);
+        n.center = _number(leaf, start + NORMALIZE_CENTER_AT, 1, 4, 0, 1) == 1;
+        n.factor = _number(leaf, start + NORMALIZE_CENTER_AT + 1, 1, 5, 0, 1) == 1;
+        n.factorShift = _number(leaf, start + 16, 1, 6, 1, SHIFT_MAX);
+        (n.lo, n.hi) = _clamp(leaf, start + 17, 0);
+    }
+
+    function embedding(bytes calldata leaf, uint256 start, uint32[] memory values)
+        internal
+        pure
+        returns (Embedding memory e)
+    {
+        e.rows = Dimensions.value(read(leaf, start, 8), values);
+        e.columns = _number(leaf, start + 8, 4, 1, 1, ELEMENTS_MAX);
+        e.entries = _number(leaf, start + 12, 4, 2, 1, ELEMENTS_MAX);
     }
 
     /// Elements that the second operand of a pointwise node has under the output's rows and columns.
@@ -313,10 +462,11 @@ library Parameters {
         return p.spread == SPREAD_ROW ? element / p.columns : 0;
     }
 
-    /// Bytes of a table; 0 without one.
-    function tableBytes(uint256 table) internal pure returns (uint256) {
-        if (table == 0) return 0;
-        return table == LOOKUP ? LOOKUP_BYTES : INTERPOLATION_BYTES;
+    /// Bytes of an activation's table; 0 without one.
+    function tableBytes(uint256 activation) internal pure returns (uint256) {
+        if (activation == LOOKUP) return LOOKUP_BYTES;
+        if (activation == INTERPOLATION) return INTERPOLATION_BYTES;
+        return activation == EXPONENTIAL ? EXPONENTIAL_BYTES : 0;
     }
 
     /// Elements of the program's input.
@@ -382,14 +532,20 @@ library Parameters {
         if (p.product && p.dtype == DTYPE_I32 && p.second == DTYPE_I32) revert FactorsTooWide();
     }
 
-    /// Field `field` of a pointwise node, of `size` bytes without a sign.
+    /// Terms of a product whose x is of type `dtype`.
+    function _checkProduct(uint8 dtype, uint256 terms) private pure {
+        uint256 most = dtype == DTYPE_I8 ? TERMS_MAX : TERMS_WIDE_MAX;
+        if (most < terms) revert TermsTooMany(most, terms);
+    }
+
+    /// Field `field`, of `size` bytes without a sign.
     function _number(bytes calldata leaf, uint256 start, uint256 size, uint256 field, uint256 least, uint256 most)
         private
         pure
         returns (uint256 v)
     {
         v = read(leaf, start, size);
-        if (v < least || most < v) revert PointwiseField(field, int256(least), int256(most), int256(v));
+        if (v < least || most < v) revert FieldOutside(field, int256(least), int256(most), int256(v));
     }
 
     /// Field `field` of a pointwise node, a multiplier of magnitude at most `most`.
@@ -399,7 +555,7 @@ library Parameters {
         returns (int256 v)
     {
         v = int32(uint32(read(leaf, start, 4)));
-        if (v < -int256(most) || int256(most) < v) revert PointwiseField(field, -int256(most), int256(most), v);
+        if (v < -int256(most) || int256(most) < v) revert FieldOutside(field, -int256(most), int256(most), v);
     }
 
     function _tail(bytes calldata leaf, uint256 start) private pure returns (Tail memory t) {
@@ -411,15 +567,23 @@ library Parameters {
         (t.lo, t.hi) = _clamp(leaf, start + 1, table);
     }
 
-    /// lo and hi at `start`, within the output's type (1.4), or one below it in front of a table: a
-    /// lookup gives i8, an interpolation i16.
-    function _clamp(bytes calldata leaf, uint256 start, uint256 table) private pure returns (int256 lo, int256 hi) {
+    /// lo and hi at `start`, within the output's type (1.4), or within what the activation behind them takes:
+    /// a lookup gives i8, an interpolation and an exponential i16, a reciprocal i32.
+    function _clamp(bytes calldata leaf, uint256 start, uint256 activation)
+        private
+        pure
+        returns (int256 lo, int256 hi)
+    {
         lo = int32(uint32(read(leaf, start, 4)));
         hi = int32(uint32(read(leaf, start + 4, 4)));
         uint8 dtype = uint8(read(leaf, 1, 1));
-        if (table != 0 && dtype != (table == LOOKUP ? DTYPE_I8 : DTYPE_I16)) revert DtypeUnknown(dtype);
+        if (activation != 0) {
+            uint8 given = activation == LOOKUP ? DTYPE_I8 : activation < RECIPROCAL ? DTYPE_I16 : DTYPE_I32;
+            if (dtype != given) revert DtypeUnknown(dtype);
+        }
         int256 most = _largest(dtype);
-        int256 least = table != 0 || dtype == DTYPE_I32 ? -most - 1 : -most;
+        int256 least = activation != 0 || dtype == DTYPE_I32 ? -most - 1 : -most;
+        if (activation == EXPONENTIAL) (least, most) = (0, 65_535);
         if (lo < least || most < lo) revert ClampBound(least, most, lo);
         if (hi < lo || most < hi) revert ClampBound(lo, most, hi);
     }

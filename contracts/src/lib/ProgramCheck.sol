@@ -19,13 +19,13 @@ import {Parameters} from "./Parameters.sol";
 import {Tiles} from "./Tiles.sol";
 
 /// @title The check of a whole program, from its header and node leaves.
-/// @dev Accepts exactly the programs of page 1 (1.2 to 1.12, 1.16, 1.17), as far as they are seen without their
-/// tensors: those are held to 1.13 and 1.17 by conviction, when they are opened. Every sum here is far below
+/// @dev Accepts exactly the programs of page 1 (1.2 to 1.12, 1.16 to 1.21), as far as they are seen without their
+/// tensors: those are held to 1.13, 1.17, 1.20 and 1.21 by conviction, when they are opened. Every sum here is far below
 /// 2^256: at most 2^16 nodes of 2^30 elements of 2^14 terms.
 library ProgramCheck {
     /// keccak256(0x06, text): the meaning of the operators (1.7).
     bytes32 internal constant PROGRAM_RULES_ID =
-        keccak256(abi.encodePacked(TAG_PROGRAM_RULES, "selfsame exact program rules 1"));
+        keccak256(abi.encodePacked(TAG_PROGRAM_RULES, "selfsame exact program rules 2"));
 
     uint256 private constant HEADER_BYTES = 43; // without the bounds
 

@@ -44,7 +44,49 @@ library NodeBuilder {
         uint8 shift;
         int32 lo;
         int32 hi;
-        uint8 table;
+        uint8 activation;
+        uint8 bits;
+    }
+
+    /// The parameters of a batched matrix product, in their order.
+    struct BatchMatmul {
+        uint32 batch;
+        uint32 group;
+        uint32 rows;
+        uint32 columns;
+        uint32 k;
+        uint8 order;
+        uint8 dtype;
+        uint16 m;
+        uint8 shift;
+        uint8 factorShift;
+        int32 lo;
+        int32 hi;
+    }
+
+    /// The parameters of a reduction, in their order.
+    struct Reduce {
+        uint32 rows;
+        uint32 columns;
+        uint8 kind;
+        uint8 dtype;
+        uint16 m;
+        uint8 shift;
+        int32 lo;
+        int32 hi;
+    }
+
+    /// The parameters of a normalisation, in their order.
+    struct Normalize {
+        uint32 rows;
+        uint32 columns;
+        uint8 dtype;
+        uint8 centerBits;
+        uint8 center;
+        uint8 factor;
+        uint8 factorShift;
+        int32 lo;
+        int32 hi;
     }
 
     function square(uint16 kernel, uint16 stride, uint16 pad) internal pure returns (Window memory) {
@@ -126,8 +168,67 @@ library NodeBuilder {
 
     function pointwise(Pointwise memory p) internal pure returns (bytes memory) {
         bytes memory second = abi.encodePacked(p.source, p.second, p.spread, p.b, p.held);
-        bytes memory head = abi.encodePacked(dim(p.rows), p.columns, p.product, p.dtype, p.a);
-        return abi.encodePacked(head, second, p.shift, p.lo, p.hi, p.table);
+        bytes memory head = abi.encodePacked(dim(p.rows), dim(p.columns), p.product, p.dtype, p.a);
+        return abi.encodePacked(head, second, p.shift, p.lo, p.hi, p.activation, p.bits);
+    }
+
+    /// Parameters of a matrix product of int8 without a row factor.
+    function matmul(bytes memory rows, uint32 rowElements, uint32 offset, uint32 terms, uint32 outputs, bytes memory end)
+        internal
+        pure
+        returns (bytes memory)
+    {
+        return abi.encodePacked(rows, rowElements, offset, terms, outputs, uint8(1), uint8(0), end);
+    }
+
+    function batchMatmul(BatchMatmul memory b) internal pure returns (bytes memory) {
+        bytes memory head = abi.encodePacked(b.batch, b.group, dim(b.rows), dim(b.columns), dim(b.k));
+        return abi.encodePacked(head, b.order, b.dtype, b.m, b.shift, b.factorShift, b.lo, b.hi);
+    }
+
+    function reduce(Reduce memory r) internal pure returns (bytes memory) {
+        return abi.encodePacked(dim(r.rows), dim(r.columns), r.kind, r.dtype, r.m, r.shift, r.lo, r.hi);
+    }
+
+    function normalize(Normalize memory n) internal pure returns (bytes memory) {
+        bytes memory head = abi.encodePacked(dim(n.rows), n.columns, n.dtype, n.centerBits);
+        return abi.encodePacked(head, n.center, n.factor, n.factorShift, n.lo, n.hi);
+    }
+
+    function embedding(uint32 rows, uint32 columns, uint32 entries) internal pure returns (bytes memory) {
+        return abi.encodePacked(dim(rows), columns, entries);
+    }
+
+    /// The parameters with the eight bytes from `place` replaced by a dimension.
+    function withDim(bytes memory parameters, uint256 place, bytes memory with) internal pure returns (bytes memory) {
+        for (uint256 i = 0; i < 8; ++i) {
+            parameters[place + i] = with[i];
+        }
+        return parameters;
+    }
+
+    /// Canonical bytes of one value.
+    function put(uint8 dtype, int256 value) internal pure returns (bytes memory) {
+        if (dtype == 1) return abi.encodePacked(int8(value));
+        return dtype == 2 ? abi.encodePacked(int16(value)) : abi.encodePacked(int32(value));
+    }
+
+    /// The value at `index`.
+    function get(bytes memory data, uint8 dtype, uint256 index) internal pure returns (int256 value) {
+        uint256 width = 1 << (dtype - 1);
+        for (uint256 i = 0; i < width; ++i) {
+            value = value * 256 + int256(uint256(uint8(data[index * width + i])));
+        }
+        if (128 <= uint8(data[index * width])) value -= int256(1 << (8 * width));
+    }
+
+    /// `count` times the same value.
+    function fill(uint8 dtype, int256 value, uint256 count) internal pure returns (bytes memory data) {
+        bytes memory one = put(dtype, value);
+        data = new bytes(count * one.length);
+        for (uint256 i = 0; i < data.length; ++i) {
+            data[i] = one[i % one.length];
+        }
     }
 
     /// Bias, M, A, s of each of `channels` output channels.

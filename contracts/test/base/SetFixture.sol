@@ -50,7 +50,7 @@ abstract contract SetFixture is Test {
     /// The committed code: what is deployed, to the byte. The compiler's output varies by a few gas with
     /// the files that are compiled beside.
     function initCodes() internal view returns (bytes[] memory codes) {
-        codes = new bytes[](8);
+        codes = new bytes[](10);
         codes[0] = vm.getCode("artifacts/ModelRegistry.json");
         codes[1] = vm.getCode("artifacts/ProviderRegistry.json");
         codes[2] = vm.getCode("artifacts/Requests.json");
@@ -59,6 +59,8 @@ abstract contract SetFixture is Test {
         codes[5] = vm.getCode("artifacts/PoolLeaf.json");
         codes[6] = vm.getCode("artifacts/MoveLeaf.json");
         codes[7] = vm.getCode("artifacts/PointwiseLeaf.json");
+        codes[8] = vm.getCode("artifacts/ProductLeaf.json");
+        codes[9] = vm.getCode("artifacts/RowLeaf.json");
     }
 
     function hashesOf(bytes[] memory codes) internal pure returns (bytes32[] memory hashes) {

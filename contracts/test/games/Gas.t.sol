@@ -112,13 +112,8 @@ contract GasTest is GameFixture {
                 macs,
                 NodeBuilder.list(uint32(NODES - 2)),
                 roots,
-                abi.encodePacked(
-                    NodeBuilder.dim(1),
-                    uint32(H * W * C),
-                    uint32(0),
-                    uint32(C),
-                    uint32(10),
-                    NodeBuilder.tail(0, -127, 127, false)
+                NodeBuilder.matmul(
+                    NodeBuilder.dim(1), uint32(H * W * C), 0, uint32(C), 10, NodeBuilder.tail(0, -127, 127, false)
                 )
             )
         );

@@ -38,7 +38,7 @@ contract PointwiseFormsTest is GameFixture {
         returns (NodeBuilder.Pointwise memory)
     {
         uint32 held = source == 2 ? uint32(N) : 0;
-        return NodeBuilder.Pointwise(1, uint32(N), 0, dtype, 2, source, second, 0, 0, held, 1, -5, 5, table);
+        return NodeBuilder.Pointwise(1, uint32(N), 0, dtype, 2, source, second, 0, 0, held, 1, -5, 5, table, 0);
     }
 
     /// The 400th element, in the second tile, is -32768.

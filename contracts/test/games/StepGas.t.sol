@@ -92,8 +92,8 @@ contract LongestMatmulTest is StepGas {
             uint64(2 * K),
             NodeBuilder.list(uint32(0)),
             roots,
-            abi.encodePacked(
-                NodeBuilder.dim(1), uint32(K), uint32(0), uint32(K), uint32(2), NodeBuilder.tail(0, -127, 127, false)
+            NodeBuilder.matmul(
+                NodeBuilder.dim(1), uint32(K), 0, uint32(K), 2, NodeBuilder.tail(0, -127, 127, false)
             )
         );
     }
@@ -233,7 +233,8 @@ contract WidestPointwiseTest is StepGas {
     }
 
     function subject() internal pure override returns (bytes memory) {
-        NodeBuilder.Pointwise memory p = NodeBuilder.Pointwise(1, N, 0, 1, 77, 2, 3, 0, 3, N, 20, -32_768, 32_767, 2);
+        NodeBuilder.Pointwise memory p =
+            NodeBuilder.Pointwise(1, N, 0, 1, 77, 2, 3, 0, 3, N, 20, -32_768, 32_767, 2, 0);
         bytes32[] memory roots = NodeBuilder.roots(held(), table());
         return NodeBuilder.leaf(7, 2, N, NodeBuilder.list(uint32(0)), roots, NodeBuilder.pointwise(p));
     }

@@ -39,13 +39,8 @@ contract LinearLeafTest is Test {
             0,
             NodeBuilder.list(0),
             NodeBuilder.roots(w, k),
-            abi.encodePacked(
-                NodeBuilder.dim(2),
-                terms + 3,
-                uint32(3),
-                terms,
-                uint32(3),
-                NodeBuilder.tail(0, -100_000, 100_000, false)
+            NodeBuilder.matmul(
+                NodeBuilder.dim(2), terms + 3, 3, terms, 3, NodeBuilder.tail(0, -100_000, 100_000, false)
             )
         );
         c.element = 5;
@@ -222,9 +217,8 @@ contract LinearLeafTest is Test {
 
     function test_a_contraction_beyond_the_limit_is_refused() public {
         Case memory c = matmul(5, 3);
-        bytes memory parameters = abi.encodePacked(
-            NodeBuilder.dim(1), uint32(16_385), uint32(0), uint32(16_385), uint32(1), NodeBuilder.tail(0, 0, 1, false)
-        );
+        bytes memory parameters =
+            NodeBuilder.matmul(NodeBuilder.dim(1), 16_385, 0, 16_385, 1, NodeBuilder.tail(0, 0, 1, false));
         c.nodeLeaf = NodeBuilder.leaf(1, 3, 0, NodeBuilder.list(0), new bytes32[](2), parameters);
         refuse(c, abi.encodeWithSelector(Parameters.TermsTooMany.selector, 16_384, 16_385));
     }

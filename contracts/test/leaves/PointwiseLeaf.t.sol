@@ -36,7 +36,7 @@ contract PointwiseLeafTest is Test {
         c.x = put(dtype, x);
         int32 most = dtype == 1 ? int32(127) : dtype == 2 ? int32(32_767) : type(int32).max;
         int32 least = dtype == 3 ? type(int32).min : -most;
-        c.p = NodeBuilder.Pointwise(1, 1, 0, dtype, 2, 0, 0, 0, 0, 0, 1, least, most, 0);
+        c.p = NodeBuilder.Pointwise(1, 1, 0, dtype, 2, 0, 0, 0, 0, 0, 1, least, most, 0, 0);
     }
 
     /// The same with a second operand of its type and size.
@@ -47,19 +47,12 @@ contract PointwiseLeafTest is Test {
         if (source == 2) c.p.held = 1;
     }
 
-    /// Canonical bytes of one value.
     function put(uint8 dtype, int256 value) internal pure returns (bytes memory) {
-        if (dtype == 1) return abi.encodePacked(int8(value));
-        return dtype == 2 ? abi.encodePacked(int16(value)) : abi.encodePacked(int32(value));
+        return NodeBuilder.put(dtype, value);
     }
 
-    /// The value at `index`.
     function get(bytes memory data, uint8 dtype, uint256 index) internal pure returns (int256 value) {
-        uint256 width = 1 << (dtype - 1);
-        for (uint256 i = 0; i < width; ++i) {
-            value = value * 256 + int256(uint256(uint8(data[index * width + i])));
-        }
-        if (128 <= uint8(data[index * width])) value -= int256(1 << (8 * width));
+        return NodeBuilder.get(data, dtype, index);
     }
 
     /// 256 entries: 1 at each place, 7 at the one for v.
@@ -82,7 +75,7 @@ contract PointwiseLeafTest is Test {
     }
 
     function withTable(Case memory c, uint8 kind, bytes memory table) internal pure returns (Case memory) {
-        (c.p.table, c.table) = (kind, table);
+        (c.p.activation, c.table) = (kind, table);
         if (kind == 1) (c.p.lo, c.p.hi) = (-128, 127);
         if (kind == 2) (c.p.lo, c.p.hi) = (-32_768, 32_767);
         return c;
@@ -90,9 +83,9 @@ contract PointwiseLeafTest is Test {
 
     function tensorsOf(Case memory c) internal pure returns (bytes32[] memory) {
         if (c.p.source == 2) {
-            return c.p.table == 0 ? NodeBuilder.roots(c.y) : NodeBuilder.roots(c.y, c.table);
+            return c.p.activation == 0 ? NodeBuilder.roots(c.y) : NodeBuilder.roots(c.y, c.table);
         }
-        return c.p.table == 0 ? new bytes32[](0) : NodeBuilder.roots(c.table);
+        return c.p.activation == 0 ? new bytes32[](0) : NodeBuilder.roots(c.table);
     }
 
     function leafOf(Case memory c) internal pure returns (bytes memory) {
@@ -108,7 +101,7 @@ contract PointwiseLeafTest is Test {
     }
 
     function openingsOf(Case memory c) internal pure returns (Opening[] memory o) {
-        uint256 count = 1 + (c.p.source == 0 ? 0 : 1) + (c.p.table == 0 ? 0 : 1);
+        uint256 count = 1 + (c.p.source == 0 ? 0 : 1) + (c.p.activation == 0 ? 0 : 1);
         o = new Opening[](count);
         uint256 width = 1 << (c.p.dtype - 1);
         o[0] = NodeBuilder.openRun(c.x, c.element * width, width);
@@ -116,7 +109,7 @@ contract PointwiseLeafTest is Test {
             width = 1 << (c.p.second - 1);
             o[1] = NodeBuilder.openRun(c.y, secondIndex(c) * width, width);
         }
-        if (c.p.table != 0) o[count - 1] = NodeBuilder.openRun(c.table, 0, c.table.length);
+        if (c.p.activation != 0) o[count - 1] = NodeBuilder.openRun(c.table, 0, c.table.length);
     }
 
     function check(Case memory c, int256 want, string memory what) internal view {
@@ -124,7 +117,7 @@ contract PointwiseLeafTest is Test {
         assertEq(value, want, what);
         assertEq(roots[0], NodeBuilder.root(c.x), "root of x");
         if (c.p.source != 0) assertEq(roots[1], NodeBuilder.root(c.y), "root of y");
-        if (c.p.table != 0) assertEq(roots[roots.length - 1], NodeBuilder.root(c.table), "root of the table");
+        if (c.p.activation != 0) assertEq(roots[roots.length - 1], NodeBuilder.root(c.table), "root of the table");
     }
 
     function refuse(Case memory c, Opening[] memory openings, bytes memory why) internal {
@@ -197,7 +190,7 @@ contract PointwiseLeafTest is Test {
     function test_a_constant_longer_than_this_run_needs_is_read_from_its_start() public view {
         // Rows are the symbol; the constant of one element for each row has the maximum's five.
         Case memory c = single(1, 0);
-        c.p = NodeBuilder.Pointwise(0, 2, 0, 1, 2, 2, 1, 2, 2, 5, 1, -127, 127, 0);
+        c.p = NodeBuilder.Pointwise(0, 2, 0, 1, 2, 2, 1, 2, 2, 5, 1, -127, 127, 0, 0);
         (c.x, c.y, c.element) = (new bytes(4), hex"0102030405", 3);
         bytes memory parameters = NodeBuilder.pointwise(c.p);
         bytes memory rows = NodeBuilder.dim(1, 1, 0);
@@ -293,13 +286,13 @@ contract PointwiseLeafTest is Test {
             if (p.source == 2) p.held = elements;
         }
         p.shift = uint8(draw(seed, 10, 1, draw(seed, 11, 0, 1) == 0 ? 46 : 16));
-        p.table = uint8(draw(seed, 12, 0, 2));
-        c.dtype = p.table == 0 ? uint8(draw(seed, 13, 1, 3)) : p.table;
+        p.activation = uint8(draw(seed, 12, 0, 2));
+        c.dtype = p.activation == 0 ? uint8(draw(seed, 13, 1, 3)) : p.activation;
         int256 most = c.dtype == 1 ? int256(127) : c.dtype == 2 ? int256(32_767) : type(int32).max;
-        p.lo = drawSigned(seed, 14, p.table == 0 && c.dtype != 3 ? -most : -most - 1, most);
+        p.lo = drawSigned(seed, 14, p.activation == 0 && c.dtype != 3 ? -most : -most - 1, most);
         p.hi = drawSigned(seed, 15, p.lo, most);
         c.x = NodeBuilder.noise((p.rows * p.columns) << (p.dtype - 1), seed);
-        if (p.table != 0) c.table = NodeBuilder.noise(p.table == 1 ? 256 : 1_026, seed + 2);
+        if (p.activation != 0) c.table = NodeBuilder.noise(p.activation == 1 ? 256 : 1_026, seed + 2);
         c.element = uint64(draw(seed, 16, 0, p.rows * p.columns - 1));
     }
 
@@ -316,8 +309,8 @@ contract PointwiseLeafTest is Test {
         v = floorDiv(wide + int256(2 ** (uint256(c.p.shift) - 1)), int256(2 ** uint256(c.p.shift)));
         v = v < c.p.lo ? int256(c.p.lo) : v;
         v = c.p.hi < v ? int256(c.p.hi) : v;
-        if (c.p.table == 1) return get(c.table, 1, uint256(v + 128));
-        if (c.p.table == 0) return v;
+        if (c.p.activation == 1) return get(c.table, 1, uint256(v + 128));
+        if (c.p.activation == 0) return v;
         uint256 k = uint256(v + 32_768) / 128;
         int256 rest = (v + 32_768) % 128;
         int256 low = get(c.table, 2, k);
@@ -390,7 +383,7 @@ contract PointwiseLeafTest is Test {
     function test_a_field_outside_its_limits_is_refused() public {
         Case memory c = single(1, 5);
         c.p.shift = 47;
-        bytes memory why = abi.encodeWithSelector(Parameters.PointwiseField.selector, 10, int256(1), 46, 47);
+        bytes memory why = abi.encodeWithSelector(Parameters.FieldOutside.selector, 10, int256(1), 46, 47);
         refuse(c, new Opening[](1), why);
     }
 

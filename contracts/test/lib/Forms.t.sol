@@ -15,6 +15,14 @@ contract FormsTest is Test {
         return Forms.constants(data);
     }
 
+    function columns(bytes calldata data) external pure returns (uint256) {
+        return Forms.columns(data);
+    }
+
+    function exponential(bytes calldata data) external pure returns (uint256) {
+        return Forms.exponential(data);
+    }
+
     function test_fuzz_minus_128_is_found_wherever_it_stands(bytes calldata data) public view {
         uint256 want = Forms.NONE;
         for (uint256 i = data.length; i > 0; --i) {
@@ -55,5 +63,41 @@ contract FormsTest is Test {
         assertEq(this.constants(row(0, 1, 32_768, 1)), 16);
         assertEq(this.constants(row(0, 1, 0, 0)), 16);
         assertEq(this.constants(row(0, 1, 0, 47)), 16);
+    }
+
+    /// Spec: programs, 1.20.
+    function test_constants_of_columns_have_a_multiplier_of_either_sign_and_no_third() public view {
+        int32 most = 1 << 30;
+        assertEq(this.columns(row(most, 32_767, 0, 46)), Forms.NONE);
+        assertEq(this.columns(row(-most, -32_767, 0, 1)), Forms.NONE);
+        assertEq(this.columns(row(0, 0, 0, 1)), Forms.NONE);
+        assertEq(this.columns(row(most + 1, 1, 0, 1)), 16);
+        assertEq(this.columns(row(-most - 1, 1, 0, 1)), 16);
+        assertEq(this.columns(row(0, 32_768, 0, 1)), 16);
+        assertEq(this.columns(row(0, -32_768, 0, 1)), 16);
+        assertEq(this.columns(row(0, 1, 1, 1)), 16);
+        assertEq(this.columns(row(0, 1, -1, 1)), 16);
+        assertEq(this.columns(row(0, 1, 0, 0)), 16);
+        assertEq(this.columns(row(0, 1, 0, 47)), 16);
+        assertEq(this.columns(hex"00000000"), 0);
+    }
+
+    /// Spec: programs, 1.17.
+    function test_fuzz_an_entry_of_an_exponential_below_zero_is_found_wherever_it_stands(
+        uint256 length,
+        uint256 seed,
+        bool planted
+    ) public view {
+        bytes memory data = NodeBuilder.noise(2 * bound(length, 1, 300), seed);
+        for (uint256 i = 0; i < data.length; i += 2) {
+            data[i] &= 0x7f;
+        }
+        uint256 want = Forms.NONE;
+        if (planted) {
+            uint256 place = seed % (data.length / 2) * 2;
+            data[place] |= 0x80;
+            want = place / 32 * 32;
+        }
+        assertEq(this.exponential(data), want, "entry");
     }
 }

@@ -31,11 +31,15 @@ pub enum Child {
     MoveLeaf,
     /// Judge of pointwise nodes.
     PointwiseLeaf,
+    /// Judge of products of two inputs.
+    ProductLeaf,
+    /// Judge of reductions, normalisations and embeddings.
+    RowLeaf,
 }
 
 impl Child {
     /// Every member, in order.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::ModelRegistry,
         Self::ProviderRegistry,
         Self::Requests,
@@ -44,6 +48,8 @@ impl Child {
         Self::PoolLeaf,
         Self::MoveLeaf,
         Self::PointwiseLeaf,
+        Self::ProductLeaf,
+        Self::RowLeaf,
     ];
 
     /// Contract name.
@@ -57,6 +63,8 @@ impl Child {
             Self::PoolLeaf => "PoolLeaf",
             Self::MoveLeaf => "MoveLeaf",
             Self::PointwiseLeaf => "PointwiseLeaf",
+            Self::ProductLeaf => "ProductLeaf",
+            Self::RowLeaf => "RowLeaf",
         }
     }
 
@@ -74,6 +82,8 @@ impl Child {
             Self::PointwiseLeaf => {
                 include_str!("../../../contracts/artifacts/PointwiseLeaf.json")
             }
+            Self::ProductLeaf => include_str!("../../../contracts/artifacts/ProductLeaf.json"),
+            Self::RowLeaf => include_str!("../../../contracts/artifacts/RowLeaf.json"),
         }
     }
 }

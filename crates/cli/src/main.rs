@@ -9,16 +9,13 @@
 
 #![forbid(unsafe_code)]
 
-mod answer;
 mod certificate;
 mod commands;
 mod comparison;
 mod dataset;
-mod engine;
 mod exit;
 mod failure;
 mod graph;
-mod importer;
 mod inputs;
 mod model;
 mod network;

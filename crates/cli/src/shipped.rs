@@ -3,12 +3,11 @@
 //! The programs are written by `selfsame import`; a test imports each again and finds the same
 //! bytes, so the ids are the same on every machine.
 
+use selfsame::{Model, Source};
 use selfsame_protocol::Hash;
 
 use crate::dataset::{DataSet, PixelArgs};
 use crate::failure::{Failure, Outcome};
-use crate::importer;
-use crate::model::Model;
 
 /// A model with its data set; rows from `test_from` on are for testing only.
 #[derive(Debug)]
@@ -69,22 +68,20 @@ pub(crate) static ALL: [Shipped; 4] = [
 impl Shipped {
     /// The program.
     pub(crate) fn model(&self) -> Outcome<Model> {
-        Model::decode(self.program)
+        Model::from_bytes(self.program)
             .map_err(|error| Failure::input(format!("{}: {error}", self.name)))
     }
 
     /// The float source and the data set.
-    pub(crate) fn source(&self) -> Outcome<(selfsame_compiler::float::FloatGraph, DataSet)> {
-        let graph = importer::float_graph(self.onnx)?;
-        let data = DataSet::read(self.data, graph.input_shape(), &PixelArgs::UNIT);
-        Ok((graph, data.map_err(Failure::input)?))
+    pub(crate) fn source(&self) -> Outcome<(Source, DataSet)> {
+        let source = Source::from_onnx(self.onnx).map_err(Failure::input)?;
+        let data = DataSet::read(self.data, source.input_shape(), &PixelArgs::UNIT);
+        Ok((source, data.map_err(Failure::input)?))
     }
 }
 
 /// The shipped model with this id.
 pub(crate) fn by_id(id: Hash) -> Option<Model> {
     let models = ALL.iter().filter_map(|shipped| shipped.model().ok());
-    models
-        .into_iter()
-        .find(|model| model.commitment.model_id == id)
+    models.into_iter().find(|model| model.id() == id)
 }

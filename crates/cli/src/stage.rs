@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 use std::{env, fs, process};
 
+use selfsame::Model;
 use selfsame_agent::{LoadedModel, Shelf};
 use selfsame_chain::bindings::{DisputeGame, ProviderRegistry, Requests};
 use selfsame_chain::{
@@ -27,7 +28,6 @@ use tokio::runtime::Runtime;
 use crate::commands::{Question, question, registration, requested};
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
-use crate::model::Model;
 use crate::network::{chain, dev};
 use crate::wei::narrow;
 

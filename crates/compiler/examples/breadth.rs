@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! python tools/torchvision_breadth.py FOLDER
-//! cargo run --release -p selfsame-compiler --example breadth FOLDER [NAME ...]
+//! cargo run --release -p selfsame-compiler --example breadth FOLDER [NAME ...] [DIMENSION=VALUE | DIMENSION=VALUE..MAXIMUM]
 //! ```
 //!
 //! The first two thirds of the rows calibrate, the others are compared. One line for each model:
@@ -15,28 +15,66 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use selfsame_compiler::float::FloatGraph;
+use selfsame_compiler::float::{FloatGraph, ImportOptions};
 use selfsame_compiler::npz::read_npz_array;
 use selfsame_compiler::onnx::OnnxModel;
 use selfsame_compiler::{
-    Calibration, ImportReport, Options, TestRows, TrainingRows, compile, import_report,
+    Calibration, ImportReport, OpenDimension, Options, TestRows, TrainingRows, compile,
+    compile_open, import_report,
 };
-use selfsame_ir::{CheckedProgram, DimValues, Tensor};
+use selfsame_ir::{CheckedProgram, Tensor};
 use selfsame_runtime::{Kernel, Plan, Session};
 
-fn import(path: &Path) -> Result<ImportReport, Box<dyn Error>> {
+/// Rows of all inputs, those of one row behind one another; `x` holds those of an only input.
+fn rows(graph: &FloatGraph, npz: &[u8]) -> Result<Vec<Vec<f32>>, Box<dyn Error>> {
+    let mut rows: Vec<Vec<f32>> = Vec::new();
+    for input in graph.inputs() {
+        let named = read_npz_array(npz, &input.name);
+        let array = match named {
+            Err(_) if graph.inputs().len() == 1 => read_npz_array(npz, "x")?,
+            named => named?,
+        };
+        let elements: usize = input.shape.iter().product();
+        let values = array.to_f32();
+        for (index, part) in values.chunks_exact(elements).enumerate() {
+            match rows.get_mut(index) {
+                Some(row) => row.extend(part),
+                None => rows.push(part.to_vec()),
+            }
+        }
+    }
+    Ok(rows)
+}
+
+fn import(
+    path: &Path,
+    options: &ImportOptions,
+    open: Option<&OpenDimension>,
+) -> Result<ImportReport, Box<dyn Error>> {
     let model = OnnxModel::decode(&std::fs::read(path)?)?;
-    let graph = FloatGraph::from_onnx(&model)?.fuse();
-    let x = read_npz_array(&std::fs::read(path.with_extension("npz"))?, "x")?;
-    let elements: usize = graph.input_shape().iter().product();
-    let values = x.to_f32();
-    let rows: Vec<Vec<f32>> = values.chunks_exact(elements).map(<[f32]>::to_vec).collect();
+    let graph = FloatGraph::import(&model, options)?
+        .with_first_output()
+        .fuse();
+    let rows = rows(&graph, &std::fs::read(path.with_extension("npz"))?)?;
     let test_from = rows.len() * 2 / 3;
     let calibration = Calibration::collect(&graph, TrainingRows::before(&rows, test_from), 256)?;
-    let compiled = compile(graph, &calibration, &Options::default())?;
+    let compiled = match open {
+        None => compile(graph, &calibration, &Options::default())?,
+        Some(open) => {
+            let at = u32::try_from(options.dims[&open.name])?;
+            let other = |value: u32| -> Result<FloatGraph, Box<dyn Error>> {
+                let mut options = options.clone();
+                options.dims.insert(open.name.clone(), value as usize);
+                Ok(FloatGraph::import(&model, &options)?
+                    .with_first_output()
+                    .fuse())
+            };
+            compile_open(graph, at, &calibration, open, &Options::default(), other)?
+        }
+    };
     let plan = Arc::new(Plan::new(
         &compiled.program,
-        &DimValues::NONE,
+        &compiled.values,
         Kernel::best(),
     )?);
     let trace = |_: &CheckedProgram, input: Tensor| {
@@ -68,16 +106,35 @@ fn models(folder: &Path) -> Result<Vec<PathBuf>, Box<dyn Error>> {
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let folder = arguments.next().ok_or("a folder is needed")?;
-    let wanted: Vec<String> = arguments.collect();
+    let mut options = ImportOptions::default();
+    let mut open = None;
+    let mut wanted: Vec<String> = Vec::new();
+    for argument in arguments {
+        match argument.split_once('=') {
+            Some((name, value)) => {
+                let (value, most) = value.split_once("..").unwrap_or((value, ""));
+                options.dims.insert(name.to_owned(), value.parse()?);
+                if let Ok(maximum) = most.parse() {
+                    open = Some(OpenDimension {
+                        name: name.to_owned(),
+                        minimum: 2,
+                        maximum,
+                    });
+                }
+            }
+            None => wanted.push(argument),
+        }
+    }
     for path in models(Path::new(&folder))? {
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
         if !wanted.is_empty() && !wanted.iter().any(|w| *w == name) {
             continue;
         }
-        match import(&path) {
+        match import(&path, &options, open.as_ref()) {
             Ok(report) => {
                 let (snr, nodes) = (report.comparison.snr_db, report.sizes.nodes);
-                println!("{name:24} {snr:6.1} dB  {nodes} nodes");
+                let cosine = report.comparison.cosine_mean;
+                println!("{name:24} {snr:6.1} dB  cosine {cosine:.5}  {nodes} nodes");
                 for layer in report.layers.iter().filter(|_| !wanted.is_empty()) {
                     let (node, op, name) = (layer.node, layer.op, &layer.name);
                     println!("    {:6.1} dB  {node:4} {op:10} {name}", layer.snr_db);

@@ -1,10 +1,21 @@
 //! The compilation as a whole: a fused float graph and its calibration become a checked program.
 
-use selfsame_ir::{CheckedProgram, DType, NotANumber, Tensor};
+use selfsame_ir::{CheckedProgram, DType, DimValues, NotANumber, Tensor};
 
 use crate::float::FloatGraph;
-use crate::lower::{CompileError, Options, Source, lower};
+use crate::lower::{CompileError, Lowered, Options, Source, agrees, join, lower};
 use crate::quant::Calibration;
+
+/// A dimension of the source model that the program keeps open: its values are bound by a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenDimension {
+    /// Name in the source model.
+    pub name: String,
+    /// Smallest value.
+    pub minimum: u32,
+    /// Largest value.
+    pub maximum: u32,
+}
 
 /// A compiled model: the program, and what the report needs to compare it with its source.
 #[derive(Debug, Clone)]
@@ -13,6 +24,8 @@ pub struct Compiled {
     pub program: CheckedProgram,
     /// The fused float graph that it was made from.
     pub graph: FloatGraph,
+    /// Values of the program's symbols that the graph has.
+    pub values: DimValues,
     pub(crate) sources: Vec<Option<Source>>,
 }
 
@@ -30,7 +43,61 @@ pub fn compile(
     Ok(Compiled {
         program,
         graph,
+        values: DimValues::NONE,
         sources: lowered.sources,
+    })
+}
+
+/// Compiles a model for every value of one dimension.
+///
+/// `graph` is the fused graph at value `at`, with its calibration; `other` makes it at other values.
+/// The program is lowered at two values, joined, and compared with the one lowered at `at` and at
+/// the smallest value.
+pub fn compile_open<E: From<CompileError>>(
+    graph: FloatGraph,
+    at: u32,
+    calibration: &Calibration,
+    dimension: &OpenDimension,
+    options: &Options,
+    other: impl Fn(u32) -> Result<FloatGraph, E>,
+) -> Result<Compiled, E> {
+    let OpenDimension {
+        name,
+        minimum,
+        maximum,
+    } = dimension;
+    let refuse = |what: String| CompileError::Symbol {
+        symbol: name.clone(),
+        node: "(all)".to_owned(),
+        what,
+    };
+    if *minimum == 0 || at < *minimum || *maximum < at || minimum == maximum {
+        let what = format!("the bounds {minimum}..={maximum} with samples of {at}");
+        return Err(refuse(what).into());
+    }
+    let lowered_at =
+        |value: u32| -> Result<Lowered, E> { Ok(lower(&other(value)?, calibration, options)?) };
+    let lower_end = if at < *maximum {
+        at
+    } else {
+        minimum.midpoint(*maximum)
+    };
+    let long = lowered_at(*maximum)?.program;
+    let short = lowered_at(lower_end)?.program;
+    let joined = join(name, (lower_end, &short), (*maximum, long), *minimum)?;
+    let here = lower(&graph, calibration, options)?;
+    let least = lowered_at(*minimum)?;
+    for (value, lowered) in [(at, &here), (*minimum, &least)] {
+        if !agrees(&joined, value, &lowered.program) {
+            return Err(refuse(format!("the program at {value} has another form")).into());
+        }
+    }
+    let program = CheckedProgram::new(joined).map_err(CompileError::from)?;
+    Ok(Compiled {
+        program,
+        graph,
+        values: DimValues(vec![at]),
+        sources: here.sources,
     })
 }
 
@@ -42,15 +109,20 @@ impl Compiled {
     /// If the sample has not as many elements as the model's input.
     pub fn quantize(&self, sample: &[f32]) -> Result<Tensor, NotANumber> {
         let interface = &self.program.program().interface;
-        let values: Result<Vec<i32>, NotANumber> = interface
-            .input
-            .source_indices()
+        let dtype = self.program.node(0).map_or(DType::I8, |input| input.dtype);
+        // At the symbols' values the layout is that of the sample: an only input, or a flat tensor.
+        let indices: Box<dyn Iterator<Item = usize>> = if self.values == DimValues::NONE {
+            Box::new(interface.input.source_indices())
+        } else {
+            Box::new(0..sample.len())
+        };
+        let values: Result<Vec<i32>, NotANumber> = indices
             .map(|index| {
                 interface
                     .input_scale
-                    .quantize(sample[index].to_bits(), DType::I8)
+                    .quantize(sample[index].to_bits(), dtype)
             })
             .collect();
-        Ok(Tensor::from_values(DType::I8, &values?).expect("quantize clamps to the type"))
+        Ok(Tensor::from_values(dtype, &values?).expect("quantize clamps to the type"))
     }
 }

@@ -20,7 +20,7 @@ mod quant;
 mod report;
 mod zip;
 
-pub use compile::{Compiled, compile};
+pub use compile::{Compiled, OpenDimension, compile, compile_open};
 pub use lower::{CompileError, Options, Pixels};
 pub use quant::{Calibration, CalibrationError, TrainingRows};
 pub use report::{

@@ -10,7 +10,9 @@ use fixtures::read;
 use selfsame_compiler::float::FloatGraph;
 use selfsame_compiler::npz::{Array, ArrayData, read_npz};
 use selfsame_compiler::onnx::OnnxModel;
-use selfsame_compiler::{Calibration, Options, TestRows, TrainingRows, compile, import_report};
+use selfsame_compiler::{
+    Calibration, CompileError, Options, TestRows, TrainingRows, compile, import_report,
+};
 use selfsame_ir::{CheckedProgram, DimValues, Tensor};
 use selfsame_runtime::{Kernel, Plan, Session};
 
@@ -18,6 +20,9 @@ use selfsame_runtime::{Kernel, Plan, Session};
 const DIFFERENCE_MAX: f32 = 1e-4;
 /// Models of random weights lose more than trained ones: 26 dB is one part in twenty.
 const SNR_DB_MIN: f64 = 26.0;
+
+/// Cases whose float graph is right and that have no exact form yet.
+const FLOAT_ONLY: &[&str] = &["reduce_last", "reducemax_tokens", "reducemean_tokens"];
 
 struct Case {
     name: String,
@@ -57,6 +62,23 @@ fn cases() -> Vec<Case> {
         .collect()
 }
 
+/// The cases that have an exact form; the others are refused for exactly that.
+fn lowered_cases() -> Vec<Case> {
+    let (float, lowered): (Vec<Case>, Vec<Case>) = cases()
+        .into_iter()
+        .partition(|case| FLOAT_ONLY.contains(&case.name.as_str()));
+    assert_eq!(float.len(), FLOAT_ONLY.len());
+    for case in float {
+        let graph = case.graph.fuse();
+        let rows = TrainingRows::before(&case.rows, case.rows.len());
+        let calibration = Calibration::collect(&graph, rows, 64).unwrap();
+        let error = compile(graph, &calibration, &Options::default()).unwrap_err();
+        let refused = matches!(error, CompileError::Operator { .. });
+        assert!(refused, "{}: {error}", case.name);
+    }
+    lowered
+}
+
 #[test]
 fn every_operator_means_what_onnx_runtime_computes() {
     assert_eq!(cases().len(), 138);
@@ -78,7 +100,7 @@ fn every_operator_compiles_to_a_program_that_answers_alike() {
             .unwrap()
             .into_outputs()
     };
-    for case in cases() {
+    for case in lowered_cases() {
         let graph = case.graph.fuse();
         let rows = TrainingRows::before(&case.rows, case.rows.len());
         let calibration = Calibration::collect(&graph, rows, 64).unwrap();
@@ -102,7 +124,7 @@ fn every_operator_compiles_to_a_program_that_answers_alike() {
 
 #[test]
 fn every_operator_runs_fast_with_the_bits_of_the_interpreter() {
-    for case in cases() {
+    for case in lowered_cases() {
         let graph = case.graph.fuse();
         let rows = TrainingRows::before(&case.rows, case.rows.len());
         let calibration = Calibration::collect(&graph, rows, 64).unwrap();

@@ -6,12 +6,10 @@
     reason = "a test may panic, and compares exactly"
 )]
 
-mod fixtures;
 mod onnx_writer;
 
-use fixtures::read;
 use onnx_writer::{Attr, Model};
-use selfsame_compiler::float::{FloatGraph, ImportError};
+use selfsame_compiler::float::{FloatGraph, ImportError, ImportOptions};
 use selfsame_compiler::onnx::{DecodeError, OnnxModel};
 
 fn import(model: &Model) -> Result<FloatGraph, ImportError> {
@@ -31,24 +29,22 @@ fn with_node(dims: &[&str], op: &str, inputs: &[&str], attributes: &[(&str, Attr
 }
 
 #[test]
-fn a_transformer_names_its_first_node_that_is_not_supported() {
-    let model = OnnxModel::decode(&read("crates/compiler/tests/data/vit.onnx")).unwrap();
-    let text = FloatGraph::from_onnx(&model).unwrap_err().to_string();
-    assert!(
-        text.contains("supported:") && text.contains("try:"),
-        "{text}"
-    );
+fn unknown_operators_list_the_supported_ones() {
+    let model = with_node(&["batch", "4"], "TopK", &["x"], &[("axis", Attr::Int(-1))]);
+    assert_refused(&model, &["the_node", "TopK", "Gemm", "no fixed order"]);
 }
 
 #[test]
-fn unknown_operators_list_the_supported_ones() {
-    let model = with_node(
-        &["batch", "4"],
-        "Softmax",
-        &["x"],
-        &[("axis", Attr::Int(-1))],
-    );
-    assert_refused(&model, &["the_node", "Softmax", "Gemm", "up to its logits"]);
+fn dimensions_without_a_value_name_the_flag() {
+    let model = with_node(&["batch", "seq", "4"], "Relu", &["x"], &[]);
+    assert_refused(&model, &["\"seq\"", "--dim seq=128"]);
+    let options = ImportOptions {
+        dims: [("seq".to_owned(), 3)].into(),
+        ..ImportOptions::default()
+    };
+    let decoded = OnnxModel::decode(&model.encode()).unwrap();
+    let graph = FloatGraph::import(&decoded, &options).unwrap();
+    assert_eq!(graph.input_shape(), [3, 4]);
 }
 
 #[test]
@@ -70,18 +66,19 @@ fn nodes_that_mix_samples_are_refused() {
         &["x"],
         &[("axes", Attr::Ints(vec![0, 2, 3]))],
     );
-    let turned = with_node(
-        &["batch", "4"],
-        "Transpose",
-        &["x"],
-        &[("perm", Attr::Ints(vec![1, 0]))],
-    );
-    let flat = with_node(
-        &["batch", "4"],
-        "Flatten",
-        &["x"],
-        &[("axis", Attr::Int(0))],
-    );
+    let turned = Model::new(&["batch", "4"])
+        .node(
+            "turn",
+            "Transpose",
+            &["x"],
+            "t",
+            &[("perm", Attr::Ints(vec![1, 0]))],
+        )
+        .node("the_node", "Softmax", &["t"], "y", &[]);
+    let flat = Model::new(&["batch", "4"])
+        .floats("weights", &[4, 2], &[0.5; 8])
+        .node("flatten", "Flatten", &["x"], "f", &[("axis", Attr::Int(0))])
+        .node("the_node", "MatMul", &["f", "weights"], "y", &[]);
     let merged = Model::new(&["batch", "4"])
         .ints("shape", &[2], &[2, -1])
         .node("the_node", "Reshape", &["x", "shape"], "y", &[]);
@@ -97,7 +94,7 @@ fn nodes_that_mix_samples_are_refused() {
 fn inputs_need_a_batch_axis_and_fixed_extents() {
     for (dims, part) in [
         (&["8", "4"][..], "leading dimension is 8"),
-        (&["batch", "width"], "fixed dimensions"),
+        (&["batch", "width"], "\"width\" has no value"),
         (&["batch"], "1 dimensions"),
         (&["batch", "0"], "fixed dimensions"),
         (&["batch", "-5"], "fixed dimensions"),
@@ -116,13 +113,6 @@ fn long_and_padded_windows_are_refused_where_the_program_has_no_such_node() {
         &[("kernel_shape", Attr::Ints(vec![3]))],
     );
     assert_refused(&average, &["the_node", "kernel_shape of 1 extents"]);
-    let long = with_node(
-        &["batch", "5000", "3"],
-        "ReduceMean",
-        &["x"],
-        &[("axes", Attr::Ints(vec![1]))],
-    );
-    assert_refused(&long, &["the_node", "5000 cells", "4096"]);
     let dilated = with_node(
         &["batch", "1", "8", "8"],
         "MaxPool",
@@ -170,14 +160,10 @@ fn moves_that_mix_samples_or_interpolate_are_refused() {
     assert_refused(&first, &["the_node", "Slice", "batch axis"]);
     let empty = bounds(Model::new(image), 3, 3, 2);
     assert_refused(&empty, &["the_node", "empty slice"]);
-    let picked = Model::new(image).ints("picks", &[3], &[0, 1, 3]).node(
-        "the_node",
-        "Gather",
-        &["x", "picks"],
-        "y",
-        &[("axis", Attr::Int(1))],
-    );
-    assert_refused(&picked, &["the_node", "Gather", "common step"]);
+    let picked = Model::new(image)
+        .node("first", "Relu", &["x"], "picks", &[])
+        .node("the_node", "Gather", &["x", "picks"], "y", &[]);
+    assert_refused(&picked, &["the_node", "Gather", "constant table"]);
     let resized = |attributes: &[(&str, Attr)]| {
         Model::new(image)
             .floats("scales", &[4], &[1.0, 1.0, 3.0, 3.0])
@@ -201,31 +187,20 @@ fn moves_that_mix_samples_or_interpolate_are_refused() {
 #[test]
 fn pairs_and_functions_that_have_no_integer_form_are_refused() {
     let image = &["batch", "4", "6", "6"];
-    let quotient = Model::new(image)
+    let power = Model::new(image)
         .node("first", "Sigmoid", &["x"], "s", &[])
-        .node("the_node", "Div", &["x", "s"], "y", &[]);
-    assert_refused(&quotient, &["the_node", "Div", "activations of shapes"]);
-    let product = Model::new(&["batch", "4", "4"])
-        .node("first", "Sigmoid", &["x"], "s", &[])
-        .node("the_node", "MatMul", &["x", "s"], "y", &[]);
-    assert_refused(&product, &["the_node", "MatMul", "both operands"]);
-    let root = Model::new(image).floats("half", &[], &[0.5]).node(
+        .node("the_node", "Pow", &["x", "s"], "y", &[]);
+    assert_refused(&power, &["the_node", "Pow", "one constant exponent"]);
+    let shapes = Model::new(image).floats("row", &[5], &[0.5; 5]).node(
         "the_node",
-        "Pow",
-        &["x", "half"],
+        "Mul",
+        &["x", "row"],
         "y",
         &[],
     );
-    assert_refused(&root, &["the_node", "Pow", "whole exponents"]);
-    let slopes = Model::new(image)
-        .floats("slopes", &[4, 1, 1], &[0.1, 0.2, 0.3, 0.4])
-        .node("the_node", "PRelu", &["x", "slopes"], "y", &[]);
-    assert_refused(&slopes, &["the_node", "PRelu", "4 different slopes"]);
-    let normed = with_node(image, "LayerNormalization", &["x", "x"], &[]);
-    assert_refused(
-        &normed,
-        &["the_node", "LayerNormalization", "not supported"],
-    );
+    assert_refused(&shapes, &["the_node", "Mul", "shapes that broadcast"]);
+    let logarithm = with_node(image, "LogSoftmax", &["x"], &[]);
+    assert_refused(&logarithm, &["the_node", "LogSoftmax", "up to its logits"]);
 }
 
 #[test]
@@ -245,8 +220,8 @@ fn external_data_cycles_and_opsets_are_refused_by_the_reader() {
         .node("first", "Add", &["x", "b"], "a", &[])
         .node("second", "Relu", &["a"], "b", &[]);
     assert!(matches!(decode(&cycle), DecodeError::NotSorted { node, .. } if node == "first"));
-    let old = with_node(&["batch", "4"], "Relu", &["x"], &[]).opset(9);
-    assert_eq!(decode(&old), DecodeError::Opset { version: 9 });
+    let old = with_node(&["batch", "4"], "Relu", &["x"], &[]).opset(6);
+    assert_eq!(decode(&old), DecodeError::Opset { version: 6 });
     let twice = with_node(&["batch", "4"], "Relu", &["x"], &[]).node("n", "Relu", &["x"], "y", &[]);
     assert!(matches!(decode(&twice), DecodeError::DuplicateName { name } if name == "y"));
 }

@@ -443,6 +443,8 @@ fn errors() -> BTreeMap<[u8; 4], String> {
         include_str!("../../../contracts/artifacts/PoolLeaf.json"),
         include_str!("../../../contracts/artifacts/MoveLeaf.json"),
         include_str!("../../../contracts/artifacts/PointwiseLeaf.json"),
+        include_str!("../../../contracts/artifacts/ProductLeaf.json"),
+        include_str!("../../../contracts/artifacts/RowLeaf.json"),
     ];
     let mut names = BTreeMap::new();
     for artifact in artifacts {

@@ -22,11 +22,6 @@ pub struct Plant {
     pub recomputed: bool,
 }
 
-/// The word for a node's kind.
-pub fn kind(op: &Op) -> &'static str {
-    op.name()
-}
-
 /// Elements worth a look: the ends, the borders of tiles and of rows, and any.
 fn places(tensor: &Tensor, row: usize, dice: &mut Dice) -> usize {
     let len = tensor.len();
@@ -53,8 +48,16 @@ fn lie(right: i32, dtype: DType, op: &Op, is_output: bool, dice: &mut Dice) -> (
     let clamp = match op {
         Op::MatMul(_) | Op::Conv(_) => op.linear().map(|linear| (linear.low, linear.high)),
         Op::AvgPool(op) => Some((op.low, op.high)),
-        Op::Pointwise(op) if op.table.is_none() => Some((op.low, op.high)),
-        Op::Input(_) | Op::MaxPool(_) | Op::Move(_) | Op::Concat(_) | Op::Pointwise(_) => None,
+        Op::Pointwise(op) if op.activation.is_none() => Some((op.low, op.high)),
+        Op::BatchMatMul(op) => Some((op.low, op.high)),
+        Op::Reduce(op) => Some((op.low, op.high)),
+        Op::Normalize(op) => Some((op.low, op.high)),
+        Op::Input(_)
+        | Op::MaxPool(_)
+        | Op::Move(_)
+        | Op::Concat(_)
+        | Op::Pointwise(_)
+        | Op::Embedding(_) => None,
     };
     let (bottom, top) = clamp.unwrap_or((low, high));
     let candidates = [
@@ -82,8 +85,13 @@ fn lie(right: i32, dtype: DType, op: &Op, is_output: bool, dice: &mut Dice) -> (
         .unwrap_or((if right == low { high } else { low }, "any"))
 }
 
-/// `count` faults for each computed node of a program.
-pub fn plants(animal: &Animal, outputs: &[Tensor], count: usize, seed: u64) -> Vec<Plant> {
+/// `count` of its operator faults for each computed node of a program.
+pub fn plants(
+    animal: &Animal,
+    outputs: &[Tensor],
+    count: impl Fn(&Op) -> usize,
+    seed: u64,
+) -> Vec<Plant> {
     let mut dice = Dice::new(seed);
     let mut plants = Vec::new();
     for (index, node) in animal.program.nodes().iter().enumerate().skip(1) {
@@ -95,7 +103,7 @@ pub fn plants(animal: &Animal, outputs: &[Tensor], count: usize, seed: u64) -> V
             .skip(1)
             .map(|&extent| extent as usize)
             .product();
-        for turn in 0..count {
+        for turn in 0..count(&node.op) {
             let element = places(tensor, row, &mut dice);
             let right = tensor.get(element).unwrap_or_default();
             let (wrong, sort) = lie(right, node.dtype, &node.op, is_output, &mut dice);

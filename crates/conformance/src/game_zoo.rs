@@ -1,14 +1,23 @@
 //! Programs to play games on: between them every node kind, element type, padding, group, dilation,
-//! addend, table, slice and symbolic dimension, tensors of one tile and of many.
+//! addend, row factor, activation, slice and symbolic dimension, tensors of one tile and of many.
 //!
 //! Everything is drawn from a seed, with integers only.
 
+// The path is written out because a suite of another crate includes this file.
+#[path = "game_zoo/encoder.rs"]
+mod encoder;
+#[path = "game_zoo/long.rs"]
+mod long;
+
 use selfsame_ir::interface::{Interface, Layout, Ratio};
 use selfsame_ir::{
-    AvgPool, ChannelConstants, CheckedProgram, Combine, Concat, Constant, Conv, DType, Dim,
-    DimValues, InputSpec, Linear, MatMul, MaxPool, Move, Node, Notes, Op, Operand, Pointwise,
-    Program, Spread, Symbol, Table, Tensor, Window,
+    Activation, AvgPool, ChannelConstants, CheckedProgram, Combine, Concat, Constant, Conv, DType,
+    Dim, DimValues, InputSpec, Linear, MatMul, MaxPool, Move, Node, Notes, Op, Operand, Pointwise,
+    Program, Spread, Symbol, Tensor, Window,
 };
+
+pub use encoder::encoder;
+pub use long::{long, long_rows};
 
 /// A small deterministic generator (xorshift64*); good enough to spread test cases.
 #[derive(Debug, Clone)]
@@ -71,7 +80,8 @@ impl Animal {
         let (low, high) = match dtype {
             DType::I8 => (-127, 127),
             DType::I16 => (-32_767, 32_767),
-            DType::I32 => (-(1 << 20), 1 << 20),
+            // Tokens, and a few indices that no table has.
+            DType::I32 => (-2, 50),
         };
         let mut dice = Dice::new(seed);
         let values: Vec<i32> = (0..count).map(|_| dice.between(low, high)).collect();
@@ -206,6 +216,7 @@ fn conv(
         out_channels: outputs,
         groups,
         window,
+        dtype: DType::I8,
         linear: builder.linear(outputs, terms, addend, dtype),
     }
 }
@@ -224,6 +235,8 @@ fn matmul(
         k_offset,
         k_len,
         out_channels: outputs,
+        dtype: DType::I8,
+        factor: None,
         linear,
     }
 }
@@ -382,7 +395,7 @@ pub fn wide(seed: u64) -> Animal {
 fn pointwise(rows: u32, columns: u32, second: Option<Operand>) -> Pointwise {
     Pointwise {
         rows: Dim::fixed(rows),
-        columns,
+        columns: Dim::fixed(columns),
         dtype: DType::I8,
         multiplier: 20_000,
         combine: Combine::Sum,
@@ -390,7 +403,7 @@ fn pointwise(rows: u32, columns: u32, second: Option<Operand>) -> Pointwise {
         shift: 14,
         low: -120,
         high: 127,
-        table: None,
+        activation: None,
     }
 }
 
@@ -444,13 +457,15 @@ pub fn mixed(seed: u64) -> Animal {
     let rows = (0..144).map(|_| b.dice.between(-3_000, 3_000)).collect();
     let mut op = pointwise(144, 8, Some(constant(Spread::Row, Tensor::I32(rows))));
     (op.shift, op.low) = (19, -128);
-    op.table = Some(Table::Lookup((0..256).map(|_| b.dice.int8()).collect()));
+    op.activation = Some(Activation::Lookup(
+        (0..256).map(|_| b.dice.int8()).collect(),
+    ));
     let looked = b.push(Op::Pointwise(op), &[first], DType::I8);
     let mut op = pointwise(144, 8, None);
     (op.dtype, op.low, op.high) = (DType::I16, -32_768, 32_767);
     let entries = (0..513).map(|_| b.dice.between(-32_767, 32_767));
     let entries = entries.map(|entry| i16::try_from(entry).unwrap_or_default());
-    op.table = Some(Table::Interpolate(entries.collect()));
+    op.activation = Some(Activation::Interpolate(entries.collect()));
     let between = b.push(Op::Pointwise(op), &[product], DType::I16);
     let side = |rows: u32, columns: &[u32]| {
         Op::Concat(Concat {
@@ -474,15 +489,6 @@ pub fn mixed(seed: u64) -> Animal {
     b.finish("mixed", Vec::new(), DimValues::NONE)
 }
 
-/// One contraction as long as an element may read.
-pub fn long(seed: u64) -> Animal {
-    let mut b = Builder::new(seed, DType::I8, &dims(&[16_384]));
-    let slice = (16_384, 0, 16_384);
-    let op = matmul(&mut b, Dim::fixed(1), slice, 4, (None, DType::I8));
-    b.push(Op::MatMul(op), &[0], DType::I8);
-    b.finish("long", Vec::new(), DimValues::NONE)
-}
-
 /// A chain of more than 256 nodes, so that the trace tree itself is named level by level.
 pub fn deep(seed: u64) -> Animal {
     let mut b = Builder::new(seed, DType::I8, &dims(&[6, 5]));
@@ -500,7 +506,13 @@ pub fn deep(seed: u64) -> Animal {
 
 /// The programs that faults are planted in.
 pub fn zoo(seed: u64) -> Vec<Animal> {
-    vec![residual(seed), sums(seed), wide(seed), mixed(seed)]
+    vec![
+        residual(seed),
+        sums(seed),
+        wide(seed),
+        mixed(seed),
+        encoder(seed),
+    ]
 }
 
 /// The shapes of the ResNet-20 that the repository ships (28 x 28 x 1, widths 16, 32, 64), with

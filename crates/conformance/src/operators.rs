@@ -8,7 +8,7 @@
 //! * Key types: [`Implementation`], [`Subject`], [`Difference`], [`Matrix`].
 //! * Related: [`crate::generator`] makes the cases.
 //!
-//! Spec: operators, 2.10 to 2.20; game, 4.8.
+//! Spec: operators, 2.10 to 2.25; game, 4.8.
 
 #![expect(
     clippy::missing_panics_doc,
@@ -22,6 +22,7 @@ mod leaf;
 mod matrix;
 mod openings;
 mod registry;
+mod row_features;
 
 use std::fmt;
 
@@ -33,7 +34,7 @@ use crate::generator::Case;
 
 pub use engine::Engine;
 pub use evm::{Artifact, Evm, Refused};
-pub use features::{FEATURES, features};
+pub use features::{FEATURES, KINDS, features};
 pub use leaf::{LeafContracts, open, picks};
 pub use matrix::Matrix;
 pub use openings::{revert_data, spoil};

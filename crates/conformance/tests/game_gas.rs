@@ -16,7 +16,9 @@ use selfsame_chain::Child;
 use selfsame_chain::bindings::Requests;
 use selfsame_conformance::game::{CHALLENGER, CONSTANTS};
 use selfsame_conformance::game_play::Session;
-use selfsame_conformance::game_zoo::{Dice, deep, long, residual, resnet20, sums, wide};
+use selfsame_conformance::game_zoo::{
+    Dice, deep, encoder, long, long_rows, residual, resnet20, sums, wide,
+};
 use selfsame_dispute::{Certificate, Clocks, Costs, certify, reads};
 
 const SNAPSHOT: &str = concat!(
@@ -31,14 +33,20 @@ const TRANSACTION_GAS_MOST: u64 = 16_777_216;
 /// The element of a node that opens most, of many.
 fn dearest(scene: &Scene, node: u32) -> usize {
     let at = scene.model.animal.program.node(node).unwrap();
-    let dtype = scene.outputs[at.inputs[0] as usize].dtype();
     let len = scene.outputs[node as usize].len();
     let mut dice = Dice::new(u64::from(node));
     let picks = (0..2_000).map(|_| dice.below(len as u64));
-    let opened = |element: &u64| {
-        reads(&at.op, dtype, &scene.model.animal.values, *element)
+    let source = &scene.outputs[at.inputs[0] as usize];
+    let first = |at| {
+        usize::try_from(at)
+            .ok()
+            .and_then(|at| source.get(at))
             .unwrap()
-            .bytes()
+    };
+    let opened = |element: &u64| {
+        let values = &scene.model.animal.values;
+        let reads = reads(&at.op, source.dtype(), values, *element, &first);
+        reads.unwrap().bytes()
     };
     usize::try_from(picks.max_by_key(opened).unwrap()).unwrap()
 }
@@ -111,7 +119,7 @@ fn report(scene: &Scene, games: &[(u32, Moves)], bound: &Certificate) -> String 
     for (node, game) in games {
         let op = &scene.model.animal.program.node(*node).unwrap().op;
         let (_, step, _) = game.last().unwrap();
-        let (name, terms) = (op.name(), op.terms());
+        let (name, terms) = (op.name(), op.terms(&scene.model.animal.values));
         let (gas, bytes) = (
             total(game),
             game.iter().map(|(_, _, bytes)| bytes).sum::<usize>(),
@@ -150,12 +158,20 @@ fn hold_to(games: &[(u32, Moves)], bound: &Certificate) {
 /// Spec: programs, 1.5 and 1.6; game, 4.6.
 #[test]
 fn the_certificate_bounds_the_longest_contraction_and_the_deepest_descents() {
-    for animal in [long(1), residual(1), sums(1), wide(1), deep(1)] {
+    for animal in [
+        long(1),
+        residual(1),
+        sums(1),
+        wide(1),
+        deep(1),
+        encoder(1),
+        long_rows(1),
+    ] {
         let mut scene = Scene::new(animal);
         let bound = certificate(&scene);
         let mut mark = scene.court.mark();
         let output = scene.model.animal.program.program().output;
-        let nodes = (1..=output).filter(|node| output < 10 || node % 67 == 0);
+        let nodes = (1..=output).filter(|node| output < 50 || node % 67 == 0);
         let mut games = Vec::new();
         for node in nodes {
             games.push((node, game_on(&mut scene, node)));

@@ -7,20 +7,23 @@
     reason = "helpers of tests: a failure is the test's failure"
 )]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use alloy_primitives::U256;
 use selfsame_chain::Child;
 use selfsame_chain::bindings::Requests;
 use selfsame_conformance::game::{CHALLENGER, CONSTANTS, Court, Model, PROVIDER, REQUESTER, SINK};
-use selfsame_conformance::game_plants::{Plant, kind, lying_outputs, plants};
+use selfsame_conformance::game_plants::{Plant, lying_outputs, plants};
 use selfsame_conformance::game_play::Session;
 use selfsame_conformance::game_zoo::{Dice, deep, zoo};
+use selfsame_conformance::operators::KINDS;
 use selfsame_dispute::{Holder, Move, Next, Reply, Revealed, Shown, Witness};
 use selfsame_interpreter::run;
-use selfsame_ir::Tensor;
+use selfsame_ir::{Op, Tensor};
 
 const PLANTS: usize = 500;
+/// Faults of each node kind, at least.
+const EACH: usize = 20;
 const SLICE: usize = 25;
 
 fn soak() -> bool {
@@ -54,19 +57,45 @@ fn subjects(court: &mut Court) -> Vec<Subject> {
         .collect()
 }
 
-/// Every plant with its subject; the same number for each node.
+/// Every plant with its subject: the same number for each node, more for those of rare kinds.
 fn all_plants(subjects: &[Subject]) -> Vec<(usize, Plant)> {
-    let nodes: usize = subjects.iter().map(|s| s.outputs.len() - 1).sum();
-    let each = PLANTS.div_ceil(nodes);
+    let mut nodes: BTreeMap<&str, usize> = BTreeMap::new();
+    for subject in subjects {
+        for node in &subject.model.animal.program.nodes()[1..] {
+            *nodes.entry(node.op.name()).or_default() += 1;
+        }
+    }
+    let usual = PLANTS.div_ceil(nodes.values().sum());
+    let count = |op: &Op| EACH.div_ceil(nodes[op.name()]).max(usual);
     let of = |(index, subject): (usize, &Subject)| {
         let seed = 100 + index as u64;
-        let planted = plants(&subject.model.animal, &subject.outputs, each, seed);
+        let planted = plants(&subject.model.animal, &subject.outputs, count, seed);
         planted
             .into_iter()
             .map(move |plant| (index, plant))
             .collect::<Vec<_>>()
     };
     subjects.iter().enumerate().flat_map(of).collect()
+}
+
+/// Every plant, or the slice: some at equal distances, and one of each kind.
+fn chosen(subjects: &[Subject]) -> Vec<(usize, Plant)> {
+    let mut all = all_plants(subjects);
+    assert!(all.len() >= PLANTS);
+    let stride = if soak() { 1 } else { all.len() / SLICE };
+    let mut seen = BTreeSet::new();
+    let mut at = 0;
+    all.retain(|(subject, plant)| {
+        at += 1;
+        let new = seen.insert(kind(&subjects[*subject], plant));
+        new || (at - 1) % stride == 0
+    });
+    all
+}
+
+fn kind(subject: &Subject, plant: &Plant) -> &'static str {
+    let node = subject.model.animal.program.node(plant.node).unwrap();
+    node.op.name()
 }
 
 /// Spec: game, 4.4: an answer is paid at least its gas.
@@ -149,17 +178,13 @@ fn play_plant(court: &mut Court, subject: &Subject, plant: &Plant) {
 fn planted_faults_are_convicted_at_exactly_their_element() {
     let mut court = Court::new();
     let subjects = subjects(&mut court);
-    let all = all_plants(&subjects);
-    assert!(all.len() >= PLANTS);
-    let stride = if soak() { 1 } else { all.len() / SLICE };
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     let mut sorts: BTreeMap<&str, usize> = BTreeMap::new();
     let mut mark = court.mark();
-    for (subject, plant) in all.iter().step_by(stride) {
+    for (subject, plant) in &chosen(&subjects) {
         let subject = &subjects[*subject];
         play_plant(&mut court, subject, plant);
-        let node = subject.model.animal.program.node(plant.node).unwrap();
-        *counts.entry(kind(&node.op)).or_default() += 1;
+        *counts.entry(kind(subject, plant)).or_default() += 1;
         *sorts.entry(plant.sort).or_default() += 1;
         court.back(&mut mark);
     }
@@ -173,16 +198,8 @@ fn planted_faults_are_convicted_at_exactly_their_element() {
         kinds.join(" ")
     );
     println!("sorts of faults: {sorts:?}");
-    let least = if soak() { 20 } else { 1 };
-    for kind in [
-        "matmul",
-        "conv",
-        "max_pool",
-        "avg_pool",
-        "move",
-        "concat",
-        "pointwise",
-    ] {
+    let least = if soak() { EACH } else { 1 };
+    for kind in KINDS {
         assert!(
             counts.get(kind).copied().unwrap_or(0) >= least,
             "{kind}: {counts:?}"
@@ -204,7 +221,7 @@ fn a_fault_in_a_program_of_271_nodes_is_convicted_at_exactly_its_element() {
         input,
         outputs: trace.into_outputs(),
     };
-    let planted = plants(&subject.model.animal, &subject.outputs, 1, 9);
+    let planted = plants(&subject.model.animal, &subject.outputs, |_| 1, 9);
     let mut mark = court.mark();
     for at in [0, 1, 127, 254, 255, 256, 269] {
         play_plant(&mut court, &subject, &planted[at]);
@@ -262,7 +279,7 @@ fn play_wrong(court: &mut Court, subject: &Subject, wrong: Wrong, dice: &mut Dic
             descend_anywhere(&mut session, game, &right, wrong, dice);
         }
         Wrong::OwnTrace => {
-            let planted = plants(&model.animal, &subject.outputs, 1, dice.roll());
+            let planted = plants(&model.animal, &subject.outputs, |_| 1, dice.roll());
             let at = usize::try_from(dice.below(planted.len() as u64)).unwrap();
             let own = lying_outputs(&model.animal, &subject.outputs, &planted[at]);
             descend_by(&mut session, game, &holder(&own), &right);

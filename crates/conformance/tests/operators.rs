@@ -5,12 +5,12 @@ use std::fmt::Write as _;
 use alloy_primitives::I256;
 use selfsame_conformance::generator::{Rng, case};
 use selfsame_conformance::operators::{
-    Engine, Implementation, LeafContracts, Matrix, Mutation, Refused, Registry, Subject, Verdict,
-    mutate, open, picks, reference_verdict, revert_data, spoil,
+    Engine, Implementation, KINDS, LeafContracts, Matrix, Mutation, Refused, Registry, Subject,
+    Verdict, mutate, open, picks, reference_verdict, revert_data, spoil,
 };
 use selfsame_dispute::{NodeFacts, evaluate};
 use selfsame_interpreter::Trace;
-use selfsame_ir::Tensor;
+use selfsame_ir::{DimValues, Tensor};
 use selfsame_kernels::Kernel;
 use selfsame_protocol::Hash;
 
@@ -95,15 +95,7 @@ fn all_implementations_agree_on_random_programs() {
         Vec::<&str>::new(),
         "features that no case had"
     );
-    for kind in [
-        "matmul",
-        "conv",
-        "max_pool",
-        "avg_pool",
-        "move",
-        "concat",
-        "pointwise",
-    ] {
+    for kind in KINDS {
         let least = cases / 10;
         assert!(
             matrix.count(kind) >= least,
@@ -114,6 +106,38 @@ fn all_implementations_agree_on_random_programs() {
     if !soak() {
         compare_committed(&matrix.committed());
     }
+}
+
+/// Spec: programs, 1.3: a symbolic program means the same in every implementation at every value.
+#[test]
+fn all_implementations_agree_at_every_value_of_a_symbol() {
+    let mut leaves = LeafContracts::deploy().expect("the leaf contracts deploy");
+    let (mut programs, mut runs) = (0_u64, 0_u64);
+    for index in 0..count(200, 5_000) {
+        let drawn =
+            case(SEED ^ 0x51ab, index).unwrap_or_else(|error| panic!("case {index}: {error}"));
+        let &[symbol] = drawn.program.program().symbols.as_slice() else {
+            continue;
+        };
+        programs += 1;
+        for value in symbol.minimum..=symbol.maximum {
+            let case = drawn.at(DimValues(vec![value]), index);
+            let subject = Subject::new(case, SEED ^ index)
+                .unwrap_or_else(|error| panic!("case {index} at {value}: {error}"));
+            let mut engines = Engine::all();
+            let all = engines.iter_mut().map(|one| one as &mut dyn Implementation);
+            for one in all.chain([&mut leaves as &mut dyn Implementation]) {
+                one.compare(&subject)
+                    .unwrap_or_else(|difference| panic!("case {index} at {value}: {difference}"));
+            }
+            runs += 1;
+        }
+    }
+    println!("figure: symbolic programs={programs} values={runs}");
+    assert!(
+        20 < programs && programs < runs,
+        "{programs} programs, {runs} values"
+    );
 }
 
 /// A comparison that finds nothing wrong with a wrong integer would be worth nothing.

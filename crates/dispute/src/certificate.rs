@@ -11,12 +11,13 @@
 
 use alloc::vec::Vec;
 
-use selfsame_commit::{depth, tile_count};
-use selfsame_ir::{CheckedProgram, DType, DimValues, NodeLeaf, Op, opened_bytes};
+use selfsame_commit::depth;
+use selfsame_ir::{CheckedProgram, DType, DimValues, NodeLeaf};
 use selfsame_protocol::Hash;
 use selfsame_protocol::constants::TILE_BYTES;
 
 use crate::schedule::{Descent, Schedule};
+use crate::step_bound::StepBound;
 
 /// Gas coefficients of the contracts, measured on whole games and rounded up: execution beside
 /// the calldata and the 21,000 of a transaction.
@@ -36,8 +37,10 @@ pub struct Costs {
     pub answer_tile: u64,
     /// A step that convicts, payouts included.
     pub step: u64,
-    /// One multiplication of a step, in thousandths of gas.
+    /// One term of a step whose elements are i8, in thousandths of gas.
     pub per_term_milli: u64,
+    /// One term of a step whose elements are wider, in thousandths of gas.
+    pub per_wide_term_milli: u64,
     /// One opened byte of a step: copying and hashing, in thousandths of gas.
     pub per_byte_milli: u64,
     /// One inner hash.
@@ -57,6 +60,7 @@ impl Costs {
         answer_tile: 75_000,
         step: 232_000,
         per_term_milli: 12_000,
+        per_wide_term_milli: 24_000,
         per_byte_milli: 8_000,
         per_hash: 600,
         per_input: 6_000,
@@ -218,8 +222,8 @@ fn game_on(program: &CheckedProgram, values: &DimValues, node: u32, costs: &Cost
     let mut moves = alloc::vec![move_cost("open", 2 * WORD, costs.open)];
     descend_trace(program, values, node, costs, &mut moves);
     descend_tensor(bytes_of(program, values, node), costs, &mut moves);
-    let opening = step_opening(program, values, node);
-    let terms = program.node(node).map_or(0, |node| node.op.terms());
+    let opening = StepBound::new(program, values, node);
+    let terms = program.node(node).map_or(0, |node| node.op.terms(values));
     let node_depth = u64::from(depth(program.nodes().len() as u64));
     let inputs = program.node(node).map_or(0, |node| node.inputs.len()) as u64;
     let inputs = inputs.max(2);
@@ -233,7 +237,7 @@ fn game_on(program: &CheckedProgram, values: &DimValues, node: u32, costs: &Cost
         + array(inputs * node_depth)
         + opening.calldata;
     let execution = costs.step
-        + terms * costs.per_term_milli / 1000
+        + terms * per_term_milli(program, node, costs) / 1000
         + opening.bytes * costs.per_byte_milli / 1000
         + (opening.siblings + (1 + inputs) * node_depth) * costs.per_hash
         + (inputs - 2) * costs.per_input;
@@ -244,6 +248,21 @@ fn game_on(program: &CheckedProgram, values: &DimValues, node: u32, costs: &Cost
         opened: opening.bytes,
         moves,
     }
+}
+
+fn per_term_milli(program: &CheckedProgram, node: u32, costs: &Costs) -> u64 {
+    match source_type(program, node) {
+        DType::I8 => costs.per_term_milli,
+        DType::I16 | DType::I32 => costs.per_wide_term_milli,
+    }
+}
+
+/// Element type of a node's first input.
+fn source_type(program: &CheckedProgram, node: u32) -> DType {
+    let inputs = program.node(node).map(|node| node.inputs.as_slice());
+    let first = inputs.and_then(|inputs| inputs.first());
+    let source = first.and_then(|&input| program.node(input));
+    source.map_or(DType::I8, |source| source.dtype)
 }
 
 /// From the first answer to the naming of `node`.
@@ -332,68 +351,4 @@ fn leaf_len(program: &CheckedProgram, node: u32) -> u64 {
         let roots = alloc::vec![Hash::ZERO; node.op.tensor_count()];
         NodeLeaf::new(node, roots, 0).encode().len() as u64
     })
-}
-
-struct StepOpening {
-    bytes: u64,
-    siblings: u64,
-    calldata: u64,
-}
-
-/// Bound on what the step on any element of `node` opens.
-fn step_opening(program: &CheckedProgram, values: &DimValues, node: u32) -> StepOpening {
-    let none = StepOpening {
-        bytes: 0,
-        siblings: 0,
-        calldata: 0,
-    };
-    let Some(at) = program.node(node) else {
-        return none;
-    };
-    let source = at
-        .inputs
-        .first()
-        .and_then(|&input| program.output_of(input, values));
-    let (elements, dtype) = source.unwrap_or((0, DType::I8));
-    let bytes = opened_bytes(&at.op, dtype, values).unwrap_or(0);
-    let input = elements.saturating_mul(u64::from(dtype.size()));
-    let output = bytes_of(program, values, node);
-    // An addend is as large as the output; a pointwise node's second operand may have a wider type.
-    let second = match &at.op {
-        Op::Pointwise(_) => output.saturating_mul(4),
-        Op::Input(_)
-        | Op::MatMul(_)
-        | Op::Conv(_)
-        | Op::MaxPool(_)
-        | Op::AvgPool(_)
-        | Op::Move(_)
-        | Op::Concat(_) => output,
-    };
-    // Slots other than input 0 and weights open one tile each.
-    let weights = at
-        .op
-        .linear()
-        .map_or(0, |linear| linear.weights.len() as u64);
-    let slots = at.inputs.len() as u64 + at.op.tensor_count() as u64;
-    let tiles = bytes.div_ceil(u64::from(TILE_BYTES));
-    let runs = match &at.op {
-        Op::Conv(op) if op.groups == 1 && op.window.dilation[1] == 1 => op.window.kernel[0].into(),
-        Op::Conv(op) => op.window.cells(),
-        Op::MaxPool(op) => op.window.cells(),
-        Op::AvgPool(op) => op.window.cells(),
-        Op::Input(_) | Op::MatMul(_) | Op::Move(_) | Op::Concat(_) | Op::Pointwise(_) => 1,
-    };
-    let of = |length: u64| u64::from(depth(tile_count(length)));
-    // A run of neighbouring tiles needs at most two siblings at each level.
-    let spread = tiles.saturating_mul(of(input));
-    let siblings = (2 * of(input)).saturating_mul(runs).min(spread)
-        + 2 * of(weights)
-        + of(second)
-        + of(weights.div_ceil(at.op.terms().max(1)).saturating_mul(16));
-    let calldata = WORD + slots * (5 * WORD) + bytes + siblings * WORD + slots * WORD;
-    StepOpening {
-        bytes,
-        siblings,
-        calldata,
-    }
 }

@@ -70,7 +70,12 @@ pub fn evaluate(
         .filter_map(|&input| program.output_of(input, values))
         .collect();
     let first = sources.first().map_or(DType::I8, |&(_, dtype)| dtype);
-    let reads = reads(&at.op, first, values, element).map_err(|_| outside(elements))?;
+    let opened = |at| {
+        openings
+            .first()
+            .map_or(0, |opening| in_tile(opening, first, at))
+    };
+    let reads = reads(&at.op, first, values, element, &opened).map_err(|_| outside(elements))?;
 
     let roots = opened_roots(&reads, order_of_checks(&at.op, &reads), openings)?;
     expect_tensors(
@@ -122,15 +127,34 @@ fn expect_tensors(expected: &[Hash], actual: &[Option<Hash>]) -> Result<(), Refu
 }
 
 /// The order in which the leaf contracts look at the slots: that of the node leaf, but of a linear
-/// node with an addend x, weights, constants, addend, table.
+/// node x, weights, constants, addend, row factor, table.
 fn order_of_checks(op: &Op, reads: &Reads) -> Vec<usize> {
-    let slots = reads.slots.len();
-    if op.linear().is_some() && reads.inputs == 2 {
-        let order = [0, 2, 3, 1, 4].into_iter();
-        order.filter(|&slot| slot < slots).collect()
+    let (slots, inputs) = (reads.slots.len(), reads.inputs);
+    if op.linear().is_some() {
+        let own = (inputs + 2).min(slots);
+        let order = [0].into_iter().chain(inputs..own).chain(1..inputs);
+        order.chain(own..slots).collect()
     } else {
         (0..slots).collect()
     }
+}
+
+/// Element `at` of a tensor of which the tile that holds it is opened alone; 0 beyond the tile.
+fn in_tile(opening: &Opening, dtype: DType, at: u64) -> i32 {
+    let size = u64::from(dtype.size());
+    element_at(
+        &opening.tiles,
+        dtype,
+        at.saturating_mul(size) % u64::from(TILE_BYTES),
+    )
+}
+
+/// The element whose canonical bytes begin at byte `start`; 0 beyond the end.
+pub(crate) fn element_at(bytes: &[u8], dtype: DType, start: u64) -> i32 {
+    let start = usize::try_from(start).unwrap_or(usize::MAX);
+    let own = bytes.get(start..start.saturating_add(dtype.size() as usize));
+    let element = own.and_then(|own| Tensor::from_bytes(dtype, 1, own).ok());
+    element.and_then(|element| element.get(0)).unwrap_or(0)
 }
 
 /// The root that an opening leads to; `None` where nothing is read.

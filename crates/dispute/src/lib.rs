@@ -27,6 +27,7 @@ mod refusal;
 mod revealed;
 mod rules;
 mod schedule;
+mod step_bound;
 mod witness;
 
 pub use board::{Address, Board, Claim, Game, Link, Move, NodeFacts, Outcome, Side, Stage, Step};

@@ -1,19 +1,20 @@
 //! What one element of one node reads: the distinct tiles of each input and tensor.
 //!
-//! Derived from operator, dimension values and element alone, never taken from a party; the leaf
-//! contracts derive the same sets. Of the input exactly the tiles that hold a cell of a term inside
-//! the input; of the weights the whole row of the output channel, also where cells are padding; one
-//! tile each of addend, constants and table.
+//! Derived from operator, dimension values and element, never taken from a party; the leaf contracts
+//! derive the same sets. Only the entry of an EMBEDDING follows from a value: the index that is opened
+//! beside it. Of the input exactly the tiles that hold a cell of a term inside the input; of the
+//! weights the whole row of the output channel, also where cells are padding; one tile each of
+//! addend, row factor and constants; tables of activations whole.
 //!
-//! Spec: game, 4.8; operators, 2.11 to 2.20.
+//! Spec: game, 4.8; operators, 2.11 to 2.25.
 
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 use selfsame_commit::tile_range;
 use selfsame_ir::{
-    Concat, Conv, DType, Dim, DimValues, Linear, MatMul, Move, Op, Pointwise, ShapeError, Table,
-    Window,
+    Activation, BatchMatMul, Concat, Conv, DType, Dim, DimValues, Embedding, Linear, MatMul, Move,
+    Normalize, Op, Pointwise, Reduce, ShapeError, Window,
 };
 use selfsame_protocol::constants::TILE_BYTES;
 
@@ -91,13 +92,43 @@ impl Touched {
     }
 }
 
+/// Element `at` of a tensor of `elements`.
+fn one(elements: u64, dtype: DType, at: u64) -> SlotReads {
+    row(elements, dtype, at, 1)
+}
+
+/// `count` elements from `first` of a tensor of `elements`.
+fn row(elements: u64, dtype: DType, first: u64, count: u64) -> SlotReads {
+    let mut touched = Touched::new(elements, dtype.size());
+    touched.range(first, count, dtype.size());
+    touched.done()
+}
+
+/// All of a tensor of `bytes`.
+fn whole(bytes: u64) -> SlotReads {
+    row(bytes, DType::I8, 0, bytes)
+}
+
+/// The sixteen bytes of constants of one of `columns`.
+fn constants(columns: u64, column: u64) -> SlotReads {
+    let first = column.saturating_mul(CONSTANT_BYTES);
+    row(
+        columns.saturating_mul(CONSTANT_BYTES),
+        DType::I8,
+        first,
+        CONSTANT_BYTES,
+    )
+}
+
 /// What element `element` (flat index) of a node with operator `op` reads. `input_dtype` is the
-/// type of input 0. INPUT reads nothing.
+/// type of input 0, `first` its element at a flat index, which only EMBEDDING asks for. INPUT reads
+/// nothing.
 pub fn reads(
     op: &Op,
     input_dtype: DType,
     values: &DimValues,
     element: u64,
+    first: &dyn Fn(u64) -> i32,
 ) -> Result<Reads, ShapeError> {
     let slots = match op {
         Op::Input(_) => Vec::new(),
@@ -114,6 +145,10 @@ pub fn reads(
         Op::Move(op) => alloc::vec![moved(op, input_dtype, values, element)?],
         Op::Concat(op) => concatenated(op, input_dtype, values, element)?,
         Op::Pointwise(op) => pointwise(op, values, element)?,
+        Op::BatchMatMul(op) => batch_matmul(op, values, element)?,
+        Op::Reduce(op) => alloc::vec![reduced(op, values, element)?],
+        Op::Normalize(op) => normalized(op, values, element)?,
+        Op::Embedding(op) => embedded(op, values, element, first)?,
     };
     Ok(Reads {
         slots,
@@ -127,19 +162,25 @@ fn matmul(op: &MatMul, values: &DimValues, element: u64) -> Result<Vec<SlotReads
         u64::from(op.out_channels).max(1),
     );
     let (row_elements, terms) = (u64::from(op.row_elements), u64::from(op.k_len));
-    let (row, channel) = (element / outputs, element % outputs);
-    let mut x = Touched::new(rows.saturating_mul(row_elements), 1);
-    x.range(row * row_elements + u64::from(op.k_offset), terms, 1);
-    let mut w = Touched::new(outputs.saturating_mul(terms), 1);
-    w.range(channel * terms, terms, 1);
-    Ok(linear(
-        &op.linear,
-        x,
-        w,
-        rows.saturating_mul(outputs),
+    let (at, channel) = (element / outputs, element % outputs);
+    let first = at
+        .saturating_mul(row_elements)
+        .saturating_add(u64::from(op.k_offset));
+    let x = row(rows.saturating_mul(row_elements), op.dtype, first, terms);
+    let weights = row(
+        outputs.saturating_mul(terms),
+        DType::I8,
+        channel * terms,
+        terms,
+    );
+    let factor = op.factor.map(|_| one(rows, DType::I32, at));
+    let elements = rows.saturating_mul(outputs);
+    let place = Place {
+        elements,
         outputs,
         element,
-    ))
+    };
+    Ok(linear(&op.linear, x, factor, weights, &place))
 }
 
 fn conv(op: &Conv, values: &DimValues, element: u64) -> Result<Vec<SlotReads>, ShapeError> {
@@ -155,50 +196,63 @@ fn conv(op: &Conv, values: &DimValues, element: u64) -> Result<Vec<SlotReads>, S
     let per_group = channels / groups;
     let (position, channel) = (element / outputs, element % outputs);
     let group = channel / (outputs / groups).max(1);
+    let size = op.dtype.size();
     let mut x = Touched::new(
         grid.height
             .saturating_mul(grid.width)
             .saturating_mul(channels),
-        1,
+        size,
     );
     grid.cells(position, |cell| {
-        x.range(cell * channels + group * per_group, per_group, 1);
+        x.range(cell * channels + group * per_group, per_group, size);
     });
     let terms = op.window.cells().saturating_mul(per_group);
-    let mut w = Touched::new(outputs.saturating_mul(terms), 1);
-    w.range(channel * terms, terms, 1);
+    let weights = row(
+        outputs.saturating_mul(terms),
+        DType::I8,
+        channel * terms,
+        terms,
+    );
     let elements = grid
         .out_height
         .saturating_mul(grid.out_width)
         .saturating_mul(outputs);
-    Ok(linear(&op.linear, x, w, elements, outputs, element))
+    let place = Place {
+        elements,
+        outputs,
+        element,
+    };
+    Ok(linear(&op.linear, x.done(), None, weights, &place))
 }
 
-/// x, the addend if there is one, weights, constants, the table if there is one.
+/// Where the element of a linear node stands.
+struct Place {
+    /// Elements of the output.
+    elements: u64,
+    /// Output channels.
+    outputs: u64,
+    /// Flat index.
+    element: u64,
+}
+
+/// x, the addend and the row factor if there are such, weights, constants, the table if there is one.
 fn linear(
     linear: &Linear,
-    x: Touched,
-    weights: Touched,
-    elements: u64,
-    outputs: u64,
-    element: u64,
+    x: SlotReads,
+    factor: Option<SlotReads>,
+    weights: SlotReads,
+    place: &Place,
 ) -> Vec<SlotReads> {
-    let mut slots = alloc::vec![x.done()];
-    if let Some(dtype) = linear.addend {
-        let mut addend = Touched::new(elements, dtype.size());
-        addend.range(element, 1, dtype.size());
-        slots.push(addend.done());
-    }
-    slots.push(weights.done());
-    let mut constants = Touched::new(outputs.saturating_mul(CONSTANT_BYTES), 1);
-    constants.range((element % outputs) * CONSTANT_BYTES, CONSTANT_BYTES, 1);
-    slots.push(constants.done());
-    if linear.table.is_some() {
-        slots.push(SlotReads {
-            length: TABLE_BYTES,
-            tiles: alloc::vec![0],
-        });
-    }
+    let mut slots = alloc::vec![x];
+    slots.extend(
+        linear
+            .addend
+            .map(|dtype| one(place.elements, dtype, place.element)),
+    );
+    slots.extend(factor);
+    slots.push(weights);
+    slots.push(constants(place.outputs, place.element % place.outputs));
+    slots.extend(linear.table.as_ref().map(|_| whole(TABLE_BYTES)));
     slots
 }
 
@@ -252,38 +306,88 @@ fn product(shape: &[Dim], values: &DimValues) -> Result<u64, ShapeError> {
     })
 }
 
-/// x, the second operand if there is one, the table whole if there is one.
+/// x, the second operand if there is one, the table of the activation if it has one.
 fn pointwise(
     op: &Pointwise,
     values: &DimValues,
     element: u64,
 ) -> Result<Vec<SlotReads>, ShapeError> {
-    let one = |elements: u64, dtype: DType, at: u64| {
-        let mut touched = Touched::new(elements, dtype.size());
-        touched.range(at, 1, dtype.size());
-        touched.done()
-    };
-    let elements = product(&[op.rows, Dim::fixed(op.columns)], values)?;
+    let (rows, columns) = (op.rows.at(values)?, op.columns.at(values)?);
+    let elements = product(&[op.rows, op.columns], values)?;
     let mut slots = alloc::vec![one(elements, op.dtype, element)];
     if let Some(y) = &op.second {
         let held = if let Some(constant) = &y.constant {
             u64::from(constant.elements)
         } else {
-            let shape = y.spread.shape(op.rows.at(values)?, op.columns);
+            let shape = y.spread.shape(rows, columns);
             shape.iter().map(|&extent| u64::from(extent)).product()
         };
-        slots.push(one(held, y.dtype, y.spread.index(element, op.columns)));
+        slots.push(one(held, y.dtype, y.spread.index(element, columns)));
     }
-    if let Some(table) = &op.table {
-        let bytes = match table {
-            Table::Lookup(_) => TABLE_BYTES,
-            Table::Interpolate(_) => 2 * Table::INTERPOLATE as u64,
-        };
-        let mut touched = Touched::new(bytes, 1);
-        touched.range(0, bytes, 1);
-        slots.push(touched.done());
-    }
+    let table = op.activation.as_ref().and_then(Activation::table);
+    slots.extend(table.map(|(dtype, entries)| whole(u64::from(dtype.size()) * entries as u64)));
     Ok(slots)
+}
+
+/// A row of x, a row of y, the row factor if there is one.
+fn batch_matmul(
+    op: &BatchMatMul,
+    values: &DimValues,
+    element: u64,
+) -> Result<Vec<SlotReads>, ShapeError> {
+    let (rows, columns) = (op.rows.at(values)?, op.columns.at(values)?);
+    let k = op.k.at(values)?;
+    let cell = op.cell(element, rows, columns, k);
+    let (batch, terms) = (u64::from(op.batch), u64::from(k));
+    let shared = u64::from(op.batch.checked_div(op.group).unwrap_or(0));
+    let x_rows = batch.saturating_mul(u64::from(rows));
+    let y_rows = shared.saturating_mul(u64::from(columns));
+    let mut slots = alloc::vec![
+        row(x_rows.saturating_mul(terms), op.dtype, cell.x, terms),
+        row(y_rows.saturating_mul(terms), DType::I8, cell.y, terms),
+    ];
+    slots.extend(op.factor.map(|_| one(x_rows, DType::I32, cell.row)));
+    Ok(slots)
+}
+
+fn reduced(op: &Reduce, values: &DimValues, element: u64) -> Result<SlotReads, ShapeError> {
+    let columns = u64::from(op.columns.at(values)?);
+    let elements = product(&[op.rows, op.columns], values)?;
+    let first = element.saturating_mul(columns);
+    Ok(row(elements, op.dtype, first, columns))
+}
+
+/// x, the center and the row factor if there are such, constants.
+fn normalized(
+    op: &Normalize,
+    values: &DimValues,
+    element: u64,
+) -> Result<Vec<SlotReads>, ShapeError> {
+    let rows = u64::from(op.rows.at(values)?);
+    let columns = u64::from(op.columns).max(1);
+    let mut slots = alloc::vec![one(rows.saturating_mul(columns), op.dtype, element)];
+    let of_row = || one(rows, DType::I32, element / columns);
+    slots.extend(op.center.then(of_row));
+    slots.extend(op.factor.then(of_row));
+    slots.push(constants(columns, element % columns));
+    Ok(slots)
+}
+
+/// The index, and the element of the table that it leads to.
+fn embedded(
+    op: &Embedding,
+    values: &DimValues,
+    element: u64,
+    index: &dyn Fn(u64) -> i32,
+) -> Result<Vec<SlotReads>, ShapeError> {
+    let rows = u64::from(op.rows.at(values)?);
+    let columns = u64::from(op.columns).max(1);
+    let at = element / columns;
+    let held = u64::from(op.entries).saturating_mul(columns);
+    Ok(alloc::vec![
+        one(rows, DType::I32, at),
+        one(held, op.table.dtype(), op.at(index(at), element % columns)),
+    ])
 }
 
 /// A window over an input of bound extents.

@@ -12,6 +12,7 @@ use selfsame_ir::{DType, ShapeError};
 use selfsame_protocol::Hash;
 
 use crate::board::NodeFacts;
+use crate::evaluate::element_at;
 use crate::holder::Holder;
 use crate::reads::{SlotReads, reads};
 use crate::revealed::Revealed;
@@ -129,7 +130,12 @@ impl Witness {
             .first()
             .and_then(|&input| program.output_of(input, values))
             .map_or(DType::I8, |(_, dtype)| dtype);
-        let reads = reads(&at.op, input_dtype, values, element)?;
+        let first = |element: u64| {
+            let input = at.inputs.first().copied().unwrap_or(0);
+            let start = element.saturating_mul(u64::from(input_dtype.size()));
+            element_at(holder.bytes(input), input_dtype, start)
+        };
+        let reads = reads(&at.op, input_dtype, values, element, &first)?;
         let inputs = at.inputs.iter().map(|&input| holder.bytes(input).to_vec());
         let tensors = at.op.tensors().into_iter().map(|tensor| tensor.to_bytes());
         let openings = reads.slots.iter().zip(inputs.chain(tensors));

@@ -18,7 +18,7 @@ use crate::dim::{DimValues, Symbol};
 use crate::header::ModelCommitment;
 use crate::interface::Interface;
 use crate::leaf::{LeafError, NodeLeaf};
-use crate::ops::{Linear, Op, Pointwise, Table};
+use crate::ops::{Activation, Linear, Op, Pointwise};
 use crate::program::{Node, Notes, Program};
 use crate::tensor::{DType, Tensor};
 
@@ -343,12 +343,34 @@ fn read_tensor(
 
 fn read_node(leaf: &NodeLeaf, tensors: &mut Tensors<'_>) -> Result<Node, DecodeError> {
     let mut node = leaf.node.clone();
-    let terms = node.op.terms();
+    // The weights of a linear node have no symbolic extents.
+    let terms = node.op.terms(&DimValues::NONE);
     match &mut node.op {
         Op::MatMul(op) => read_linear(tensors, op.out_channels, terms, &mut op.linear)?,
         Op::Conv(op) => read_linear(tensors, op.out_channels, terms, &mut op.linear)?,
         Op::Pointwise(op) => read_pointwise(tensors, op)?,
-        Op::Input(_) | Op::MaxPool(_) | Op::AvgPool(_) | Op::Move(_) | Op::Concat(_) => {}
+        Op::Normalize(op) => {
+            let elements = u64::from(op.columns).saturating_mul(4);
+            let constants = tensors.read("constants", DType::I32, elements)?;
+            // Where only the places are read, there is nothing to fill in.
+            if tensors.ends.is_none() {
+                op.fill(&constants).ok_or_else(|| {
+                    let reader = &tensors.reader;
+                    reader.invalid("constants", elements, "0 as third of four")
+                })?;
+            }
+        }
+        Op::Embedding(op) => {
+            let elements = u64::from(op.entries).saturating_mul(u64::from(op.columns));
+            op.table = tensors.read("table", node.dtype, elements)?;
+        }
+        Op::Input(_)
+        | Op::MaxPool(_)
+        | Op::AvgPool(_)
+        | Op::Move(_)
+        | Op::Concat(_)
+        | Op::BatchMatMul(_)
+        | Op::Reduce(_) => {}
     }
     Ok(node)
 }
@@ -383,10 +405,7 @@ fn read_pointwise(from: &mut Tensors<'_>, op: &mut Pointwise) -> Result<(), Deco
         let (dtype, elements) = (constant.values.dtype(), constant.elements.into());
         tensors.push(from.read("constant", dtype, elements)?);
     }
-    let table = op.table.as_ref().map(|table| match table {
-        Table::Lookup(_) => (DType::I8, Table::LOOKUP),
-        Table::Interpolate(_) => (DType::I16, Table::INTERPOLATE),
-    });
+    let table = op.activation.as_ref().and_then(Activation::table);
     if let Some((dtype, entries)) = table {
         tensors.push(from.read("table", dtype, entries as u64)?);
     }

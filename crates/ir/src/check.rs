@@ -6,13 +6,14 @@ use alloc::vec::Vec;
 
 use selfsame_protocol::constants as c;
 
-use crate::dim::{DimError, DimValues};
+use crate::dim::{Dim, DimError, DimValues};
 use crate::limits::opened_bytes;
 use crate::op_limits::{check_op, limit};
 use crate::ops::{Op, Pointwise};
 use crate::program::{Node, Program};
+use crate::row_limits::wide_product;
 use crate::shape::{ShapeError, elements};
-use crate::tensor::DType;
+use crate::tensor::{DType, TensorError};
 
 /// Why a program is refused. `node` is the index of the offending node.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -100,6 +101,14 @@ pub enum ProgramError {
         /// Why.
         error: ShapeError,
     },
+    /// A value outside its type.
+    #[error("node {node}: table: {error}")]
+    Value {
+        /// The node.
+        node: usize,
+        /// Which one.
+        error: TensorError,
+    },
     /// A number outside its limits.
     #[error("node {node}: {field} is {found}, allowed is {low}..={high}")]
     Limit {
@@ -138,7 +147,7 @@ impl CheckedProgram {
             }
             check_limits(index, node, &maxima, &program)?;
             let outputs = output_elements(index, node, &maxima)?;
-            total = total.saturating_add(outputs.saturating_mul(node.op.terms()));
+            total = total.saturating_add(outputs.saturating_mul(node.op.terms(&maxima)));
             running_macs.push(total);
         }
         Ok(Self {
@@ -323,7 +332,12 @@ fn check_limits(
     program: &Program,
 ) -> Result<(), ProgramError> {
     if !matches!(node.op, Op::Input(_)) {
-        limit(index, "terms", node.op.terms(), 1, u64::from(c::TERMS_MAX))?;
+        let most = if wide_product(&node.op) {
+            c::TERMS_WIDE_MAX
+        } else {
+            c::TERMS_MAX
+        };
+        limit(index, "terms", node.op.terms(maxima), 1, u64::from(most))?;
     }
     check_op(index, node)?;
     if let Op::Pointwise(op) = &node.op {
@@ -351,12 +365,13 @@ fn check_constant(index: usize, op: &Pointwise, maxima: &DimValues) -> Result<()
     let Some(constant) = &y.constant else {
         return Ok(());
     };
-    let rows = op.rows.at(maxima);
-    let rows = rows.map_err(|error| ProgramError::Shape {
-        node: index,
-        error: error.into(),
-    })?;
-    let expected = elements(&y.spread.shape(rows, op.columns));
+    let extent = |dim: Dim| {
+        dim.at(maxima).map_err(|error| ProgramError::Shape {
+            node: index,
+            error: error.into(),
+        })
+    };
+    let expected = elements(&y.spread.shape(extent(op.rows)?, extent(op.columns)?));
     let found = u64::from(constant.elements);
     limit(index, "constant elements", found, expected, expected)
 }

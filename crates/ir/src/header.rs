@@ -13,9 +13,9 @@ use crate::leaf::NodeLeaf;
 use crate::program::Program;
 
 /// The text whose hash is the program rules id.
-pub(crate) const PROGRAM_RULES: &[u8] = b"selfsame exact program rules 1";
+pub(crate) const PROGRAM_RULES: &[u8] = b"selfsame exact program rules 2";
 
-/// keccak256(0x06, "selfsame exact program rules 1").
+/// keccak256(0x06, "selfsame exact program rules 2").
 pub fn program_rules_id() -> Hash {
     keccak256_tagged(c::TAG_PROGRAM_RULES, PROGRAM_RULES)
 }

@@ -11,7 +11,8 @@ use selfsame_protocol::{DecodeError, Hash, Reader, Writer, keccak256_tagged};
 use crate::dim::Dim;
 use crate::ops::linear::Tail;
 use crate::ops::{
-    AvgPool, Concat, Conv, InputSpec, Linear, MatMul, MaxPool, Move, Op, Pointwise, Window,
+    AvgPool, BatchMatMul, Concat, Conv, Embedding, FactorShift, InputSpec, Linear, MatMul, MaxPool,
+    Move, Normalize, Op, Pointwise, Reduce, Window, decode_dtype,
 };
 use crate::program::Node;
 use crate::tensor::DType;
@@ -69,9 +70,15 @@ impl NodeLeaf {
                 ..*op
             }),
             Op::Pointwise(op) => Op::Pointwise(op.skeleton()),
-            Op::Input(_) | Op::MaxPool(_) | Op::AvgPool(_) | Op::Move(_) | Op::Concat(_) => {
-                node.op.clone()
-            }
+            Op::Normalize(op) => Op::Normalize(op.skeleton()),
+            Op::Embedding(op) => Op::Embedding(op.skeleton()),
+            Op::Input(_)
+            | Op::MaxPool(_)
+            | Op::AvgPool(_)
+            | Op::Move(_)
+            | Op::Concat(_)
+            | Op::BatchMatMul(_)
+            | Op::Reduce(_) => node.op.clone(),
         };
         Self {
             node: Node {
@@ -179,13 +186,19 @@ fn encode_parameters(op: &Op, writer: &mut Writer) {
                 .u32(op.row_elements)
                 .u32(op.k_offset)
                 .u32(op.k_len)
-                .u32(op.out_channels);
+                .u32(op.out_channels)
+                .u8(op.dtype.code());
+            FactorShift::encode(op.factor, writer);
             op.linear.tail().encode(writer);
         }
         Op::Conv(op) => {
             op.height.encode(writer);
             op.width.encode(writer);
-            writer.u32(op.channels).u32(op.out_channels).u32(op.groups);
+            writer
+                .u32(op.channels)
+                .u32(op.out_channels)
+                .u32(op.groups)
+                .u8(op.dtype.code());
             op.window.encode(writer);
             op.linear.tail().encode(writer);
         }
@@ -201,6 +214,10 @@ fn encode_parameters(op: &Op, writer: &mut Writer) {
         Op::Move(op) => op.encode(writer),
         Op::Concat(op) => op.encode(writer),
         Op::Pointwise(op) => op.encode(writer),
+        Op::BatchMatMul(op) => op.encode(writer),
+        Op::Reduce(op) => op.encode(writer),
+        Op::Normalize(op) => op.encode(writer),
+        Op::Embedding(op) => op.encode(writer),
     }
 }
 
@@ -220,6 +237,8 @@ fn decode_parameters(code: u8, reader: &mut Reader<'_>) -> Result<Op, DecodeErro
             k_offset: reader.u32("k offset")?,
             k_len: reader.u32("k length")?,
             out_channels: reader.u32("output channels")?,
+            dtype: decode_dtype(reader)?,
+            factor: FactorShift::decode(reader)?,
             linear: skeleton(Tail::decode(reader)?),
         }),
         c::OP_CONV => Op::Conv(Conv {
@@ -228,6 +247,7 @@ fn decode_parameters(code: u8, reader: &mut Reader<'_>) -> Result<Op, DecodeErro
             channels: reader.u32("channels")?,
             out_channels: reader.u32("output channels")?,
             groups: reader.u32("groups")?,
+            dtype: decode_dtype(reader)?,
             window: Window::decode(reader)?,
             linear: skeleton(Tail::decode(reader)?),
         }),
@@ -250,8 +270,12 @@ fn decode_parameters(code: u8, reader: &mut Reader<'_>) -> Result<Op, DecodeErro
         c::OP_MOVE => Op::Move(Move::decode(reader)?),
         c::OP_CONCAT => Op::Concat(Concat::decode(reader)?),
         c::OP_POINTWISE => Op::Pointwise(Pointwise::decode(reader)?),
+        c::OP_BATCH_MATMUL => Op::BatchMatMul(BatchMatMul::decode(reader)?),
+        c::OP_REDUCE => Op::Reduce(Reduce::decode(reader)?),
+        c::OP_NORMALIZE => Op::Normalize(Normalize::decode(reader)?),
+        c::OP_EMBEDDING => Op::Embedding(Embedding::decode(reader)?),
         unknown => {
-            return Err(reader.invalid("operator", u64::from(unknown), "an operator code 0 to 7"));
+            return Err(reader.invalid("operator", u64::from(unknown), "an operator code 0 to 11"));
         }
     })
 }

@@ -29,6 +29,7 @@ mod limits;
 mod op_limits;
 pub mod ops;
 mod program;
+mod row_limits;
 mod shape;
 mod tensor;
 
@@ -40,8 +41,9 @@ pub use interface::{Interface, Layout, NotANumber, PixelRule, Ratio};
 pub use leaf::{LeafError, NodeLeaf};
 pub use limits::opened_bytes;
 pub use ops::{
-    AvgPool, ChannelConstants, Combine, Concat, Constant, Conv, InputSpec, Linear, MatMul, MaxPool,
-    Move, Op, Operand, Pointwise, Spread, Table, Walk, Window,
+    Activation, AvgPool, BatchMatMul, ChannelConstants, ColumnConstants, Combine, Concat, Constant,
+    Conv, Embedding, FactorShift, InputSpec, Interleave, Linear, MatMul, MaxPool, Move, Normalize,
+    Op, Operand, Pointwise, Reduce, ReduceKind, Spread, Walk, Window,
 };
 pub use program::{Node, Notes, Program};
 pub use shape::ShapeError;

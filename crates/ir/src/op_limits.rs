@@ -6,10 +6,13 @@ use selfsame_protocol::constants as c;
 
 use crate::check::ProgramError;
 use crate::ops::{
-    AvgPool, ChannelConstants, Combine, Concat, Conv, Linear, MatMul, Move, Op, Operand, Pointwise,
-    Table, Window,
+    Activation, AvgPool, ChannelConstants, Combine, Concat, Conv, Linear, MatMul, Move, Op,
+    Operand, Pointwise, Window,
 };
 use crate::program::Node;
+use crate::row_limits::{
+    check_batch_matmul, check_embedding, check_normalize, check_product, check_reduce,
+};
 use crate::tensor::DType;
 
 pub(crate) fn limit(
@@ -32,7 +35,7 @@ pub(crate) fn limit(
     })
 }
 
-fn limit_signed(
+pub(crate) fn limit_signed(
     node: usize,
     field: &'static str,
     found: i64,
@@ -72,6 +75,10 @@ pub(crate) fn check_op(index: usize, node: &Node) -> Result<(), ProgramError> {
         Op::Move(op) => check_move(index, node.dtype, op),
         Op::Concat(op) => check_concat(index, op),
         Op::Pointwise(op) => check_pointwise(index, node.dtype, op),
+        Op::BatchMatMul(op) => check_batch_matmul(index, node.dtype, op),
+        Op::Reduce(op) => check_reduce(index, node.dtype, op),
+        Op::Normalize(op) => check_normalize(index, node.dtype, op),
+        Op::Embedding(op) => check_embedding(index, node.dtype, op),
     }
 }
 
@@ -91,6 +98,7 @@ fn check_matmul(index: usize, dtype: DType, op: &MatMul) -> Result<(), ProgramEr
         1,
         u64::from(c::ELEMENTS_MAX),
     )?;
+    check_product(index, op.dtype, op.factor)?;
     check_linear(
         index,
         dtype,
@@ -130,6 +138,7 @@ fn check_conv(index: usize, dtype: DType, op: &Conv) -> Result<(), ProgramError>
         0,
     )?;
     check_window(index, &op.window, false)?;
+    check_product(index, op.dtype, None)?;
     let terms = op
         .window
         .cells()
@@ -196,8 +205,6 @@ fn check_concat(index: usize, op: &Concat) -> Result<(), ProgramError> {
 }
 
 fn check_pointwise(index: usize, dtype: DType, op: &Pointwise) -> Result<(), ProgramError> {
-    let columns = u64::from(op.columns);
-    limit(index, "columns", columns, 1, u64::from(c::ELEMENTS_MAX))?;
     let most = i64::from(c::MULTIPLIER_MAX);
     limit_signed(index, "multiplier", i64::from(op.multiplier), -most, most)?;
     let shift = u64::from(op.shift);
@@ -230,33 +237,39 @@ fn check_pointwise(index: usize, dtype: DType, op: &Pointwise) -> Result<(), Pro
         )?;
         check_operand(index, y)?;
     }
-    match &op.table {
+    match &op.activation {
         None => check_clamp(index, dtype.range(), op.low, op.high),
-        Some(Table::Lookup(entries)) => {
-            expect_type(index, dtype, DType::I8)?;
-            let len = entries.len() as u64;
-            limit(
-                index,
-                "table entries",
-                len,
-                Table::LOOKUP as u64,
-                Table::LOOKUP as u64,
-            )?;
+        Some(activation) => {
+            expect_type(index, dtype, activation.output())?;
+            check_activation(index, activation)?;
+            check_clamp(index, activation.domain(), op.low, op.high)
+        }
+    }
+}
+
+/// Entries of a table are values of its type, those of an exponential not negative.
+fn check_activation(index: usize, activation: &Activation) -> Result<(), ProgramError> {
+    let (len, low) = match activation {
+        Activation::Lookup(entries) => {
             for &entry in entries {
                 limit_signed(index, "table entry", i64::from(entry), -127, 127)?;
             }
-            check_clamp(index, (-128, 127), op.low, op.high)
+            (entries.len(), 0)
         }
-        Some(Table::Interpolate(entries)) => {
-            expect_type(index, dtype, DType::I16)?;
-            let (len, most) = (entries.len() as u64, Table::INTERPOLATE as u64);
-            limit(index, "table entries", len, most, most)?;
-            for &entry in entries {
-                limit_signed(index, "table entry", i64::from(entry), -32_767, 32_767)?;
-            }
-            check_clamp(index, (-32_768, 32_767), op.low, op.high)
+        Activation::Interpolate(entries) => (entries.len(), -32_767),
+        Activation::Exponential(entries) => (entries.len(), 0),
+        Activation::Reciprocal { bits } | Activation::ReciprocalRoot { bits } => {
+            let most = u64::from(c::RECIPROCAL_BITS_MAX);
+            return limit(index, "bits of the reciprocal", u64::from(*bits), 0, most);
+        }
+    };
+    if let Activation::Interpolate(entries) | Activation::Exponential(entries) = activation {
+        for &entry in entries {
+            limit_signed(index, "table entry", i64::from(entry), low, 32_767)?;
         }
     }
+    let expected = activation.table().map_or(0, |(_, entries)| entries as u64);
+    limit(index, "table entries", len as u64, expected, expected)
 }
 
 /// A constant operand holds values of its type; how many, `check_shapes` says.
@@ -283,7 +296,7 @@ fn check_operand(index: usize, y: &Operand) -> Result<(), ProgramError> {
     Ok(())
 }
 
-fn expect_type(index: usize, found: DType, expected: DType) -> Result<(), ProgramError> {
+pub(crate) fn expect_type(index: usize, found: DType, expected: DType) -> Result<(), ProgramError> {
     if found == expected {
         return Ok(());
     }
@@ -337,7 +350,7 @@ fn check_window(index: usize, window: &Window, pool: bool) -> Result<(), Program
     Ok(())
 }
 
-fn check_clamp(
+pub(crate) fn check_clamp(
     index: usize,
     (min, max): (i32, i32),
     low: i32,

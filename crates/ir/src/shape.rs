@@ -71,12 +71,26 @@ impl Op {
                     .collect::<Result<_, DimError>>()?
             }
             Self::Concat(op) => alloc::vec![op.rows.at(values)?, op.width(values)?],
-            Self::Pointwise(op) => alloc::vec![op.rows.at(values)?, op.columns],
+            Self::Pointwise(op) => alloc::vec![op.rows.at(values)?, op.columns.at(values)?],
+            Self::BatchMatMul(op) => {
+                let (rows, columns) = (op.rows.at(values)?, op.columns.at(values)?);
+                if op.interleave.output {
+                    alloc::vec![rows, op.batch, columns]
+                } else {
+                    alloc::vec![op.batch, rows, columns]
+                }
+            }
+            Self::Reduce(op) => alloc::vec![op.rows.at(values)?],
+            Self::Normalize(op) => alloc::vec![op.rows.at(values)?, op.columns],
+            Self::Embedding(op) => alloc::vec![op.rows.at(values)?, op.columns],
         })
     }
 
     /// Shape of input `slot` as this operator sees it. An addend has the output's shape.
     pub fn input_shape(&self, slot: usize, values: &DimValues) -> Result<Vec<u32>, ShapeError> {
+        if self.factor_slot() == Some(slot) {
+            return self.factor_shape(values);
+        }
         Ok(match self {
             Self::MatMul(_) | Self::Conv(_) if slot == 1 => self.output_shape(values)?,
             Self::Input(op) => shape_at(&op.shape, values)?,
@@ -98,13 +112,47 @@ impl Op {
                     Some(y) if slot == 1 => y.spread,
                     Some(_) | None => Spread::Full,
                 };
-                spread.shape(op.rows.at(values)?, op.columns).to_vec()
+                let columns = op.columns.at(values)?;
+                spread.shape(op.rows.at(values)?, columns).to_vec()
             }
+            Self::BatchMatMul(op) => {
+                let k = op.k.at(values)?;
+                if slot == 0 {
+                    alloc::vec![op.batch, op.rows.at(values)?, k]
+                } else {
+                    let batch = op.batch.checked_div(op.group).unwrap_or(0);
+                    alloc::vec![batch, op.columns.at(values)?, k]
+                }
+            }
+            Self::Reduce(op) => alloc::vec![op.rows.at(values)?, op.columns.at(values)?],
+            Self::Normalize(op) if slot == 0 => alloc::vec![op.rows.at(values)?, op.columns],
+            Self::Normalize(op) => alloc::vec![op.rows.at(values)?],
+            Self::Embedding(op) => alloc::vec![op.rows.at(values)?],
         })
     }
 
-    /// Terms that one output element reads; 0 for INPUT.
-    pub fn terms(&self) -> u64 {
+    /// One factor for each row of x.
+    fn factor_shape(&self, values: &DimValues) -> Result<Vec<u32>, ShapeError> {
+        Ok(match self {
+            Self::MatMul(op) => alloc::vec![op.rows.at(values)?],
+            Self::BatchMatMul(op) => alloc::vec![op.batch, op.rows.at(values)?],
+            Self::Normalize(op) => alloc::vec![op.rows.at(values)?],
+            Self::Input(_)
+            | Self::Conv(_)
+            | Self::MaxPool(_)
+            | Self::AvgPool(_)
+            | Self::Move(_)
+            | Self::Concat(_)
+            | Self::Pointwise(_)
+            | Self::Reduce(_)
+            | Self::Embedding(_) => Vec::new(),
+        })
+    }
+
+    /// Terms that one output element reads; 0 for INPUT. Beyond all limits where an extent has no
+    /// value.
+    pub fn terms(&self, values: &DimValues) -> u64 {
+        let extent = |dim: Dim| dim.at(values).map_or(u64::MAX, u64::from);
         match self {
             Self::Input(_) => 0,
             Self::MatMul(op) => u64::from(op.k_len),
@@ -114,7 +162,13 @@ impl Op {
             }
             Self::MaxPool(op) => op.window.cells(),
             Self::AvgPool(op) => op.window.cells(),
-            Self::Move(_) | Self::Concat(_) | Self::Pointwise(_) => 1,
+            Self::BatchMatMul(op) => extent(op.k),
+            Self::Reduce(op) => extent(op.columns),
+            Self::Move(_)
+            | Self::Concat(_)
+            | Self::Pointwise(_)
+            | Self::Normalize(_)
+            | Self::Embedding(_) => 1,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::sample;
+use common::{rows, sample};
 use proptest::prelude::*;
 use selfsame_ir::{CheckedProgram, DType, Dim, NodeLeaf, Op, ProgramError, artefact};
 
@@ -15,30 +15,36 @@ fn bytes() -> Vec<u8> {
 /// Spec: interface, 6.7; programs, 1.9.
 #[test]
 fn an_artefact_is_read_back_to_the_same_program_and_the_same_id() {
-    let program = CheckedProgram::new(sample()).unwrap();
-    let (read, commitment) = artefact::decode(&bytes()).unwrap();
-    assert_eq!(read.program().nodes, program.program().nodes);
-    assert_eq!(commitment.model_id, program.commit().model_id);
-    assert_eq!(artefact::encode(&read, &commitment), bytes());
-    for leaf in &commitment.leaves {
-        assert_eq!(NodeLeaf::decode(&leaf.encode()).as_ref(), Ok(leaf));
+    for program in [sample(), rows()] {
+        let program = CheckedProgram::new(program).unwrap();
+        let bytes = artefact::encode(&program, &program.commit());
+        let (read, commitment) = artefact::decode(&bytes).unwrap();
+        assert_eq!(read.program().nodes, program.program().nodes);
+        assert_eq!(commitment.model_id, program.commit().model_id);
+        assert_eq!(artefact::encode(&read, &commitment), bytes);
+        for leaf in &commitment.leaves {
+            assert_eq!(NodeLeaf::decode(&leaf.encode()).as_ref(), Ok(leaf));
+        }
     }
 }
 
 /// Spec: interface, 6.7.
 #[test]
 fn every_cut_and_every_flipped_byte_outside_the_names_is_refused() {
-    let whole = bytes();
-    for len in 0..whole.len() {
-        assert!(artefact::decode(&whole[..len]).is_err(), "cut at {len}");
-    }
-    let id = artefact::decode(&whole).unwrap().1.model_id;
-    for at in 0..whole.len() {
-        let mut flipped = whole.clone();
-        flipped[at] ^= 0x40;
-        // A flip in a name changes no id and may be accepted; any other is refused.
-        if let Ok((_, commitment)) = artefact::decode(&flipped) {
-            assert_eq!(commitment.model_id, id, "flip at {at}");
+    for program in [sample(), rows()] {
+        let program = CheckedProgram::new(program).unwrap();
+        let whole = artefact::encode(&program, &program.commit());
+        for len in 0..whole.len() {
+            assert!(artefact::decode(&whole[..len]).is_err(), "cut at {len}");
+        }
+        let id = program.commit().model_id;
+        for at in 0..whole.len() {
+            let mut flipped = whole.clone();
+            flipped[at] ^= 0x40;
+            // A flip in a name changes no id and may be accepted; any other is refused.
+            if let Ok((_, commitment)) = artefact::decode(&flipped) {
+                assert_eq!(commitment.model_id, id, "flip at {at}");
+            }
         }
     }
 }

@@ -13,7 +13,7 @@
 
 use std::time::Instant;
 
-use selfsame_kernels::{Addend, Bytes, Grid, Kernel, Linear, LinearSpec, Output};
+use selfsame_kernels::{Bits, Bytes, Grid, Kernel, Linear, LinearSpec, Operands, Output};
 
 fn main() {
     // Height, width, channels in, window, stride, pad, channels out.
@@ -48,6 +48,7 @@ fn main() {
             let constants = vec![[5, 20_000, 0, 28]; o];
             let spec = LinearSpec {
                 input,
+                bits: Bits::Eight,
                 output,
                 kernel: [k, k],
                 stride: [stride, stride],
@@ -62,6 +63,7 @@ fn main() {
                 lo: 0,
                 hi: 127,
                 table: None,
+                factor_shift: None,
             };
             let linear = Linear::new(kernel, &spec).expect("valid");
             let x = Bytes::filled(input.len(), 0x85);
@@ -71,7 +73,7 @@ fn main() {
             for _ in 0..100 {
                 let start = Instant::now();
                 for _ in 0..count {
-                    linear.run(&x, Addend::None, Output::I8(&mut y), 0..output.height());
+                    linear.run(&Operands::from(&x), Output::I8(&mut y), 0..output.height());
                 }
                 best = best.min(start.elapsed().as_secs_f64() / count as f64);
             }

@@ -1,28 +1,53 @@
-//! Bytes aligned to a cache line, with readable slack behind the end.
+//! Elements aligned to a cache line, with readable slack behind the end.
 //!
 //! Vector loads of packed weights never cross a cache line, and a kernel that reads a few bytes
 //! past the last element (it multiplies them by zero weights) stays inside the allocation.
 
-/// Bytes readable behind the last element of every [`Bytes`].
+use std::marker::PhantomData;
+use std::ops::{Deref, DerefMut};
+
+/// Bytes readable behind the last element of all [`Cells`].
 pub(crate) const SLACK: usize = 64;
 
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
 struct Line([u8; 64]);
 
-/// `u8[len]`, aligned to 64 bytes, followed by 64 readable bytes.
-#[derive(Default)]
-pub struct Bytes {
-    lines: Vec<Line>,
-    len: usize,
+mod sealed {
+    /// # Safety
+    ///
+    /// Every pattern of bits is a value, and the alignment is at most 64.
+    pub unsafe trait Plain: Copy {}
+
+    // SAFETY: an integer.
+    unsafe impl Plain for u8 {}
+    // SAFETY: an integer.
+    unsafe impl Plain for i16 {}
 }
 
-impl Bytes {
-    /// `len` bytes, each `value`.
-    pub fn filled(len: usize, value: u8) -> Self {
-        let line_count = len.div_ceil(64) + 1;
-        let lines = vec![Line([value; 64]); line_count];
-        Self { lines, len }
+/// `T[len]`, aligned to 64 bytes, followed by 64 readable bytes.
+pub struct Cells<T> {
+    lines: Vec<Line>,
+    len: usize,
+    element: PhantomData<T>,
+}
+
+/// Stored bytes.
+pub type Bytes = Cells<u8>;
+/// Stored elements of 16 bits.
+pub type Words = Cells<i16>;
+
+impl<T: sealed::Plain> Cells<T> {
+    /// `len` elements, each `value`.
+    pub fn filled(len: usize, value: T) -> Self {
+        let line_count = (len * size_of::<T>()).div_ceil(64) + 1;
+        let mut cells = Self {
+            lines: vec![Line([0; 64]); line_count],
+            len,
+            element: PhantomData,
+        };
+        cells.fill(value);
+        cells
     }
 
     /// Takes another length, at most that of the allocation; the elements are what was there.
@@ -31,41 +56,56 @@ impl Bytes {
     ///
     /// If `len` elements and the slack do not fit.
     pub fn set_len(&mut self, len: usize) {
-        assert!(len.div_ceil(64) < self.lines.len(), "bytes: no room");
+        let bytes = len * size_of::<T>();
+        assert!(bytes.div_ceil(64) < self.lines.len(), "bytes: no room");
         self.len = len;
     }
 
     /// The elements.
-    pub fn as_slice(&self) -> &[u8] {
-        // SAFETY: `lines` holds at least `len` initialised bytes, contiguous by `repr(C)`.
+    pub fn as_slice(&self) -> &[T] {
+        // SAFETY: `lines` holds at least `len` initialised elements, contiguous by `repr(C)`.
         unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), self.len) }
     }
 
     /// The elements, to be written.
-    pub fn as_mut_slice(&mut self) -> &mut [u8] {
+    pub fn as_mut_slice(&mut self) -> &mut [T] {
         // SAFETY: as in `as_slice`, and `self` is borrowed exclusively.
         unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), self.len) }
     }
 
-    /// Start of an allocation of which `len + SLACK` bytes may be read.
-    pub(crate) fn as_ptr(&self) -> *const u8 {
+    /// Start of an allocation of which `SLACK` bytes more than the elements may be read.
+    pub(crate) fn as_ptr(&self) -> *const T {
         self.lines.as_ptr().cast()
-    }
-
-    /// Number of elements.
-    pub fn len(&self) -> usize {
-        self.len
-    }
-
-    /// Whether there is no element.
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
     }
 }
 
-impl std::fmt::Debug for Bytes {
+impl<T> Default for Cells<T> {
+    fn default() -> Self {
+        Self {
+            lines: Vec::new(),
+            len: 0,
+            element: PhantomData,
+        }
+    }
+}
+
+impl<T: sealed::Plain> Deref for Cells<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        self.as_slice()
+    }
+}
+
+impl<T: sealed::Plain> DerefMut for Cells<T> {
+    fn deref_mut(&mut self) -> &mut [T] {
+        self.as_mut_slice()
+    }
+}
+
+impl<T> std::fmt::Debug for Cells<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Bytes({})", self.len)
+        write!(f, "Cells({})", self.len)
     }
 }
 
@@ -77,7 +117,7 @@ mod tests {
 
     #[test]
     fn storage_is_aligned_and_filled() {
-        for len in [0, 1, 63, 64, 65, 1000] {
+        for len in [0, 1, 31, 32, 33, 63, 64, 65, 1000] {
             let mut bytes = Bytes::filled(len, 7);
             assert_eq!(bytes.as_ptr().align_offset(64), 0);
             assert_eq!(bytes.as_slice(), vec![7; len]);
@@ -87,6 +127,9 @@ mod tests {
             assert_eq!(bytes.as_slice(), vec![9; len / 2]);
             bytes.set_len(len);
             assert_eq!(bytes.len(), len);
+            let words = Words::filled(len, -2);
+            assert_eq!(words.as_slice(), vec![-2; len]);
+            assert!(len * 2 + SLACK <= words.lines.len() * 64);
         }
     }
 }

@@ -4,9 +4,17 @@
 //! v = clamp((acc * M + addend * A + 2^(s-1)) >> s, lo, hi);  y = v or table[v + 128]
 //! ```
 //!
-//! `acc` and the addend have 32 bits, M and A at most 15, so every sum fits 64 bits with room to
-//! spare. Where the bounds of a node prove that the shifted value fits 32 bits, vector paths clamp
-//! there; the others take the scalar path. Spec: commitments, 2.10 and 2.11.
+//! With a row factor g and its shift S:
+//!
+//! ```text
+//! t = clamp to i32((acc * M + 2^(s-1)) >> s)
+//! v = clamp((t * g + (bias + addend * A) * 2^15 + 2^(S-1)) >> S, lo, hi)
+//! ```
+//!
+//! `acc` has at most 36 bits, as a sum of planes of 32; the addend has 32, M and A at most 15, so
+//! every sum fits 64 bits with room to spare. Where the bounds of a node prove that the shifted value fits 32 bits, vector paths clamp
+//! there; the others take the scalar path. Spec: operators, 2.10,
+//! 2.11 and 2.21.
 
 use crate::grid::Grid;
 
@@ -32,6 +40,48 @@ pub enum Output<'a> {
     I16(&'a mut [i16]),
     /// `i32` elements.
     I32(&'a mut [i32]),
+}
+
+/// Row factors count in units of `2^-15` of what they scale.
+pub(crate) const FACTOR_BITS: u32 = 15;
+
+impl Output<'_> {
+    /// Stored elements.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::I8(y) => y.len(),
+            Self::I16(y) => y.len(),
+            Self::I32(y) => y.len(),
+        }
+    }
+
+    /// Stores a value of the type's range.
+    pub(crate) fn put(&mut self, flip: u8, index: usize, value: i32) {
+        match self {
+            Self::I8(y) => y[index] = value as u8 ^ flip,
+            Self::I16(y) => y[index] = value as i16,
+            Self::I32(y) => y[index] = value,
+        }
+    }
+
+    /// Stores values of the type's range, from element `first` on.
+    #[inline(always)]
+    pub(crate) fn put_all(&mut self, flip: u8, first: usize, values: &[i32]) {
+        let range = first..first + values.len();
+        match self {
+            Self::I8(y) => {
+                for (y, &v) in y[range].iter_mut().zip(values) {
+                    *y = (v as u8) ^ flip;
+                }
+            }
+            Self::I16(y) => {
+                for (y, &v) in y[range].iter_mut().zip(values) {
+                    *y = v as i16;
+                }
+            }
+            Self::I32(y) => y[range].copy_from_slice(values),
+        }
+    }
 }
 
 /// Second input at the first channel of a tile.
@@ -89,12 +139,34 @@ pub(crate) struct Rule<'a> {
     pub(crate) fits: bool,
     /// `table[v + 128]`.
     pub(crate) table: Option<&'a [i8; 256]>,
+    /// S, with a row factor.
+    pub(crate) factor_shift: Option<u32>,
+}
+
+/// The row factors of `pixels` positions, and what is added behind them.
+#[derive(Clone, Copy)]
+pub(crate) struct RawFactor {
+    /// The factor of the first position; not read without a factor shift.
+    pub(crate) at: *const i32,
+    /// Factors between neighbouring positions.
+    pub(crate) step: usize,
+    /// Bias of each channel, a whole vector.
+    pub(crate) bias: *const i32,
+}
+
+impl RawFactor {
+    pub(crate) const NONE: Self = Self {
+        at: core::ptr::null(),
+        step: 0,
+        bias: core::ptr::null(),
+    };
 }
 
 /// Requantisation of one vector of channels at `pixels` positions.
 ///
 /// The maker promises: constants hold a whole vector, `sums` holds `pixels` vectors `sums_step`
-/// apart, output and addend hold `channels` elements at each of `pixels` positions `pixel_step`
+/// apart in each of `planes` planes `plane_step` apart, a row factor has its factors and biases,
+/// output and addend hold `channels` elements at each of `pixels` positions `pixel_step`
 /// apart.
 #[derive(Clone, Copy)]
 pub(crate) struct Finish<'a> {
@@ -104,6 +176,10 @@ pub(crate) struct Finish<'a> {
     pub(crate) shift: *const i32,
     pub(crate) sums: *const i32,
     pub(crate) sums_step: usize,
+    /// The sum of all planes is the accumulator.
+    pub(crate) planes: usize,
+    pub(crate) plane_step: usize,
+    pub(crate) factor: RawFactor,
     pub(crate) pixels: usize,
     pub(crate) pixel_step: usize,
     /// Channels of this vector that exist, at most its lanes.
@@ -113,10 +189,20 @@ pub(crate) struct Finish<'a> {
 }
 
 /// `clamp((acc * M + addend * A + 2^(s-1)) >> s, lo, hi)`; `s` in 1..=46.
-pub(crate) fn requantize(acc: i32, m: i32, addend: i32, a: i32, s: i32, rule: &Rule) -> i32 {
-    let sum = i64::from(acc) * i64::from(m) + i64::from(addend) * i64::from(a);
+pub(crate) fn requantize(acc: i64, m: i32, addend: i32, a: i32, s: i32, rule: &Rule) -> i32 {
+    let sum = acc * i64::from(m) + i64::from(addend) * i64::from(a);
     let rounded = (sum + (1_i64 << (s - 1))) >> s;
     rounded.clamp(i64::from(rule.lo), i64::from(rule.hi)) as i32
+}
+
+/// The same with a row factor: `(t*factor + offset*2^15 + 2^(S-1)) >> S`, clamped.
+pub(crate) fn factored(acc: i64, m: i32, s: i32, factor: i32, offset: i64, rule: &Rule) -> i32 {
+    let t = (acc * i64::from(m) + (1_i64 << (s - 1))) >> s;
+    let t = t.clamp(i64::from(i32::MIN), i64::from(i32::MAX));
+    let shift = rule.factor_shift.unwrap_or(1);
+    let wide = t * i64::from(factor) + (offset << FACTOR_BITS);
+    let v = (wide + (1_i64 << (shift - 1))) >> shift;
+    v.clamp(i64::from(rule.lo), i64::from(rule.hi)) as i32
 }
 
 /// The meaning of every `finish`: one element after the other.
@@ -136,9 +222,19 @@ pub(crate) unsafe fn scalar(f: &Finish) {
                     RawAddend::I16(x) => i32::from(*x.add(at)),
                     RawAddend::I32(x) => *x.add(at),
                 };
-                let acc = *f.sums.add(p * f.sums_step + c);
+                let sums = f.sums.add(p * f.sums_step + c);
+                let planes = (0..f.planes).map(|plane| i64::from(*sums.add(plane * f.plane_step)));
+                let acc: i64 = planes.sum();
                 let (m, a) = (*f.multiplier.add(c), *f.addend_multiplier.add(c));
-                let mut v = requantize(acc, m, addend, a, *f.shift.add(c), &f.rule);
+                let s = *f.shift.add(c);
+                let mut v = if f.rule.factor_shift.is_some() {
+                    let factor = *f.factor.at.add(p * f.factor.step);
+                    let bias = i64::from(*f.factor.bias.add(c));
+                    let offset = bias + i64::from(addend) * i64::from(a);
+                    factored(acc, m, s, factor, offset, &f.rule)
+                } else {
+                    requantize(acc, m, addend, a, s, &f.rule)
+                };
                 if let Some(table) = f.rule.table {
                     v = i32::from(table[usize::from((v + 128) as u8)]);
                 }
@@ -190,6 +286,7 @@ mod tests {
             flip: 0,
             fits: true,
             table: None,
+            factor_shift: None,
         };
         for (acc, want) in [(1, 1), (-1, 0), (3, 2), (-3, -1), (300, 127), (-300, -127)] {
             assert_eq!(requantize(acc, 1, 0, 0, 1, &rule), want, "{acc} / 2");
@@ -198,16 +295,18 @@ mod tests {
 
     #[test]
     fn the_widest_operands_do_not_overflow() {
+        let (high, low) = (i64::from(i32::MAX), i64::from(i32::MIN));
         let rule = Rule {
             lo: i32::MIN,
             hi: i32::MAX,
             flip: 0,
             fits: false,
             table: None,
+            factor_shift: None,
         };
         let m = 32_767;
-        assert_eq!(requantize(i32::MAX, m, i32::MAX, m, 1, &rule), i32::MAX);
-        assert_eq!(requantize(i32::MIN, m, i32::MIN, m, 1, &rule), i32::MIN);
-        assert_eq!(requantize(i32::MIN, m, i32::MIN, m, 46, &rule), -2);
+        assert_eq!(requantize(high, m, i32::MAX, m, 1, &rule), i32::MAX);
+        assert_eq!(requantize(low, m, i32::MIN, m, 1, &rule), i32::MIN);
+        assert_eq!(requantize(low, m, i32::MIN, m, 46, &rule), -2);
     }
 }

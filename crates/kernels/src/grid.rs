@@ -146,7 +146,7 @@ impl Grid {
     /// # Panics
     ///
     /// If the length is not [`Grid::len`].
-    pub fn fill_halo(&self, stored: &mut [u8], value: u8) {
+    pub fn fill_halo<T: Copy>(&self, stored: &mut [T], value: T) {
         assert_eq!(stored.len(), self.len(), "fill_halo: stored length");
         let row = self.width * self.channels;
         let mut end = 0;

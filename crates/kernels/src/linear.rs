@@ -7,34 +7,110 @@
 //!
 //! A matrix product over rows is a convolution with a window of one: the rows are the positions of
 //! a grid `[1][rows][row_elements]`, and `channel_offset`, `channel_count` name the slice of a row.
-//! Spec: operators, 2.10 to 2.13.
+//! Inputs of 16 bits and row factors belong to matrix products. Spec: operators, 2.10 to 2.13, 2.21.
 
 use std::mem::MaybeUninit;
 use std::ops::Range;
+use std::sync::Arc;
 
-use crate::accumulate::{LANES_MAX, SCRATCH, Scratch, Tile};
-use crate::bytes::{Bytes, SLACK};
+use crate::accumulate::{LANES_MAX, Scratch};
+use crate::bytes::{Bytes, SLACK, Words};
 use crate::depthwise::{self, Depthwise};
-use crate::finish::{Addend, Finish, Output, RawAddend, RawOutput, Rule};
+use crate::finish::{Addend, Finish, Output, RawAddend, RawFactor, RawOutput, Rule};
 use crate::grid::Grid;
 use crate::kernel::Kernel;
 use crate::pack::{self, Block, Runs};
 use crate::planar::{self, PlanarTile};
-use crate::spec::{self, LinearError, LinearSpec, Steps};
+use crate::spec::{self, Bits, LinearError, LinearSpec, Steps};
+use crate::strip::{Contraction, PLANES_MAX, STRIP_PIXELS, VECTORS_MAX};
 use crate::tiles::{self, Engine};
 
-/// The most positions that are computed before they are requantised.
-const STRIP_PIXELS: usize = 48;
-/// The most vectors of a block.
-const VECTORS_MAX: usize = 4;
-const _: () = assert!(STRIP_PIXELS * VECTORS_MAX * LANES_MAX <= SCRATCH && LANES_MAX <= SLACK);
+const _: () = assert!(LANES_MAX <= SLACK);
+
 /// Weights of this many bytes are taken to stay in the second cache while a strip passes.
 const NEAR_WEIGHTS: usize = 192 << 10;
+
+/// Stored inputs of a linear node.
+#[derive(Debug, Clone, Copy)]
+pub enum Stored<'a> {
+    /// Bytes, flipped as the kernel says.
+    Bytes(&'a Bytes),
+    /// Elements of 16 bits.
+    Words(&'a Words),
+}
+
+impl Stored<'_> {
+    pub(crate) fn bits(&self) -> Bits {
+        match self {
+            Self::Bytes(_) => Bits::Eight,
+            Self::Words(_) => Bits::Sixteen,
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Bytes(x) => x.len(),
+            Self::Words(x) => x.len(),
+        }
+    }
+
+    pub(crate) fn as_ptr(&self) -> *const u8 {
+        match self {
+            Self::Bytes(x) => x.as_ptr(),
+            Self::Words(x) => x.as_ptr().cast(),
+        }
+    }
+}
+
+/// What a linear node reads.
+#[derive(Debug, Clone, Copy)]
+pub struct Operands<'a> {
+    /// The input.
+    pub input: Stored<'a>,
+    /// The second input.
+    pub addend: Addend<'a>,
+    /// One factor for each position, where the node has them.
+    pub factor: Option<&'a [i32]>,
+}
+
+impl<'a> From<&'a Bytes> for Operands<'a> {
+    /// An input alone.
+    fn from(input: &'a Bytes) -> Self {
+        Self {
+            input: Stored::Bytes(input),
+            addend: Addend::None,
+            factor: None,
+        }
+    }
+}
+
+/// What of a linear node does not depend on the extents of its tensors: weights and constants in the
+/// order of one instruction set.
+#[derive(Debug)]
+pub struct Packed {
+    vectors_max: usize,
+    blocks: Vec<Block>,
+    weights: Bytes,
+    /// Weights for positions in lanes, where that layout is the better one.
+    planar_weights: Option<Bytes>,
+    /// First group of each plane of sums.
+    planes: Vec<usize>,
+    /// What sums begin with.
+    start: Vec<i32>,
+    /// What is added behind a row factor.
+    bias: Vec<i32>,
+    multiplier: Vec<i32>,
+    addend_multiplier: Vec<i32>,
+    shift: Vec<i32>,
+    fits: bool,
+    table: Option<Box<[i8; 256]>>,
+}
 
 /// A packed linear node, ready to run on one instruction set.
 #[derive(Debug)]
 pub struct Linear {
     kernel: Kernel,
+    bits: Bits,
     input: Grid,
     output: Grid,
     origin: usize,
@@ -43,25 +119,110 @@ pub struct Linear {
     runs: Runs,
     /// Taps of a depthwise convolution; none for all others.
     taps: Vec<[usize; 4]>,
-    /// Elements between the columns of its window, where that is three by three.
+    /// Bytes between the columns of its window, where that is three by three.
     column: Option<usize>,
-    blocks: Vec<Block>,
-    weights: Bytes,
-    /// Weights for positions in lanes, where that layout is the better one.
-    planar_weights: Option<Bytes>,
-    bias: Vec<i32>,
-    multiplier: Vec<i32>,
-    addend_multiplier: Vec<i32>,
-    shift: Vec<i32>,
+    packed: Arc<Packed>,
     lo: i32,
     hi: i32,
-    fits: bool,
-    table: Option<Box<[i8; 256]>>,
+    factor_shift: Option<u32>,
+}
+
+impl Packed {
+    fn new(
+        kernel: Kernel,
+        spec: &LinearSpec,
+        runs: &Runs,
+        form: Form,
+    ) -> Result<Self, LinearError> {
+        let engine = tiles::engine(kernel);
+        let outputs = spec.output.channels();
+        let terms = spec.weights.len() / outputs;
+        let (blocks, weights) = if is_depthwise(spec, runs) {
+            let weights = depthwise::pack(spec.weights, runs.starts.len(), engine.lanes);
+            (Vec::new(), weights)
+        } else {
+            let vectors_max = form.vectors_max;
+            let blocks = pack::blocks(outputs, spec.groups, vectors_max, engine.lanes, runs);
+            let weights = pack::weights(spec.weights, spec.bits, engine.lanes, runs, &blocks);
+            (blocks, weights)
+        };
+        let planar_weights = form
+            .planar
+            .then(|| planar::pack(spec.weights, outputs, runs));
+        // A block reads whole vectors, from wherever its group begins.
+        let padded = outputs + VECTORS_MAX * engine.lanes;
+        let column = |i: usize| {
+            let mut column: Vec<i32> = spec.constants.iter().map(|c| c[i]).collect();
+            column.resize(padded, i32::from(i == 3));
+            column
+        };
+        let bias = column(0);
+        let mut start = match spec.factor_shift {
+            Some(_) => vec![0; padded],
+            None => bias.clone(),
+        };
+        let planes = match spec.bits {
+            Bits::Eight => vec![0],
+            Bits::Sixteen => pack::planes(spec.weights, &start[..outputs], terms),
+        };
+        if PLANES_MAX < planes.len() {
+            return Err(LinearError::Range {
+                what: "planes of sums",
+                index: 0,
+                value: planes.len() as i64,
+            });
+        }
+        if kernel.flip() != 0 && spec.bits == Bits::Eight {
+            pack::fold_flip(&mut start, spec.weights, terms);
+        }
+        Ok(Self {
+            vectors_max: form.vectors_max,
+            blocks,
+            weights,
+            planar_weights,
+            planes,
+            start,
+            bias,
+            multiplier: column(1),
+            addend_multiplier: column(2),
+            shift: column(3),
+            fits: spec::fits(spec),
+            table: spec.table.map(|table| Box::new(*table)),
+        })
+    }
+
+    fn has(&self, form: Form) -> bool {
+        self.vectors_max == form.vectors_max && self.planar_weights.is_some() == form.planar
+    }
+}
+
+/// Which of the packed orders a node has at given extents.
+#[derive(Clone, Copy)]
+struct Form {
+    vectors_max: usize,
+    planar: bool,
+}
+
+fn is_depthwise(spec: &LinearSpec, runs: &Runs) -> bool {
+    1 < spec.groups
+        && spec.groups == spec.output.channels()
+        && runs.run_len == 1
+        && spec.bits == Bits::Eight
 }
 
 impl Linear {
     /// Packs a node for `kernel`.
     pub fn new(kernel: Kernel, spec: &LinearSpec) -> Result<Self, LinearError> {
+        Self::sharing(kernel, spec, &mut Vec::new())
+    }
+
+    /// The same, with what was packed for other extents of the same node where that serves; what had
+    /// to be packed is added to `known`.
+    pub fn sharing(
+        kernel: Kernel,
+        spec: &LinearSpec,
+        known: &mut Vec<Arc<Packed>>,
+    ) -> Result<Self, LinearError> {
         spec::check(spec)?;
         let Steps {
             origin,
@@ -70,32 +231,21 @@ impl Linear {
             runs,
         } = Steps::new(spec)?;
         let engine = tiles::engine(kernel);
-        let outputs = spec.output.channels();
-        let vectors_max = (engine.vectors_max)(spec.output.width());
-        let depthwise = 1 < spec.groups && spec.groups == outputs && runs.run_len == 1;
-        let (blocks, weights) = if depthwise {
-            let weights = depthwise::pack(spec.weights, runs.starts.len(), engine.lanes);
-            (Vec::new(), weights)
+        let form = Form {
+            vectors_max: (engine.vectors_max)(spec.output.width()),
+            planar: engine.planar.is_some() && spec::is_planar(spec, pixel_step),
+        };
+        let packed = if let Some(packed) = known.iter().find(|packed| packed.has(form)) {
+            Arc::clone(packed)
         } else {
-            let blocks = pack::blocks(outputs, spec.groups, vectors_max, engine.lanes, &runs);
-            let weights = pack::weights(spec.weights, engine.lanes, &runs, &blocks);
-            (blocks, weights)
+            let packed = Arc::new(Packed::new(kernel, spec, &runs, form)?);
+            known.push(Arc::clone(&packed));
+            packed
         };
-        let planar_weights = (engine.planar.is_some() && spec::is_planar(spec, pixel_step))
-            .then(|| planar::pack(spec.weights, outputs, &runs));
-        // A block reads whole vectors, from wherever its group begins.
-        let padded = outputs + VECTORS_MAX * engine.lanes;
-        let column = |i: usize| {
-            let mut column: Vec<i32> = spec.constants.iter().map(|c| c[i]).collect();
-            column.resize(padded, i32::from(i == 3));
-            column
-        };
-        let mut bias = column(0);
-        if kernel.flip() != 0 {
-            pack::fold_flip(&mut bias, spec.weights, spec.weights.len() / outputs);
-        }
+        let depthwise = is_depthwise(spec, &runs);
         Ok(Self {
             kernel,
+            bits: spec.bits,
             input: spec.input,
             output: spec.output,
             origin,
@@ -109,17 +259,10 @@ impl Linear {
             column: (depthwise && spec.kernel == [3, 3])
                 .then(|| spec.dilation[1] * spec.input.channels()),
             runs,
-            blocks,
-            weights,
-            planar_weights,
-            bias,
-            multiplier: column(1),
-            addend_multiplier: column(2),
-            shift: column(3),
+            packed,
             lo: spec.lo,
             hi: spec.hi,
-            fits: spec::fits(spec),
-            table: spec.table.map(|table| Box::new(*table)),
+            factor_shift: spec.factor_shift,
         })
     }
 
@@ -129,18 +272,31 @@ impl Linear {
     /// # Panics
     ///
     /// If a length or shape is not that of the spec: planning has already made them equal.
-    pub fn run(&self, input: &Bytes, addend: Addend, mut output: Output, rows: Range<usize>) {
+    pub fn run(&self, operands: &Operands, mut output: Output, rows: Range<usize>) {
+        let Operands {
+            input,
+            addend,
+            factor,
+        } = *operands;
         assert_eq!(input.len(), self.input.len(), "linear: input length");
+        assert_eq!(input.bits(), self.bits, "linear: bits of the input");
+        let positions = self.output.height() * self.output.width();
+        assert_eq!(
+            factor.map(<[i32]>::len),
+            self.factor_shift.map(|_| positions),
+            "linear: row factors"
+        );
         assert!(
             rows.start <= rows.end && rows.end <= self.output.height(),
             "linear: rows"
         );
         let expected = rows.len() * self.output.row_len();
-        let (actual, low, high) = match &output {
-            Output::I8(data) => (data.len(), -128, 127),
-            Output::I16(data) => (data.len(), -32_768, 32_767),
-            Output::I32(data) => (data.len(), i32::MIN, i32::MAX),
+        let (low, high) = match &output {
+            Output::I8(_) => (-128, 127),
+            Output::I16(_) => (-32_768, 32_767),
+            Output::I32(_) => (i32::MIN, i32::MAX),
         };
+        let actual = output.len();
         assert!(
             low <= self.lo && self.hi <= high,
             "linear: clamp within the output's type"
@@ -159,26 +315,29 @@ impl Linear {
         if rows.is_empty() {
             return;
         }
+        let input = input.as_ptr();
         if self.run_planar(input, addend, &mut output, &rows) {
             return;
         }
+        let places = Places::new(self, addend, factor, &mut output, rows.start);
         if self.taps.is_empty() {
-            self.run_tiles(input, addend, &mut output, rows);
+            self.run_tiles(input, places, self.is_flat(addend), rows);
         } else {
-            self.run_depthwise(input, addend, &mut output, rows);
+            self.run_depthwise(input, places, rows);
         }
     }
 
     /// Runs with positions in lanes, if this node and this output allow it; says whether.
     fn run_planar(
         &self,
-        input: &Bytes,
+        input: *const u8,
         addend: Addend,
         output: &mut Output,
         rows: &Range<usize>,
     ) -> bool {
         let engine = tiles::engine(self.kernel);
-        let (Some(kernel), Some(weights)) = (engine.planar, &self.planar_weights) else {
+        let packed = &*self.packed;
+        let (Some(kernel), Some(weights)) = (engine.planar, &packed.planar_weights) else {
             return false;
         };
         let (Addend::None, Output::I8(output)) = (addend, output) else {
@@ -187,13 +346,13 @@ impl Linear {
         let (outputs, width) = (self.output.channels(), self.output.width());
         let mut tile = PlanarTile {
             rule: self.rule(),
-            input: input.as_ptr(),
+            input,
             runs: &self.runs.starts,
             groups: self.runs.groups(),
             weights: weights.as_ptr().cast(),
-            bias: self.bias.as_ptr(),
-            multiplier: self.multiplier.as_ptr(),
-            shift: self.shift.as_ptr(),
+            bias: packed.start.as_ptr(),
+            multiplier: packed.multiplier.as_ptr(),
+            shift: packed.shift.as_ptr(),
             outputs,
             output: output.as_mut_ptr(),
         };
@@ -205,7 +364,7 @@ impl Linear {
             while x < width {
                 // The last tile of a row overlaps its neighbour rather than being smaller.
                 x = x.min(width - planar::PIXELS);
-                tile.input = input.as_ptr().wrapping_add(window + x);
+                tile.input = input.wrapping_add(window + x);
                 tile.output = to[x * outputs..].as_mut_ptr();
                 // SAFETY: the token proves the instruction set; `Steps::new` proved that the last
                 // window is inside the input, whose slack is longer than what a tile reads behind
@@ -220,88 +379,55 @@ impl Linear {
     /// Runs strips of positions through blocks of channels. Where all weights stay in a cache, the
     /// blocks are the inner loop, so that a strip of the input is read and one of the output written
     /// while they are near; else a block's weights are read once.
-    fn run_tiles(&self, input: &Bytes, addend: Addend, output: &mut Output, rows: Range<usize>) {
-        let places = Places::new(&self.output, addend, output, rows.start);
+    fn run_tiles(&self, input: *const u8, places: Places, is_flat: bool, rows: Range<usize>) {
         let (mut row_count, mut width) = (rows.len(), self.output.width());
-        if self.is_flat(addend) {
+        if is_flat {
             (row_count, width) = (1, row_count * width);
         }
-        let strip = width.div_ceil(width.div_ceil(STRIP_PIXELS));
-        let mut scratch = Scratch(MaybeUninit::uninit());
         let engine = tiles::engine(self.kernel);
-        let near = self.weights.len() <= NEAR_WEIGHTS;
-        let together = if near { self.blocks.len() } else { 1 };
-        for blocks in self.blocks.chunks(together.max(1)) {
+        let contraction = Contraction {
+            engine: &engine,
+            bits: self.bits,
+            runs: &self.runs.starts,
+            groups: self.runs.groups(),
+            planes: &self.packed.planes,
+            pixel_step: self.pixel_step,
+        };
+        let strip = width.div_ceil(width.div_ceil(contraction.strip_max()));
+        let mut scratch = Scratch(MaybeUninit::uninit());
+        let sums: *mut i32 = scratch.0.as_mut_ptr().cast();
+        let near = self.packed.weights.len() <= NEAR_WEIGHTS;
+        let together = if near { self.packed.blocks.len() } else { 1 };
+        for blocks in self.packed.blocks.chunks(together.max(1)) {
             for row in 0..row_count {
                 let window = self.origin + (rows.start + row) * self.row_step;
                 for x in (0..width).step_by(strip) {
                     let pixels = strip.min(width - x);
-                    let from = input.as_ptr().wrapping_add(window + x * self.pixel_step);
+                    let at = window + x * self.pixel_step;
+                    let place = places.at(row, x);
                     for block in blocks {
-                        let place = places.at(row, x);
-                        self.run_strip(&engine, block, from, pixels, &mut scratch, &place);
+                        let from = input.wrapping_add(at + block.first);
+                        let weights = &self.packed.weights.as_slice()[block.weights_at..];
+                        let start = &self.packed.start[block.channel..];
+                        let channels = block.channel..block.end;
+                        // SAFETY: the token proves the instruction set; `Steps::new` proved that the
+                        // last window and its slack are inside the input, packing made whole vectors
+                        // of weights and starts.
+                        unsafe {
+                            let (weights, start) = (weights.as_ptr().cast(), start.as_ptr());
+                            contraction.sums(block.vectors, weights, start, from, pixels, sums);
+                        }
+                        self.finish(&engine, block.vectors, channels, sums, pixels, &place);
                     }
                 }
             }
         }
     }
 
-    /// One block of channels at `count` neighbouring positions, whose first window is at `input`.
-    fn run_strip(
-        &self,
-        engine: &Engine,
-        block: &Block,
-        input: *const u8,
-        count: usize,
-        scratch: &mut Scratch,
-        place: &Places,
-    ) {
-        let sums: *mut i32 = scratch.0.as_mut_ptr().cast();
-        let pixels_max = (engine.pixels_max)(block.vectors);
-        let pixels = count.div_ceil(count.div_ceil(pixels_max));
-        let kernel = (engine.tile)(pixels, block.vectors)
-            .expect("every size up to `pixels_max` is compiled");
-        let mut tile = Tile {
-            input,
-            pixel_step: self.pixel_step,
-            runs: &self.runs.starts,
-            groups: self.runs.groups(),
-            weights: self.weights.as_slice()[block.weights_at..].as_ptr().cast(),
-            bias: self.bias[block.channel..].as_ptr(),
-        };
-        let mut x = 0;
-        while x < count {
-            // The last tile overlaps its neighbour rather than being smaller.
-            x = x.min(count - pixels);
-            let at = block.first + x * self.pixel_step;
-            tile.input = input.wrapping_add(at);
-            let to = sums.wrapping_add(x * block.vectors * engine.lanes);
-            // SAFETY: the token proves the instruction set; `Steps::new` proved that the last
-            // window and its slack are inside the input, packing made whole vectors of weights and
-            // bias, and a strip of the widest block fits the scratch (asserted above).
-            unsafe { kernel(&tile, to) };
-            x += pixels;
-        }
-        self.finish(
-            engine,
-            block.vectors,
-            block.channel..block.end,
-            sums,
-            count,
-            place,
-        );
-    }
-
     /// Runs a depthwise convolution: each vector of channels over the positions of a row.
-    fn run_depthwise(
-        &self,
-        input: &Bytes,
-        addend: Addend,
-        output: &mut Output,
-        rows: Range<usize>,
-    ) {
+    fn run_depthwise(&self, input: *const u8, places: Places, rows: Range<usize>) {
         let engine = tiles::engine(self.kernel);
-        let places = Places::new(&self.output, addend, output, rows.start);
+        let packed = &*self.packed;
         let (outputs, width) = (self.output.channels(), self.output.width());
         let mut scratch = Scratch(MaybeUninit::uninit());
         let sums: *mut i32 = scratch.0.as_mut_ptr().cast();
@@ -313,18 +439,18 @@ impl Linear {
                     let at = window + x * self.pixel_step + channel;
                     let vector = channel * self.taps.len() * 4;
                     let part = Depthwise {
-                        input: input.as_ptr().wrapping_add(at),
+                        input: input.wrapping_add(at),
                         pixel_step: self.pixel_step,
                         taps: &self.taps,
                         column: self.column,
-                        weights: self.weights.as_slice()[vector..].as_ptr().cast(),
-                        bias: self.bias[channel..].as_ptr(),
+                        weights: packed.weights.as_slice()[vector..].as_ptr().cast(),
+                        bias: packed.start[channel..].as_ptr(),
                         pixels,
                     };
                     // SAFETY: the token proves the instruction set; `Steps::new` proved that the
                     // last window is inside the input, whose slack is longer than a vector;
-                    // packing made whole vectors, and the scratch takes `pixels` of them (asserted
-                    // below).
+                    // packing made whole vectors, and the scratch takes a strip of the widest block
+                    // (asserted in `strip`).
                     unsafe { (engine.depthwise)(&part, sums) };
                     let place = places.at(row, x);
                     self.finish(&engine, 1, channel..outputs, sums, pixels, &place);
@@ -346,15 +472,23 @@ impl Linear {
         place: &Places,
     ) {
         let outputs = self.output.channels();
+        let packed = &*self.packed;
         for vector in 0..vectors {
             let channel = channels.start + vector * engine.lanes;
             let finish = Finish {
                 rule: self.rule(),
-                multiplier: self.multiplier[channel..].as_ptr(),
-                addend_multiplier: self.addend_multiplier[channel..].as_ptr(),
-                shift: self.shift[channel..].as_ptr(),
+                multiplier: packed.multiplier[channel..].as_ptr(),
+                addend_multiplier: packed.addend_multiplier[channel..].as_ptr(),
+                shift: packed.shift[channel..].as_ptr(),
                 sums: sums.wrapping_add(vector * engine.lanes),
                 sums_step: vectors * engine.lanes,
+                planes: packed.planes.len(),
+                plane_step: pixels * vectors * engine.lanes,
+                factor: RawFactor {
+                    at: place.factor,
+                    step: 1,
+                    bias: packed.bias[channel..].as_ptr(),
+                },
                 pixels,
                 pixel_step: outputs,
                 channels: (channels.end - channel).min(engine.lanes),
@@ -362,8 +496,8 @@ impl Linear {
                 output: place.output.add(channel),
             };
             // SAFETY: the token proves the instruction set; constants and sums come in whole
-            // vectors, and `run` has checked that addend and output hold all rows of their grids,
-            // of which this tile is a part.
+            // vectors, and `run` has checked that addend, factors and output hold all rows of their
+            // grids, of which this tile is a part.
             unsafe { (engine.finish)(&finish) };
         }
     }
@@ -391,7 +525,8 @@ impl Linear {
 
     /// Multiply-accumulates of a whole run.
     pub fn macs(&self) -> u64 {
-        self.output.element_count() as u64 * (self.runs.starts.len() * self.runs.run_len) as u64
+        let terms = self.runs.starts.len() * self.runs.run_len / self.bits.bytes();
+        self.output.element_count() as u64 * terms as u64
     }
 
     fn window_at(&self, y: usize, x: usize) -> usize {
@@ -403,15 +538,18 @@ impl Linear {
             lo: self.lo,
             hi: self.hi,
             flip: self.kernel.flip(),
-            fits: self.fits,
-            table: self.table.as_deref(),
+            fits: self.packed.fits,
+            table: self.packed.table.as_deref(),
+            factor_shift: self.factor_shift,
         }
     }
 }
 
-/// A position in addend and output, and the way to others.
+/// A position in addend, factors and output, and the way to others.
 #[derive(Clone, Copy)]
 struct Places {
+    factor: *const i32,
+    factor_row: usize,
     addend: RawAddend,
     addend_row: usize,
     output: RawOutput,
@@ -421,7 +559,17 @@ struct Places {
 
 impl Places {
     /// The first position of row `row` of the grids; `output` begins with that row.
-    fn new(grid: &Grid, addend: Addend, output: &mut Output, row: usize) -> Self {
+    fn new(
+        linear: &Linear,
+        addend: Addend,
+        factor: Option<&[i32]>,
+        output: &mut Output,
+        row: usize,
+    ) -> Self {
+        let grid = &linear.output;
+        let factor = factor.map_or(RawFactor::NONE.at, |factor| {
+            factor[row * grid.width()..].as_ptr()
+        });
         let outputs = grid.channels();
         let output_at = grid.halo()[1] * outputs;
         let (addend, addend_row) = match addend {
@@ -445,6 +593,8 @@ impl Places {
             Output::I32(y) => RawOutput::I32(y[output_at..].as_mut_ptr()),
         };
         Self {
+            factor,
+            factor_row: grid.width(),
             addend,
             addend_row,
             output,
@@ -456,6 +606,7 @@ impl Places {
     /// Position (`row`, `x`), counted from this one.
     fn at(&self, row: usize, x: usize) -> Self {
         Self {
+            factor: self.factor.wrapping_add(row * self.factor_row + x),
             addend: self.addend.add(row * self.addend_row + x * self.pixel),
             output: self.output.add(row * self.output_row + x * self.pixel),
             ..*self

@@ -3,7 +3,7 @@
 //! Output axis j with index i reads its input axis at a place that was looked up beforehand; where
 //! there is none, the fill is written.
 //!
-//! Spec: operators, 2.16 and 2.18.
+//! Spec: operators, 2.16, 2.18 and 2.25.
 
 /// The walk of one output axis: the input's offset in elements for each index, or none.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,6 +122,21 @@ pub fn concat_rows<T: Copy>(
     let rows = output.chunks_exact_mut(width.max(1));
     for (row, x) in rows.zip(input.chunks_exact(columns.max(1))) {
         row[first..first + columns].copy_from_slice(x);
+    }
+}
+
+/// Rows of a table `[entries][columns]` by their index; an index outside is clamped to it.
+///
+/// # Panics
+///
+/// If a length is not that of its shape.
+pub fn embedding<T: Copy>(index: &[i32], table: &[T], columns: usize, output: &mut [T]) {
+    let columns = columns.max(1);
+    assert_eq!(output.len(), index.len() * columns, "embedding: lengths");
+    let last = table.len() / columns - 1;
+    for (row, &entry) in output.chunks_exact_mut(columns).zip(index) {
+        let entry = usize::try_from(entry).unwrap_or(0).min(last);
+        row.copy_from_slice(&table[entry * columns..][..columns]);
     }
 }
 

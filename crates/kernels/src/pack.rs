@@ -7,6 +7,7 @@
 //! A block is N vectors of output channels. Missing channels and the ends of runs have weight 0.
 
 use crate::bytes::Bytes;
+use crate::spec::Bits;
 
 /// N vectors of output channels that one tile computes together.
 #[derive(Debug, Clone, Copy)]
@@ -23,17 +24,17 @@ pub(crate) struct Block {
     pub(crate) weights_at: usize,
 }
 
-/// The contraction of one output element: `runs` runs of `run_len` contiguous inputs.
+/// The contraction of one output element: `runs` runs of `run_len` contiguous bytes of input.
 #[derive(Debug, Clone)]
 pub(crate) struct Runs {
-    /// Starts of the runs, relative to the window.
+    /// Starts of the runs, relative to the window, in bytes.
     pub(crate) starts: Vec<usize>,
-    /// Inputs of a run.
+    /// Bytes of a run.
     pub(crate) run_len: usize,
 }
 
 impl Runs {
-    /// Groups of four inputs in a run, the last one padded.
+    /// Groups of four bytes in a run, the last one padded.
     pub(crate) fn groups(&self) -> usize {
         self.run_len.div_ceil(4)
     }
@@ -72,9 +73,16 @@ pub(crate) fn blocks(
     blocks
 }
 
-/// Packs `weights: [outputs][runs][run_len]`.
-pub(crate) fn weights(weights: &[i8], lanes: usize, runs: &Runs, blocks: &[Block]) -> Bytes {
-    let (groups, run_len) = (runs.groups(), runs.run_len);
+/// Packs `weights: [outputs][runs][terms of a run]`, as wide as the elements that they multiply.
+pub(crate) fn weights(
+    weights: &[i8],
+    width: Bits,
+    lanes: usize,
+    runs: &Runs,
+    blocks: &[Block],
+) -> Bytes {
+    let size = width.bytes();
+    let (groups, run_len) = (runs.groups(), runs.run_len / size);
     let run_count = runs.starts.len();
     let vector_count: usize = blocks.iter().map(|block| block.vectors).sum();
     let mut packed = Bytes::filled(vector_count * run_count * groups * lanes * 4, 0);
@@ -85,25 +93,38 @@ pub(crate) fn weights(weights: &[i8], lanes: usize, runs: &Runs, blocks: &[Block
                 (output - block.channel) / lanes,
                 (output - block.channel) % lanes,
             );
-            let source = &weights[output * run_count * run_len..(output + 1) * run_count * run_len];
+            let terms = run_count * run_len;
+            let source = &weights[output * terms..(output + 1) * terms];
             let step = block.vectors * lanes * 4;
             let mut at = block.weights_at + (vector * lanes + lane) * 4;
             for run in source.chunks_exact(run_len) {
-                let (fours, rest) = run.as_chunks::<4>();
-                for four in fours {
-                    target[at..at + 4].copy_from_slice(&four.map(|w| w as u8));
-                    at += step;
-                }
-                if !rest.is_empty() {
-                    for (to, &w) in target[at..at + 4].iter_mut().zip(rest) {
-                        *to = w as u8;
-                    }
+                for some in run.chunks(4 / size) {
+                    put(&mut target[at..at + 4], some, width);
                     at += step;
                 }
             }
         }
     }
     packed
+}
+
+/// Writes the weights of one group of four bytes; missing ones stay 0.
+fn put(target: &mut [u8], weights: &[i8], width: Bits) {
+    match (width, weights, target) {
+        (Bits::Eight, &[a, b, c, d], target) => {
+            target.copy_from_slice(&[a, b, c, d].map(|w| w as u8));
+        }
+        (Bits::Eight, weights, target) => {
+            for (to, &w) in target.iter_mut().zip(weights) {
+                *to = w as u8;
+            }
+        }
+        (Bits::Sixteen, weights, target) => {
+            for (to, &w) in target.chunks_exact_mut(2).zip(weights) {
+                to.copy_from_slice(&i16::from(w).to_le_bytes());
+            }
+        }
+    }
 }
 
 /// `bias -= 128 * sum(weights)`, because inputs are stored as x + 128.
@@ -114,6 +135,33 @@ pub(crate) fn fold_flip(bias: &mut [i32], weights: &[i8], terms: usize) {
         let sum: i64 = weights.chunks(4096).map(|w| i64::from(part(w))).sum();
         *bias = bias.wrapping_sub((128 * sum) as i32);
     }
+}
+
+/// Cuts a contraction of 16-bit inputs so that the sum of each plane fits 32 bits, its bias in the
+/// first; returns where planes begin, in groups of two terms.
+///
+/// Two terms and a bias fit, so every plane has a group.
+pub(crate) fn planes(weights: &[i8], bias: &[i32], terms: usize) -> Vec<usize> {
+    let groups = terms.div_ceil(2);
+    let mut starts = vec![0];
+    let mut sums: Vec<i64> = bias.iter().map(|&b| i64::from(b).abs()).collect();
+    for group in 0..groups {
+        let (first, end) = (2 * group, terms.min(2 * group + 2));
+        let added = |channel: usize| {
+            let weights = &weights[channel * terms..][first..end];
+            let magnitude: i64 = weights.iter().map(|&w| i64::from(w).abs()).sum();
+            magnitude * Bits::Sixteen.bound()
+        };
+        let fits = |channel: usize| sums[channel] + added(channel) < 1 << 31;
+        if !(0..sums.len()).all(fits) {
+            starts.push(group);
+            sums.fill(0);
+        }
+        for (channel, sum) in sums.iter_mut().enumerate() {
+            *sum += added(channel);
+        }
+    }
+    starts
 }
 
 #[cfg(test)]
@@ -156,7 +204,7 @@ mod tests {
         };
         let cut = blocks(3, 1, 1, 8, &runs);
         let source: Vec<i8> = (1..=30).collect();
-        let packed = weights(&source, 8, &runs, &cut);
+        let packed = weights(&source, Bits::Eight, 8, &runs, &cut);
         let mut found: Vec<u8> = packed
             .as_slice()
             .iter()

@@ -10,7 +10,12 @@
 //!
 //! Spec: operators, 2.19 and 2.20.
 
+use std::ops::Range;
+
 use crate::finish::Output;
+use crate::function::Function;
+use crate::kernel::Kernel;
+use crate::sets::per_set;
 
 /// Elements of a block.
 const BLOCK: usize = 256;
@@ -53,17 +58,6 @@ pub enum Formula {
     Product,
 }
 
-/// Entries of a table.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Entries {
-    /// None.
-    None,
-    /// 256 entries at `v + 128`.
-    Lookup(Vec<i8>),
-    /// 513 entries, between two of which is interpolated in 128 steps.
-    Interpolate(Vec<i16>),
-}
-
 /// Parameters of a pointwise node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PointwiseSpec {
@@ -82,11 +76,21 @@ pub struct PointwiseSpec {
     /// Clamp, upper bound.
     pub hi: i32,
     /// Applied after the clamp.
-    pub table: Entries,
+    pub function: Function,
 }
 
 impl Source<'_> {
-    fn len(&self) -> usize {
+    /// Elements `range`.
+    #[must_use]
+    pub fn part(&self, range: Range<usize>) -> Self {
+        match self {
+            Self::I8(x) => Self::I8(&x[range]),
+            Self::I16(x) => Self::I16(&x[range]),
+            Self::I32(x) => Self::I32(&x[range]),
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
         match self {
             Self::I8(x) => x.len(),
             Self::I16(x) => x.len(),
@@ -103,7 +107,8 @@ impl Source<'_> {
         }
     }
 
-    fn load(&self, flip: u8, first: usize, to: &mut [i32]) {
+    #[inline(always)]
+    pub(crate) fn load(&self, flip: u8, first: usize, to: &mut [i32]) {
         let range = first..first + to.len();
         match self {
             Self::I8(x) => {
@@ -120,10 +125,12 @@ impl Source<'_> {
         }
     }
 
-    fn at(&self, flip: u8, index: usize) -> i32 {
-        let mut one = [0];
-        self.load(flip, index, &mut one);
-        one[0]
+    pub(crate) fn at(&self, flip: u8, index: usize) -> i32 {
+        match self {
+            Self::I8(x) => i32::from((x[index] ^ flip) as i8),
+            Self::I16(x) => i32::from(x[index]),
+            Self::I32(x) => x[index],
+        }
     }
 }
 
@@ -131,17 +138,37 @@ impl Source<'_> {
 ///
 /// # Panics
 ///
-/// If a length is not that of its shape: graph checking has already made them fit.
-pub fn pointwise(spec: &PointwiseSpec, flip: u8, x: Source, y: Option<Source>, mut to: Output) {
-    let len = x.len();
-    let room = match &to {
-        Output::I8(y) => y.len(),
-        Output::I16(y) => y.len(),
-        Output::I32(y) => y.len(),
-    };
-    assert_eq!(len, room, "pointwise: x");
-    let (mut a, mut b) = ([0; BLOCK], [0; BLOCK]);
+/// If a length is not that of its shape or a clamp leaves the domain of a table: graph checking has
+/// already made them fit.
+pub fn pointwise(
+    kernel: Kernel,
+    spec: &PointwiseSpec,
+    x: Source,
+    y: Option<Source>,
+    mut to: Output,
+) {
+    assert_eq!(x.len(), to.len(), "pointwise: x");
+    let (low, high) = spec.function.domain();
+    assert!(low <= spec.lo && spec.hi <= high, "pointwise: clamp");
     let narrow = fits_32_bits(spec, &x, y.as_ref());
+    let to = &mut to;
+    per_set!(kernel, body, (
+        kernel: Kernel, spec: &PointwiseSpec, narrow: bool, x: Source<'_>, y: Option<Source<'_>>,
+        to: &mut Output<'_>,
+    ));
+}
+
+#[inline(always)]
+fn body(
+    kernel: Kernel,
+    spec: &PointwiseSpec,
+    narrow: bool,
+    x: Source,
+    y: Option<Source>,
+    to: &mut Output,
+) {
+    let (len, flip) = (x.len(), kernel.flip());
+    let (mut a, mut b) = ([0; BLOCK], [0; BLOCK]);
     let columns = spec.columns.max(1);
     let mut first = 0;
     while first < len {
@@ -166,27 +193,9 @@ pub fn pointwise(spec: &PointwiseSpec, flip: u8, x: Source, y: Option<Source>, m
         } else {
             combine_64(spec, a, b);
         }
-        look_up(&spec.table, a);
-        store(&mut to, flip, first, a);
+        spec.function.apply(kernel, a);
+        to.put_all(flip, first, a);
         first += count;
-    }
-}
-
-/// Stores values that the clamp or the table has brought into the type's range.
-fn store(to: &mut Output, flip: u8, first: usize, from: &[i32]) {
-    let range = first..first + from.len();
-    match to {
-        Output::I8(y) => {
-            for (y, &v) in y[range].iter_mut().zip(from) {
-                *y = (v as u8) ^ flip;
-            }
-        }
-        Output::I16(y) => {
-            for (y, &v) in y[range].iter_mut().zip(from) {
-                *y = v as i16;
-            }
-        }
-        Output::I32(y) => y[range].copy_from_slice(from),
     }
 }
 
@@ -203,6 +212,7 @@ fn fits_32_bits(spec: &PointwiseSpec, x: &Source, y: Option<&Source>) -> bool {
 }
 
 /// In 32 bits; the result replaces `x`.
+#[inline(always)]
 fn combine_32(spec: &PointwiseSpec, x: &mut [i32], y: &[i32]) {
     let (a, s) = (spec.multiplier, spec.shift);
     let half = 1_i32 << (s - 1);
@@ -224,6 +234,7 @@ fn combine_32(spec: &PointwiseSpec, x: &mut [i32], y: &[i32]) {
 }
 
 /// In 64 bits; the result replaces `x`.
+#[inline(always)]
 fn combine_64(spec: &PointwiseSpec, x: &mut [i32], y: &[i32]) {
     let (a, s) = (i64::from(spec.multiplier), spec.shift);
     let half = 1_i64 << (s - 1);
@@ -240,25 +251,6 @@ fn combine_64(spec: &PointwiseSpec, x: &mut [i32], y: &[i32]) {
         Formula::Product => {
             for (x, &y) in x.iter_mut().zip(y) {
                 *x = round(i64::from(*x) * i64::from(y) * a);
-            }
-        }
-    }
-}
-
-fn look_up(table: &Entries, v: &mut [i32]) {
-    match table {
-        Entries::None => {}
-        Entries::Lookup(entries) => {
-            for v in v {
-                *v = i32::from(entries[(*v + 128) as usize]);
-            }
-        }
-        Entries::Interpolate(entries) => {
-            for v in v {
-                let u = *v + 32_768;
-                let k = (u >> 7) as usize;
-                let (low, high) = (i32::from(entries[k]), i32::from(entries[k + 1]));
-                *v = low + (((high - low) * (u & 127) + 64) >> 7);
             }
         }
     }

@@ -245,6 +245,7 @@ pub fn average_pool(
         flip,
         fits: false,
         table: None,
+        factor_shift: None,
     };
     let channels = spec.input.channels();
     for (y, x) in positions(spec) {
@@ -264,7 +265,14 @@ pub fn average_pool(
             }
             let to = spec.output.index(y, x) + first;
             for (c, &sum) in sums[..count].iter().enumerate() {
-                let v = requantize(sum, average.multiplier, 0, 0, average.shift, &rule);
+                let v = requantize(
+                    i64::from(sum),
+                    average.multiplier,
+                    0,
+                    0,
+                    average.shift,
+                    &rule,
+                );
                 match output {
                     Output::I8(data) => data[to + c] = v as i8 as u8 ^ flip,
                     Output::I16(data) => data[to + c] = v as i16,

@@ -2,6 +2,7 @@
 
 use crate::accumulate::{Isa, LANES_MAX};
 use crate::finish::{self, Finish};
+use crate::wide::wide_isa;
 
 /// Plain Rust.
 pub(crate) struct Portable;
@@ -73,3 +74,22 @@ unsafe impl Isa for Portable {
         unsafe { finish::scalar(finish) }
     }
 }
+
+wide_isa!(
+    /// Plain Rust on inputs of 16 bits.
+    PortableWide,
+    Portable,
+    [i16; 2],
+    |from| from.cast::<[i16; 2]>().read_unaligned(),
+    |sums, x, w| {
+        let mut sums = sums;
+        for (lane, sum) in sums.iter_mut().enumerate() {
+            for (b, &x) in x.iter().enumerate() {
+                let w = w.add(lane * 4 + b * 2).cast::<[u8; 2]>().read_unaligned();
+                let w = i16::from_le_bytes(w);
+                *sum = sum.wrapping_add(i32::from(x) * i32::from(w));
+            }
+        }
+        sums
+    }
+);

@@ -15,6 +15,8 @@ use crate::planar;
 pub struct LinearSpec<'a> {
     /// Stored input; its halo holds the padding.
     pub input: Grid,
+    /// Bits of an element of the input.
+    pub bits: Bits,
     /// Stored output.
     pub output: Grid,
     /// Rows and columns of the window.
@@ -43,6 +45,35 @@ pub struct LinearSpec<'a> {
     pub hi: i32,
     /// Table over the clamped value plus 128.
     pub table: Option<&'a [i8; 256]>,
+    /// S in 1..=46: every position has a row factor.
+    pub factor_shift: Option<u32>,
+}
+
+/// Bits of the elements that are multiplied by weights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bits {
+    /// Eight; bytes are flipped as the kernel says.
+    Eight,
+    /// Sixteen; matrix products only.
+    Sixteen,
+}
+
+impl Bits {
+    /// Bytes of an element.
+    pub(crate) const fn bytes(self) -> usize {
+        match self {
+            Self::Eight => 1,
+            Self::Sixteen => 2,
+        }
+    }
+
+    /// The largest magnitude of an element.
+    pub(crate) const fn bound(self) -> i64 {
+        match self {
+            Self::Eight => 128,
+            Self::Sixteen => 32_768,
+        }
+    }
 }
 
 /// Why a linear node was not packed.
@@ -68,6 +99,9 @@ pub enum LinearError {
         /// The value.
         value: i64,
     },
+    /// 16-bit inputs and row factors belong to matrix products.
+    #[error("row factors need a window of one cell and one group")]
+    Rows,
     /// The window reaches outside the stored input.
     #[error(
         "the window reads element {reached} of {stored} stored inputs; give the input a larger halo"
@@ -105,6 +139,10 @@ fn check_counts(spec: &LinearSpec) -> Result<(), LinearError> {
     }
     small("pad", spec.pad[0].max(spec.pad[1]).max(1))?;
     small("groups", spec.groups)?;
+    let rows_only = spec.factor_shift.is_some();
+    if rows_only && (spec.kernel != [1, 1] || spec.groups != 1) {
+        return Err(LinearError::Rows);
+    }
     let last = spec.channel_offset.saturating_add(spec.channel_count);
     let slice_is_bad = spec.channel_count == 0 || spec.input.channels() < last;
     let groups_are_bad =
@@ -157,6 +195,13 @@ fn check_ranges(spec: &LinearSpec) -> Result<(), LinearError> {
             }
         }
     }
+    if let Some(shift) = spec.factor_shift.filter(|shift| !(1..=46).contains(shift)) {
+        return Err(LinearError::Range {
+            what: "factor shift",
+            index: 0,
+            value: shift.into(),
+        });
+    }
     let table_is_bad = spec.table.is_some() && (spec.lo < -128 || 127 < spec.hi);
     if spec.hi < spec.lo || table_is_bad {
         return Err(LinearError::Range {
@@ -168,13 +213,13 @@ fn check_ranges(spec: &LinearSpec) -> Result<(), LinearError> {
     Ok(())
 }
 
-/// Where windows start and what they read.
+/// Where windows start and what they read, in bytes.
 pub(crate) struct Steps {
-    /// Element at which the window of position (0, 0) starts.
+    /// Where the window of position (0, 0) starts.
     pub(crate) origin: usize,
-    /// Elements between the windows of neighbouring rows.
+    /// Distance of the windows of neighbouring rows.
     pub(crate) row_step: usize,
-    /// Elements between the windows of neighbouring columns.
+    /// Distance of the windows of neighbouring columns.
     pub(crate) pixel_step: usize,
     pub(crate) runs: Runs,
 }
@@ -214,11 +259,16 @@ impl Steps {
                 stored: spec.input.len(),
             });
         }
+        let size = spec.bits.bytes();
+        let starts = runs.starts.iter().map(|start| start * size).collect();
         Ok(Self {
-            origin,
-            row_step,
-            pixel_step,
-            runs,
+            origin: origin * size,
+            row_step: row_step * size,
+            pixel_step: pixel_step * size,
+            runs: Runs {
+                starts,
+                run_len: runs.run_len * size,
+            },
         })
     }
 }
@@ -251,6 +301,8 @@ pub(crate) fn is_planar(spec: &LinearSpec, pixel_step: usize) -> bool {
     const { assert!(planar::READ_BYTES <= SLACK) };
     pixel_step == 1
         && spec.groups == 1
+        && spec.bits == Bits::Eight
+        && spec.factor_shift.is_none()
         && spec.output.channels() <= planar::OUTPUTS_MAX
         && planar::PIXELS <= spec.output.width()
         && spec.table.is_none()
@@ -259,7 +311,8 @@ pub(crate) fn is_planar(spec: &LinearSpec, pixel_step: usize) -> bool {
         && fits(spec)
 }
 
-/// Whether no input can bring the shifted value of any channel outside 32 bits.
+/// Whether no input can bring the shifted value of any channel outside 32 bits: with a row factor
+/// the one that is multiplied by it, else the one that is clamped.
 pub(crate) fn fits(spec: &LinearSpec) -> bool {
     let terms = spec.weights.len() / spec.constants.len();
     let mut channels = spec.constants.iter().zip(spec.weights.chunks_exact(terms));
@@ -271,8 +324,19 @@ pub(crate) fn fits(spec: &LinearSpec) -> bool {
                 .sum::<u32>()
         };
         let magnitude: i64 = weights.chunks(4096).map(|w| i64::from(part(w))).sum();
-        let acc = (magnitude * 128 + i64::from(bias).abs()).min(1 << 31);
-        let sum = acc * i64::from(m) + i64::from(spec.addend_max) * i64::from(a);
+        let products = magnitude * spec.bits.bound();
+        let sum = match (spec.factor_shift, spec.bits) {
+            (Some(_), _) => products * i64::from(m),
+            (None, Bits::Eight) => {
+                // These accumulators have 32 bits.
+                let acc = (products + i64::from(bias).abs()).min(1 << 31);
+                acc * i64::from(m) + i64::from(spec.addend_max) * i64::from(a)
+            }
+            (None, Bits::Sixteen) => {
+                let acc = products + i64::from(bias).abs();
+                acc * i64::from(m) + i64::from(spec.addend_max) * i64::from(a)
+            }
+        };
         ((sum + (1_i64 << (s - 1))) >> s) < i64::from(i32::MAX)
     })
 }

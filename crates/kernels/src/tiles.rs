@@ -9,7 +9,7 @@ use crate::depthwise::{Depthwise, depthwise};
 use crate::finish::Finish;
 use crate::kernel::{InstructionSet, Kernel};
 use crate::planar::PlanarTile;
-use crate::portable::Portable;
+use crate::portable::{Portable, PortableWide};
 
 /// Computes the sums of one tile.
 ///
@@ -42,6 +42,8 @@ pub(crate) struct Engine {
     pub(crate) pixels_max: fn(usize) -> usize,
     /// The kernel for (positions, vectors).
     pub(crate) tile: fn(usize, usize) -> Option<TileKernel>,
+    /// The same for inputs of 16 bits.
+    pub(crate) wide_tile: fn(usize, usize) -> Option<TileKernel>,
     /// The sums of one vector of channels of a depthwise convolution.
     pub(crate) depthwise: DepthwiseKernel,
     /// Requantises one vector of channels.
@@ -83,12 +85,14 @@ macro_rules! depthwise_kernel {
 
 depthwise_kernel!(portable_depthwise, Portable, #[inline(never)]);
 tile_table!(portable_tile, Portable, #[inline(never)], 1: [1 2 3 4]);
+tile_table!(portable_wide_tile, PortableWide, #[inline(never)], 1: [1 2 3 4]);
 
 const PORTABLE: Engine = Engine {
     lanes: Portable::LANES,
     vectors_max: |_| 1,
     pixels_max: |_| 4,
     tile: portable_tile,
+    wide_tile: portable_wide_tile,
     depthwise: portable_depthwise,
     finish: Portable::finish,
     planar: None,
@@ -97,11 +101,13 @@ const PORTABLE: Engine = Engine {
 #[cfg(target_arch = "aarch64")]
 mod arm {
     use super::{Depthwise, Engine, Isa, SCRATCH, Tile, TileKernel, depthwise, tile};
-    use crate::arm::Neon;
+    use crate::arm::{Neon, NeonWide};
 
     depthwise_kernel!(neon_depthwise, Neon, #[target_feature(enable = "neon,dotprod")]);
 
     tile_table!(neon_tile, Neon, #[target_feature(enable = "neon,dotprod")],
+        1: [1 2 3 4 5 6 7 8 9 10 11 12], 2: [1 2 3 4 5 6 7 8], 4: [1 2 3 4 5]);
+    tile_table!(neon_wide_tile, NeonWide, #[target_feature(enable = "neon,dotprod")],
         1: [1 2 3 4 5 6 7 8 9 10 11 12], 2: [1 2 3 4 5 6 7 8], 4: [1 2 3 4 5]);
 
     pub(super) const NEON: Engine = Engine {
@@ -113,6 +119,7 @@ mod arm {
             _ => 5,
         },
         tile: neon_tile,
+        wide_tile: neon_wide_tile,
         depthwise: neon_depthwise,
         finish: Neon::finish,
         planar: None,
@@ -122,7 +129,7 @@ mod arm {
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use super::{Depthwise, Engine, Isa, SCRATCH, Tile, TileKernel, depthwise, tile};
-    use crate::x86::{Avx2, Avx512, AvxVnni};
+    use crate::x86::{Avx2, Avx2Wide, Avx512, Avx512Wide, AvxVnni, AvxVnniWide};
 
     depthwise_kernel!(avx2_depthwise, Avx2, #[target_feature(enable = "avx2")]);
     depthwise_kernel!(avx_vnni_depthwise, AvxVnni, #[target_feature(enable = "avx2,avxvnni")]);
@@ -138,6 +145,15 @@ mod x86 {
         1: [1 2 3 4 5 6 7 8 9 10 11 12 13 14],
         2: [1 2 3 4 5 6 7 8 9 10],
         4: [1 2 3 4 5 6]);
+    tile_table!(avx2_wide_tile, Avx2Wide, #[target_feature(enable = "avx2")],
+        1: [1 2 3 4 5 6], 2: [1 2 3 4], 4: [1]);
+    tile_table!(avx_vnni_wide_tile, AvxVnniWide, #[target_feature(enable = "avx2,avxvnni")],
+        1: [1 2 3 4 5 6 7 8 9 10], 2: [1 2 3 4 5 6], 4: [1 2]);
+    tile_table!(avx512_wide_tile, Avx512Wide,
+        #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")],
+        1: [1 2 3 4 5 6 7 8 9 10 11 12 13 14],
+        2: [1 2 3 4 5 6 7 8 9 10],
+        4: [1 2 3 4 5 6]);
 
     pub(super) const AVX2: Engine = Engine {
         lanes: Avx2::LANES,
@@ -148,6 +164,7 @@ mod x86 {
             _ => 1,
         },
         tile: avx2_tile,
+        wide_tile: avx2_wide_tile,
         depthwise: avx2_depthwise,
         finish: Avx2::finish,
         planar: None,
@@ -162,6 +179,7 @@ mod x86 {
             _ => 2,
         },
         tile: avx_vnni_tile,
+        wide_tile: avx_vnni_wide_tile,
         depthwise: avx_vnni_depthwise,
         finish: AvxVnni::finish,
         planar: None,
@@ -176,6 +194,7 @@ mod x86 {
             _ => 6,
         },
         tile: avx512_tile,
+        wide_tile: avx512_wide_tile,
         depthwise: avx512_depthwise,
         finish: Avx512::finish,
         planar: Some(crate::x86::planar::tile),

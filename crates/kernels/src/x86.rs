@@ -3,9 +3,10 @@
 mod avx2;
 mod avx512;
 mod avx_vnni;
+pub(crate) mod gather;
 pub(crate) mod keccak;
 pub(crate) mod planar;
 
-pub(crate) use avx_vnni::AvxVnni;
-pub(crate) use avx2::Avx2;
-pub(crate) use avx512::Avx512;
+pub(crate) use avx_vnni::{AvxVnni, AvxVnniWide};
+pub(crate) use avx2::{Avx2, Avx2Wide};
+pub(crate) use avx512::{Avx512, Avx512Wide};

@@ -10,7 +10,9 @@
 )]
 
 use proptest::prelude::*;
-use selfsame_kernels::{Addend, Bytes, Grid, Kernel, Linear, LinearError, LinearSpec, Output};
+use selfsame_kernels::{
+    Addend, Bits, Bytes, Grid, Kernel, Linear, LinearError, LinearSpec, Operands, Output,
+};
 
 /// Everything that the formula needs, in plain row-major tensors.
 #[derive(Debug, Clone)]
@@ -110,6 +112,7 @@ impl Case {
         let output = Grid::new(rows, columns, outputs, self.output_halo).expect("small");
         let spec = LinearSpec {
             input,
+            bits: Bits::Eight,
             output,
             kernel: self.kernel,
             stride: self.stride,
@@ -129,6 +132,7 @@ impl Case {
             lo: self.clamp[0],
             hi: self.clamp[1],
             table: self.table.as_ref(),
+            factor_shift: None,
         };
         let linear = Linear::new(kernel, &spec).expect("valid");
         let flip = kernel.flip();
@@ -157,7 +161,11 @@ impl Case {
                 Width::I16 => Output::I16(&mut y16[stored]),
                 Width::I32 => Output::I32(&mut y32[stored]),
             };
-            linear.run(&x, addend, to, part);
+            let operands = Operands {
+                addend,
+                ..Operands::from(&x)
+            };
+            linear.run(&operands, to, part);
         }
         let mut y = Vec::new();
         for (r, c) in (0..rows).flat_map(|r| (0..columns).map(move |c| (r, c))) {
@@ -292,6 +300,7 @@ proptest! {
         let constants = vec![[0, 1, 0, shift]; output.channels()];
         let spec = LinearSpec {
             input,
+            bits: Bits::Eight,
             output,
             kernel: [kernel.0, kernel.1],
             stride: [stride.0, stride.1],
@@ -306,12 +315,13 @@ proptest! {
             lo: -127,
             hi: 127,
             table: None,
+            factor_shift: None,
         };
         for kernel in Kernel::available() {
             if let Ok(linear) = Linear::new(kernel, &spec) {
                 let x = Bytes::filled(input.len(), kernel.flip());
                 let mut y = vec![0; output.len()];
-                linear.run(&x, Addend::None, Output::I8(&mut y), 0..output.height());
+                linear.run(&Operands::from(&x), Output::I8(&mut y), 0..output.height());
                 let zero = vec![kernel.flip(); output.len()];
                 prop_assert_eq!(y, zero);
             }
@@ -403,7 +413,7 @@ fn a_slice_of_a_row_is_read_where_it_starts() {
         };
         let linear = Linear::new(kernel, &spec).expect("valid");
         let mut y = [0; 2];
-        linear.run(&stored, Addend::None, Output::I32(&mut y), 0..1);
+        linear.run(&Operands::from(&stored), Output::I32(&mut y), 0..1);
         assert_eq!(
             y,
             [3 + 4 + 5 + 6 + 7, 13 + 14 + 15 + 16 + 17],
@@ -416,6 +426,7 @@ fn a_slice_of_a_row_is_read_where_it_starts() {
 fn spec<'a>(input: &Grid, weights: &'a [i8], constants: &'a [[i32; 4]]) -> LinearSpec<'a> {
     LinearSpec {
         input: *input,
+        bits: Bits::Eight,
         output: Grid::dense(1, input.width(), constants.len()).expect("small"),
         kernel: [1, 1],
         stride: [1, 1],
@@ -430,6 +441,7 @@ fn spec<'a>(input: &Grid, weights: &'a [i8], constants: &'a [[i32; 4]]) -> Linea
         lo: i32::MIN,
         hi: i32::MAX,
         table: None,
+        factor_shift: None,
     }
 }
 

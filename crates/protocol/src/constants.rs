@@ -61,6 +61,8 @@ constants! {
     ELEMENTS_MAX: u32 as "uint32", "elements" = 0x4000_0000;
     /// Most terms that one element of a node may read.
     TERMS_MAX: u32 as "uint32", "terms" = 16_384;
+    /// Most terms of a product with an int16 operand.
+    TERMS_WIDE_MAX: u32 as "uint32", "terms" = 8_192;
     /// Most bytes of tiles that one step may open.
     OPENED_BYTES_MAX: u32 as "uint32", "bytes" = 40_960;
     /// Largest magnitude of a bias.
@@ -73,6 +75,16 @@ constants! {
     INT8_MAX: u8 as "uint8", "units" = 127;
     /// Largest extent of a kernel, stride, pad or dilation.
     EXTENT_MAX: u16 as "uint16", "cells" = 4_096;
+    /// Bits of the unit in which a bias and an addend join a product with a row factor.
+    FACTOR_BITS: u8 as "uint8", "bits" = 15;
+    /// Largest shift of a row value before its centre is taken away.
+    CENTER_BITS_MAX: u8 as "uint8", "bits" = 15;
+    /// Bits behind the point of a mean.
+    MEAN_BITS: u8 as "uint8", "bits" = 8;
+    /// Bits behind the point of a variance.
+    VARIANCE_BITS: u8 as "uint8", "bits" = 16;
+    /// Largest exponent of the numerator of a reciprocal.
+    RECIPROCAL_BITS_MAX: u8 as "uint8", "bits" = 62;
     /// Most axes of a tensor.
     RANK_MAX: u8 as "uint8", "axes" = 6;
     /// Largest magnitude of a walk's numerator, and largest denominator.
@@ -98,6 +110,14 @@ constants! {
     OP_CONCAT: u8 as "uint8", "operator" = 6;
     /// Operator code: sum or product of one or two operands, element by element, and tables.
     OP_POINTWISE: u8 as "uint8", "operator" = 7;
+    /// Operator code: batched matrix product of two inputs.
+    OP_BATCH_MATMUL: u8 as "uint8", "operator" = 8;
+    /// Operator code: one value for each row.
+    OP_REDUCE: u8 as "uint8", "operator" = 9;
+    /// Operator code: rows centred, scaled and shifted.
+    OP_NORMALIZE: u8 as "uint8", "operator" = 10;
+    /// Operator code: rows of a constant table.
+    OP_EMBEDDING: u8 as "uint8", "operator" = 11;
 
     /// Element type code: int8.
     DTYPE_I8: u8 as "uint8", "type" = 1;

@@ -100,6 +100,7 @@ impl Net {
             out_channels: out,
             groups: 1,
             window,
+            dtype: DType::I8,
             linear,
         };
         let inputs = std::iter::once(from).chain(addend).collect();
@@ -144,6 +145,8 @@ impl Net {
             k_offset: 0,
             k_len: terms,
             out_channels: out,
+            dtype: DType::I8,
+            factor: None,
             linear,
         };
         let last = self.last();

@@ -10,6 +10,9 @@ pub enum PlanError {
     /// The values of the symbols do not fit the program.
     #[error(transparent)]
     Dim(#[from] DimError),
+    /// A session of one plan was asked for other values.
+    #[error("this session was made of one plan; make it of `Plans` to run at other values")]
+    OnePlan,
     /// A tensor is too large for this engine.
     #[error("node {node}: {error}")]
     Grid {

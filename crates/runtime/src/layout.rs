@@ -43,6 +43,20 @@ fn written(node: &Node, shape: &[u32]) -> Dims {
     }
 }
 
+/// Whether the kernel of `op` writes the flat sequence and knows no halo.
+fn writes_flat(op: &Op) -> bool {
+    match op {
+        Op::Move(_)
+        | Op::Concat(_)
+        | Op::Pointwise(_)
+        | Op::BatchMatMul(_)
+        | Op::Reduce(_)
+        | Op::Normalize(_)
+        | Op::Embedding(_) => true,
+        Op::Input(_) | Op::MatMul(_) | Op::Conv(_) | Op::MaxPool(_) | Op::AvgPool(_) => false,
+    }
+}
+
 /// How `node` sees its input `slot`.
 pub(crate) fn need(
     node: &Node,
@@ -50,6 +64,13 @@ pub(crate) fn need(
     output: Dims,
     values: &DimValues,
 ) -> Result<Need, DimError> {
+    const FLAT: Need = Need {
+        dims: None,
+        halo: [0; 4],
+    };
+    if node.op.factor_slot() == Some(slot) {
+        return Ok(FLAT);
+    }
     let (height, width, channels, halo) = match &node.op {
         Op::MatMul(_) | Op::Conv(_) if slot == 1 => {
             return Ok(Need {
@@ -57,12 +78,14 @@ pub(crate) fn need(
                 halo: [0; 4],
             });
         }
-        Op::Input(_) | Op::Move(_) | Op::Concat(_) | Op::Pointwise(_) => {
-            return Ok(Need {
-                dims: None,
-                halo: [0; 4],
-            });
-        }
+        Op::Input(_)
+        | Op::Move(_)
+        | Op::Concat(_)
+        | Op::Pointwise(_)
+        | Op::BatchMatMul(_)
+        | Op::Reduce(_)
+        | Op::Normalize(_)
+        | Op::Embedding(_) => return Ok(FLAT),
         Op::MatMul(op) => {
             let dims = [size(op.rows.at(values)?), 1, size(op.row_elements)];
             return Ok(Need {
@@ -116,11 +139,7 @@ pub(crate) fn places(
         for (slot, &input) in node.inputs.iter().enumerate() {
             let need = need(node, slot, dims[index], values)?;
             let source = input as usize;
-            // These write the flat sequence.
-            let is_flat = matches!(
-                nodes[source].op,
-                Op::Move(_) | Op::Concat(_) | Op::Pointwise(_)
-            );
+            let is_flat = writes_flat(&nodes[source].op);
             if need.dims == Some(dims[source]) && !is_flat {
                 for (halo, wanted) in halos[source].iter_mut().zip(need.halo) {
                     *halo = wanted.max(*halo);

@@ -4,19 +4,23 @@
 //!   without allocating, on any number of threads; [`Trace`] holds every node's output and root.
 //! * When: wherever an answer is made or checked again. The meaning of operators is in the
 //!   interpreter; an engine is never trusted, it is tested equal.
-//! * Key types: [`Plan`], [`Session`], [`Trace`], [`Elements`] and [`ElementsMut`].
+//! * Symbols: [`Plans`] packs the weights of a program once, a session over it plans for each tuple of
+//!   values and keeps the [`PLANS_MAX`] that were used last.
+//! * Key types: [`Plan`], [`Plans`], [`Session`], [`Trace`], [`Elements`] and [`ElementsMut`].
 //! * One sample is one run of the steps; a batch is cut over threads by samples and one large node
 //!   by rows. Neither changes an operand of any element, so the bits cannot depend on the cut.
 //! * Related crates: `kernels` (instruction sets, threads), `ir` (programs), `commit` (trees).
 
 #![forbid(unsafe_code)]
 
+mod bands;
 mod elements;
 mod error;
 mod layout;
 mod open;
 mod packing;
 mod plan;
+mod plans;
 mod session;
 mod step;
 mod storage;
@@ -26,6 +30,7 @@ pub use elements::{Elements, ElementsMut};
 pub use error::{PlanError, RunError};
 pub use open::open;
 pub use plan::Plan;
+pub use plans::Plans;
 pub use selfsame_kernels::{InstructionSet, Kernel, KernelError, trim_heap};
-pub use session::Session;
+pub use session::{PLANS_MAX, Session};
 pub use trace::Trace;

@@ -4,12 +4,15 @@
 
 use std::num::NonZero;
 use std::ops::Range;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use selfsame_kernels::{Grid, Kernel, Linear, LinearSpec};
+use selfsame_ir::FactorShift;
+use selfsame_kernels::{Bits, Grid, Kernel, Linear, LinearSpec, Packed};
 
 use crate::error::PlanError;
+use crate::plans::Weights;
 use crate::step::addend_max;
 
 /// Most threads that pack.
@@ -29,6 +32,9 @@ pub(crate) struct Unpacked<'a> {
 #[derive(Debug)]
 pub(crate) struct Shape {
     pub(crate) input: Grid,
+    pub(crate) bits: Bits,
+    /// Slot of the row factor and its shift.
+    pub(crate) factor: Option<(usize, FactorShift)>,
     pub(crate) output: Grid,
     pub(crate) kernel: [usize; 2],
     pub(crate) stride: [usize; 2],
@@ -38,21 +44,50 @@ pub(crate) struct Shape {
     pub(crate) channels: Range<usize>,
 }
 
-/// All nodes packed for `kernel`, in their order.
-pub(crate) fn pack(kernel: Kernel, nodes: &[Unpacked]) -> Result<Vec<Linear>, PlanError> {
-    let weights: usize = nodes.iter().map(|node| node.op.weights.len()).sum();
+/// A linear node, and what was packed for it so far.
+struct Job<'a> {
+    node: Unpacked<'a>,
+    known: Vec<Arc<Packed>>,
+}
+
+/// All nodes packed for `kernel`, in their order, with what `weights` knows of them where that
+/// serves; what had to be packed joins it.
+pub(crate) fn pack<'a>(
+    kernel: Kernel,
+    nodes: Vec<Unpacked<'a>>,
+    weights: &mut Weights,
+) -> Result<Vec<Linear>, PlanError> {
+    let job = |node: Unpacked<'a>| Job {
+        known: weights.linear(node.node).clone(),
+        node,
+    };
+    let jobs: Vec<Job> = nodes.into_iter().map(job).collect();
+    let mut linears = Vec::with_capacity(jobs.len());
+    for (job, packed) in jobs.iter().zip(pack_all(kernel, &jobs)) {
+        let (linear, known) = packed?;
+        *weights.linear(job.node.node) = known;
+        linears.push(linear);
+    }
+    Ok(linears)
+}
+
+/// A node on its plan, and all that is packed for it now.
+type Done = Result<(Linear, Vec<Arc<Packed>>), PlanError>;
+
+fn pack_all(kernel: Kernel, jobs: &[Job]) -> Vec<Done> {
+    let weights: usize = jobs.iter().map(Job::work).sum();
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
     let threads = cores.min(THREADS_MAX).min(weights / WEIGHTS_PER_THREAD);
     if threads <= 1 {
-        return nodes.iter().map(|node| node.pack(kernel)).collect();
+        return jobs.iter().map(|job| job.pack(kernel)).collect();
     }
-    let mut order: Vec<usize> = (0..nodes.len()).collect();
-    order.sort_by_key(|&index| std::cmp::Reverse(nodes[index].op.weights.len()));
+    let mut order: Vec<usize> = (0..jobs.len()).collect();
+    order.sort_by_key(|&index| std::cmp::Reverse(jobs[index].work()));
     let next = AtomicUsize::new(0);
     let work = || {
         let mut mine = Vec::new();
         while let Some(&index) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
-            mine.push((index, nodes[index].pack(kernel)));
+            mine.push((index, jobs[index].pack(kernel)));
         }
         mine
     };
@@ -68,12 +103,21 @@ pub(crate) fn pack(kernel: Kernel, nodes: &[Unpacked]) -> Result<Vec<Linear>, Pl
         all
     });
     packed.sort_by_key(|&(index, _)| index);
-    packed.into_iter().map(|(_, linear)| linear).collect()
+    packed.into_iter().map(|(_, done)| done).collect()
 }
 
-impl Unpacked<'_> {
-    fn pack(&self, kernel: Kernel) -> Result<Linear, PlanError> {
-        let (op, shape) = (self.op, &self.shape);
+impl Job<'_> {
+    /// Weights that are still to be packed, as far as one can tell.
+    fn work(&self) -> usize {
+        if self.known.is_empty() {
+            self.node.op.weights.len()
+        } else {
+            0
+        }
+    }
+
+    fn pack(&self, kernel: Kernel) -> Done {
+        let Unpacked { node, op, shape } = &self.node;
         let constants: Vec<[i32; 4]> = op
             .constants
             .iter()
@@ -81,6 +125,7 @@ impl Unpacked<'_> {
             .collect();
         let spec = LinearSpec {
             input: shape.input,
+            bits: shape.bits,
             output: shape.output,
             kernel: shape.kernel,
             stride: shape.stride,
@@ -95,8 +140,12 @@ impl Unpacked<'_> {
             lo: op.low,
             hi: op.high,
             table: op.table.as_deref(),
+            factor_shift: shape.factor.map(|(_, shift)| shift.0.into()),
         };
-        let node = self.node;
-        Linear::new(kernel, &spec).map_err(|error| PlanError::Linear { node, error })
+        let mut known = self.known.clone();
+        match Linear::sharing(kernel, &spec, &mut known) {
+            Ok(linear) => Ok((linear, known)),
+            Err(error) => Err(PlanError::Linear { node: *node, error }),
+        }
     }
 }

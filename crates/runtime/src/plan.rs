@@ -1,23 +1,29 @@
 //! A plan: packed weights, steps and the memory layout of one program on one kernel.
 
+use std::sync::Arc;
+
 use selfsame_ir::{
-    AvgPool, CheckedProgram, Combine, Conv, DType, DimError, DimValues, MatMul, Move, Node, Op,
-    Pointwise, Spread, Table, Walk, Window,
+    Activation, AvgPool, BatchMatMul, CheckedProgram, Combine, Conv, DType, DimError, DimValues,
+    FactorShift, MatMul, Move, Node, Normalize, Op, Pointwise, Reduce, ReduceKind, Spread, Tensor,
+    Walk, Window,
 };
 use selfsame_kernels::{
-    Average, Entries, Formula, Grid, Kernel, Lay, Linear, Movement, PointwiseSpec, PoolSpec,
+    Average, BatchProduct, BatchSpec, Bits, Formula, Function, Grid, Kernel, Lay, Linear, Movement,
+    NormalizeSpec, PointwiseSpec, PoolSpec, ReduceSpec, Reduction,
 };
 
 use crate::error::PlanError;
 use crate::layout::{self, Dims, Need, Place, Slot, Slots};
 use crate::packing::{self, Shape, Unpacked};
-use crate::step::{Second, Step, Work};
+use crate::plans::Weights;
+use crate::step::{Batch, Second, Step, Work};
 use crate::storage::Buffer;
 
 /// Everything about a program that does not change from sample to sample.
 #[derive(Debug)]
 pub struct Plan {
     pub(crate) kernel: Kernel,
+    pub(crate) values: DimValues,
     pub(crate) steps: Vec<Step>,
     /// The packed linear nodes that the steps name.
     pub(crate) linears: Vec<Linear>,
@@ -38,11 +44,22 @@ impl Plan {
         values: &DimValues,
         kernel: Kernel,
     ) -> Result<Self, PlanError> {
+        Self::sharing(program, values, kernel, &mut Weights::default())
+    }
+
+    /// The same with weights that were packed for other values; what had to be packed joins them.
+    pub(crate) fn sharing(
+        program: &CheckedProgram,
+        values: &DimValues,
+        kernel: Kernel,
+        weights: &mut Weights,
+    ) -> Result<Self, PlanError> {
         let places = layout::places(program, values)?;
         let output_node = program.program().output as usize;
         let mut builder = Builder {
             kernel,
             values,
+            weights,
             slots: Slots::default(),
             slot_of: Vec::with_capacity(places.len()),
             steps: Vec::new(),
@@ -61,10 +78,24 @@ impl Plan {
             }
         }
         let (slot_of, steps, slots) = (builder.slot_of, builder.steps, builder.slots);
-        let linears = packing::pack(kernel, &builder.unpacked)?;
+        let linears = packing::pack(kernel, builder.unpacked, builder.weights)?;
+        let products = steps.iter().filter_map(|step| match &step.work {
+            Work::Batch(batch) => Some(batch.product.macs()),
+            Work::Linear { .. }
+            | Work::MaxPool { .. }
+            | Work::AveragePool { .. }
+            | Work::Move { .. }
+            | Work::Concat { .. }
+            | Work::Pointwise { .. }
+            | Work::Reduce { .. }
+            | Work::Normalize { .. }
+            | Work::Embedding { .. }
+            | Work::Copy { .. } => None,
+        });
         Ok(Self {
             kernel,
-            macs: linears.iter().map(Linear::macs).sum(),
+            values: values.clone(),
+            macs: linears.iter().map(Linear::macs).chain(products).sum(),
             steps,
             linears,
             slots: slots.into_slots(),
@@ -78,6 +109,11 @@ impl Plan {
     /// The kernel that the weights are packed for.
     pub fn kernel(&self) -> Kernel {
         self.kernel
+    }
+
+    /// The values of the symbols that it is made for.
+    pub fn values(&self) -> &DimValues {
+        &self.values
     }
 
     /// Element type and number of elements of one input sample.
@@ -123,6 +159,7 @@ fn last_uses(program: &CheckedProgram) -> Vec<usize> {
 struct Builder<'a> {
     kernel: Kernel,
     values: &'a DimValues,
+    weights: &'a mut Weights,
     slots: Slots,
     /// Slot of each node so far.
     slot_of: Vec<usize>,
@@ -212,7 +249,7 @@ impl<'a> Builder<'a> {
         let addend = operands.get(1).copied();
         Ok(match &node.op {
             Op::Conv(op) => self.conv(index, op, input, output, addend),
-            Op::MatMul(op) => self.matmul(index, op, input, output, addend),
+            Op::MatMul(op) => self.matmul(index, op, output, operands),
             Op::MaxPool(op) => Work::MaxPool {
                 spec: pool(&op.window, input, output),
             },
@@ -234,13 +271,24 @@ impl<'a> Builder<'a> {
                 }
             }
             Op::Pointwise(op) => Work::Pointwise {
-                spec: pointwise_spec(op),
+                spec: pointwise_spec(op, self.values)?,
                 second: match op.second.as_ref().and_then(|y| y.constant.as_ref()) {
-                    Some(constant) => {
-                        Second::Constant(Buffer::holding(&constant.values, self.kernel.flip()))
-                    }
+                    Some(constant) => Second::Constant(self.constant(index, &constant.values)),
                     None => addend.map_or(Second::None, |(slot, _)| Second::Slot(slot)),
                 },
+            },
+            Op::BatchMatMul(op) => self.batch(index, node, op, operands)?,
+            Op::Reduce(op) => Work::Reduce {
+                spec: reduce_spec(op, self.values)?,
+            },
+            Op::Normalize(op) => Work::Normalize {
+                spec: normalize_spec(op),
+                center: addend.filter(|_| op.center).map(|(slot, _)| slot),
+                factor: factor(node, operands),
+            },
+            Op::Embedding(op) => Work::Embedding {
+                table: self.constant(index, &op.table),
+                columns: op.columns as usize,
             },
             // INPUT has no inputs, so it never comes here; a copy onto itself would be harmless.
             Op::Input(_) => Work::Copy {
@@ -248,6 +296,10 @@ impl<'a> Builder<'a> {
                 to: output,
             },
         })
+    }
+
+    fn constant(&mut self, index: usize, tensor: &Tensor) -> Arc<Buffer> {
+        self.weights.buffer(index, tensor, self.kernel.flip())
     }
 
     fn conv(
@@ -262,6 +314,8 @@ impl<'a> Builder<'a> {
         let pair = |axes: [u16; 2]| axes.map(usize::from);
         let shape = Shape {
             input,
+            bits: bits(op.dtype),
+            factor: None,
             output,
             kernel: pair(window.kernel),
             stride: pair(window.stride),
@@ -273,17 +327,45 @@ impl<'a> Builder<'a> {
         self.linear(index, &op.linear, shape, addend)
     }
 
+    fn batch(
+        &mut self,
+        index: usize,
+        node: &Node,
+        op: &BatchMatMul,
+        operands: &[(usize, Grid)],
+    ) -> Result<Work, PlanError> {
+        let spec = batch_spec(op, self.values)?;
+        let product = BatchProduct::new(self.kernel, &spec)
+            .map_err(|error| PlanError::Linear { node: index, error })?;
+        let grid = layout::grid([1, 1, product.packed_bytes()], [0; 4])
+            .map_err(|error| PlanError::Grid { node: index, error })?;
+        let dtype = DType::I8;
+        let packed = self.slots.take(Place { dtype, grid });
+        // Nothing else reads it, and the output's slot has been taken.
+        self.slots.give_back(packed);
+        Ok(Work::Batch(Box::new(Batch {
+            product,
+            y: operands.get(1).map_or(0, |&(slot, _)| slot),
+            packed,
+            packed_grid: grid,
+            factor: factor(node, operands),
+        })))
+    }
+
     fn matmul(
         &mut self,
         index: usize,
         op: &'a MatMul,
-        input: Grid,
         output: Grid,
-        addend: Option<(usize, Grid)>,
+        operands: &[(usize, Grid)],
     ) -> Work {
         let first = op.k_offset as usize;
+        let addend = op.linear.addend.and(operands.get(1).copied());
+        let factor = op.factor.and(operands.last()).map(|&(slot, _)| slot);
         let shape = Shape {
-            input,
+            input: operands.first().map_or(output, |&(_, grid)| grid),
+            bits: bits(op.dtype),
+            factor: factor.zip(op.factor),
             output,
             kernel: [1, 1],
             stride: [1, 1],
@@ -303,9 +385,14 @@ impl<'a> Builder<'a> {
         shape: Shape,
         addend: Option<(usize, Grid)>,
     ) -> Work {
+        let factor = shape.factor.map(|(slot, _)| slot);
         self.unpacked.push(Unpacked { node, op, shape });
         let linear = self.unpacked.len() - 1;
-        Work::Linear { linear, addend }
+        Work::Linear {
+            linear,
+            addend,
+            factor,
+        }
     }
 }
 
@@ -326,10 +413,90 @@ fn movement(op: &Move, values: &DimValues) -> Result<Movement, DimError> {
     Ok(Movement::new(&extents, &walks))
 }
 
-fn pointwise_spec(op: &Pointwise) -> PointwiseSpec {
+/// Bits of the first operand of a product, which is never i32.
+fn bits(dtype: DType) -> Bits {
+    match dtype {
+        DType::I8 => Bits::Eight,
+        DType::I16 | DType::I32 => Bits::Sixteen,
+    }
+}
+
+/// Slot of the row factor.
+fn factor(node: &Node, operands: &[(usize, Grid)]) -> Option<usize> {
+    let operand = operands.get(node.op.factor_slot()?);
+    operand.map(|&(slot, _)| slot)
+}
+
+fn factor_shift(shift: FactorShift) -> u32 {
+    shift.0.into()
+}
+
+fn batch_spec(op: &BatchMatMul, values: &DimValues) -> Result<BatchSpec, DimError> {
+    Ok(BatchSpec {
+        batch: op.batch as usize,
+        group: op.group as usize,
+        rows: op.rows.at(values)? as usize,
+        columns: op.columns.at(values)? as usize,
+        k: op.k.at(values)? as usize,
+        bits: bits(op.dtype),
+        x_interleaved: op.interleave.x,
+        y_interleaved: op.interleave.y,
+        output_interleaved: op.interleave.output,
+        multiplier: op.multiplier.into(),
+        shift: op.shift.into(),
+        factor_shift: op.factor.map(factor_shift),
+        lo: op.low,
+        hi: op.high,
+    })
+}
+
+fn reduce_spec(op: &Reduce, values: &DimValues) -> Result<ReduceSpec, DimError> {
+    Ok(ReduceSpec {
+        columns: op.columns.at(values)? as usize,
+        kind: match op.kind {
+            ReduceKind::Sum => Reduction::Sum,
+            ReduceKind::Mean => Reduction::Mean,
+            ReduceKind::Squares => Reduction::Squares,
+            ReduceKind::Variance => Reduction::Variance,
+            ReduceKind::Maximum => Reduction::Maximum,
+            ReduceKind::Magnitude => Reduction::Magnitude,
+            ReduceKind::ArgMax => Reduction::ArgMax,
+        },
+        multiplier: op.multiplier.into(),
+        shift: op.shift.into(),
+        lo: op.low,
+        hi: op.high,
+    })
+}
+
+fn normalize_spec(op: &Normalize) -> NormalizeSpec {
+    let constants = || op.constants.iter();
+    NormalizeSpec {
+        center_bits: op.center_bits.into(),
+        shift: factor_shift(op.shift),
+        lo: op.low,
+        hi: op.high,
+        bias: constants().map(|c| c.bias).collect(),
+        multiplier: constants().map(|c| c.multiplier).collect(),
+        column_shift: constants().map(|c| c.shift).collect(),
+    }
+}
+
+fn function(activation: Option<&Activation>) -> Function {
+    match activation {
+        None => Function::IDENTITY,
+        Some(Activation::Lookup(entries)) => Function::lookup(entries),
+        Some(Activation::Interpolate(entries)) => Function::interpolation(entries),
+        Some(Activation::Exponential(entries)) => Function::exponential(entries),
+        Some(Activation::Reciprocal { bits }) => Function::reciprocal((*bits).into()),
+        Some(Activation::ReciprocalRoot { bits }) => Function::reciprocal_root((*bits).into()),
+    }
+}
+
+fn pointwise_spec(op: &Pointwise, values: &DimValues) -> Result<PointwiseSpec, DimError> {
     let second = op.second.as_ref();
-    PointwiseSpec {
-        columns: op.columns as usize,
+    Ok(PointwiseSpec {
+        columns: op.columns.at(values)? as usize,
         lay: second.map_or(Lay::Full, |y| match y.spread {
             Spread::Full => Lay::Full,
             Spread::Column => Lay::Column,
@@ -347,12 +514,8 @@ fn pointwise_spec(op: &Pointwise) -> PointwiseSpec {
         shift: op.shift.into(),
         lo: op.low,
         hi: op.high,
-        table: match &op.table {
-            None => Entries::None,
-            Some(Table::Lookup(entries)) => Entries::Lookup(entries.clone()),
-            Some(Table::Interpolate(entries)) => Entries::Interpolate(entries.clone()),
-        },
-    }
+        function: function(op.activation.as_ref()),
+    })
 }
 
 fn pool(window: &Window, input: Grid, output: Grid) -> PoolSpec {

@@ -1,14 +1,15 @@
-//! A session runs samples on a plan: buffers and threads are made once, runs allocate nothing.
+//! A session runs samples on plans: buffers and threads are made once, runs allocate nothing.
 
 use std::sync::Arc;
 
-use selfsame_ir::Tensor;
+use selfsame_ir::{DimValues, Tensor};
 use selfsame_kernels::{Grid, THREADS_MAX, ThreadPool};
 use selfsame_protocol::Hash;
 
 use crate::elements::{Elements, ElementsMut, zeros};
-use crate::error::RunError;
+use crate::error::{PlanError, RunError};
 use crate::plan::Plan;
+use crate::plans::Plans;
 use crate::storage::Buffer;
 use crate::trace::{Hasher, Trace};
 
@@ -18,13 +19,26 @@ struct Workspace {
     buffers: Vec<Buffer>,
 }
 
-/// Runs samples of one plan on a fixed number of threads.
+/// The most plans that a session keeps.
+pub const PLANS_MAX: usize = 8;
+
+/// A plan with its buffers.
 #[derive(Debug)]
-pub struct Session {
+struct Ready {
     plan: Arc<Plan>,
-    pool: ThreadPool,
     /// One for each thread; the first one runs single samples.
     workspaces: Vec<Workspace>,
+}
+
+/// Runs samples on a fixed number of threads, at one tuple of values of the symbols at a time.
+#[derive(Debug)]
+pub struct Session {
+    /// None in a session of one plan.
+    plans: Option<Plans>,
+    ready: Ready,
+    /// Plans at other values, the last used one last.
+    resting: Vec<Ready>,
+    pool: ThreadPool,
     hasher: Hasher,
 }
 
@@ -42,18 +56,53 @@ impl Session {
     /// compares that with what it can spare first.
     pub fn new(plan: Arc<Plan>, threads: usize) -> Self {
         let pool = ThreadPool::new(threads);
-        let workspaces = (0..pool.threads()).map(|_| Workspace::new(&plan)).collect();
         Self {
-            plan,
+            plans: None,
+            ready: Ready::new(plan, &pool),
+            resting: Vec::new(),
             pool,
-            workspaces,
             hasher: Hasher::default(),
         }
     }
 
+    /// A session that can be bound to other values of the symbols later; it starts at `values`.
+    pub fn over(mut plans: Plans, values: &DimValues, threads: usize) -> Result<Self, PlanError> {
+        let plan = Arc::new(plans.at(values)?);
+        let mut session = Self::new(plan, threads);
+        session.plans = Some(plans);
+        Ok(session)
+    }
+
+    /// Binds the symbols: what runs from here on, runs at `values`.
+    ///
+    /// The [`PLANS_MAX`] plans that were used last are kept with their buffers, so that going back and
+    /// forth allocates nothing; a new plan packs no weights again.
+    pub fn bind(&mut self, values: &DimValues) -> Result<(), PlanError> {
+        if self.ready.plan.values() == values {
+            return Ok(());
+        }
+        let known = self
+            .resting
+            .iter()
+            .position(|ready| ready.plan.values() == values);
+        let next = if let Some(at) = known {
+            self.resting.remove(at)
+        } else {
+            let plans = self.plans.as_mut().ok_or(PlanError::OnePlan)?;
+            let plan = Arc::new(plans.at(values)?);
+            if PLANS_MAX <= self.resting.len() + 1 {
+                self.resting.remove(0);
+            }
+            Ready::new(plan, &self.pool)
+        };
+        let last = std::mem::replace(&mut self.ready, next);
+        self.resting.push(last);
+        Ok(())
+    }
+
     /// The plan.
     pub fn plan(&self) -> &Plan {
-        &self.plan
+        &self.ready.plan
     }
 
     /// Threads, the caller's included.
@@ -67,19 +116,20 @@ impl Session {
     /// the bits are the same for every cut. Allocates nothing.
     pub fn run(&mut self, input: Elements, output: ElementsMut) -> Result<(), RunError> {
         let samples = self.check(input, &output)?;
-        let (plan, pool) = (&*self.plan, &mut self.pool);
+        let (ready, pool) = (&mut self.ready, &mut self.pool);
+        let plan = &*ready.plan;
         let mut output = output;
         if samples == 1 {
             let pool = (1 < pool.threads()).then_some(pool);
-            self.workspaces[0].run(plan, input, pool, |_, _| {});
-            self.workspaces[0].read_output(plan, output);
+            ready.workspaces[0].run(plan, input, pool, |_, _| {});
+            ready.workspaces[0].read_output(plan, output);
             return Ok(());
         }
         let (input_len, output_len) = (plan.input().1, plan.output().1);
         let part_samples = samples.div_ceil(pool.threads());
         let mut parts: [Option<Part>; THREADS_MAX] = [const { None }; THREADS_MAX];
         let mut count = 0;
-        for (part, workspace) in parts.iter_mut().zip(&mut self.workspaces) {
+        for (part, workspace) in parts.iter_mut().zip(&mut ready.workspaces) {
             let first = count * part_samples;
             if samples <= first {
                 break;
@@ -105,9 +155,9 @@ impl Session {
 
     /// Runs one sample and keeps everything.
     pub fn trace(&mut self, input: &Tensor) -> Result<Trace, RunError> {
-        let mut node_tensors = Vec::with_capacity(self.plan.node_count());
-        let flip = self.plan.kernel().flip();
-        let plan = Arc::clone(&self.plan);
+        let mut node_tensors = Vec::with_capacity(self.plan().node_count());
+        let flip = self.plan().kernel().flip();
+        let plan = Arc::clone(&self.ready.plan);
         let node_roots = self.run_and_commit(input.into(), |node, buffer| {
             node_tensors.push(buffer.tensor(&plan.places[node].grid, flip));
         })?;
@@ -121,21 +171,21 @@ impl Session {
 
     /// Runs one sample, writes its output, and returns the trace root without keeping the trace.
     pub fn run_traced(&mut self, input: Elements, output: ElementsMut) -> Result<Hash, RunError> {
-        if input.len() != self.plan.input().1 {
+        if input.len() != self.plan().input().1 {
             return Err(self.length_error(input, &output));
         }
         self.check(input, &output)?;
         let node_roots = self.run_and_commit(input, |_, _| {})?;
-        self.workspaces[0].read_output(&self.plan, output);
+        self.ready.workspaces[0].read_output(&self.ready.plan, output);
         Ok(self.trace_root(&node_roots))
     }
 
     /// Runs one sample into a new tensor.
     pub fn run_one(&mut self, input: &Tensor) -> Result<Tensor, RunError> {
-        let (dtype, len) = self.plan.output();
+        let (dtype, len) = self.plan().output();
         let mut output = zeros(dtype, len);
         let elements = Elements::from(input);
-        if elements.len() != self.plan.input().1 {
+        if elements.len() != self.plan().input().1 {
             return Err(self.length_error(elements, &(&mut output).into()));
         }
         self.run(elements, (&mut output).into())?;
@@ -148,17 +198,18 @@ impl Session {
         input: Elements,
         mut keep: impl FnMut(usize, &Buffer),
     ) -> Result<Vec<Hash>, RunError> {
-        let (dtype, len) = self.plan.output();
-        if input.len() != self.plan.input().1 {
+        let (dtype, len) = self.plan().output();
+        if input.len() != self.plan().input().1 {
             let mut output = zeros(dtype, len);
             return Err(self.length_error(input, &(&mut output).into()));
         }
         self.check_input(input)?;
-        let (plan, kernel) = (&*self.plan, self.plan.kernel());
+        let plan = &*self.ready.plan;
+        let kernel = plan.kernel();
         let hasher = &mut self.hasher;
         hasher.clear();
         let pool = (1 < self.pool.threads()).then_some(&mut self.pool);
-        self.workspaces[0].run(plan, input, pool, |node, buffer| {
+        self.ready.workspaces[0].run(plan, input, pool, |node, buffer| {
             buffer.canonical_bytes(&plan.places[node].grid, kernel.flip(), &mut hasher.bytes);
             hasher.end_node();
             keep(node, buffer);
@@ -167,12 +218,12 @@ impl Session {
     }
 
     fn trace_root(&mut self, node_roots: &[Hash]) -> Hash {
-        self.hasher
-            .tree_root(self.plan.kernel(), &mut self.pool, node_roots)
+        let kernel = self.ready.plan.kernel();
+        self.hasher.tree_root(kernel, &mut self.pool, node_roots)
     }
 
     fn check_input(&self, input: Elements) -> Result<(), RunError> {
-        let expected = self.plan.input().0;
+        let expected = self.plan().input().0;
         let found = input.dtype();
         if found != expected {
             return Err(RunError::Type {
@@ -189,7 +240,7 @@ impl Session {
 
     /// Number of samples.
     fn check(&self, input: Elements, output: &ElementsMut) -> Result<usize, RunError> {
-        let expected = self.plan.output().0;
+        let expected = self.plan().output().0;
         let found = output.dtype();
         if found != expected {
             return Err(RunError::Type {
@@ -198,7 +249,7 @@ impl Session {
                 expected,
             });
         }
-        let (input_sample, output_sample) = (self.plan.input().1, self.plan.output().1);
+        let (input_sample, output_sample) = (self.plan().input().1, self.plan().output().1);
         let samples = input.len() / input_sample;
         if samples == 0
             || !input.len().is_multiple_of(input_sample)
@@ -214,9 +265,16 @@ impl Session {
         RunError::Length {
             input: input.len(),
             output: output.len(),
-            input_sample: self.plan.input().1,
-            output_sample: self.plan.output().1,
+            input_sample: self.plan().input().1,
+            output_sample: self.plan().output().1,
         }
+    }
+}
+
+impl Ready {
+    fn new(plan: Arc<Plan>, pool: &ThreadPool) -> Self {
+        let workspaces = (0..pool.threads()).map(|_| Workspace::new(&plan)).collect();
+        Self { plan, workspaces }
     }
 }
 
@@ -243,6 +301,9 @@ impl Workspace {
         keep(0, &self.buffers[plan.input_slot]);
         for step in &plan.steps {
             self.lay_out(plan, step.output, &step.grid);
+            if let Some((slot, grid)) = step.scratch() {
+                self.lay_out(plan, slot, grid);
+            }
             let (kernel, linears) = (plan.kernel, &plan.linears);
             step.run(kernel, linears, &mut self.buffers, pool.as_deref_mut());
             if let Some(node) = step.node {

@@ -1,17 +1,21 @@
 //! One step of a plan: a kernel with its operands' slots.
 
-use std::ops::Range;
+use std::sync::Arc;
 
 use selfsame_ir::DType;
 use selfsame_kernels::{
-    Addend, Average, Grid, Kernel, Linear, Movement, Output, PointwiseSpec, PoolSpec, Source,
-    THREADS_MAX, ThreadPool, average_pool, concat_rows, max_pool, max_pool_bytes, pointwise,
+    Addend, Average, BatchOperands, BatchProduct, Grid, Kernel, Lay, Linear, Movement,
+    NormalizeSpec, Operands, Output, PointwiseSpec, PoolSpec, ReduceSpec, Source, ThreadPool,
+    average_pool, concat_rows, embedding, max_pool, max_pool_bytes, normalize, pointwise, reduce,
 };
 
+use crate::bands::Rows;
 use crate::storage::{Buffer, copy_flat};
 
 /// Multiply-accumulates that make a second thread worth its start.
 const MACS_PER_THREAD: u64 = 150_000;
+/// Packed bytes that make a second thread worth its start.
+const BYTES_PER_THREAD: usize = 32_768;
 
 /// A kernel and what it runs on.
 #[derive(Debug)]
@@ -20,6 +24,7 @@ pub(crate) enum Work {
     Linear {
         linear: usize,
         addend: Option<(usize, Grid)>,
+        factor: Option<usize>,
     },
     MaxPool {
         spec: PoolSpec,
@@ -41,6 +46,19 @@ pub(crate) enum Work {
         spec: PointwiseSpec,
         second: Second,
     },
+    Batch(Box<Batch>),
+    Reduce {
+        spec: ReduceSpec,
+    },
+    Normalize {
+        spec: NormalizeSpec,
+        center: Option<usize>,
+        factor: Option<usize>,
+    },
+    Embedding {
+        table: Arc<Buffer>,
+        columns: usize,
+    },
     /// Copies a view to a place of its own.
     Copy {
         from: Grid,
@@ -48,12 +66,22 @@ pub(crate) enum Work {
     },
 }
 
+/// A product of two inputs with the slots that it reads and the one that it packs into.
+#[derive(Debug)]
+pub(crate) struct Batch {
+    pub(crate) product: BatchProduct,
+    pub(crate) y: usize,
+    pub(crate) packed: usize,
+    pub(crate) packed_grid: Grid,
+    pub(crate) factor: Option<usize>,
+}
+
 /// The second operand of a pointwise node.
 #[derive(Debug)]
 pub(crate) enum Second {
     None,
     Slot(usize),
-    Constant(Buffer),
+    Constant(Arc<Buffer>),
 }
 
 /// One step: reads slots, writes slot `output`.
@@ -69,6 +97,23 @@ pub(crate) struct Step {
 }
 
 impl Step {
+    /// The slot that the step works in beside its output, and how it is laid out.
+    pub(crate) fn scratch(&self) -> Option<(usize, &Grid)> {
+        match &self.work {
+            Work::Batch(batch) => Some((batch.packed, &batch.packed_grid)),
+            Work::Linear { .. }
+            | Work::MaxPool { .. }
+            | Work::AveragePool { .. }
+            | Work::Move { .. }
+            | Work::Concat { .. }
+            | Work::Pointwise { .. }
+            | Work::Reduce { .. }
+            | Work::Normalize { .. }
+            | Work::Embedding { .. }
+            | Work::Copy { .. } => None,
+        }
+    }
+
     /// Runs the step; `output` is never one of the slots that it reads.
     pub(crate) fn run(
         &self,
@@ -80,7 +125,11 @@ impl Step {
         let mut output = std::mem::take(&mut buffers[self.output]);
         let input = &buffers[self.input];
         match &self.work {
-            Work::Linear { linear, addend } => {
+            Work::Linear {
+                linear,
+                addend,
+                factor,
+            } => {
                 let addend = match addend {
                     None => Addend::None,
                     Some((slot, grid)) => match &buffers[*slot] {
@@ -89,7 +138,12 @@ impl Step {
                         Buffer::I32(data) => Addend::I32(data, *grid),
                     },
                 };
-                run_linear(&linears[*linear], input, addend, &mut output, pool);
+                let operands = Operands {
+                    input: input.stored(),
+                    addend,
+                    factor: factor.map(|slot| buffers[slot].words()),
+                };
+                run_linear(&linears[*linear], &operands, &mut output, pool);
             }
             Work::MaxPool { spec } => match (input, &mut output) {
                 (Buffer::I8(x), Buffer::I8(y)) => {
@@ -119,8 +173,42 @@ impl Step {
                     Second::Slot(slot) => Some(source(&buffers[*slot])),
                     Second::Constant(buffer) => Some(source(buffer)),
                 };
-                let to = whole(&mut output);
-                pointwise(spec, kernel.flip(), source(input), second, to);
+                run_pointwise(kernel, spec, source(input), second, &mut output, pool);
+            }
+            Work::Batch(batch) => {
+                let mut packed = std::mem::take(&mut buffers[batch.packed]);
+                let factor = batch.factor.map(|slot| buffers[slot].words());
+                let (x, y) = (&buffers[self.input], &buffers[batch.y]);
+                run_batch(batch, x, y, factor, (&mut packed, &mut output), pool);
+                buffers[batch.packed] = packed;
+            }
+            Work::Reduce { spec } => {
+                let (x, columns) = (source(input), spec.columns);
+                let rows = Rows::flat(1, output.len(), columns);
+                rows.run(&mut output, pool, &|rows, output| {
+                    let x = x.part(rows.start * columns..rows.end * columns);
+                    reduce(kernel, spec, x, output);
+                });
+            }
+            Work::Normalize {
+                spec,
+                center,
+                factor,
+            } => {
+                let columns = spec.bias.len();
+                let center = center.map(|slot| buffers[slot].words());
+                let factor = factor.map(|slot| buffers[slot].words());
+                let x = source(input);
+                let rows = Rows::flat(columns, output.len() / columns, columns);
+                rows.run(&mut output, pool, &|rows, output| {
+                    let x = x.part(rows.start * columns..rows.end * columns);
+                    let (center, factor) =
+                        (center.map(|c| &c[rows.clone()]), factor.map(|f| &f[rows]));
+                    normalize(kernel, spec, x, center, factor, output);
+                });
+            }
+            Work::Embedding { table, columns } => {
+                run_embedding(input.words(), table, *columns, &mut output);
             }
             Work::Copy { from, to } => match (input, &mut output) {
                 (Buffer::I8(x), Buffer::I8(y)) => {
@@ -166,6 +254,43 @@ fn run_move(movement: &Movement, fill: i32, flip: u8, input: &Buffer, output: &m
     }
 }
 
+fn run_pointwise(
+    kernel: Kernel,
+    spec: &PointwiseSpec,
+    x: Source,
+    y: Option<Source>,
+    output: &mut Buffer,
+    pool: Option<&mut ThreadPool>,
+) {
+    let len = output.len();
+    // Where rows do not matter, any cut will do.
+    let row_len = match spec.lay {
+        Lay::Full | Lay::One => 1,
+        Lay::Column | Lay::Row => spec.columns,
+    };
+    let rows = Rows::flat(row_len, len / row_len, row_len);
+    rows.run(output, pool, &|rows, output| {
+        let cells = rows.start * row_len..rows.end * row_len;
+        let y = y.map(|y| match spec.lay {
+            Lay::Full => y.part(cells.clone()),
+            Lay::Row => y.part(rows),
+            Lay::Column | Lay::One => y,
+        });
+        pointwise(kernel, spec, x.part(cells), y, output);
+    });
+}
+
+fn run_embedding(index: &[i32], table: &Buffer, columns: usize, output: &mut Buffer) {
+    match (table, output) {
+        (Buffer::I8(table), Buffer::I8(y)) => {
+            embedding(index, table.as_slice(), columns, y.as_mut_slice());
+        }
+        (Buffer::I16(table), Buffer::I16(y)) => embedding(index, table, columns, y),
+        (Buffer::I32(table), Buffer::I32(y)) => embedding(index, table, columns, y),
+        (Buffer::I8(_) | Buffer::I16(_) | Buffer::I32(_), _) => unequal_types(),
+    }
+}
+
 fn place_columns(input: &Buffer, columns: usize, first: usize, width: usize, output: &mut Buffer) {
     match (input, output) {
         (Buffer::I8(x), Buffer::I8(y)) => {
@@ -181,80 +306,64 @@ fn unequal_types() -> ! {
     panic!("the plan gives input and output of this step one element type")
 }
 
-/// Rows `rows` of an output and where they are stored.
-struct Band<'a> {
-    rows: Range<usize>,
-    output: Output<'a>,
-}
-
 /// Runs a linear node on one thread, or its rows on several.
 fn run_linear(
     linear: &Linear,
-    input: &Buffer,
-    addend: Addend,
+    operands: &Operands,
     output: &mut Buffer,
     pool: Option<&mut ThreadPool>,
 ) {
     let grid = linear.output();
-    let row_len = grid.row_len();
-    let stored = grid.halo()[0] * row_len..(grid.halo()[0] + grid.height()) * row_len;
-    let worth = usize::try_from(linear.macs() / MACS_PER_THREAD).unwrap_or(usize::MAX);
-    let threads = pool
-        .as_ref()
-        .map_or(1, |pool| pool.threads())
-        .min(worth)
-        .min(grid.height());
-    let Some(pool) = pool.filter(|_| 1 < threads) else {
-        let output = match output {
-            Buffer::I8(y) => Output::I8(&mut y.as_mut_slice()[stored]),
-            Buffer::I16(y) => Output::I16(&mut y[stored]),
-            Buffer::I32(y) => Output::I32(&mut y[stored]),
-        };
-        linear.run(input.bytes(), addend, output, 0..grid.height());
-        return;
+    let rows = Rows {
+        first: grid.halo()[0] * grid.row_len(),
+        row_len: grid.row_len(),
+        count: grid.height(),
+        worth: linear.macs() / MACS_PER_THREAD,
     };
-    // Twice as many bands as threads, so that a slow thread leaves its second one to the others.
-    let band_rows = grid.height().div_ceil((2 * threads).min(THREADS_MAX));
-    let mut bands: [Option<Band>; THREADS_MAX] = [const { None }; THREADS_MAX];
-    let count = match output {
-        Buffer::I8(y) => {
-            let rows = y.as_mut_slice()[stored].chunks_mut(band_rows * row_len);
-            cut(&mut bands, rows.map(Output::I8), band_rows, grid.height())
-        }
-        Buffer::I16(y) => {
-            let rows = y[stored].chunks_mut(band_rows * row_len);
-            cut(&mut bands, rows.map(Output::I16), band_rows, grid.height())
-        }
-        Buffer::I32(y) => {
-            let rows = y[stored].chunks_mut(band_rows * row_len);
-            cut(&mut bands, rows.map(Output::I32), band_rows, grid.height())
-        }
-    };
-    let input = input.bytes();
-    pool.for_each(&mut bands[..count], &|_, band: &mut Option<Band>| {
-        if let Some(Band { rows, output }) = band.take() {
-            linear.run(input, addend, output, rows);
-        }
+    rows.run(output, pool, &|rows, output| {
+        linear.run(operands, output, rows);
     });
 }
 
-/// Fills `bands` from the cut output; returns their number.
-fn cut<'a>(
-    bands: &mut [Option<Band<'a>>],
-    outputs: impl Iterator<Item = Output<'a>>,
-    band_rows: usize,
-    height: usize,
-) -> usize {
-    let mut count = 0;
-    for (band, output) in bands.iter_mut().zip(outputs) {
-        let start = count * band_rows;
-        *band = Some(Band {
-            rows: start..height.min(start + band_rows),
-            output,
-        });
-        count += 1;
-    }
-    count
+/// Packs the second operand, then runs a product of two inputs; both on several threads if worth it.
+fn run_batch(
+    batch: &Batch,
+    x: &Buffer,
+    y: &Buffer,
+    factor: Option<&[i32]>,
+    (packed, output): (&mut Buffer, &mut Buffer),
+    mut pool: Option<&mut ThreadPool>,
+) {
+    let product = &batch.product;
+    let worth = product.macs() / MACS_PER_THREAD;
+    let batches = Rows {
+        first: 0,
+        row_len: product.packed_len(),
+        count: product.y_batches(),
+        worth: worth.min((packed.bytes().len() / BYTES_PER_THREAD) as u64),
+    };
+    let y = y.bytes().as_slice();
+    batches.run(packed, pool.as_deref_mut(), &|batches, packed| {
+        if let Output::I8(packed) = packed {
+            for (batch, packed) in batches.zip(packed.chunks_exact_mut(product.packed_len())) {
+                product.pack(y, batch, packed);
+            }
+        }
+    });
+    let operands = BatchOperands {
+        x: x.stored(),
+        packed: packed.bytes().as_slice(),
+        factor,
+    };
+    let units = Rows {
+        first: 0,
+        row_len: product.unit_len(),
+        count: product.units(),
+        worth,
+    };
+    units.run(output, pool, &|units, output| {
+        product.run(&operands, output, units);
+    });
 }
 
 /// The largest magnitude of an element of a second input.

@@ -1,7 +1,7 @@
 //! Stored tensors: one buffer each, in the form that kernels read.
 
 use selfsame_ir::{DType, Tensor};
-use selfsame_kernels::{Bytes, Grid};
+use selfsame_kernels::{Bytes, Grid, Stored, Words};
 
 use crate::elements::{Elements, ElementsMut, zeros};
 
@@ -9,7 +9,7 @@ use crate::elements::{Elements, ElementsMut, zeros};
 #[derive(Debug)]
 pub(crate) enum Buffer {
     I8(Bytes),
-    I16(Vec<i16>),
+    I16(Words),
     I32(Vec<i32>),
 }
 
@@ -27,7 +27,7 @@ impl Buffer {
     pub(crate) fn new(dtype: DType, len: usize, flip: u8) -> Self {
         match dtype {
             DType::I8 => Self::I8(Bytes::filled(len, flip)),
-            DType::I16 => Self::I16(vec![0; len]),
+            DType::I16 => Self::I16(Words::filled(len, 0)),
             DType::I32 => Self::I32(vec![0; len]),
         }
     }
@@ -42,7 +42,11 @@ impl Buffer {
                 }
                 Self::I8(data)
             }
-            Tensor::I16(values) => Self::I16(values.clone()),
+            Tensor::I16(values) => {
+                let mut data = Words::filled(values.len(), 0);
+                data.copy_from_slice(values);
+                Self::I16(data)
+            }
             Tensor::I32(values) => Self::I32(values.clone()),
         }
     }
@@ -55,8 +59,20 @@ impl Buffer {
                 data.set_len(grid.len());
                 grid.fill_halo(data.as_mut_slice(), flip);
             }
-            Self::I16(data) => data.resize(grid.len(), 0),
+            Self::I16(data) => {
+                data.set_len(grid.len());
+                grid.fill_halo(data.as_mut_slice(), 0);
+            }
             Self::I32(data) => data.resize(grid.len(), 0),
+        }
+    }
+
+    /// Stored elements.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::I8(data) => data.len(),
+            Self::I16(data) => data.len(),
+            Self::I32(data) => data.len(),
         }
     }
 
@@ -64,6 +80,23 @@ impl Buffer {
         match self {
             Self::I8(data) => data,
             Self::I16(_) | Self::I32(_) => panic!("{WRONG_TYPE}"),
+        }
+    }
+
+    /// Elements that may be multiplied by weights.
+    pub(crate) fn stored(&self) -> Stored<'_> {
+        match self {
+            Self::I8(data) => Stored::Bytes(data),
+            Self::I16(data) => Stored::Words(data),
+            Self::I32(_) => panic!("{WRONG_TYPE}"),
+        }
+    }
+
+    /// Elements of 32 bits.
+    pub(crate) fn words(&self) -> &[i32] {
+        match self {
+            Self::I32(data) => data,
+            Self::I8(_) | Self::I16(_) => panic!("{WRONG_TYPE}"),
         }
     }
 

@@ -11,11 +11,14 @@ const FUNCTION_LINES_MAX: usize = 70;
 /// Longest file, tests apart.
 const FILE_LINES_MAX: usize = 600;
 
-/// Where floating point may stand: the importer computes with it, the rest only reports to people
-/// or compares with other people's floating-point programs.
+/// Where floating point may stand: the importer computes with it, the library turns people's floats
+/// into a program's integers and back, the rest only reports to people or compares with other
+/// people's floating-point programs.
 const FLOAT_FOLDERS: &[&str] = &[
     "crates/compiler/",
     "crates/cli/",
+    "crates/selfsame/",
+    "python/",
     "crates/conformance/",
     "xtask/",
 ];

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use selfsame::{Class, Model};
 use selfsame_chain::bindings::Requests;
 use selfsame_chain::{Address, B256, Child, Set, U256};
 use selfsame_ir::Tensor;
@@ -10,12 +11,11 @@ use selfsame_protocol::{Availability, Level};
 use selfsame_receipt::encode;
 use serde::Serialize;
 
-use crate::answer::{self, Class};
 use crate::commands::provide;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 use crate::inputs;
-use crate::model::{Model, write_file};
+use crate::model::{self, write_file};
 use crate::network::{self, ChainArgs, Sent, block_on, chain, send, word};
 use crate::output::{Output, Report};
 use crate::paint::Paint;
@@ -103,7 +103,7 @@ pub(crate) struct Question<'a> {
 /// The call that makes a request; times count from the newest block.
 pub(crate) async fn question(set: &Set, question: &Question<'_>) -> Outcome<Requests::requestCall> {
     let head = set.client().block(None).await.map_err(chain)?;
-    let model_id = word(question.model.commitment.model_id);
+    let model_id = word(question.model.id());
     let window = if let Some(window) = question.window {
         window
     } else {
@@ -114,7 +114,7 @@ pub(crate) async fn question(set: &Set, question: &Question<'_>) -> Outcome<Requ
     Ok(Requests::requestCall {
         terms: Requests::Terms {
             modelId: model_id,
-            dimensions: question.model.values().0,
+            dimensions: question.model.values().0.clone(),
             inputRoot: word(question.input.root()),
             availability: Availability::OnChain.code(),
             inputLocator: String::new(),
@@ -138,7 +138,7 @@ pub(crate) async fn question(set: &Set, question: &Question<'_>) -> Outcome<Requ
 
 /// Runs the command.
 pub(crate) fn run(args: &Args, output: Output) -> Outcome<Exit> {
-    let model = Model::read(&args.model)?;
+    let model = model::read(&args.model)?;
     let read = inputs::read(&args.input, &model)?;
     let count = read.samples.len();
     let Some(input) = read.samples.get(args.row) else {
@@ -185,7 +185,7 @@ async fn ask(args: &Args, model: &Model, input: &Tensor, output: Output) -> Outc
     let (transaction, mined) = send(&args.chain, value, preview, write, "request").await?;
     let mut asked = Asked {
         request_id: None,
-        model_id: model.commitment.model_id.to_string(),
+        model_id: model.id().to_string(),
         provider: provider.to_string(),
         transaction,
         status: "previewed",
@@ -274,13 +274,13 @@ async fn answered(
 ) -> Outcome<()> {
     let record = network::request(set, id).await?;
     let told = receipts::told(set, id).await?;
-    let program = model.program.program();
+    let program = model.program().program();
     let bytes = told.output.unwrap_or_default();
-    if let Some((elements, dtype)) = model.program.output_of(program.output, &model.values()) {
+    if let Some((elements, dtype)) = model.program().output_of(program.output, model.values()) {
         let count = usize::try_from(elements).unwrap_or_default();
         if let Ok(tensor) = Tensor::from_bytes(dtype, count, &bytes) {
-            asked.top = answer::ranking(&program.interface, &tensor, 3);
-            asked.floats = answer::floats(&program.interface, &tensor);
+            asked.top = selfsame::ranking(&program.interface, &tensor, 3);
+            asked.floats = selfsame::floats(&program.interface, &tensor);
         }
     }
     asked.status = network::status_word(record.status);

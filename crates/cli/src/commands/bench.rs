@@ -8,11 +8,13 @@
 //! Interleaving lets a noisy machine hit every configuration alike.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 
+use selfsame::{Model, patterned};
 use selfsame_compiler::node_sizes;
 use selfsame_ir::Tensor;
-use selfsame_runtime::{Elements, ElementsMut, InstructionSet, Kernel, Session};
+use selfsame_runtime::{Elements, ElementsMut, InstructionSet, Kernel, Plan, Session};
 
 use crate::commands::baseline::{Baseline, BaselineRow, Order};
 use crate::commands::bench_plot;
@@ -20,11 +22,9 @@ use crate::commands::bench_report::{Bench, Row};
 use crate::commands::bench_trace::{self, TraceCost};
 use crate::commands::cold;
 use crate::commands::times::Percentiles;
-use crate::engine::Engine;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
-use crate::inputs;
-use crate::model::{Model, write_file};
+use crate::model::{self, write_file};
 use crate::output::Output;
 
 /// Arguments of `bench`.
@@ -115,7 +115,7 @@ pub(crate) fn run(args: &Args, output: Output) -> Outcome<Exit> {
         output.section(&cold::probe(&args.file, kernel, threads)?.line());
         return Ok(Exit::Ok);
     }
-    let model = Model::read(&args.file)?;
+    let model = model::read(&args.file)?;
     // First, while this process has not filled the machine's memory.
     let (cold_start, memory) = match (args.cold_starts, kernels.first()) {
         (0, _) | (_, None) => (None, None),
@@ -129,12 +129,12 @@ pub(crate) fn run(args: &Args, output: Output) -> Outcome<Exit> {
     race(args, &mut contenders, baseline.as_mut(), output)?;
     let baseline = baseline.map(Baseline::finish).unwrap_or_default();
     let mut runs: Vec<Row> = contenders.iter_mut().map(|c| c.row(&baseline)).collect();
-    let hashed_bytes = bench_trace::hashed_bytes(&node_sizes(&model.program));
+    let hashed_bytes = bench_trace::hashed_bytes(&node_sizes(model.program()));
     let trace = trace_costs(&mut runs, hashed_bytes);
     let bench = Bench {
-        model_id: model.commitment.model_id.to_string(),
+        model_id: model.id().to_string(),
         name: model.name().to_owned(),
-        macs: model.program.macs(),
+        macs: model.program().macs(),
         rounds: args.rounds.max(1),
         gaps: Kernel::gaps()
             .into_iter()
@@ -271,9 +271,8 @@ impl Contender {
         batch: usize,
         traced: bool,
     ) -> Outcome<Self> {
-        let Engine::Runtime(session) = Engine::on(model, kernel, threads)? else {
-            return Err(Failure::usage("the interpreter is not timed"));
-        };
+        let plan = Plan::new(model.program(), model.values(), kernel).map_err(Failure::input)?;
+        let session = Session::new(Arc::new(plan), threads.max(1));
         let batch = batch.clamp(1, 65_536);
         let (input_type, input_len) = session.plan().input();
         let (output_type, output_len) = session.plan().output();
@@ -286,9 +285,9 @@ impl Contender {
             batch,
             traced,
             kernel: kernel.name(),
-            input: inputs::patterned(input_type, input_len * batch)?,
-            output: inputs::patterned(output_type, output_len * batch)?,
-            session: *session,
+            input: patterned(input_type, input_len * batch).map_err(Failure::input)?,
+            output: patterned(output_type, output_len * batch).map_err(Failure::input)?,
+            session,
             times_ms: Vec::new(),
         })
     }

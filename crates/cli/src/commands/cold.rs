@@ -18,16 +18,15 @@ use std::sync::Arc;
 use std::time::Instant;
 use std::{env, fs};
 
+use selfsame::{Model, patterned};
 use selfsame_compiler::Sizes;
-use selfsame_ir::Tensor;
 use selfsame_runtime::{Kernel, Plan, Session, trim_heap};
 use serde::{Deserialize, Serialize};
 
 use crate::commands::times::quantile;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
-use crate::inputs;
-use crate::model::{Model, read_file};
+use crate::model::read_file;
 
 /// Runs before memory is read.
 const RUNS: usize = 8;
@@ -82,22 +81,22 @@ pub(crate) fn probe(path: &Path, kernel: Kernel, threads: usize) -> Outcome<Prob
     let mut begun = Instant::now();
     let bytes = read_file(path)?;
     let read_ms = lap(&mut begun);
-    let model = Model::decode(&bytes).map_err(|error| Failure::file(path, error))?;
+    let artefact_bytes = bytes.len() as u64;
+    let model = Model::from_bytes(&bytes).map_err(|error| Failure::file(path, error))?;
     drop(bytes);
     let check_ms = lap(&mut begun);
-    let plan = Plan::new(&model.program, &model.values(), kernel).map_err(Failure::input)?;
+    let plan = Plan::new(model.program(), model.values(), kernel).map_err(Failure::input)?;
     let pack_ms = lap(&mut begun);
     let mut session = Session::new(Arc::new(plan), threads);
     let (dtype, len) = session.plan().input();
-    let input: Tensor = inputs::patterned(dtype, len)?;
+    let input = patterned(dtype, len).map_err(Failure::input)?;
     session.run_one(&input).map_err(Failure::input)?;
     let first_run_ms = lap(&mut begun);
     for _ in 1..RUNS {
         session.run_one(&input).map_err(Failure::input)?;
     }
     let with_program = resident();
-    let artefact_bytes = model.artefact_bytes;
-    let live_bytes = Sizes::of(&model.program).live_bytes;
+    let live_bytes = Sizes::of(model.program()).live_bytes;
     drop(model);
     trim_heap();
     session.run_one(&input).map_err(Failure::input)?;

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use selfsame::{Source, accuracy};
 use selfsame_compiler::page::{Page, Value};
 use selfsame_compiler::{NodeSizes, Scatter, Sizes, compare, node_sizes};
 use serde::Serialize;
@@ -12,8 +13,7 @@ use crate::comparison;
 use crate::dataset::{self, PixelArgs};
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
-use crate::importer;
-use crate::model::{Model, read_file, write_file};
+use crate::model::{self, file_bytes, read_file, write_file};
 use crate::output::{Output, Report};
 use crate::paint::Paint;
 
@@ -60,16 +60,16 @@ struct Compared {
 
 /// Runs the command.
 pub(crate) fn run(args: &Args, output: Output) -> Outcome<Exit> {
-    let model = Model::read(&args.file)?;
+    let model = model::read(&args.file)?;
     let onnx = read_file(&args.model)?;
-    let graph = importer::float_graph(&onnx).map_err(|failure| failure.at(&args.model))?;
+    let graph = Source::from_onnx(&onnx).map_err(|error| Failure::file(&args.model, error))?;
     let data = dataset::read(&args.data, graph.input_shape(), &args.pixels)?;
     let count = data.rows.len();
     if count <= args.from {
         let what = format!("--from {} leaves none of {count} rows", args.from);
         return Err(Failure::usage(what));
     }
-    let interface = &model.program.program().interface;
+    let interface = model.interface();
     let input = interface.input.shape.iter().map(|&extent| extent as usize);
     if !input.eq(graph.input_shape().iter().copied()) {
         let what = format!(
@@ -94,16 +94,16 @@ pub(crate) fn run(args: &Args, output: Output) -> Outcome<Exit> {
         .map_err(|failure| failure.at(&args.data))?;
     let agreement = compare(&answers.float, &answers.exact, classes);
     let labels = data.labels_from(args.from);
-    let sizes = node_sizes(&model.program);
+    let sizes = node_sizes(model.program());
     let found = Compared {
-        model_id: model.commitment.model_id.to_string(),
+        model_id: model.id().to_string(),
         name: model.name().to_owned(),
         top1_agreement: agreement.top1_agreement,
         quality: Quality::new(&agreement).with_accuracy(
-            comparison::accuracy(&answers.float, classes, labels),
-            comparison::accuracy(&answers.exact, classes, labels),
+            accuracy(&answers.float, classes, labels),
+            accuracy(&answers.exact, classes, labels),
         ),
-        sizes: SizeFacts::new(model.artefact_bytes, &Sizes::of(&model.program)),
+        sizes: SizeFacts::new(file_bytes(&args.file)?, &Sizes::of(model.program())),
         layer_rows: rows.len(),
         layers: LayerRow::worst_first(&layers, &sizes),
     };

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use selfsame::{Model, patterned};
 use selfsame_agent::{LoadedModel, Plant};
 use selfsame_chain::bindings::DisputeGame::DisputeGameEvents;
 use selfsame_chain::bindings::Requests::RequestsEvents;
@@ -15,7 +16,7 @@ use serde::Serialize;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 use crate::inputs;
-use crate::model::Model;
+use crate::model;
 use crate::output::{Output, Report};
 use crate::paint::Paint;
 use crate::picture::bar;
@@ -116,7 +117,7 @@ struct Disputed {
 
 /// Runs the command.
 pub(crate) fn run(args: &Args, output: Output) -> Outcome<Exit> {
-    let model = Model::read(&args.file)?;
+    let model = model::read(&args.file)?;
     let input = match &args.input {
         Some(path) => {
             let read = inputs::read(path, &model)?;
@@ -125,7 +126,7 @@ pub(crate) fn run(args: &Args, output: Output) -> Outcome<Exit> {
                 .next()
                 .ok_or_else(|| Failure::file(path, "no sample"))?
         }
-        None => inputs::pattern(&model)?,
+        None => patterned(model.input().dtype, model.input().elements()).map_err(Failure::input)?,
     };
     let (node, element) = args.plant;
     let plant = Plant {
@@ -137,7 +138,7 @@ pub(crate) fn run(args: &Args, output: Output) -> Outcome<Exit> {
     let loaded = load(&model)?;
     let honest = loaded.trace(&input).map_err(Failure::input)?;
     plant
-        .apply(&model.program, &model.values(), &honest)
+        .apply(model.program(), model.values(), &honest)
         .map_err(|error| {
             Failure::usage(error).hint("`selfsame inspect FILE` lists nodes and their elements")
         })?;
@@ -153,7 +154,7 @@ pub(crate) fn run(args: &Args, output: Output) -> Outcome<Exit> {
     bar.finish_and_clear();
     let after = world.ledger()?;
     let report = Disputed {
-        model_id: model.commitment.model_id.to_string(),
+        model_id: model.id().to_string(),
         balances_sum_zero: world.sums_to_zero(&before, &after, fees),
         played,
     };
@@ -171,7 +172,7 @@ pub(crate) fn run(args: &Args, output: Output) -> Outcome<Exit> {
 
 /// The model as provider and watcher hold it.
 pub(crate) fn load(model: &Model) -> Outcome<Arc<LoadedModel>> {
-    let loaded = LoadedModel::new(model.program.clone(), model.commitment.clone());
+    let loaded = LoadedModel::new(model.program().clone(), model.commitment().clone());
     loaded.map(Arc::new).map_err(Failure::input)
 }
 

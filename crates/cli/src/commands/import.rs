@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
+use selfsame::{ImportError, ImportOptions, ImportReport, Source};
 use selfsame_compiler::page::{Page, Value};
-use selfsame_compiler::{ImportReport, NodeSizes, Options, node_sizes};
-use selfsame_ir::artefact;
+use selfsame_compiler::{NodeSizes, node_sizes};
 use serde::Serialize;
 
 use crate::certificate::{CertificateReport, certificate};
@@ -12,7 +12,6 @@ use crate::commands::report_page::{self, LayerRow, Quality, SizeFacts, fact};
 use crate::dataset::{self, PixelArgs};
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
-use crate::importer;
 use crate::model::{read_file, write_file};
 use crate::output::{Output, Report};
 use crate::paint::Paint;
@@ -68,9 +67,9 @@ struct Imported {
 /// Runs the command.
 pub(crate) fn run(args: &Args, output: Output) -> Outcome<Exit> {
     let onnx = read_file(&args.model)?;
-    let named = |failure: Failure| failure.at(&args.model);
-    let graph = importer::float_graph(&onnx).map_err(named)?;
-    let shape = graph.input_shape().to_vec();
+    let named = |error: ImportError| Failure::file(&args.model, error);
+    let source = Source::from_onnx(&onnx).map_err(named)?;
+    let shape = source.input_shape().to_vec();
     let data = dataset::read(&args.calibrate, &shape, &args.pixels)?;
     if data.synthetic {
         output.note(
@@ -85,7 +84,7 @@ pub(crate) fn run(args: &Args, output: Output) -> Outcome<Exit> {
         return Err(Failure::usage(what).hint("rows before it calibrate, the others test"));
     }
     let stem = args.model.file_stem().unwrap_or_default();
-    let options = Options {
+    let options = ImportOptions {
         name: args
             .name
             .clone()
@@ -96,31 +95,33 @@ pub(crate) fn run(args: &Args, output: Output) -> Outcome<Exit> {
         } else {
             None
         },
+        calibration_rows: args.calibration_rows,
+        test_from: Some(test_from),
     };
     let bar = output.bar(3, "calibrating");
-    let rows = args.calibration_rows;
-    let compiled = importer::import(graph, &data, test_from, rows, &options).map_err(named)?;
+    let imported = source.import(&data.rows, &options).map_err(named)?;
     bar.inc(1);
     bar.set_message("comparing with float");
-    let report = importer::report(&compiled, &data, test_from)?;
+    let report = imported.report(&data.rows, &data.labels);
+    let report = report.map_err(Failure::input)?;
     bar.inc(1);
     bar.set_message("committing");
-    let commitment = compiled.program.commit();
-    let artefact = artefact::encode(&compiled.program, &commitment);
+    let model = &imported.model;
+    let artefact = model.to_bytes();
     write_file(&args.output, &artefact)?;
     bar.finish_and_clear();
-    let sizes = node_sizes(&compiled.program);
+    let sizes = node_sizes(model.program());
     let found = Imported {
-        model_id: commitment.model_id.to_string(),
+        model_id: model.id().to_string(),
         name: options.name,
         output: args.output.display().to_string(),
         sizes: SizeFacts::new(artefact.len() as u64, &report.sizes),
-        calibration_rows: rows.min(test_from),
+        calibration_rows: options.calibration_rows.min(test_from),
         test_from,
         quality: Quality::new(&report.comparison)
             .with_accuracy(report.float_accuracy(), report.exact_accuracy()),
         layers: LayerRow::worst_first(&report.layers, &sizes),
-        certificate: certificate(&compiled.program),
+        certificate: certificate(model.program()),
     };
     if let Some(html) = &args.html {
         let page = page(args, &found, &report, data.synthetic, &sizes);

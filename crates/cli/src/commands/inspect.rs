@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 
+use selfsame::Model;
 use serde::Serialize;
 
 use crate::certificate::{CertificateReport, certificate};
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 use crate::graph::{Drawn, svg};
-use crate::model::{Model, write_file};
+use crate::model::{self, file_bytes, write_file};
 use crate::output::{Output, Report};
 use crate::paint::Paint;
 use crate::table::{Table, grouped};
@@ -54,8 +55,8 @@ struct Inspection {
 
 /// Runs the command.
 pub(crate) fn run(args: &Args, output: Output) -> Outcome<Exit> {
-    let model = Model::read(&args.file)?;
-    let inspection = inspection(&model)?;
+    let model = model::read(&args.file)?;
+    let inspection = inspection(&model, file_bytes(&args.file)?)?;
     if let Some(path) = &args.graph {
         write_file(path, drawing(&inspection).as_bytes())?;
         output.note(&format!("drawn in {}", path.display()));
@@ -83,10 +84,11 @@ fn drawing(inspection: &Inspection) -> String {
     svg(&inspection.name, &facts, &nodes)
 }
 
-fn inspection(model: &Model) -> Outcome<Inspection> {
-    let program = &model.program;
+fn inspection(model: &Model, artefact_bytes: u64) -> Outcome<Inspection> {
+    let program = model.program();
     let interface = &program.program().interface;
-    let shapes = program.shapes(&model.values()).map_err(Failure::input)?;
+    let values = model.values();
+    let shapes = program.shapes(values).map_err(Failure::input)?;
     let row = |(id, shape): (u32, &Vec<u32>)| {
         let node = program.node(id)?;
         let elements = shape.iter().map(|&extent| u64::from(extent)).product();
@@ -98,13 +100,13 @@ fn inspection(model: &Model) -> Outcome<Inspection> {
             dtype: dtype_name(node.dtype),
             shape: shape.clone(),
             elements,
-            macs: elements.saturating_mul(node.op.terms()),
+            macs: elements.saturating_mul(node.op.terms(values)),
         })
     };
     Ok(Inspection {
-        model_id: model.commitment.model_id.to_string(),
+        model_id: model.id().to_string(),
         name: model.name().to_owned(),
-        artefact_bytes: model.artefact_bytes,
+        artefact_bytes,
         tensor_bytes: program.tensor_bytes(),
         macs: program.macs(),
         input_shape: interface.input.shape.clone(),

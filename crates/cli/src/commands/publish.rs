@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use selfsame::Model;
 use selfsame_chain::bindings::ModelRegistry;
 use selfsame_chain::{ChainConstants, Child, Deployment, Set, U256};
 use selfsame_ir::NodeLeaf;
@@ -10,7 +11,7 @@ use serde::Serialize;
 
 use crate::exit::Exit;
 use crate::failure::Outcome;
-use crate::model::Model;
+use crate::model;
 use crate::network::{ChainArgs, Sent, block_on, chain, send, word};
 use crate::output::{Output, Report};
 use crate::paint::Paint;
@@ -44,7 +45,7 @@ struct Published {
 
 /// Runs the command.
 pub(crate) fn run(args: &Args, output: Output) -> Outcome<Exit> {
-    let model = Model::read(&args.file)?;
+    let model = model::read(&args.file)?;
     let locator = args.locator.clone().unwrap_or_else(|| absolute(&args.file));
     let published = block_on(async {
         let mut deployment_gas = None;
@@ -67,7 +68,7 @@ pub(crate) fn run(args: &Args, output: Output) -> Outcome<Exit> {
             Some(send(&args.chain, none, preview, write, "register").await?.0)
         };
         Ok(Published {
-            model_id: model.commitment.model_id.to_string(),
+            model_id: model.id().to_string(),
             rules_id: set.deployment().rules_id.to_string(),
             registry: set.address(Child::ModelRegistry).to_string(),
             locator,
@@ -84,8 +85,8 @@ pub(crate) fn run(args: &Args, output: Output) -> Outcome<Exit> {
 pub(crate) fn registration(model: &Model, locator: String) -> ModelRegistry::registerCall {
     let leaf = |leaf: &NodeLeaf| leaf.encode().into();
     ModelRegistry::registerCall {
-        header: model.commitment.header.clone().into(),
-        nodeLeaves: model.commitment.leaves.iter().map(leaf).collect(),
+        header: model.commitment().header.clone().into(),
+        nodeLeaves: model.commitment().leaves.iter().map(leaf).collect(),
         locator,
         availability: Availability::Published.code(),
     }
@@ -94,7 +95,7 @@ pub(crate) fn registration(model: &Model, locator: String) -> ModelRegistry::reg
 /// Whether the model is registered already.
 pub(crate) async fn is_registered(set: &Set, model: &Model) -> Outcome<bool> {
     let call = ModelRegistry::modelCall {
-        modelId: word(model.commitment.model_id),
+        modelId: word(model.id()),
     };
     match set.read(Child::ModelRegistry, call).await {
         Ok(found) => Ok(found.nodeCount > 0),

@@ -2,17 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
+use selfsame::{Class, Engine, Model, RunOptions};
 use selfsame_compiler::npz::write_npy_f32;
 use selfsame_interpreter::{Trace, TraceFile};
 use selfsame_ir::{Interface, Tensor};
 use serde::Serialize;
 
-use crate::answer::{self, Class};
-use crate::engine::Engine;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 use crate::inputs;
-use crate::model::{Model, write_file};
+use crate::model::{self, write_file};
 use crate::output::{Output, Report};
 use crate::paint::Paint;
 use crate::table::Table;
@@ -75,8 +74,8 @@ struct Answers {
 
 /// Runs the command.
 pub(crate) fn run(args: &Args, output: Output) -> Outcome<Exit> {
-    let model = Model::read(&args.file)?;
-    let interface = &model.program.program().interface;
+    let model = model::read(&args.file)?;
+    let interface = model.interface();
     let read = inputs::read(&args.input, &model)?;
     let count = read.samples.len();
     let rows = match args.row {
@@ -91,19 +90,25 @@ pub(crate) fn run(args: &Args, output: Output) -> Outcome<Exit> {
         let what = format!("--trace is of one sample; the file has {count}");
         return Err(Failure::usage(what).hint("name one with --row N"));
     }
-    let mut engine = Engine::new(&model, args.kernel.as_deref(), args.threads)?;
+    let engine = Engine::named(args.kernel.as_deref().unwrap_or("auto")).map_err(Failure::input)?;
+    let options = RunOptions {
+        engine,
+        threads: args.threads,
+        ..RunOptions::default()
+    };
+    let mut runner = model.runner(&options).map_err(Failure::input)?;
     let bar = output.bar(rows.len() as u64, "running");
     let mut samples = Vec::new();
     let mut last = None;
     for row in rows {
         let input = &read.samples[row];
         let answer = if args.trace.is_some() {
-            let trace = engine.trace(&model, input)?;
-            let answer = trace.output(model.program.program().output).cloned();
+            let trace = runner.trace(input).map_err(Failure::input)?;
+            let answer = trace.output(model.program().program().output).cloned();
             last = Some(trace);
             answer.ok_or_else(|| Failure::input("the run has no output"))?
         } else {
-            engine.output(&model, input)?
+            runner.output(input).map_err(Failure::input)?
         };
         let expected = read.labels.as_ref().map(|labels| labels[row]);
         samples.push(sample(&model, input, &answer, row, args.top, expected));
@@ -127,9 +132,9 @@ pub(crate) fn run(args: &Args, output: Output) -> Outcome<Exit> {
     };
     let correct = labelled.then(|| samples.iter().filter(right).count());
     output.report(&Answers {
-        model_id: model.commitment.model_id.to_string(),
+        model_id: model.id().to_string(),
         name: model.name().to_owned(),
-        kernel: engine.name(),
+        kernel: runner.name(),
         samples,
         correct,
         trace,
@@ -145,13 +150,13 @@ fn sample(
     top: usize,
     expected: Option<i64>,
 ) -> Sample {
-    let interface = &model.program.program().interface;
+    let interface = model.interface();
     Sample {
         row,
         input_root: input.root().to_string(),
         output_root: answer.root().to_string(),
-        top: answer::ranking(interface, answer, top.max(1)),
-        floats: answer::floats(interface, answer),
+        top: selfsame::ranking(interface, answer, top.max(1)),
+        floats: selfsame::floats(interface, answer),
         expected,
     }
 }
@@ -167,7 +172,7 @@ fn write_trace(args: &Args, file: &Path, model: &Model, trace: Trace) -> Outcome
     };
     let node_roots = trace.node_roots().iter().map(ToString::to_string).collect();
     let root = trace.root().to_string();
-    let model_id = model.commitment.model_id;
+    let model_id = model.id();
     write_file(&path, &TraceFile { model_id, trace }.encode())?;
     Ok(TraceReport {
         root,

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use selfsame::Model;
 use serde::Serialize;
 
 use selfsame_interpreter::TraceFile;
@@ -9,7 +10,7 @@ use selfsame_protocol::constants::TILE_BYTES;
 
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
-use crate::model::{Model, read_file};
+use crate::model::{self, read_file};
 use crate::output::{Output, Report};
 use crate::paint::Paint;
 
@@ -69,7 +70,7 @@ pub(crate) fn run(command: &Command, output: Output) -> Outcome<Exit> {
         let what = format!("{count_a} nodes against {count_b}; one of the files is damaged");
         return Err(Failure::input(what));
     }
-    let model = args.model.as_deref().map(Model::read).transpose()?;
+    let model = args.model.as_deref().map(model::read).transpose()?;
     let comparison = compare(&a, &b, model.as_ref());
     let differ = !comparison.equal;
     output.report(&comparison);

@@ -2,16 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
+use selfsame::{Model, RunOptions};
 use selfsame_chain::{B256, ChainConstants, Client, Deployment, Set};
-use selfsame_protocol::{CheckableBy, Hash};
+use selfsame_protocol::CheckableBy;
 use selfsame_receipt::{ChainFacts, Context, Receipt, Replay, decode, verify};
 use serde::Serialize;
 
-use crate::engine::Engine;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 use crate::inputs;
-use crate::model::{Model, read_file};
+use crate::model::{self, read_file};
 use crate::network::{block_on, chain};
 use crate::output::{Output, Report};
 use crate::paint::Paint;
@@ -189,7 +189,7 @@ fn claim(receipt: &Receipt) -> Claim {
 
 fn find_model(receipt: &Receipt, brought: &Brought) -> Outcome<Option<Model>> {
     match &brought.model {
-        Some(path) => Model::read(path).map(Some),
+        Some(path) => model::read(path).map(Some),
         None => Ok(shipped::by_id(receipt.core.model_id)),
     }
 }
@@ -214,26 +214,9 @@ fn input_bytes(path: &Path, model: Option<&Model>) -> Outcome<Vec<u8>> {
 
 /// Runs the model on the input that is given or attached; `None` if there is none.
 fn replay(model: &Model, receipt: &Receipt, given: Option<&[u8]>) -> Outcome<Option<Replay>> {
-    let Some(bytes) = given.or(receipt.input()) else {
-        return Ok(None);
-    };
-    let model_id = model.commitment.model_id;
-    // Bytes that are no input of this model can have no output of it.
-    let none = Replay {
-        model_id,
-        input_root: receipt.core.input_root,
-        output_root: Hash::ZERO,
-    };
-    let Ok(input) = inputs::from_bytes(model, bytes) else {
-        return Ok(Some(none));
-    };
-    let input_root = input.root();
-    let output = Engine::new(model, None, 1)?.output(model, &input)?;
-    Ok(Some(Replay {
-        model_id,
-        input_root,
-        output_root: output.root(),
-    }))
+    let runner = model.runner(&RunOptions::default());
+    let mut runner = runner.map_err(Failure::input)?;
+    selfsame::verify::replay(&mut runner, receipt, given).map_err(Failure::input)
 }
 
 fn chain_facts(url: &str, receipt: &Receipt) -> Outcome<ChainFacts> {

@@ -68,6 +68,8 @@ pub(crate) fn small_program() -> CheckedProgram {
         k_offset: 0,
         k_len: 2,
         out_channels: 3,
+        dtype: DType::I8,
+        factor: None,
         linear: Linear {
             weights: vec![1, 0, 0, 1, 1, 1],
             constants: vec![constants; 3],

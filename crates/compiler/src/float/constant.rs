@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::act::Act;
 use super::symbolic::SymInt;
 
 /// A constant tensor; elements are shared, since exporters reuse initializers.
@@ -15,7 +16,7 @@ pub(super) struct Const<T> {
 #[derive(Debug, Clone)]
 pub(super) enum Value {
     /// Output of a node of the float graph.
-    Activation(usize),
+    Activation(Act),
     /// Constant in floating point.
     Float(Const<f32>),
     /// Constant whole numbers.
@@ -101,7 +102,7 @@ pub(crate) fn transposed_order(dims: &[usize], perm: &[usize]) -> Vec<usize> {
     order
 }
 
-fn broadcast(a: &[usize], b: &[usize]) -> Option<Vec<usize>> {
+pub(super) fn broadcast(a: &[usize], b: &[usize]) -> Option<Vec<usize>> {
     let rank = a.len().max(b.len());
     let extent =
         |dims: &[usize], axis: usize| (axis + dims.len()).checked_sub(rank).map_or(1, |i| dims[i]);

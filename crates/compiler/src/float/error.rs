@@ -8,17 +8,31 @@ pub enum ImportError {
     /// A node that the importer does not support.
     #[error("{0}")]
     Unsupported(Box<Refusal>),
-    /// The model does not have exactly one input (or one output).
-    #[error(
-        "the model has {count} {what}s ({names}); exactly one is supported: export a wrapper module with one {what}"
-    )]
+    /// The model has no input, or no output.
+    #[error("the model has no {what}; export it with named inputs and outputs")]
     Count {
         /// `input` or `output`.
         what: &'static str,
-        /// How many there are.
-        count: usize,
-        /// Their names.
-        names: String,
+    },
+    /// A named dimension has no value.
+    #[error(
+        "input {input:?}: dimension {name:?} has no value; supported: fixed dimensions, and names with a value; try: --dim {name}=128"
+    )]
+    Dimension {
+        /// Name of the input.
+        input: String,
+        /// Name of the dimension.
+        name: String,
+    },
+    /// The float graph is too large.
+    #[error(
+        "the model has {nodes} operators on activations, at most {limit} are supported; use a smaller model"
+    )]
+    Nodes {
+        /// Nodes of the float graph.
+        nodes: usize,
+        /// The limit.
+        limit: usize,
     },
     /// The input's type or shape is not supported.
     #[error("input {name:?}: {what}; supported: {supported}")]

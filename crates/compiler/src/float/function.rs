@@ -4,7 +4,7 @@
 //! chain of such nodes over one value becomes one expression here, whatever its spelling, and one
 //! table in the program. Only `+ - * /` and [`super::math`] take part.
 
-use super::math::{erf, exp, ln, sigmoid, softplus, tanh};
+use super::math::{atan, cos, erf, exp, ln, sigmoid, sin, softplus, tanh};
 
 /// Most operators of one expression; longer ones stay several nodes.
 pub(crate) const SIZE_MAX: usize = 64;
@@ -51,6 +51,24 @@ pub enum Primitive {
     Elu(f64),
     /// `x` to a power of 2 or more.
     Power(u32),
+    /// `x` to a real power: of less than 0 that of 0, of 0 to a negative power infinity.
+    RealPower(f64),
+    /// Square root; of less than 0 that of 0.
+    Sqrt,
+    /// `1 / x`.
+    Reciprocal,
+    /// Sine.
+    Sin,
+    /// Cosine.
+    Cos,
+    /// Arc tangent.
+    Atan,
+    /// Largest whole number that is not larger.
+    Floor,
+    /// Nearest whole number, ties to even.
+    Round,
+    /// 1, 0 or -1.
+    Sign,
 }
 
 impl Primitive {
@@ -69,6 +87,15 @@ impl Primitive {
             Self::Slope(slope) => x.max(0.0) + slope * x.min(0.0),
             Self::Elu(alpha) => x.max(0.0) + alpha * (exp(x.min(0.0)) - 1.0),
             Self::Power(power) => (1..power).fold(x, |product, _| product * x),
+            Self::RealPower(power) => real_power(x, power),
+            Self::Sqrt => x.max(0.0).sqrt(),
+            Self::Reciprocal => 1.0 / x,
+            Self::Sin => sin(x),
+            Self::Cos => cos(x),
+            Self::Atan => atan(x),
+            Self::Floor => x.floor(),
+            Self::Round => x.round_ties_even(),
+            Self::Sign => f64::from(i8::from(x > 0.0) - i8::from(x < 0.0)),
         }
     }
 
@@ -82,11 +109,31 @@ impl Primitive {
             | Self::Log
             | Self::Softplus
             | Self::Softsign
+            | Self::Sqrt
+            | Self::Atan
+            | Self::Floor
+            | Self::Round
+            | Self::Sign
             | Self::Clip(..) => true,
             Self::Slope(slope) => slope >= 0.0,
             Self::Elu(alpha) => alpha >= 0.0,
-            Self::Abs | Self::Power(_) => false,
+            Self::RealPower(power) => power >= 0.0,
+            Self::Abs | Self::Power(_) | Self::Reciprocal | Self::Sin | Self::Cos => false,
         }
+    }
+}
+
+/// `x` to a real power, by `e^(power ln x)`.
+fn real_power(x: f64, power: f64) -> f64 {
+    if x > 0.0 {
+        return exp(power * ln(x));
+    }
+    if power > 0.0 {
+        0.0
+    } else if power < 0.0 {
+        f64::INFINITY
+    } else {
+        1.0
     }
 }
 

@@ -9,7 +9,7 @@
 
 use selfsame_protocol::constants::TILE_BYTES;
 
-use super::graph::{FloatGraph, FloatNode, FloatOp, Linear};
+use super::graph::{Arithmetic, FloatGraph, FloatNode, FloatOp, Linear};
 use super::walk::AxisWalk;
 use super::window::{EXTENT_MAX, Window2};
 
@@ -22,9 +22,17 @@ impl FloatGraph {
     pub fn fuse(mut self) -> Self {
         self.join_pairs();
         self.drop_unread();
+        self.recognise();
+        self.drop_unread();
+        while self.fold_affine() || self.fold_summands() || self.fold_scalars() {
+            self.drop_unread();
+        }
+        self.cut_dense();
+        self.drop_unread();
         // Each pass removes at least one node or moves one clamp up: the number of passes is
         // bounded by the sum of the nodes' depths.
         while self.fold_affine()
+            || self.fold_scalars()
             || self.raise_clips()
             || self.compose()
             || self.fold_pads()
@@ -43,7 +51,9 @@ impl FloatGraph {
         let mut changed = false;
         let mut readers = self.readers();
         for index in 1..self.nodes.len() {
-            let input = self.nodes[index].inputs[0];
+            let Some(&input) = self.nodes[index].inputs.first() else {
+                continue;
+            };
             if readers[input] != 1 {
                 continue;
             }
@@ -61,6 +71,107 @@ impl FloatGraph {
         changed
     }
 
+    /// Folds a summand per column behind the sum with a constant into the constant.
+    fn fold_summands(&mut self) -> bool {
+        let readers = self.readers();
+        for index in 1..self.nodes.len() {
+            let (FloatOp::Affine { axis, scale, shift }, Some(&input)) =
+                (&self.nodes[index].op, self.nodes[index].inputs.first())
+            else {
+                continue;
+            };
+            let (FloatOp::Pair(Arithmetic::Add | Arithmetic::Sub, spread), &[_, constant]) =
+                (&self.nodes[input].op, self.nodes[input].inputs.as_slice())
+            else {
+                continue;
+            };
+            let minus = matches!(self.nodes[input].op, FloatOp::Pair(Arithmetic::Sub, _));
+            let plain = scale.iter().all(|s| s.to_bits() == 1.0_f32.to_bits());
+            let inside = !spread.repeated()[*axis] && axis + 1 == spread.repeated().len();
+            let alone = readers[input] == 1 && readers[constant] == 1;
+            if !(plain && inside && alone) {
+                continue;
+            }
+            let shift = shift.clone();
+            let FloatOp::Constant(values) = &mut self.nodes[constant].op else {
+                continue;
+            };
+            for (value, summand) in values.iter_mut().zip(shift.iter().cycle()) {
+                *value += if minus { -summand } else { *summand };
+            }
+            self.nodes[index].op = FloatOp::Reshape;
+            self.bypass(index, input);
+            return true;
+        }
+        false
+    }
+
+    /// Folds each affine map that is the same for all elements through views and products into the
+    /// linear node above.
+    fn fold_scalars(&mut self) -> bool {
+        let readers = self.readers();
+        for index in 1..self.nodes.len() {
+            let (
+                &FloatOp::Affine {
+                    ref scale,
+                    ref shift,
+                    ..
+                },
+                Some(&input),
+            ) = (&self.nodes[index].op, self.nodes[index].inputs.first())
+            else {
+                continue;
+            };
+            let same = |values: &[f32]| values.iter().all(|v| v.to_bits() == values[0].to_bits());
+            if !same(scale) || !same(shift) {
+                continue;
+            }
+            let (scale, shift) = (scale[0], shift[0]);
+            let Some(target) = self.scalable(input, &readers, shift != 0.0) else {
+                continue;
+            };
+            match &mut self.nodes[target].op {
+                FloatOp::Dense(linear) | FloatOp::Conv(linear, ..) => {
+                    let channels = linear.outputs;
+                    scale_outputs(linear, &vec![scale; channels], &vec![shift; channels]);
+                }
+                FloatOp::Normalize {
+                    scale: factors,
+                    shift: summands,
+                    ..
+                } => {
+                    factors.iter_mut().for_each(|v| *v *= scale);
+                    summands.iter_mut().for_each(|v| *v = *v * scale + shift);
+                }
+                _ => continue,
+            }
+            self.nodes[index].op = FloatOp::Reshape;
+            self.bypass(index, input);
+            return true;
+        }
+        false
+    }
+
+    /// The linear node above `node` that a factor may go into, if only views and, without a
+    /// summand, products are on the way and nobody else reads what is on it.
+    fn scalable(&self, node: usize, readers: &[usize], has_shift: bool) -> Option<usize> {
+        let at = &self.nodes[node];
+        if readers[node] != 1 {
+            return None;
+        }
+        match &at.op {
+            FloatOp::Dense(_) | FloatOp::Conv(..) | FloatOp::Normalize { .. } => Some(node),
+            FloatOp::Reshape | FloatOp::Transpose(_) => {
+                self.scalable(at.inputs[0], readers, has_shift)
+            }
+            FloatOp::Product { .. } if !has_shift => at
+                .inputs
+                .iter()
+                .find_map(|&input| self.scalable(input, readers, has_shift)),
+            _ => None,
+        }
+    }
+
     /// Everyone who reads `index` reads `input` instead.
     fn bypass(&mut self, index: usize, input: usize) {
         for node in &mut self.nodes[index + 1..] {
@@ -68,9 +179,26 @@ impl FloatGraph {
                 *read = input;
             }
         }
-        if self.output == index {
-            self.output = input;
+        for output in self
+            .outputs
+            .iter_mut()
+            .filter(|output| output.node == index)
+        {
+            output.node = input;
         }
+        if let Some(hint) = self.hints.remove(&index) {
+            self.hints.insert(input, hint);
+        }
+    }
+
+    /// Puts `nodes` in the place of the nodes; node `i` was and is `renumbered[i]`.
+    pub(super) fn renumber(&mut self, nodes: Vec<FloatNode>, renumbered: &[usize]) {
+        self.nodes = nodes;
+        for output in &mut self.outputs {
+            output.node = renumbered[output.node];
+        }
+        let hints = core::mem::take(&mut self.hints).into_iter();
+        self.hints = hints.map(|(node, hint)| (renumbered[node], hint)).collect();
     }
 
     /// Swaps clamps and tables with the views and maximum pools in front of them.
@@ -78,7 +206,9 @@ impl FloatGraph {
         let mut changed = false;
         let readers = self.readers();
         for index in 1..self.nodes.len() {
-            let input = self.nodes[index].inputs[0];
+            let Some(&input) = self.nodes[index].inputs.first() else {
+                continue;
+            };
             if readers[input] == 1 && commutes(&self.nodes[index].op, &self.nodes[input].op) {
                 let source = self.nodes[input].inputs[0];
                 let source_shape = self.nodes[source].shape.clone();
@@ -97,7 +227,9 @@ impl FloatGraph {
         let mut changed = false;
         let readers = self.readers();
         for index in 1..self.nodes.len() {
-            let input = self.nodes[index].inputs[0];
+            let Some(&input) = self.nodes[index].inputs.first() else {
+                continue;
+            };
             let (before, rest) = self.nodes.split_at_mut(index);
             let (walk, conv) = (&before[input], &mut rest[0]);
             let (FloatOp::Walk(walks, fill), FloatOp::Conv(_, window, _)) =
@@ -133,7 +265,9 @@ impl FloatGraph {
     fn join_walks(&mut self) -> bool {
         let mut changed = false;
         for index in 1..self.nodes.len() {
-            let input = self.nodes[index].inputs[0];
+            let Some(&input) = self.nodes[index].inputs.first() else {
+                continue;
+            };
             let (before, rest) = self.nodes.split_at_mut(index);
             let (first, second) = (&before[input], &mut rest[0]);
             let (FloatOp::Walk(inner, fill), FloatOp::Walk(outer, other)) = (&first.op, &second.op)
@@ -169,70 +303,55 @@ impl FloatGraph {
             renumbered.push(nodes.len());
             nodes.push(node);
         }
-        self.nodes = nodes;
-        self.output = renumbered[self.output];
+        self.renumber(nodes, &renumbered);
     }
 
-    /// Turns the affine nodes that are left into depthwise convolutions.
+    /// Turns the affine nodes of images that are left into depthwise convolutions.
     fn spell_out_affine(&mut self) {
-        let mut renumbered = Vec::with_capacity(self.nodes.len());
-        let mut nodes: Vec<FloatNode> = Vec::with_capacity(self.nodes.len());
-        for mut node in core::mem::take(&mut self.nodes) {
-            node.inputs
-                .iter_mut()
-                .for_each(|input| *input = renumbered[*input]);
-            let FloatOp::Affine { axis, scale, shift } = node.op else {
-                renumbered.push(nodes.len());
-                nodes.push(node);
-                continue;
-            };
-            let shape = node.shape;
-            let channels = scale.len();
-            if axis == 0 && shape.len() == 3 {
-                let linear = Linear {
-                    outputs: channels,
-                    weights: scale,
-                    bias: shift,
-                };
-                renumbered.push(nodes.len());
-                nodes.push(FloatNode {
-                    op: FloatOp::Conv(linear, Window2::whole(1, 1), channels),
-                    shape,
-                    ..node
-                });
-                continue;
-            }
-            // As an image [C][outer... is 1][inner]: only the channel axis may stand in front.
-            let inner: usize = shape[axis + 1..].iter().product();
-            let outer: usize = shape[..axis].iter().product();
-            let (image, groups) = ([channels * outer, 1, inner], channels * outer);
-            let repeat = |values: &[f32]| -> Vec<f32> {
-                values.iter().copied().cycle().take(groups).collect()
-            };
-            let linear = Linear {
-                outputs: groups,
-                weights: repeat(&scale),
-                bias: repeat(&shift),
-            };
-            let mut push = |op, inputs, shape: &[usize]| {
-                nodes.push(FloatNode {
-                    name: node.name.clone(),
-                    op,
-                    inputs,
-                    shape: shape.to_vec(),
-                });
-                nodes.len() - 1
-            };
-            let view = push(FloatOp::Reshape, node.inputs, &image);
-            let conv = push(
-                FloatOp::Conv(linear, Window2::whole(1, 1), groups),
-                vec![view],
-                &image,
-            );
-            renumbered.push(push(FloatOp::Reshape, vec![conv], &shape));
+        if self.is_of_rows() {
+            return;
         }
-        self.nodes = nodes;
-        self.output = renumbered[self.output];
+        for node in &mut self.nodes {
+            let FloatOp::Affine { axis, scale, shift } = &node.op else {
+                continue;
+            };
+            if *axis == 0 && node.shape.len() == 3 && !node.op.is_rescaling() {
+                let linear = Linear {
+                    outputs: scale.len(),
+                    weights: scale.clone(),
+                    bias: shift.clone(),
+                };
+                node.op = FloatOp::Conv(linear, Window2::whole(1, 1), scale.len());
+            }
+        }
+    }
+
+    /// Whether the network works on rows: attention, norms of rows, embeddings.
+    pub(crate) fn is_of_rows(&self) -> bool {
+        self.nodes.iter().any(|node| match node.op {
+            FloatOp::Normalize { .. }
+            | FloatOp::Softmax
+            | FloatOp::Product { .. }
+            | FloatOp::Embedding { .. } => true,
+            FloatOp::Input
+            | FloatOp::Constant(_)
+            | FloatOp::Dense(_)
+            | FloatOp::Conv(..)
+            | FloatOp::Affine { .. }
+            | FloatOp::Add
+            | FloatOp::Clip(..)
+            | FloatOp::Function(_)
+            | FloatOp::Pair(..)
+            | FloatOp::Plane(_)
+            | FloatOp::Concat(_)
+            | FloatOp::Walk(..)
+            | FloatOp::MaxPool(_)
+            | FloatOp::AvgPool(_)
+            | FloatOp::Reduce(_)
+            | FloatOp::ArgMax
+            | FloatOp::Reshape
+            | FloatOp::Transpose(_) => false,
+        })
     }
 }
 
@@ -242,6 +361,13 @@ fn split_pool(node: &FloatNode, nodes: &[FloatNode]) -> Option<(FloatNode, Float
         FloatOp::AvgPool(window) => (*window, true),
         FloatOp::MaxPool(window) => (*window, false),
         FloatOp::Input
+        | FloatOp::Constant(_)
+        | FloatOp::Product { .. }
+        | FloatOp::Softmax
+        | FloatOp::Normalize { .. }
+        | FloatOp::Reduce(_)
+        | FloatOp::ArgMax
+        | FloatOp::Embedding { .. }
         | FloatOp::Dense(_)
         | FloatOp::Conv(..)
         | FloatOp::Affine { .. }
@@ -304,6 +430,13 @@ fn commutes(second: &FloatOp, first: &FloatOp) -> bool {
         FloatOp::Clip(..) => (true, true),
         FloatOp::Function(f) => (true, f.is_monotone()),
         FloatOp::Input
+        | FloatOp::Constant(_)
+        | FloatOp::Product { .. }
+        | FloatOp::Softmax
+        | FloatOp::Normalize { .. }
+        | FloatOp::Reduce(_)
+        | FloatOp::ArgMax
+        | FloatOp::Embedding { .. }
         | FloatOp::Dense(_)
         | FloatOp::Conv(..)
         | FloatOp::Affine { .. }
@@ -328,6 +461,30 @@ fn fold_pair(first: &mut FloatNode, second: &mut FloatNode) -> bool {
             if *axis + 1 == second.shape.len() =>
         {
             scale_outputs(linear, scale, shift);
+            true
+        }
+        (FloatOp::Embedding { table, columns, .. }, FloatOp::Affine { axis, scale, shift })
+            if *axis + 1 == second.shape.len() =>
+        {
+            for row in table.chunks_exact_mut(*columns) {
+                for (c, value) in row.iter_mut().enumerate() {
+                    *value = *value * scale[c] + shift[c];
+                }
+            }
+            true
+        }
+        (
+            FloatOp::Normalize {
+                scale: factors,
+                shift: summands,
+                ..
+            },
+            FloatOp::Affine { axis, scale, shift },
+        ) if *axis + 1 == second.shape.len() => {
+            for c in 0..factors.len() {
+                factors[c] *= scale[c];
+                summands[c] = summands[c] * scale[c] + shift[c];
+            }
             true
         }
         (

@@ -1,23 +1,39 @@
-//! From ONNX nodes to the float graph: names, batch axis, budget.
+//! From ONNX nodes to the float graph: names, inputs, batch axis, budget.
 //!
-//! The leading axis of the input is the batch: a name, or the number 1. It is removed here, and
-//! every node must keep it in front and keep the samples apart, or is refused by name.
+//! The leading axis of an input is the batch: a name, or the number 1. It is removed here, and
+//! every node must keep the samples apart, or is refused by name. Other named dimensions get the
+//! values that the caller gives.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
+use super::act::{Act, Batch, Kind};
 use super::constant::{Const, Value, product};
 use super::error::ImportError;
-use super::graph::{FloatGraph, FloatNode, FloatOp, INPUT_ELEMENTS_MAX};
-use super::node::NodeContext;
+use super::graph::{
+    FloatGraph, FloatNode, FloatOp, GraphInput, GraphOutput, INPUT_ELEMENTS_MAX, InputKind,
+};
+use super::node::{NODES_MAX, NodeContext};
 use super::symbolic::SymInt;
-use crate::onnx::{Dim, ELEMENTS_MAX, Elements, OnnxModel, OnnxTensor, OnnxValueInfo};
+use crate::onnx::{Dim, ELEMENTS_MAX, ElementType, Elements, OnnxModel, OnnxTensor, OnnxValueInfo};
+
+/// What an import may decide.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ImportOptions {
+    /// Values of named dimensions other than the batch, such as the length of a sequence.
+    pub dims: BTreeMap<String, usize>,
+    /// The one output that is wanted; all that can be made if there is none.
+    pub output: Option<String>,
+}
 
 /// State of one import.
 pub(super) struct Importer {
     pub(super) opset: i64,
     pub(super) values: HashMap<String, Value>,
     pub(super) nodes: Vec<FloatNode>,
-    /// The leading dimension, as a number that may be the batch symbol.
+    pub(super) hints: BTreeMap<usize, (f32, f32)>,
+    /// Element types of constants, by name: what the zero points of a quantised model leave open.
+    pub(super) types: HashMap<String, ElementType>,
+    /// The batch size, as a number that may be the batch symbol.
     pub(super) batch: SymInt,
     /// Elements that constants made during import may still take.
     pub(super) budget: usize,
@@ -26,69 +42,141 @@ pub(super) struct Importer {
 }
 
 impl FloatGraph {
-    /// Builds the float graph of one sample.
+    /// Builds the float graph of one sample of a model without named dimensions but the batch.
     pub fn from_onnx(model: &OnnxModel) -> Result<Self, ImportError> {
-        let [input] = model.inputs.as_slice() else {
-            return Err(count("input", &model.inputs));
-        };
-        let [output] = model.outputs.as_slice() else {
-            return Err(count("output", &model.outputs));
-        };
-        let (batch, shape) = input_shape(input)?;
+        Self::import(model, &ImportOptions::default())
+    }
+
+    /// Builds the float graph of one sample.
+    pub fn import(model: &OnnxModel, options: &ImportOptions) -> Result<Self, ImportError> {
+        if model.inputs.is_empty() {
+            return Err(ImportError::Count { what: "input" });
+        }
+        if model.outputs.is_empty() {
+            return Err(ImportError::Count { what: "output" });
+        }
         let mut importer = Importer {
             opset: model.opset,
             values: HashMap::new(),
-            nodes: vec![FloatNode {
-                name: input.name.clone(),
-                op: FloatOp::Input,
-                inputs: Vec::new(),
-                shape,
-            }],
-            batch,
+            nodes: Vec::new(),
+            hints: BTreeMap::new(),
+            types: HashMap::new(),
+            batch: SymInt::fixed(1),
             budget: ELEMENTS_MAX,
             activation_budget: ELEMENTS_MAX,
         };
         for tensor in &model.initializers {
-            importer
-                .values
-                .insert(tensor.name.clone(), constant(tensor));
+            let value = constant(tensor);
+            importer.values.insert(tensor.name.clone(), value);
+            importer.types.insert(tensor.name.clone(), tensor.element);
         }
-        importer
-            .values
-            .insert(input.name.clone(), Value::Activation(0));
+        let inputs = importer.inputs(model, options)?;
         for node in &model.nodes {
             NodeContext::new(&mut importer, node).import()?;
         }
-        importer.finish(input, output)
+        let wanted: Vec<&OnnxValueInfo> = match &options.output {
+            None => model.outputs.iter().collect(),
+            Some(name) => model.outputs.iter().filter(|o| o.name == *name).collect(),
+        };
+        if wanted.is_empty() {
+            return Err(ImportError::Output {
+                name: options.output.clone().unwrap_or_default(),
+                what: "is no output of the model".to_owned(),
+            });
+        }
+        importer.finish(inputs, &wanted)
     }
 }
 
 impl Importer {
+    /// Makes the first nodes.
+    fn inputs(
+        &mut self,
+        model: &OnnxModel,
+        options: &ImportOptions,
+    ) -> Result<Vec<GraphInput>, ImportError> {
+        let batch = batch_name(&model.inputs, options);
+        let named = |info: &OnnxValueInfo| match info.dims.as_deref().unwrap_or_default() {
+            [Dim::Unknown, ..] => true,
+            [Dim::Name(name), ..] => !options.dims.contains_key(name),
+            _ => false,
+        };
+        if model.inputs.iter().any(named) {
+            self.batch = SymInt::BATCH;
+        }
+        let mut inputs = Vec::with_capacity(model.inputs.len());
+        for info in &model.inputs {
+            let kind = kind_of(info)?;
+            let act = input_act(info, inputs.len(), kind, batch.as_deref(), options)?;
+            let shape = act.frame().shape();
+            self.nodes.push(FloatNode {
+                name: info.name.clone(),
+                op: FloatOp::Input,
+                inputs: Vec::new(),
+                shape: shape.clone(),
+            });
+            let value = Value::Activation(act);
+            self.values.insert(info.name.clone(), value);
+            inputs.push(GraphInput {
+                name: info.name.clone(),
+                shape,
+                kind: match kind {
+                    Kind::Float | Kind::Quantised(_) => InputKind::Float,
+                    Kind::Int | Kind::Bool => InputKind::Index,
+                },
+            });
+        }
+        Ok(inputs)
+    }
+
+    /// The graph of the outputs. The first one must be there; others that inference does not make
+    /// (statistics of norms, indices of pools) are left out.
     fn finish(
         self,
-        input: &OnnxValueInfo,
-        output: &OnnxValueInfo,
+        inputs: Vec<GraphInput>,
+        outputs: &[&OnnxValueInfo],
     ) -> Result<FloatGraph, ImportError> {
+        let mut made = Vec::with_capacity(outputs.len());
+        for output in outputs {
+            match self.output_node(output, inputs.len()) {
+                Ok(node) => made.push(GraphOutput {
+                    name: output.name.clone(),
+                    node,
+                }),
+                Err(error) if made.is_empty() => return Err(error),
+                Err(_) => {}
+            }
+        }
+        let mut graph = FloatGraph {
+            inputs,
+            outputs: made,
+            nodes: self.nodes,
+            hints: self.hints,
+        };
+        graph.drop_unread();
+        if graph.nodes.len() > NODES_MAX {
+            return Err(ImportError::Nodes {
+                nodes: graph.nodes.len(),
+                limit: NODES_MAX,
+            });
+        }
+        Ok(graph)
+    }
+}
+
+impl Importer {
+    /// The node that makes an output.
+    fn output_node(&self, output: &OnnxValueInfo, inputs: usize) -> Result<usize, ImportError> {
         let refuse = |what: &str| ImportError::Output {
             name: output.name.clone(),
             what: what.to_owned(),
         };
-        let index = match self.values.get(&output.name) {
-            Some(&Value::Activation(0)) => return Err(refuse("is the input itself")),
-            Some(&Value::Activation(index)) => index,
-            Some(Value::Float(_) | Value::Int(_)) => {
-                return Err(refuse("does not depend on the input"));
-            }
-            None => return Err(refuse("is made by no supported node")),
-        };
-        let mut graph = FloatGraph {
-            input_name: input.name.clone(),
-            output_name: output.name.clone(),
-            nodes: self.nodes,
-            output: index,
-        };
-        graph.drop_unread();
-        Ok(graph)
+        match self.values.get(&output.name) {
+            Some(Value::Activation(act)) if act.node < inputs => Err(refuse("is the input itself")),
+            Some(Value::Activation(act)) => Ok(act.node),
+            Some(Value::Float(_) | Value::Int(_)) => Err(refuse("does not depend on the input")),
+            None => Err(refuse("is made by no supported node")),
+        }
     }
 }
 
@@ -104,38 +192,64 @@ pub(super) fn constant(tensor: &OnnxTensor) -> Value {
     }
 }
 
-fn count(what: &'static str, values: &[OnnxValueInfo]) -> ImportError {
-    let names: Vec<&str> = values.iter().take(8).map(|v| v.name.as_str()).collect();
-    ImportError::Count {
-        what,
-        count: values.len(),
-        names: names.join(", "),
+/// The name of the batch: that of the first leading dimension that has a name and no value.
+fn batch_name(inputs: &[OnnxValueInfo], options: &ImportOptions) -> Option<String> {
+    inputs.iter().find_map(|info| match info.dims.as_deref() {
+        Some([Dim::Name(name), ..]) if !options.dims.contains_key(name) => Some(name.clone()),
+        _ => None,
+    })
+}
+
+/// What an input's elements are.
+fn kind_of(input: &OnnxValueInfo) -> Result<Kind, ImportError> {
+    match input.element_type {
+        1 | 10 | 11 | 16 => Ok(Kind::Float),
+        2 | 3 | 6 | 7 => Ok(Kind::Int),
+        9 => Ok(Kind::Bool),
+        other => Err(ImportError::Input {
+            name: input.name.clone(),
+            what: format!("element type {other} is neither real nor whole numbers"),
+            supported: "FLOAT (1), FLOAT16, BFLOAT16, DOUBLE, INT64, INT32, INT8, UINT8, BOOL",
+        }),
     }
 }
 
-/// Splits the batch axis from the shape of the input.
-fn input_shape(input: &OnnxValueInfo) -> Result<(SymInt, Vec<usize>), ImportError> {
+/// Splits the batch axis from the shape of an input and puts values for names.
+fn input_act(
+    input: &OnnxValueInfo,
+    node: usize,
+    kind: Kind,
+    batch: Option<&str>,
+    options: &ImportOptions,
+) -> Result<Act, ImportError> {
     let refuse = |what: String, supported: &'static str| ImportError::Input {
         name: input.name.clone(),
         what,
         supported,
     };
-    if input.element_type != 1 {
-        return Err(refuse(
-            format!("element type {} is not FLOAT", input.element_type),
-            "FLOAT (1); put a conversion in front of the model, not into it",
-        ));
-    }
-    let dims = input.dims.as_deref().unwrap_or_default();
-    let Some((leading, rest)) = dims.split_first().filter(|(_, rest)| !rest.is_empty()) else {
-        return Err(refuse(
-            format!("{} dimensions are declared", dims.len()),
-            "a batch dimension (1 or a name) and at least one more",
-        ));
+    let declared = input.dims.as_deref().unwrap_or_default();
+    let value = |dim: &Dim| match dim {
+        Dim::Size(size) => Ok(usize::try_from(*size).ok().filter(|&n| n >= 1)),
+        Dim::Name(name) => match options.dims.get(name) {
+            Some(&value) => Ok(Some(value).filter(|&n| n >= 1)),
+            None => Err(ImportError::Dimension {
+                input: input.name.clone(),
+                name: name.clone(),
+            }),
+        },
+        Dim::Unknown => Ok(None),
     };
-    let batch = match leading {
-        Dim::Size(1) => SymInt::fixed(1),
-        Dim::Name(_) | Dim::Unknown => SymInt::BATCH,
+    let shapeless = || {
+        refuse(
+            format!("{} dimensions are declared", declared.len()),
+            "a batch dimension (1 or a name) and at least one more",
+        )
+    };
+    let (leading, rest) = declared.split_first().ok_or_else(shapeless)?;
+    let (front, has_batch) = match leading {
+        Dim::Name(name) if options.dims.contains_key(name) => (value(leading)?, false),
+        Dim::Name(name) if batch.is_some_and(|batch| batch != name) => (value(leading)?, false),
+        Dim::Size(1) | Dim::Name(_) | Dim::Unknown => (Some(1), true),
         Dim::Size(size) => {
             return Err(refuse(
                 format!("the leading dimension is {size}"),
@@ -143,30 +257,39 @@ fn input_shape(input: &OnnxValueInfo) -> Result<(SymInt, Vec<usize>), ImportErro
             ));
         }
     };
-    let shape: Option<Vec<usize>> = rest
-        .iter()
-        .map(|dim| match dim {
-            Dim::Size(size) => usize::try_from(*size).ok().filter(|&n| n >= 1),
-            Dim::Name(_) | Dim::Unknown => None,
-        })
-        .collect();
-    shape
-        .filter(|shape| product(shape).is_some_and(|n| n <= INPUT_ELEMENTS_MAX))
-        .map(|shape| (batch, shape))
-        .ok_or_else(|| {
-            refuse(
-                format!("the shape of a sample is {rest:?}"),
-                "fixed dimensions of 1 or more with a product of at most 16777216",
-            )
-        })
+    if has_batch && rest.is_empty() {
+        return Err(shapeless());
+    }
+    let rest: Result<Vec<Option<usize>>, ImportError> = rest.iter().map(value).collect();
+    let dims = core::iter::once(front).chain(rest?);
+    let dims: Option<Vec<usize>> = dims.collect();
+    let dims = dims.filter(|dims| product(dims).is_some_and(|n| n <= INPUT_ELEMENTS_MAX));
+    let dims = dims.ok_or_else(|| {
+        refuse(
+            format!("the shape is {declared:?}"),
+            "fixed dimensions of 1 or more with a product of at most 16777216",
+        )
+    })?;
+    Ok(Act {
+        node,
+        dims,
+        batch: if has_batch {
+            Batch::Own(0)
+        } else {
+            Batch::Absent
+        },
+        kind,
+    })
 }
 
 impl FloatGraph {
-    /// Removes nodes that the output does not depend on; the input stays node 0.
+    /// Removes nodes that no output depends on; the inputs stay in front.
     pub(super) fn drop_unread(&mut self) {
         let mut read = vec![false; self.nodes.len()];
-        read[0] = true;
-        read[self.output] = true;
+        read[..self.inputs.len()].fill(true);
+        for output in &self.outputs {
+            read[output.node] = true;
+        }
         for index in (0..self.nodes.len()).rev() {
             if read[index] {
                 for &input in &self.nodes[index].inputs {
@@ -176,16 +299,22 @@ impl FloatGraph {
         }
         let mut renumbered = vec![0; self.nodes.len()];
         let mut kept = Vec::new();
+        let mut hints = BTreeMap::new();
         for (index, mut node) in core::mem::take(&mut self.nodes).into_iter().enumerate() {
             if read[index] {
-                node.inputs
-                    .iter_mut()
-                    .for_each(|input| *input = renumbered[*input]);
+                let inputs = node.inputs.iter_mut();
+                inputs.for_each(|input| *input = renumbered[*input]);
                 renumbered[index] = kept.len();
+                if let Some(&hint) = self.hints.get(&index) {
+                    hints.insert(kept.len(), hint);
+                }
                 kept.push(node);
             }
         }
         self.nodes = kept;
-        self.output = renumbered[self.output];
+        self.hints = hints;
+        for output in &mut self.outputs {
+            output.node = renumbered[output.node];
+        }
     }
 }

@@ -6,7 +6,9 @@
 //!
 //! Shapes here have no batch axis and keep the order of ONNX: images are `[C][H][W]`.
 
+mod act;
 mod constant;
+mod cuts;
 mod error;
 mod function;
 mod fuse;
@@ -14,7 +16,9 @@ mod graph;
 mod import;
 mod math;
 mod node;
+mod patterns;
 mod run;
+mod spread;
 mod symbolic;
 mod unary;
 mod walk;
@@ -24,9 +28,14 @@ mod window;
 pub(crate) use constant::transposed_order;
 pub use error::ImportError;
 pub use function::{Function, Primitive};
-pub use graph::{Arithmetic, FloatGraph, FloatNode, FloatOp, INPUT_ELEMENTS_MAX, Linear, Spread};
-pub use math::{erf, exp, ln, sigmoid, softplus, tanh};
+pub use graph::{
+    Arithmetic, FloatGraph, FloatNode, FloatOp, GraphInput, GraphOutput, INPUT_ELEMENTS_MAX,
+    InputKind, Linear, ReduceKind,
+};
+pub use import::ImportOptions;
+pub use math::{atan, cos, erf, exp, ln, sigmoid, sin, softplus, tanh};
 pub use node::SUPPORTED;
 pub use run::RunError;
+pub use spread::Spread;
 pub use walk::AxisWalk;
 pub use window::Window2;

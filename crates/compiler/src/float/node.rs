@@ -1,85 +1,47 @@
-//! One ONNX node: its inputs and attributes, refusals by name, and the table of operators.
+//! One ONNX node: its inputs, refusals by name, and the table of operators.
 
+use super::act::{Act, Batch, Frame, Kind};
 use super::constant::{Const, Value};
 use super::error::{ImportError, Refusal};
 use super::graph::{FloatNode, FloatOp, INPUT_ELEMENTS_MAX};
 use super::import::Importer;
+use super::run::{Operand, evaluate};
 use super::symbolic::SymInt;
-use crate::onnx::{AttributeValue, OnnxNode};
+use crate::onnx::OnnxNode;
 
 mod activation;
+mod align;
 mod arithmetic;
+mod attributes;
+mod blocks;
+mod constants;
+mod conv;
+mod einsum;
 mod linear;
+mod logic;
 mod movement;
+mod norm;
+mod pad;
 mod pool;
+mod quantised;
+mod recurrent;
+mod reduce;
+mod resize;
 mod shape;
+mod table;
+mod view;
 
-/// Operators of the ONNX domain that the importer takes.
-pub const SUPPORTED: &[&str] = &[
-    "Abs",
-    "Add",
-    "AveragePool",
-    "BatchNormalization",
-    "Cast",
-    "Celu",
-    "Clip",
-    "Concat",
-    "Constant",
-    "ConstantOfShape",
-    "Conv",
-    "ConvTranspose",
-    "DepthToSpace",
-    "Div",
-    "Dropout",
-    "Elu",
-    "Erf",
-    "Exp",
-    "Expand",
-    "Flatten",
-    "Gather",
-    "Gelu",
-    "Gemm",
-    "GlobalAveragePool",
-    "GlobalMaxPool",
-    "HardSigmoid",
-    "HardSwish",
-    "Identity",
-    "LeakyRelu",
-    "Log",
-    "MatMul",
-    "Max",
-    "MaxPool",
-    "Min",
-    "Mish",
-    "Mul",
-    "Neg",
-    "PRelu",
-    "Pad",
-    "Pow",
-    "ReduceMax",
-    "ReduceMean",
-    "ReduceSum",
-    "Relu",
-    "Reshape",
-    "Resize",
-    "Selu",
-    "Shape",
-    "Sigmoid",
-    "Slice",
-    "Softplus",
-    "Softsign",
-    "SpaceToDepth",
-    "Split",
-    "Sqrt",
-    "Squeeze",
-    "Sub",
-    "Tanh",
-    "Transpose",
-    "Unsqueeze",
-];
+use table::CONTRIBUTED;
+pub use table::SUPPORTED;
 
 /// Most nodes of a float graph.
-const NODES_MAX: usize = 8_192;
+pub(super) const NODES_MAX: usize = 8_192;
+/// Most nodes during import, constants that go into others included.
+const WORKING_NODES_MAX: usize = 1 << 17;
+/// Largest whole number that stands exactly in single precision.
+const EXACT_MAX: i64 = 1 << 24;
+/// Most multiplications of one node over constants.
+const FOLD_COST_MAX: usize = 1 << 31;
 
 /// Result of importing one node.
 pub(super) type Imported = Result<Value, ImportError>;
@@ -95,98 +57,42 @@ impl<'a> NodeContext<'a> {
         Self { importer, node }
     }
 
-    /// Imports the node: its first output becomes a value. Further outputs stay undefined, and
+    /// Imports the node: its outputs become values. Outputs that are not made stay undefined, and
     /// whoever reads one is refused.
     pub(super) fn import(mut self) -> Result<(), ImportError> {
-        if !(self.node.domain.is_empty() || self.node.domain == "ai.onnx") {
+        let known = ["", "ai.onnx"].contains(&self.node.domain.as_str())
+            || (self.node.domain == "com.microsoft"
+                && CONTRIBUTED.contains(&self.node.op.as_str()));
+        if !known {
             return Err(self.refuse(
                 format!("operator domain {:?}", self.node.domain),
-                "the domain ai.onnx",
+                &format!(
+                    "the domain ai.onnx, and of com.microsoft {}",
+                    CONTRIBUTED.join(", ")
+                ),
                 "export without custom operators",
             ));
         }
-        let value = match self.node.op.as_str() {
-            "Gemm" => self.gemm()?,
-            "MatMul" => self.matmul()?,
-            "Conv" => self.conv()?,
-            "BatchNormalization" => self.batch_norm()?,
-            "ConvTranspose" => self.conv_transpose()?,
-            "Add" | "Sub" | "Mul" | "Div" => self.binary()?,
-            "Max" | "Min" => self.bounded()?,
-            "Relu" => {
-                self.allow(&[])?;
-                self.unary(FloatOp::Clip(0.0, f32::INFINITY))?
-            }
-            "Clip" => self.clip()?,
-            "Abs" | "Celu" | "Elu" | "Erf" | "Exp" | "Gelu" | "HardSigmoid" | "HardSwish"
-            | "LeakyRelu" | "Log" | "Mish" | "Neg" | "PRelu" | "Pow" | "Selu" | "Sigmoid"
-            | "Softplus" | "Softsign" | "Tanh" => self.function()?,
-            "Sqrt" => self.sqrt()?,
-            "MaxPool" => self.max_pool()?,
-            "AveragePool" => self.average_pool()?,
-            "GlobalAveragePool" => self.global_pool(true)?,
-            "GlobalMaxPool" => self.global_pool(false)?,
-            "ReduceMean" | "ReduceSum" | "ReduceMax" => self.reduce()?,
-            "Flatten" => self.flatten()?,
-            "Reshape" => self.reshape()?,
-            "Squeeze" => self.squeeze()?,
-            "Unsqueeze" => self.unsqueeze()?,
-            "Transpose" => self.transpose()?,
-            "Identity" => {
-                self.allow(&[])?;
-                self.value(0)?.clone()
-            }
-            "Dropout" => self.dropout()?,
-            "Cast" => self.cast()?,
-            "Constant" => self.constant()?,
-            "ConstantOfShape" => self.constant_of_shape()?,
-            "Shape" => self.shape()?,
-            "Gather" => self.gather()?,
-            "Concat" => self.concat()?,
-            "Slice" => self.slice()?,
-            "Split" => return self.split(),
-            "Expand" => self.expand()?,
-            "Pad" => self.pad()?,
-            "Resize" => self.resize()?,
-            "DepthToSpace" => self.depth_to_space()?,
-            "SpaceToDepth" => self.space_to_depth()?,
-            _ => return Err(self.unknown()),
-        };
-        let outputs = &self.node.outputs;
-        let Some(name) = outputs.first().filter(|name| !name.is_empty()) else {
+        if self.node.outputs.first().is_none() {
             return Err(self.refuse(
                 "no output".to_owned(),
                 "one output",
                 "export the model again",
             ));
-        };
-        self.importer.values.insert(name.clone(), value);
+        }
+        let first = self.importer.nodes.len();
+        let values = self.outputs_of_op()?;
+        let is_constant = |value: &Value| matches!(value, Value::Float(_) | Value::Int(_));
+        if values.iter().all(is_constant) {
+            // Nodes over constants have done their work.
+            self.importer.nodes.truncate(first);
+        }
+        for (name, value) in self.node.outputs.iter().zip(values) {
+            if !name.is_empty() {
+                self.importer.values.insert(name.clone(), value);
+            }
+        }
         Ok(())
-    }
-
-    fn unknown(&self) -> ImportError {
-        let advice = match self.node.op.as_str() {
-            "Softmax" | "LogSoftmax" | "ArgMax" => {
-                "export the model up to its logits; the order of classes is the same"
-            }
-            "If" | "Loop" | "Scan" => "export without control flow that depends on data",
-            "QuantizeLinear" | "DequantizeLinear" | "DynamicQuantizeLinear" => {
-                "export the float model; quantisation is done here"
-            }
-            "LayerNormalization" | "Einsum" => {
-                "transformers come later; MLPs and convolutional networks are supported"
-            }
-            "InstanceNormalization" | "GroupNormalization" | "LpNormalization" => {
-                "use BatchNorm: its statistics are constants"
-            }
-            "Upsample" => "export with opset 11 or later, which writes Resize",
-            _ => "rewrite this part of the model with the supported operators",
-        };
-        self.refuse(
-            "this operator is not supported".to_owned(),
-            &SUPPORTED.join(", "),
-            advice,
-        )
     }
 
     /// A refusal of this node.
@@ -212,8 +118,8 @@ impl<'a> NodeContext<'a> {
         };
         self.importer.values.get(name).ok_or_else(|| {
             self.refuse(
-                format!("input {name:?} is the second output of a node"),
-                "first outputs only",
+                format!("input {name:?} is an output that its node does not make here"),
+                "the outputs that inference needs",
                 "export the model without dropout masks, pool indices or batch statistics",
             )
         })
@@ -227,16 +133,55 @@ impl<'a> NodeContext<'a> {
         }
     }
 
-    /// Input `index` as an activation.
-    pub(super) fn activation(&self, index: usize) -> Result<usize, ImportError> {
-        match self.value(index)? {
-            Value::Activation(node) => Ok(*node),
-            Value::Float(_) | Value::Int(_) => Err(self.refuse(
-                format!("input {index} is a constant"),
-                "an activation there",
-                "let the exporter fold constants (do_constant_folding=True)",
-            )),
+    /// Whether input `index` is there.
+    pub(super) fn has(&self, index: usize) -> bool {
+        self.node
+            .inputs
+            .get(index)
+            .is_some_and(|name| !name.is_empty())
+    }
+
+    /// Input `index` as an activation; a constant becomes one.
+    pub(super) fn act(&mut self, index: usize) -> Result<Act, ImportError> {
+        match self.value(index)?.clone() {
+            Value::Activation(act) => Ok(act),
+            Value::Float(c) => self.constant_act(c.dims.clone(), c.elements.to_vec(), Kind::Float),
+            Value::Int(c) => {
+                let exact = |v: &SymInt| v.known().filter(|k| k.abs() <= EXACT_MAX);
+                let known: Option<Vec<i64>> = c.elements.iter().map(exact).collect();
+                let Some(known) = known else {
+                    return Err(self.refuse(
+                        format!("input {index} is the batch size, or a number above 2^24"),
+                        "whole numbers of at most 2^24 as operands of activations",
+                        "export with fixed sizes for all axes but the batch",
+                    ));
+                };
+                #[expect(clippy::cast_precision_loss, reason = "at most 2^24")]
+                let floats = known.iter().map(|&v| v as f32).collect();
+                self.constant_act(c.dims.clone(), floats, Kind::Int)
+            }
         }
+    }
+
+    /// A constant as a node.
+    pub(super) fn constant_act(
+        &mut self,
+        dims: Vec<usize>,
+        elements: Vec<f32>,
+        kind: Kind,
+    ) -> Result<Act, ImportError> {
+        let frame = Frame {
+            dims,
+            batch: Batch::Absent,
+        };
+        self.spend(elements.len())?;
+        let node = self.push(FloatOp::Constant(elements), Vec::new(), frame.shape())?;
+        Ok(Act {
+            node,
+            dims: frame.dims,
+            batch: frame.batch,
+            kind,
+        })
     }
 
     /// Input `index` as a float constant.
@@ -273,25 +218,117 @@ impl<'a> NodeContext<'a> {
         })
     }
 
-    /// Shape of an activation.
+    /// Shape of a node.
     pub(super) fn shape_of(&self, node: usize) -> &[usize] {
         &self.importer.nodes[node].shape
     }
 
-    /// Adds a node to the float graph.
+    /// The elements of a node that is a constant.
+    pub(super) fn constant_of(&self, node: usize) -> Option<&[f32]> {
+        if let FloatOp::Constant(elements) = &self.importer.nodes[node].op {
+            return Some(elements);
+        }
+        None
+    }
+
+    /// Adds a node to the float graph; one over constants alone is computed at once.
     pub(super) fn push(
         &mut self,
         op: FloatOp,
         inputs: Vec<usize>,
         shape: Vec<usize>,
     ) -> Result<usize, ImportError> {
-        if self.importer.nodes.len() >= NODES_MAX {
+        if self.importer.nodes.len() >= WORKING_NODES_MAX {
             return Err(self.refuse(
-                format!("more than {NODES_MAX} operators on activations"),
+                format!("more than {WORKING_NODES_MAX} operators and constants"),
                 "8192 operators on activations",
                 "use a smaller model",
             ));
         }
+        let is_constant = |&input: &usize| self.constant_of(input).is_some();
+        let (op, inputs) = if !inputs.is_empty() && inputs.iter().all(is_constant) {
+            (self.folded(&op, &inputs, &shape)?, Vec::new())
+        } else {
+            (op, inputs)
+        };
+        if !matches!(op, FloatOp::Constant(_)) {
+            self.spend_activation(&shape)?;
+        }
+        self.importer.nodes.push(FloatNode {
+            name: self.node.name.clone(),
+            op,
+            inputs,
+            shape,
+        });
+        Ok(self.importer.nodes.len() - 1)
+    }
+
+    /// What an operator over constants computes.
+    fn folded(
+        &mut self,
+        op: &FloatOp,
+        inputs: &[usize],
+        shape: &[usize],
+    ) -> Result<FloatOp, ImportError> {
+        let count = shape.iter().try_fold(1_usize, |p, &d| p.checked_mul(d));
+        let count = count.unwrap_or(usize::MAX);
+        self.spend(count)?;
+        let nodes = &self.importer.nodes;
+        let columns = nodes[inputs[0]].shape.last().copied().unwrap_or(1);
+        let terms = match op {
+            FloatOp::Dense(linear) | FloatOp::Conv(linear, ..) => linear.row_len(),
+            FloatOp::MaxPool(window) | FloatOp::AvgPool(window) => {
+                window.kernel[0].saturating_mul(window.kernel[1])
+            }
+            FloatOp::Product { .. } | FloatOp::Reduce(_) | FloatOp::ArgMax => columns,
+            FloatOp::Input
+            | FloatOp::Constant(_)
+            | FloatOp::Affine { .. }
+            | FloatOp::Add
+            | FloatOp::Pair(..)
+            | FloatOp::Clip(..)
+            | FloatOp::Function(_)
+            | FloatOp::Softmax
+            | FloatOp::Normalize { .. }
+            | FloatOp::Embedding { .. }
+            | FloatOp::Plane(_)
+            | FloatOp::Concat(_)
+            | FloatOp::Walk(..)
+            | FloatOp::Reshape
+            | FloatOp::Transpose(_) => 1,
+        };
+        if count.saturating_mul(terms) > FOLD_COST_MAX {
+            return Err(self.refuse(
+                format!("{count} sums of {terms} terms over constants"),
+                "2^31 multiplications of constants",
+                "let the exporter fold constants (do_constant_folding=True)",
+            ));
+        }
+        let empty = count == 0;
+        if !empty && inputs.iter().any(|&input| nodes[input].elements() == 0) {
+            let joins = matches!(op, FloatOp::Concat(_));
+            if !joins {
+                return Err(self.refuse(
+                    "a constant without elements".to_owned(),
+                    "at least one element",
+                    "remove the empty layer",
+                ));
+            }
+        }
+        let operand = |&input: &usize| Operand {
+            values: self.constant_of(input).unwrap_or_default(),
+            shape: &nodes[input].shape,
+        };
+        let operands: Vec<Operand<'_>> = inputs.iter().map(operand).collect();
+        Ok(FloatOp::Constant(if empty {
+            Vec::new()
+        } else {
+            evaluate(op, &operands, shape)
+        }))
+    }
+
+    /// Takes an activation from the budget.
+    fn spend_activation(&mut self, shape: &[usize]) -> Result<(), ImportError> {
         let elements = shape.iter().try_fold(1_usize, |p, &d| p.checked_mul(d));
         let left = elements
             .filter(|n| (1..=INPUT_ELEMENTS_MAX).contains(n))
@@ -304,13 +341,42 @@ impl<'a> NodeContext<'a> {
             ));
         };
         self.importer.activation_budget = left;
-        self.importer.nodes.push(FloatNode {
-            name: self.node.name.clone(),
-            op,
-            inputs,
-            shape,
-        });
-        Ok(self.importer.nodes.len() - 1)
+        Ok(())
+    }
+
+    /// A node as the value of an output: under `frame`, a constant if it is one.
+    pub(super) fn done(&self, node: usize, frame: Frame, kind: Kind) -> Value {
+        let Some(elements) = self.constant_of(node) else {
+            return Value::Activation(Act {
+                node,
+                dims: frame.dims,
+                batch: frame.batch,
+                kind,
+            });
+        };
+        match kind {
+            Kind::Float | Kind::Quantised(_) => {
+                Value::Float(Const::new(frame.dims, elements.to_vec()))
+            }
+            Kind::Int | Kind::Bool => {
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    reason = "whole numbers of at most 2^24"
+                )]
+                let whole = |&v: &f32| SymInt::fixed(v as i64);
+                Value::Int(Const::new(frame.dims, elements.iter().map(whole).collect()))
+            }
+        }
+    }
+
+    /// An activation as the value of an output.
+    pub(super) fn value_of(&self, act: Act) -> Value {
+        let (node, kind) = (act.node, act.kind);
+        let frame = Frame {
+            dims: act.dims,
+            batch: act.batch,
+        };
+        self.done(node, frame, kind)
     }
 
     /// Takes `elements` from the budget for constants made during import.
@@ -326,97 +392,6 @@ impl<'a> NodeContext<'a> {
                 "let the exporter fold constants",
             )),
         }
-    }
-
-    /// Refuses attributes that are not in `names`.
-    pub(super) fn allow(&self, names: &[&str]) -> Result<(), ImportError> {
-        for attribute in &self.node.attributes {
-            if !names.contains(&attribute.name.as_str()) {
-                return Err(self.refuse(
-                    format!(
-                        "attribute {:?} = {:?}",
-                        attribute.name,
-                        short(&attribute.value)
-                    ),
-                    &if names.is_empty() {
-                        "no attributes".to_owned()
-                    } else {
-                        names.join(", ")
-                    },
-                    "remove the attribute or export with opset 17",
-                ));
-            }
-        }
-        Ok(())
-    }
-
-    pub(super) fn attribute(&self, name: &str) -> Option<&AttributeValue> {
-        self.node
-            .attributes
-            .iter()
-            .find(|a| a.name == name)
-            .map(|a| &a.value)
-    }
-
-    fn wrong_type(&self, name: &str, expected: &str) -> ImportError {
-        self.refuse(
-            format!("attribute {name:?} has the wrong type"),
-            expected,
-            "export the model again",
-        )
-    }
-
-    pub(super) fn int(&self, name: &str, default: i64) -> Result<i64, ImportError> {
-        match self.attribute(name) {
-            None => Ok(default),
-            Some(AttributeValue::Int(value)) => Ok(*value),
-            Some(_) => Err(self.wrong_type(name, "a whole number")),
-        }
-    }
-
-    pub(super) fn float(&self, name: &str, default: f32) -> Result<f32, ImportError> {
-        match self.attribute(name) {
-            None => Ok(default),
-            Some(AttributeValue::Float(value)) => Ok(*value),
-            Some(_) => Err(self.wrong_type(name, "a float")),
-        }
-    }
-
-    pub(super) fn text(&self, name: &str, default: &str) -> Result<String, ImportError> {
-        match self.attribute(name) {
-            None => Ok(default.to_owned()),
-            Some(AttributeValue::Text(value)) => Ok(value.clone()),
-            Some(_) => Err(self.wrong_type(name, "text")),
-        }
-    }
-
-    pub(super) fn ints(&self, name: &str) -> Result<Option<Vec<i64>>, ImportError> {
-        match self.attribute(name) {
-            None => Ok(None),
-            Some(AttributeValue::Ints(values)) => Ok(Some(values.clone())),
-            Some(_) => Err(self.wrong_type(name, "whole numbers")),
-        }
-    }
-
-    /// Axes from an input (from opset `since` on) or from the attribute `axes`; `None` if there are none.
-    pub(super) fn axes(&self, input: usize, since: i64) -> Result<Option<Vec<i64>>, ImportError> {
-        if self.importer.opset >= since && self.optional(input)?.is_some() {
-            return self.known_ints(input).map(Some);
-        }
-        self.ints("axes")
-    }
-
-    /// Refuses unless attribute `name` has the one supported value.
-    pub(super) fn require_int(&self, name: &str, required: i64) -> Result<(), ImportError> {
-        let value = self.int(name, required)?;
-        if value == required {
-            return Ok(());
-        }
-        Err(self.refuse(
-            format!("attribute {name:?} = {value}"),
-            &format!("{name} = {required}"),
-            "export the model in evaluation mode with default options",
-        ))
     }
 
     /// An axis of the ONNX tensor (batch first) of `rank` axes, negative ones from the end.
@@ -452,19 +427,4 @@ impl<'a> NodeContext<'a> {
 /// Whole numbers of the import as a list constant.
 pub(super) fn int_list(values: impl IntoIterator<Item = SymInt>) -> Value {
     Value::Int(Const::list(values.into_iter().collect()))
-}
-
-/// An attribute value for an error text, cut to a few words.
-fn short(value: &AttributeValue) -> String {
-    let mut text = match value {
-        AttributeValue::Float(v) => v.to_string(),
-        AttributeValue::Int(v) => v.to_string(),
-        AttributeValue::Text(v) => v.chars().take(40).collect(),
-        AttributeValue::Tensor(t) => format!("tensor {:?}", t.dims),
-        AttributeValue::Floats(v) => format!("{} floats", v.len()),
-        AttributeValue::Ints(v) => format!("{:?}", &v[..v.len().min(8)]),
-        AttributeValue::Other(code) => format!("type {code}"),
-    };
-    text.truncate(80);
-    text
 }

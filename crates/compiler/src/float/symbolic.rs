@@ -28,6 +28,11 @@ impl SymInt {
         (self.per_sample == 0).then_some(self.constant)
     }
 
+    /// The number at batch size 1.
+    pub(super) fn at_one(self) -> Option<i64> {
+        self.constant.checked_add(self.per_sample)
+    }
+
     pub(super) fn add(self, other: Self) -> Option<Self> {
         Some(Self {
             constant: self.constant.checked_add(other.constant)?,

@@ -6,7 +6,7 @@
 //! ```
 
 use super::function::{Function, Primitive, SIZE_MAX};
-use super::graph::{Arithmetic, FloatGraph, FloatNode, FloatOp, Spread};
+use super::graph::{Arithmetic, FloatGraph, FloatNode, FloatOp};
 
 /// Most elementwise nodes that are followed upwards from a pair.
 const PATH_MAX: usize = 32;
@@ -15,10 +15,17 @@ impl FloatGraph {
     /// Pairs of two functions of one value become one function of it.
     pub(super) fn join_pairs(&mut self) {
         for index in 1..self.nodes.len() {
-            let arithmetic = match self.nodes[index].op {
+            let arithmetic = match &self.nodes[index].op {
                 FloatOp::Add => Arithmetic::Add,
-                FloatOp::Pair(arithmetic, Spread::Full) => arithmetic,
+                FloatOp::Pair(arithmetic, spread) if spread.is_full() => *arithmetic,
                 FloatOp::Input
+                | FloatOp::Constant(_)
+                | FloatOp::Product { .. }
+                | FloatOp::Softmax
+                | FloatOp::Normalize { .. }
+                | FloatOp::Reduce(_)
+                | FloatOp::ArgMax
+                | FloatOp::Embedding { .. }
                 | FloatOp::Dense(_)
                 | FloatOp::Conv(..)
                 | FloatOp::Affine { .. }
@@ -57,7 +64,7 @@ impl FloatGraph {
     }
 
     /// The values above `node` that it is a function of, nearest first, itself included.
-    fn path(&self, node: usize) -> Vec<(usize, Function)> {
+    pub(super) fn path(&self, node: usize) -> Vec<(usize, Function)> {
         let mut path = vec![(node, Function::X)];
         while let Some((at, f)) = path.last() {
             let Some(inner) = as_function(&self.nodes[*at]) else {
@@ -77,7 +84,9 @@ impl FloatGraph {
         let mut readers = self.readers();
         let mut changed = false;
         for index in 1..self.nodes.len() {
-            let input = self.nodes[index].inputs[0];
+            let Some(&input) = self.nodes[index].inputs.first() else {
+                continue;
+            };
             let (outer, inner) = (&self.nodes[index], &self.nodes[input]);
             let is_function = |node: &FloatNode| matches!(node.op, FloatOp::Function(_));
             if readers[input] != 1 || !(is_function(outer) || is_function(inner)) {
@@ -90,7 +99,9 @@ impl FloatGraph {
             if joined.size() > SIZE_MAX {
                 continue;
             }
-            let above = inner.inputs[0];
+            let Some(&above) = inner.inputs.first() else {
+                continue;
+            };
             self.nodes[index].op = FloatOp::Function(joined);
             self.nodes[index].inputs = vec![above];
             readers[input] = 0;
@@ -117,6 +128,13 @@ fn as_function(node: &FloatNode) -> Option<Function> {
             Some(Function::X.affine(same(scale)?, same(shift)?))
         }
         FloatOp::Input
+        | FloatOp::Constant(_)
+        | FloatOp::Product { .. }
+        | FloatOp::Softmax
+        | FloatOp::Normalize { .. }
+        | FloatOp::Reduce(_)
+        | FloatOp::ArgMax
+        | FloatOp::Embedding { .. }
         | FloatOp::Dense(_)
         | FloatOp::Conv(..)
         | FloatOp::Add
@@ -133,6 +151,10 @@ fn as_function(node: &FloatNode) -> Option<Function> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use super::super::graph::{GraphInput, GraphOutput, InputKind};
+    use super::super::spread::Spread;
     use super::*;
 
     fn graph(ops: Vec<(FloatOp, Vec<usize>)>) -> FloatGraph {
@@ -147,10 +169,17 @@ mod tests {
             .map(node)
             .collect();
         FloatGraph {
-            input_name: "x".to_owned(),
-            output_name: "y".to_owned(),
-            output: nodes.len() - 1,
+            inputs: vec![GraphInput {
+                name: "x".to_owned(),
+                shape: vec![4],
+                kind: InputKind::Float,
+            }],
+            outputs: vec![GraphOutput {
+                name: "y".to_owned(),
+                node: nodes.len() - 1,
+            }],
             nodes,
+            hints: BTreeMap::new(),
         }
     }
 
@@ -161,7 +190,7 @@ mod tests {
             scale: vec![scale; 4],
             shift: vec![shift; 4],
         };
-        let mul = FloatOp::Pair(Arithmetic::Mul, Spread::Full);
+        let mul = FloatOp::Pair(Arithmetic::Mul, Spread::full(1));
         let graph = graph(vec![
             (affine(1.0, 3.0), vec![0]),
             (FloatOp::Clip(0.0, 6.0), vec![1]),
@@ -180,7 +209,7 @@ mod tests {
 
     #[test]
     fn expressions_stay_short() {
-        let square = FloatOp::Pair(Arithmetic::Mul, Spread::Full);
+        let square = FloatOp::Pair(Arithmetic::Mul, Spread::full(1));
         let squares = (0..40).map(|i| (square.clone(), vec![i, i])).collect();
         for node in graph(squares).fuse().nodes() {
             if let FloatOp::Function(f) = &node.op {

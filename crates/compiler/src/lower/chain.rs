@@ -20,8 +20,8 @@ pub(super) struct Chain {
     pub(super) pointwise: bool,
     /// The other summand, or the other operand of a pointwise node.
     pub(super) addend: Option<usize>,
-    /// What a pointwise node does with its operands.
-    pub(super) pair: (Arithmetic, Spread),
+    /// What a pointwise node does with its operands, and how the second one is spread if it is.
+    pub(super) pair: (Arithmetic, Option<Spread>),
     /// The node whose value goes into clamp or table.
     pub(super) sum: usize,
     /// The last node: whose value the program's node has.
@@ -34,7 +34,7 @@ impl Chain {
             body,
             pointwise: false,
             addend: None,
-            pair: (Arithmetic::Add, Spread::Full),
+            pair: (Arithmetic::Add, None),
             sum: body,
             end: body,
         }
@@ -91,19 +91,27 @@ impl Links<'_> {
     fn chain_to(&mut self, index: usize) -> Option<Chain> {
         let node = &self.nodes[index];
         match &node.op {
-            FloatOp::Input | FloatOp::Reshape | FloatOp::Transpose(_) | FloatOp::Affine { .. } => {
+            FloatOp::Input | FloatOp::Constant(_) | FloatOp::Reshape | FloatOp::Transpose(_) => {
                 None
             }
+            op if op.is_rescaling() => None,
             FloatOp::Dense(_)
             | FloatOp::Conv(..)
             | FloatOp::AvgPool(_)
             | FloatOp::MaxPool(_)
             | FloatOp::Plane(_)
             | FloatOp::Concat(_)
+            | FloatOp::Affine { .. }
+            | FloatOp::Product { .. }
+            | FloatOp::Softmax
+            | FloatOp::Normalize { .. }
+            | FloatOp::Reduce(_)
+            | FloatOp::ArgMax
+            | FloatOp::Embedding { .. }
             | FloatOp::Walk(..) => Some(Chain::start(index)),
             FloatOp::Pair(arithmetic, spread) => Some(Chain {
                 addend: Some(node.inputs[1]),
-                pair: (*arithmetic, *spread),
+                pair: (*arithmetic, Some(spread.clone())),
                 sum: index,
                 end: index,
                 ..Chain::pointwise(node.inputs[0])

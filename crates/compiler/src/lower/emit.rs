@@ -7,6 +7,7 @@ use selfsame_protocol::constants::RANK_MAX;
 
 use super::error::CompileError;
 use super::layout::Layout;
+use super::rows::RowFactor;
 
 /// Where a float value stands in the program.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,6 +18,8 @@ pub(super) struct Place {
     pub(super) dtype: DType,
     /// Real value of one integer unit.
     pub(super) step: f64,
+    /// What each row is still to be multiplied by.
+    pub(super) factor: Option<RowFactor>,
 }
 
 /// Nodes made so far.
@@ -28,6 +31,8 @@ pub(super) struct Emitter {
     pub(super) sources: Vec<Option<Source>>,
     /// Values that were already moved: node, wanted layout, and where it stands so.
     arranged: BTreeMap<(u32, Layout), Arranged>,
+    /// Values that were already quantised by rows: node, columns, layout.
+    pub(super) quantized: BTreeMap<(u32, usize, Layout), Place>,
 }
 
 /// A moved value, and the order that it came from.
@@ -81,7 +86,21 @@ impl Emitter {
             layout,
             dtype,
             step,
+            factor: None,
         })
+    }
+
+    /// Shape of the program's input.
+    pub(super) fn input_shape(&self) -> Vec<Dim> {
+        match self.nodes.first().map(|node| &node.op) {
+            Some(Op::Input(input)) => input.shape.clone(),
+            Some(_) | None => Vec::new(),
+        }
+    }
+
+    /// Axes of the program's input.
+    pub(super) fn input_rank(&self) -> usize {
+        self.input_shape().len()
     }
 
     /// The value in another layout, by an explicit move where the order differs.

@@ -63,6 +63,18 @@ pub enum CompileError {
         /// Elements of the output.
         outputs: usize,
     },
+    /// A symbolic dimension that does more than set extents.
+    #[error(
+        "dimension {symbol:?}, node {node:?}: {what}; fix it by a flag such as --dim {symbol}=128"
+    )]
+    Symbol {
+        /// Name of the dimension.
+        symbol: String,
+        /// Name of the node.
+        node: String,
+        /// What depends on it.
+        what: String,
+    },
     /// The program that was made breaks a rule of the format.
     #[error("the compiled program is refused: {0}")]
     Program(#[from] selfsame_ir::ProgramError),

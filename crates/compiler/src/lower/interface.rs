@@ -4,6 +4,7 @@ use selfsame_ir::{DType, Interface, Layout as AxisLayout, PixelRule, Ratio};
 
 use super::emit::{Place, fit};
 use super::error::CompileError;
+use super::inputs::ProgramInput;
 use super::layout::Layout;
 use crate::float::FloatGraph;
 use crate::quant::{exact_ratio, input_ratio};
@@ -52,7 +53,7 @@ impl Pixels {
 /// The interface of a lowered graph whose input and output stand at the given places.
 pub(super) fn interface(
     graph: &FloatGraph,
-    input: &Place,
+    input: &ProgramInput,
     output: &Place,
     options: &Options,
 ) -> Result<Interface, CompileError> {
@@ -73,12 +74,12 @@ pub(super) fn interface(
         node: node.to_owned(),
         channel: 0,
     };
-    let input_scale = input_ratio(1.0 / input.step).ok_or_else(|| scale(input_name))?;
+    let input_scale = input_ratio(1.0 / input.place.step).ok_or_else(|| scale(input_name))?;
     Ok(Interface {
         input_scale,
-        input: axes(input_name, graph.input_shape(), &input.layout)?,
+        input: axes(input_name, &input.shape, &input.place.layout)?,
         pixels: match &options.pixels {
-            Some(pixels) => Some(pixel_rule(pixels, graph.input_shape(), input_scale)?),
+            Some(pixels) => Some(pixel_rule(pixels, &input.shape, input_scale)?),
             None => None,
         },
         output_scale: exact_ratio(output.step).ok_or_else(|| scale(output_name))?,

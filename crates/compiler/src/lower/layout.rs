@@ -24,7 +24,7 @@ pub(crate) struct Layout {
 pub(super) type Permutation = (Vec<usize>, Vec<u8>);
 
 impl Layout {
-    fn new(axes: impl IntoIterator<Item = Axis>) -> Self {
+    pub(super) fn new(axes: impl IntoIterator<Item = Axis>) -> Self {
         let mut joined: Vec<Axis> = Vec::new();
         for axis in axes.into_iter().filter(|axis| axis.extent != 1) {
             match joined.last_mut() {
@@ -44,6 +44,72 @@ impl Layout {
             extent: elements,
             stride: 1,
         }])
+    }
+
+    /// The axes of the program's tensor as (extent, stride), outermost first.
+    pub(super) fn of_axes(axes: impl IntoIterator<Item = (usize, usize)>) -> Self {
+        Self::new(
+            axes.into_iter()
+                .map(|(extent, stride)| Axis { extent, stride }),
+        )
+    }
+
+    /// The axes, outermost first.
+    pub(super) fn axes(&self) -> &[Axis] {
+        &self.axes
+    }
+
+    /// Number of elements.
+    pub(super) fn elements(&self) -> usize {
+        self.axes.iter().map(|axis| axis.extent).product()
+    }
+
+    /// The layout with `columns` elements in place of each.
+    pub(super) fn widened(&self, columns: usize) -> Self {
+        let outer = self.axes.iter().map(|axis| Axis {
+            stride: axis.stride * columns,
+            ..*axis
+        });
+        Self::new(outer.chain([Axis {
+            extent: columns,
+            stride: 1,
+        }]))
+    }
+
+    /// For each axis of the program's tensor, cut at those of `shape`, its extent and the float
+    /// graph's axis that it is a part of.
+    pub(super) fn cut_at(&self, shape: &[usize]) -> Option<Vec<(usize, usize)>> {
+        let strides = strides(shape);
+        let mut cuts = strides.clone();
+        cuts.sort_unstable();
+        let place = |axis: &Axis| {
+            let holds = |a: &usize| {
+                shape[*a] > 1 && (strides[*a]..strides[*a] * shape[*a]).contains(&axis.stride)
+            };
+            Some((axis.extent, (0..shape.len()).find(holds)?))
+        };
+        self.cut(&cuts)?.iter().map(place).collect()
+    }
+
+    /// The order that a value without the axes `gone` of `shape` has, if it runs along this one.
+    pub(super) fn without(&self, shape: &[usize], gone: &[bool]) -> Option<Self> {
+        let wide = strides(shape);
+        let kept = shape.iter().zip(gone);
+        let narrow: Vec<usize> = kept.map(|(&d, &gone)| if gone { 1 } else { d }).collect();
+        let narrow = strides(&narrow);
+        let mut cuts = wide.clone();
+        cuts.sort_unstable();
+        let mut axes = Vec::new();
+        let cut = self.cut(&cuts)?;
+        for (axis, (_, at)) in cut.iter().zip(self.cut_at(shape)?) {
+            if !gone[at] {
+                axes.push(Axis {
+                    extent: axis.extent,
+                    stride: narrow[at] * (axis.stride / wide[at]),
+                });
+            }
+        }
+        Some(Self::new(axes))
     }
 
     /// `[H][W][C]` of what the float graph sees as `[C][H][W]`.

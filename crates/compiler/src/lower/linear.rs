@@ -1,6 +1,6 @@
 //! Parameters of linear nodes: weights in program order, constants, clamp, table.
 
-use selfsame_ir::{DType, Linear};
+use selfsame_ir::{ChannelConstants, DType, Linear};
 
 use super::error::CompileError;
 use super::table::Stretch;
@@ -25,13 +25,21 @@ pub(super) struct LinearSpec<'a> {
 }
 
 impl LinearSpec<'_> {
+    /// Step of the sums: that of the table's argument, or of the output.
+    pub(super) fn step_sum(&self) -> f64 {
+        self.table
+            .map_or(self.step_out, |(_, stretch)| stretch.step)
+    }
+
+    /// What a table's argument is counted from.
+    pub(super) fn center(&self) -> f64 {
+        self.table.map_or(0.0, |(_, stretch)| stretch.center)
+    }
+
     /// The integers of the node.
     pub(super) fn quantize(&self) -> Result<Linear, CompileError> {
         let terms = self.weights.len() / self.bias.len().max(1);
-        let (step_sum, center) = match self.table {
-            Some((_, stretch)) => (stretch.step, stretch.center),
-            None => (self.step_out, 0.0),
-        };
+        let (step_sum, center) = (self.step_sum(), self.center());
         let mut weights = Vec::with_capacity(self.weights.len());
         let mut constants = Vec::with_capacity(self.bias.len());
         for (channel, (row, &bias)) in self.weights.chunks_exact(terms).zip(self.bias).enumerate() {
@@ -52,6 +60,11 @@ impl LinearSpec<'_> {
             weights.extend(row);
             constants.push(one);
         }
+        Ok(self.node(weights, constants))
+    }
+
+    /// The node of these integers: clamp and table behind them.
+    pub(super) fn node(&self, weights: Vec<i8>, constants: Vec<ChannelConstants>) -> Linear {
         let (low, high) = match self.table {
             Some(_) => (-128, 127),
             None => clamp_bounds(self.clip, self.step_out, self.dtype),
@@ -60,14 +73,14 @@ impl LinearSpec<'_> {
             .table
             .map(|(f, stretch)| stretch.table(f, self.step_out));
         let addend = self.addend.map(|(dtype, _)| dtype);
-        Ok(Linear {
+        Linear {
             weights,
             constants,
             addend,
             low,
             high,
             table: table.map(Box::new),
-        })
+        }
     }
 }
 

@@ -1,20 +1,30 @@
 //! From the fused float graph to an exact program: which nodes become one linear node, in which
 //! layout values stand, and the integers of every node.
 
+mod attention;
 mod chain;
+mod dense;
 mod emit;
 mod error;
+mod inputs;
 mod interface;
 mod layout;
 mod linear;
 mod movement;
+mod normalize;
+mod operand;
 mod partial;
 mod pointwise;
 mod program;
+mod reduce;
+mod rows;
 mod steps;
+mod symbols;
 mod table;
+mod widths;
 
 pub(crate) use emit::Source;
 pub use error::CompileError;
 pub use interface::{Options, Pixels};
-pub(crate) use program::lower;
+pub(crate) use program::{Lowered, lower};
+pub(crate) use symbols::{agrees, join};

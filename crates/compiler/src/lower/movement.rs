@@ -77,7 +77,11 @@ impl Lowering<'_> {
     /// Values behind one another: all on the step of the concatenation.
     pub(super) fn concat(&mut self, chain: &Chain, axis: usize) -> Result<Place, CompileError> {
         let node = self.node(chain.body).clone();
-        let step = self.step(chain.body);
+        let (dtype, step) = if self.is_wide(chain.end) {
+            self.word_of(chain.body)?
+        } else {
+            (DType::I8, self.step(chain.body))
+        };
         let grid = match (node.shape.as_slice(), axis) {
             (&[_, h, w], 0) => Grid {
                 rows: h * w,
@@ -101,7 +105,7 @@ impl Lowering<'_> {
             }
             let shape = self.node(input).shape.clone();
             let place = self.operand(&node.name, input, &Self::order(&shape))?;
-            let place = self.rescale(&node.name, place, step, &shape)?;
+            let place = self.requantized(&node.name, place, (dtype, step))?;
             parts.push((place, shape[axis] * grid.unit));
         }
         let most = usize::from(CONCAT_INPUTS_MAX);
@@ -109,11 +113,11 @@ impl Lowering<'_> {
             // A group of columns has no order of the float graph: nobody but the next part reads it.
             let rest = parts.split_off(most);
             let columns = parts.iter().map(|(_, columns)| columns).sum();
-            let place = (Layout::flat(grid.rows * columns), DType::I8, step);
+            let place = (Layout::flat(grid.rows * columns), dtype, step);
             let joined = self.join(&node.name, &parts, &grid, place, None)?;
             parts = core::iter::once((joined, columns)).chain(rest).collect();
         }
-        let place = (Self::order(&node.shape), DType::I8, step);
+        let place = (Self::order(&node.shape), dtype, step);
         self.join(&node.name, &parts, &grid, place, Some(chain.end))
     }
 

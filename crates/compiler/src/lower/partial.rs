@@ -6,7 +6,7 @@
 //! y  = clamp((x[2L..] * w + bias + p2) * M >> s)          (A = M)
 //! ```
 
-use selfsame_ir::{ChannelConstants, DType, Dim, Linear, MatMul, Op};
+use selfsame_ir::{ChannelConstants, DType, Dim, FactorShift, Linear, MatMul, Op};
 use selfsame_protocol::constants::TERMS_MAX;
 
 use super::emit::{Emitter, Place, fit};
@@ -22,6 +22,17 @@ pub(super) struct MatMulShape {
     pub(super) rows: usize,
     pub(super) terms: usize,
     pub(super) outputs: usize,
+    /// Element type of the input.
+    pub(super) dtype: DType,
+    /// Shift behind the row factor, if the input has one.
+    pub(super) factor: Option<FactorShift>,
+}
+
+/// What a matmul reads.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Operands<'a> {
+    pub(super) x: &'a Place,
+    pub(super) addend: Option<&'a Place>,
 }
 
 /// Where the result goes: layout, type, step, and the float node that it stands for.
@@ -39,6 +50,8 @@ impl MatMulShape {
             k_offset: fit(name, offset)?,
             k_len: fit(name, len)?,
             out_channels: fit(name, self.outputs)?,
+            dtype: self.dtype,
+            factor: self.factor,
             linear,
         }))
     }
@@ -50,16 +63,15 @@ pub(super) fn matmul(
     name: &str,
     shape: MatMulShape,
     linear: Linear,
-    input: &Place,
-    addend: Option<&Place>,
+    Operands { x, addend }: Operands<'_>,
     target: Target,
 ) -> Result<Place, CompileError> {
     let limit = TERMS_MAX as usize;
     if shape.terms <= limit {
         let op = shape.op(name, 0, shape.terms, linear)?;
-        let inputs = core::iter::once(input.node)
-            .chain(addend.map(|a| a.node))
-            .collect();
+        let factor = x.factor.map(|factor| factor.node);
+        let inputs = [Some(x.node), addend.map(|a| a.node), factor];
+        let inputs = inputs.into_iter().flatten().collect();
         return emitter.push(name, op, inputs, target.place, Some(target.float));
     }
     if shape.terms > ROW_TERMS_MAX {
@@ -92,7 +104,7 @@ pub(super) fn matmul(
             partial.is_some(),
             last,
         );
-        let inputs = core::iter::once(input.node)
+        let inputs = core::iter::once(x.node)
             .chain(partial.as_ref().map(|p| p.node))
             .collect();
         let op = shape.op(name, offset, len, part)?;

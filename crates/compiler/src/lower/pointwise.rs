@@ -7,7 +7,7 @@
 //!
 //! The shift is as large as multipliers of 15 bits allow.
 
-use selfsame_ir::{Combine, Constant, DType, Dim, Op, Operand, Pointwise, Table, Tensor};
+use selfsame_ir::{Activation, Combine, Constant, DType, Operand, Tensor};
 use selfsame_protocol::constants::{MULTIPLIER_MAX, SHIFT_MAX};
 
 use super::chain::Chain;
@@ -15,13 +15,19 @@ use super::emit::{Place, fit};
 use super::error::CompileError;
 use super::layout::Layout;
 use super::linear::clamp_bounds;
+use super::operand::Second;
 use super::program::Lowering;
+use super::rows::Elementwise;
 use super::table::Stretch;
-use crate::float::{Arithmetic, FloatOp, Spread};
+use crate::float::{Arithmetic, FloatOp, Function, Spread};
 use crate::quant::{power, requantizer};
 
-/// Largest integer of a constant operand.
-const CONSTANT_LEVELS: f64 = 32_767.0;
+/// Largest integer of an int16 value.
+const WORD_LEVELS: f64 = 32_767.0;
+/// The integer of a summand that is one number.
+const CONSTANT_ONE: i16 = 16_384;
+/// A summand with numbers as low as this one in front of a softmax is a mask.
+const MASK_LOW: f64 = -1_000.0;
 
 /// Multipliers of a pointwise node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,25 +69,17 @@ fn whole(value: f64) -> i32 {
     value.round() as i32
 }
 
-/// Rows and columns: an image by positions and channels, anything else as one row.
-fn grid(shape: &[usize], layout: &Layout) -> (usize, usize) {
-    match *shape {
-        [c, h, w] if *layout == Layout::image(c, h, w) => (h * w, c),
-        _ => (1, shape.iter().product()),
-    }
-}
-
 /// What follows the combination of the operands.
 struct Ending {
     dtype: DType,
     step_out: f64,
     /// Step of what the multipliers make.
     step_sum: f64,
-    table: Option<[i8; 256]>,
+    activation: Option<Activation>,
 }
 
 impl Lowering<'_> {
-    fn no_scale(&self, index: usize) -> CompileError {
+    pub(super) fn no_scale(&self, index: usize) -> CompileError {
         CompileError::Scale {
             node: self.node(index).name.clone(),
             channel: 0,
@@ -91,10 +89,8 @@ impl Lowering<'_> {
     /// The pointwise node of a chain.
     pub(super) fn pointwise(&mut self, chain: &Chain) -> Result<Place, CompileError> {
         let name = self.node(chain.end).name.clone();
-        let shape = self.node(chain.body).shape.clone();
-        let (x, second) = self.operands(chain)?;
-        let ending = self.ending(chain, &x)?;
-        let (arithmetic, spread) = chain.pair;
+        let (x, second, arithmetic) = self.operands(chain)?;
+        let ending = self.ending(chain, &x, second.as_ref())?;
         let x_ratio = x.step / ending.step_sum;
         let y_ratio = second.as_ref().map_or(0.0, |y| y.step / ending.step_sum);
         let (combine, factors) = match arithmetic {
@@ -108,67 +104,82 @@ impl Lowering<'_> {
         };
         let factors = factors.ok_or_else(|| self.no_scale(chain.end))?;
         let clip = (chain.end != chain.sum).then(|| &self.node(chain.end).op);
-        let (low, high) = match ending.table {
-            Some(_) => (-128, 127),
+        let bounds = match &ending.activation {
+            Some(activation) => activation.domain(),
             None => clamp_bounds(clip, ending.step_out, ending.dtype),
         };
-        let (rows, columns) = grid(&shape, &x.layout);
-        let op = Op::Pointwise(Pointwise {
-            rows: Dim::fixed(fit(&name, rows)?),
-            columns: fit(&name, columns)?,
-            dtype: x.dtype,
-            multiplier: factors.a,
+        let (rows, columns) = second
+            .as_ref()
+            .map_or((1, x.layout.elements()), |y| (y.rows, y.columns));
+        let node = second.as_ref().and_then(|y| y.node);
+        let elementwise = Elementwise {
+            rows,
+            columns,
             combine,
-            second: second.as_ref().map(|y| Operand {
-                dtype: y.dtype,
-                spread: spread_ir(spread),
+            scale: (factors.a, factors.shift),
+            second: second.map(|y| Operand {
                 multiplier: factors.b,
-                constant: None,
+                ..y.operand
             }),
-            shift: factors.shift,
-            low,
-            high,
-            table: ending.table.map(|entries| Table::Lookup(entries.to_vec())),
-        });
-        let inputs = core::iter::once(x.node)
-            .chain(second.map(|y| y.node))
-            .collect();
+            bounds,
+            activation: ending.activation,
+        };
+        let op = elementwise.op(&name, x.dtype)?;
+        let inputs = core::iter::once(x.node).chain(node).collect();
         let place = (x.layout, ending.dtype, ending.step_out);
         self.emitter.push(&name, op, inputs, place, Some(chain.end))
     }
 
-    /// The operands, in orders that fit each other.
-    fn operands(&mut self, chain: &Chain) -> Result<(Place, Option<Place>), CompileError> {
+    /// The operands, in orders that fit each other, and what is done with them.
+    fn operands(
+        &mut self,
+        chain: &Chain,
+    ) -> Result<(Place, Option<Second>, Arithmetic), CompileError> {
         let name = self.node(chain.end).name.clone();
-        let x = self.place(chain.body);
+        let (arithmetic, spread) = chain.pair.clone();
         let Some(other) = chain.addend else {
-            return Ok((x, None));
+            let x = self.settled(&name, chain.body)?;
+            return Ok((x, None, arithmetic));
         };
-        let image = match *self.node(chain.body).shape.as_slice() {
-            [c, h, w] => Some(Layout::image(c, h, w)),
-            _ => None,
-        };
-        let y = self.place(other);
-        let (of_x, of_y) = match (chain.pair.1, image) {
-            (Spread::Channel | Spread::Plane, Some(image)) => {
-                (image, Layout::flat(self.node(other).elements()))
+        let shape = self.node(chain.body).shape.clone();
+        let spread = spread.unwrap_or_else(|| Spread::full(shape.len()));
+        let (mut body, mut other, mut arithmetic) = (chain.body, other, arithmetic);
+        if spread.is_full() && matches!(self.node(body).op, FloatOp::Constant(_)) {
+            (body, other, arithmetic) = (other, body, arithmetic.swapped());
+        }
+        let x = self.settled(&name, body)?;
+        // Two values in different orders: that of images, if one of them has it.
+        let x = match (self.places[other].as_ref(), shape.as_slice()) {
+            (Some(y), &[c, h, w]) if spread.is_full() && y.layout == Layout::image(c, h, w) => {
+                self.emitter.arrange(&name, x, &Layout::image(c, h, w))?
             }
-            (Spread::Full, Some(image)) if y.layout == image => (image.clone(), image),
-            (Spread::Full, _) => (x.layout.clone(), x.layout.clone()),
-            (Spread::One | Spread::Channel | Spread::Plane, _) => {
-                (x.layout.clone(), y.layout.clone())
-            }
+            _ => x,
         };
-        let x = self.emitter.arrange(&name, x, &of_x)?;
-        let y = self.emitter.arrange(&name, y, &of_y)?;
-        Ok((x, Some(y)))
+        let second = self.second(&name, &x, &shape, other, &spread)?;
+        // A product has one factor of 32 bits at most, and a sum of int32 would not be rounded well.
+        if x.dtype == DType::I32
+            && second.operand.dtype == DType::I32
+            && arithmetic == Arithmetic::Mul
+        {
+            let x = self.narrow(&name, body, x)?;
+            return Ok((x, Some(second), arithmetic));
+        }
+        Ok((x, Some(second), arithmetic))
     }
 
-    /// Type, steps and table of a chain whose first operand is `x`.
-    fn ending(&self, chain: &Chain, x: &Place) -> Result<Ending, CompileError> {
+    /// Type, steps and activation of a chain whose operands are given.
+    fn ending(
+        &self,
+        chain: &Chain,
+        x: &Place,
+        second: Option<&Second>,
+    ) -> Result<Ending, CompileError> {
         let activation = (chain.end != chain.sum).then(|| &self.node(chain.end).op);
         let alone = chain.addend.is_none() && x.dtype == DType::I8;
         if let Some(FloatOp::Function(f)) = activation {
+            if self.is_wide(chain.end) {
+                return self.wide_function(chain, f);
+            }
             let step_out = self.table_step(chain.end, f);
             // The integers of a single value are the indices of the table.
             let stretch = if alone {
@@ -177,18 +188,21 @@ impl Lowering<'_> {
                     step: x.step,
                 }
             } else {
-                Stretch::around_zero(f, self.calibration.range(chain.sum), step_out)
+                Stretch::around_zero(f, self.calibration.range(chain.sum), step_out, 127.0)
             };
+            let entries = stretch.table(f, step_out).to_vec();
             return Ok(Ending {
                 dtype: DType::I8,
                 step_out,
                 step_sum: stretch.step,
-                table: Some(stretch.table(f, step_out)),
+                activation: Some(Activation::Lookup(entries)),
             });
         }
         // A clamp alone keeps the grid that its values stand on.
         let (dtype, step_out) = if alone && self.is_free(chain.end) {
             (DType::I8, x.step)
+        } else if self.is_masked(chain, second) {
+            (DType::I16, x.step)
         } else {
             self.output_of(chain.end)?
         };
@@ -196,40 +210,138 @@ impl Lowering<'_> {
             dtype,
             step_out,
             step_sum: step_out,
-            table: None,
+            activation: None,
         })
     }
 
+    /// Whether a chain only takes elements out of a softmax: a mask's large negative numbers are to
+    /// saturate, and must not set the scale.
+    fn is_masked(&self, chain: &Chain, second: Option<&Second>) -> bool {
+        let readers = self.readers_of(chain.end);
+        let only_softmax = !readers.is_empty()
+            && readers
+                .iter()
+                .all(|&reader| matches!(self.node(reader).op, FloatOp::Softmax));
+        let (low, high) = chain
+            .addend
+            .map_or((0.0, 0.0), |y| self.calibration.range(y));
+        let x = self.calibration.largest(chain.body);
+        let is_mask = low <= MASK_LOW && -low > 4.0 * x && high <= x;
+        only_softmax
+            && is_mask
+            && second.is_some()
+            && self.is_wide(chain.end)
+            && chain.pair.0 == Arithmetic::Add
+    }
+
+    fn wide_function(&self, chain: &Chain, f: &Function) -> Result<Ending, CompileError> {
+        let (dtype, step_out) = self.word_of(chain.end)?;
+        let stretch =
+            Stretch::around_zero(f, self.calibration.range(chain.sum), step_out, WORD_LEVELS);
+        Ok(Ending {
+            dtype,
+            step_out,
+            step_sum: stretch.step,
+            activation: Some(Activation::Interpolate(stretch.nodes(f, step_out))),
+        })
+    }
+
+    /// Function `f` of an int16 value, as int16.
+    pub(super) fn interpolated(
+        &mut self,
+        chain: &Chain,
+        x: &Place,
+        f: &Function,
+    ) -> Result<Place, CompileError> {
+        let name = self.node(chain.end).name.clone();
+        let ending = self.wide_function(chain, f)?;
+        let factors = Factors::sum(x.step / ending.step_sum, 0.0);
+        let factors = factors.ok_or_else(|| self.no_scale(chain.end))?;
+        let elementwise = Elementwise {
+            rows: 1,
+            columns: x.layout.elements(),
+            scale: (factors.a, factors.shift),
+            bounds: (-32_768, 32_767),
+            activation: ending.activation,
+            ..Elementwise::of_rows(1)
+        };
+        let op = elementwise.op(&name, x.dtype)?;
+        let place = (x.layout.clone(), ending.dtype, ending.step_out);
+        self.emitter
+            .push(&name, op, vec![x.node], place, Some(chain.end))
+    }
+
+    /// `x * scale + shift` with one scale and one shift.
+    pub(super) fn uniform(
+        &mut self,
+        chain: &Chain,
+        x: &Place,
+        (scale, shift): (f64, f64),
+    ) -> Result<Place, CompileError> {
+        let name = self.node(chain.end).name.clone();
+        let (dtype, step) = self.output_of(chain.end)?;
+        let level = if shift < 0.0 {
+            -CONSTANT_ONE
+        } else {
+            CONSTANT_ONE
+        };
+        let unit = shift.abs() / f64::from(CONSTANT_ONE);
+        let factors = Factors::sum(x.step * scale / step, unit / step);
+        let factors = factors.ok_or_else(|| self.no_scale(chain.end))?;
+        let elementwise = Elementwise {
+            columns: x.layout.elements(),
+            scale: (factors.a, factors.shift),
+            second: (shift != 0.0).then(|| Operand {
+                dtype: DType::I16,
+                spread: selfsame_ir::Spread::One,
+                multiplier: factors.b,
+                constant: Some(Constant {
+                    elements: 1,
+                    values: Tensor::I16(vec![level]),
+                }),
+            }),
+            bounds: dtype.range(),
+            ..Elementwise::of_rows(1)
+        };
+        let op = elementwise.op(&name, x.dtype)?;
+        let place = (x.layout.clone(), dtype, step);
+        self.emitter
+            .push(&name, op, vec![x.node], place, Some(chain.end))
+    }
+
     /// A value as int8 at `step`.
-    pub(super) fn rescale(
+    pub(super) fn rescaled(
         &mut self,
         name: &str,
         x: Place,
         step: f64,
-        shape: &[usize],
     ) -> Result<Place, CompileError> {
-        if x.dtype == DType::I8 && x.step.to_bits() == step.to_bits() {
+        self.requantized(name, x, (DType::I8, step))
+    }
+
+    /// A value in another type at another step.
+    pub(super) fn requantized(
+        &mut self,
+        name: &str,
+        x: Place,
+        (dtype, step): (DType, f64),
+    ) -> Result<Place, CompileError> {
+        if x.dtype == dtype && x.step.to_bits() == step.to_bits() {
             return Ok(x);
         }
         let factors = Factors::sum(x.step / step, 0.0).ok_or_else(|| CompileError::Scale {
             node: name.to_owned(),
             channel: 0,
         })?;
-        let (rows, columns) = grid(shape, &x.layout);
-        let (low, high) = DType::I8.range();
-        let op = Op::Pointwise(Pointwise {
-            rows: Dim::fixed(fit(name, rows)?),
-            columns: fit(name, columns)?,
-            dtype: x.dtype,
-            multiplier: factors.a,
-            combine: Combine::Sum,
-            second: None,
-            shift: factors.shift,
-            low,
-            high,
-            table: None,
-        });
-        let place = (x.layout, DType::I8, step);
+        let elementwise = Elementwise {
+            rows: 1,
+            columns: x.layout.elements(),
+            scale: (factors.a, factors.shift),
+            bounds: dtype.range(),
+            ..Elementwise::of_rows(1)
+        };
+        let op = elementwise.op(name, x.dtype)?;
+        let place = (x.layout, dtype, step);
         self.emitter.push(name, op, vec![x.node], place, None)
     }
 
@@ -241,7 +353,7 @@ impl Lowering<'_> {
         let x = self.operand(&node.name, node.inputs[0], &layout)?;
         let (dtype, step_out) = self.output_of(chain.end)?;
         let largest = values.iter().fold(0.0_f32, |m, v| m.max(v.abs()));
-        let step = f64::from(largest) / CONSTANT_LEVELS;
+        let step = f64::from(largest) / WORD_LEVELS;
         let factors = Factors::product(x.step * step / step_out);
         let factors = factors.ok_or_else(|| self.no_scale(chain.end))?;
         let levels: Option<Vec<i16>> = values
@@ -249,13 +361,11 @@ impl Lowering<'_> {
             .map(|&v| i16::try_from(whole(f64::from(v) / step)).ok())
             .collect();
         let levels = levels.ok_or_else(|| self.no_scale(chain.end))?;
-        let (low, high) = dtype.range();
-        let op = Op::Pointwise(Pointwise {
-            rows: Dim::fixed(fit(&node.name, h * w)?),
-            columns: fit(&node.name, c)?,
-            dtype: x.dtype,
-            multiplier: factors.a,
+        let elementwise = Elementwise {
+            rows: h * w,
+            columns: c,
             combine: Combine::Product,
+            scale: (factors.a, factors.shift),
             second: Some(Operand {
                 dtype: DType::I16,
                 spread: selfsame_ir::Spread::Row,
@@ -265,24 +375,13 @@ impl Lowering<'_> {
                     values: Tensor::I16(levels),
                 }),
             }),
-            shift: factors.shift,
-            low,
-            high,
-            table: None,
-        });
+            bounds: dtype.range(),
+            activation: None,
+        };
+        let op = elementwise.op(&node.name, x.dtype)?;
         let place = (layout, dtype, step_out);
         self.emitter
             .push(&node.name, op, vec![x.node], place, Some(chain.end))
-    }
-}
-
-/// How the second operand lies over `[positions][channels]`.
-fn spread_ir(spread: Spread) -> selfsame_ir::Spread {
-    match spread {
-        Spread::Full => selfsame_ir::Spread::Full,
-        Spread::Channel => selfsame_ir::Spread::Column,
-        Spread::Plane => selfsame_ir::Spread::Row,
-        Spread::One => selfsame_ir::Spread::One,
     }
 }
 

@@ -1,25 +1,39 @@
 //! The whole program: input, one node per chain, output, interface.
 
-use selfsame_ir::{AvgPool, Conv, DType, Dim, InputSpec, MaxPool, Notes, Op, Program, Window};
+use selfsame_ir::{AvgPool, Conv, DType, Dim, FactorShift, MaxPool, Notes, Op, Program, Window};
 use selfsame_protocol::constants::{SHIFT_MAX, TERMS_MAX};
 
+use super::attention::matrices;
 use super::chain::{Chain, chains};
 use super::emit::{Emitter, Place, Source, fit};
 use super::error::CompileError;
+use super::inputs::ProgramInput;
 use super::interface::Options;
 use super::interface::interface;
 use super::layout::Layout;
-use super::linear::{LinearSpec, clamp_bounds, interleave_channels, permute_columns};
-use super::partial::{MatMulShape, Target, matmul};
+use super::linear::{LinearSpec, clamp_bounds, interleave_channels};
 use super::steps::SharedSteps;
 use super::table::Stretch;
+use super::widths::wide_nodes;
 use crate::float::{FloatGraph, FloatNode, FloatOp, Function, Window2};
-use crate::quant::{Calibration, input_ratio, output_ratio, ratio_value, requantizer};
+use crate::quant::{Calibration, output_ratio, ratio_value, requantizer};
 
 /// Largest integer of an int8 activation.
 pub(super) const INT8_LEVELS: f64 = 127.0;
 /// Bits of head room of the int16 output: twice the largest magnitude seen still fits.
 const OUTPUT_LEVELS: f64 = 16_383.0;
+
+/// The integers of a linear node, and what its value is.
+pub(super) struct QuantizedLinear {
+    pub(super) linear: selfsame_ir::Linear,
+    /// Shift behind the row factor, if the input has one.
+    pub(super) factor: Option<FactorShift>,
+    pub(super) addend: Option<Place>,
+    pub(super) dtype: DType,
+    pub(super) step: f64,
+    /// The float node whose value it has.
+    pub(super) float: usize,
+}
 
 /// A lowered graph: the program, and what each of its nodes stands for.
 pub(crate) struct Lowered {
@@ -43,14 +57,16 @@ pub(crate) fn lower(
         graph,
         calibration,
         wide: wide_nodes(graph),
+        readers: readers(graph),
         shared: SharedSteps::new(graph, calibration),
         emitter: Emitter::default(),
         places: vec![None; graph.nodes().len()],
+        input: None,
     };
-    lowering.input()?;
+    lowering.inputs()?;
     let chains = chains(graph);
     let mut next = chains.iter().peekable();
-    for index in 1..graph.nodes().len() {
+    for index in graph.inputs().len()..graph.nodes().len() {
         lowering.view(index)?;
         while let Some(chain) = next.next_if(|chain| chain.end == index) {
             let place = lowering.chain(chain)?;
@@ -60,35 +76,17 @@ pub(crate) fn lower(
     lowering.finish(options)
 }
 
-/// Nodes on the way from the last requantisation to the output, and means that a factor follows:
-/// they may be int16.
-fn wide_nodes(graph: &FloatGraph) -> Vec<bool> {
-    let readers = graph.readers();
-    let mut wide = vec![false; graph.nodes().len()];
-    let mut index = graph.output();
-    while index != 0 && readers[index] == 1 {
-        wide[index] = true;
-        if !graph.nodes()[index].op.passes() {
-            break;
-        }
-        index = graph.nodes()[index].inputs[0];
-    }
-    for node in graph.nodes() {
-        if let (FloatOp::Plane(_), &[mean]) = (&node.op, node.inputs.as_slice()) {
-            wide[mean] |=
-                readers[mean] == 1 && matches!(graph.nodes()[mean].op, FloatOp::AvgPool(_));
-        }
-    }
-    wide
-}
-
 pub(super) struct Lowering<'a> {
-    graph: &'a FloatGraph,
+    pub(super) graph: &'a FloatGraph,
     pub(super) calibration: &'a Calibration,
     wide: Vec<bool>,
+    /// For each node the nodes that read it.
+    readers: Vec<Vec<usize>>,
     shared: SharedSteps,
     pub(super) emitter: Emitter,
-    places: Vec<Option<Place>>,
+    pub(super) places: Vec<Option<Place>>,
+    /// The program's input.
+    pub(super) input: Option<ProgramInput>,
 }
 
 impl Lowering<'_> {
@@ -107,6 +105,21 @@ impl Lowering<'_> {
         let perm = match &node.op {
             FloatOp::Reshape => None,
             FloatOp::Transpose(perm) => Some(perm),
+            op @ FloatOp::Affine { scale, .. } if op.is_rescaling() => {
+                // The same integers in other units.
+                let mut place = self.place(node.inputs[0]);
+                place.step *= f64::from(scale[0]);
+                self.places[index] = Some(place);
+                return Ok(());
+            }
+            FloatOp::Constant(values) => {
+                // Pairs take constants as they are.
+                let reads = |&reader: &usize| !self.takes_constant(reader, index);
+                if self.readers[index].iter().any(reads) || index == self.graph.output() {
+                    self.places[index] = Some(self.constant(index, &values.clone())?);
+                }
+                return Ok(());
+            }
             FloatOp::Input
             | FloatOp::Dense(_)
             | FloatOp::Conv(..)
@@ -119,9 +132,16 @@ impl Lowering<'_> {
             | FloatOp::Walk(..)
             | FloatOp::Clip(..)
             | FloatOp::MaxPool(_)
+            | FloatOp::Product { .. }
+            | FloatOp::Softmax
+            | FloatOp::Normalize { .. }
+            | FloatOp::Reduce(_)
+            | FloatOp::ArgMax
+            | FloatOp::Embedding { .. }
             | FloatOp::AvgPool(_) => return Ok(()),
         };
-        let mut place = self.place(node.inputs[0]);
+        let source = node.inputs[0];
+        let mut place = self.settled(&node.name, source)?;
         if let Some(perm) = perm {
             let shape = &self.graph.nodes()[node.inputs[0]].shape;
             if place.layout.transposed(shape, perm).is_none() {
@@ -157,51 +177,11 @@ impl Lowering<'_> {
 
     /// Type and step of what a chain puts out.
     pub(super) fn output_of(&self, end: usize) -> Result<(DType, f64), CompileError> {
-        if !self.wide[end] {
-            return Ok((DType::I8, self.step(end)));
+        if self.wide[end] {
+            self.word_of(end)
+        } else {
+            Ok((DType::I8, self.step(end)))
         }
-        let largest = self.calibration.largest(end);
-        let step = if largest == 0.0 {
-            1.0
-        } else {
-            largest / OUTPUT_LEVELS
-        };
-        let ratio = output_ratio(step).ok_or_else(|| CompileError::Scale {
-            node: self.node(end).name.clone(),
-            channel: 0,
-        })?;
-        Ok((DType::I16, ratio_value(ratio)))
-    }
-
-    fn input(&mut self) -> Result<(), CompileError> {
-        let node = self.node(0).clone();
-        // Inputs are not clipped: what users send is not bound to the training rows.
-        let largest = self.calibration.largest(0);
-        let step = if largest == 0.0 {
-            1.0
-        } else {
-            largest / INT8_LEVELS
-        };
-        let ratio = input_ratio(1.0 / step).ok_or_else(|| CompileError::Scale {
-            node: node.name.clone(),
-            channel: 0,
-        })?;
-        let step = 1.0 / ratio_value(ratio);
-        let (layout, shape) = match *node.shape.as_slice() {
-            [c, h, w] => (Layout::image(c, h, w), vec![h, w, c]),
-            _ => (Layout::flat(node.elements()), node.shape.clone()),
-        };
-        let shape = shape.iter().map(|&d| Ok(Dim::fixed(fit(&node.name, d)?)));
-        let spec = InputSpec {
-            shape: shape.collect::<Result<_, CompileError>>()?,
-        };
-        let place = (layout, DType::I8, step);
-        self.places[0] =
-            Some(
-                self.emitter
-                    .push(&node.name, Op::Input(spec), Vec::new(), place, Some(0))?,
-            );
-        Ok(())
     }
 
     fn chain(&mut self, chain: &Chain) -> Result<Place, CompileError> {
@@ -210,6 +190,13 @@ impl Lowering<'_> {
         }
         match &self.node(chain.body).op {
             FloatOp::Dense(_) => self.dense(chain),
+            FloatOp::Affine { axis, .. } => self.affine(chain, *axis),
+            FloatOp::Product { group } => self.product(chain, *group),
+            FloatOp::Softmax => self.softmax(chain),
+            FloatOp::Normalize { .. } => self.normalize(chain),
+            FloatOp::Reduce(kind) => self.reduction(chain, *kind),
+            FloatOp::ArgMax => self.arg_max(chain),
+            FloatOp::Embedding { .. } => self.embedding(chain),
             FloatOp::Conv(..) => self.conv(chain),
             FloatOp::AvgPool(window) => self.average_pool(chain, *window),
             FloatOp::MaxPool(window) => self.max_pool(chain, *window),
@@ -217,7 +204,7 @@ impl Lowering<'_> {
             FloatOp::Concat(axis) => self.concat(chain, *axis),
             FloatOp::Walk(walks, fill) => self.walk(chain, &walks.clone(), *fill),
             FloatOp::Input
-            | FloatOp::Affine { .. }
+            | FloatOp::Constant(_)
             | FloatOp::Add
             | FloatOp::Pair(..)
             | FloatOp::Clip(..)
@@ -242,32 +229,62 @@ impl Lowering<'_> {
         index: usize,
         layout: &Layout,
     ) -> Result<Place, CompileError> {
-        let place = self.place(index);
+        let place = self.settled(name, index)?;
+        self.emitter.arrange(name, place, layout)
+    }
+
+    /// Value `index` as int8 in `layout`.
+    fn byte_operand(
+        &mut self,
+        name: &str,
+        index: usize,
+        layout: &Layout,
+    ) -> Result<Place, CompileError> {
+        let place = self.settled(name, index)?;
+        let place = match place.dtype {
+            DType::I8 => place,
+            DType::I16 | DType::I32 => {
+                let step = self.byte_step(index);
+                self.rescaled(name, place, step)?
+            }
+        };
         self.emitter.arrange(name, place, layout)
     }
 
     /// Steps, addend and activation that all linear chains share; then the node's integers.
-    fn linear(
+    ///
+    /// A function of an int16 value is no part of the node: [`Self::applied`] puts it behind.
+    pub(super) fn linear(
         &mut self,
         chain: &Chain,
         input: &Place,
         weights: &[f32],
         bias: &[f32],
         layout: &Layout,
-    ) -> Result<(selfsame_ir::Linear, Option<Place>, DType, f64), CompileError> {
+    ) -> Result<QuantizedLinear, CompileError> {
         let name = self.node(chain.end).name.clone();
         let addend = match chain.addend {
-            Some(index) => Some(self.operand(&name, index, layout)?),
+            Some(index) => {
+                let place = self.settled(&name, index)?;
+                Some(self.emitter.arrange(&name, place, layout)?)
+            }
             None => None,
         };
         let activation = (chain.end != chain.sum).then(|| &self.node(chain.end).op);
-        let (dtype, step_out, table) = if let Some(FloatOp::Function(f)) = activation {
-            let step = self.table_step(chain.end, f);
-            let stretch = Stretch::of(f, self.calibration.range(chain.sum), step);
-            (DType::I8, step, Some((f, stretch)))
-        } else {
-            let (dtype, step) = self.output_of(chain.end)?;
-            (dtype, step, None)
+        let (dtype, step_out, table, float) = match activation {
+            Some(FloatOp::Function(f)) if !self.wide[chain.end] => {
+                let step = self.table_step(chain.end, f);
+                let stretch = Stretch::of(f, self.calibration.range(chain.sum), step);
+                (DType::I8, step, Some((f, stretch)), chain.end)
+            }
+            Some(FloatOp::Function(_)) => {
+                let (dtype, step) = self.word_of(chain.sum)?;
+                (dtype, step, None, chain.sum)
+            }
+            Some(_) | None => {
+                let (dtype, step) = self.output_of(chain.end)?;
+                (dtype, step, None, chain.end)
+            }
         };
         let spec = LinearSpec {
             name: &name,
@@ -278,53 +295,120 @@ impl Lowering<'_> {
             step_out,
             addend: addend.as_ref().map(|place| (place.dtype, place.step)),
             dtype,
-            clip: activation,
+            clip: activation.filter(|_| float == chain.end),
         };
-        let linear = spec.quantize()?;
-        Ok((linear, addend, dtype, step_out))
+        let (linear, factor) = match input.factor {
+            None => (spec.quantize()?, None),
+            Some(_) => {
+                let (linear, shift) = spec.quantize_factored(f64::from(input.dtype.range().1))?;
+                (linear, Some(shift))
+            }
+        };
+        Ok(QuantizedLinear {
+            linear,
+            factor,
+            addend,
+            dtype,
+            step: step_out,
+            float,
+        })
     }
 
-    fn dense(&mut self, chain: &Chain) -> Result<Place, CompileError> {
-        let node = self.node(chain.body).clone();
-        let FloatOp::Dense(linear) = &node.op else {
-            unreachable!("the caller matched")
+    /// The function behind a linear node of int16, if the chain ends in one.
+    pub(super) fn applied(
+        &mut self,
+        chain: &Chain,
+        place: Place,
+        float: usize,
+    ) -> Result<Place, CompileError> {
+        if float == chain.end {
+            return Ok(place);
+        }
+        let FloatOp::Function(f) = self.node(chain.end).op.clone() else {
+            return Ok(place);
         };
-        let input = self.place(node.inputs[0]);
-        let terms = linear.row_len();
-        let rows = node.elements() / linear.outputs;
-        // One row takes its columns in whatever order they stand; several rows must be flat.
-        let (input, weights) = if rows == 1 {
-            let weights = permute_columns(linear, &input.layout.source());
-            (input, weights)
+        self.interpolated(chain, &place, &f)
+    }
+
+    /// Value `index` with its row factor multiplied in.
+    pub(super) fn settled(&mut self, name: &str, index: usize) -> Result<Place, CompileError> {
+        let place = self.place(index);
+        if place.factor.is_none() {
+            return Ok(place);
+        }
+        let target = self.word_of(index)?;
+        let settled = self.multiplied(name, &place, target, Some(index))?;
+        self.places[index] = Some(settled.clone());
+        Ok(settled)
+    }
+
+    /// An int32 value as int16; others as they are.
+    pub(super) fn narrow(
+        &mut self,
+        name: &str,
+        index: usize,
+        place: Place,
+    ) -> Result<Place, CompileError> {
+        if place.dtype != DType::I32 {
+            return Ok(place);
+        }
+        let (dtype, step) = self.word_of(index)?;
+        self.requantized(name, place, (dtype, step))
+    }
+
+    /// The step of a value as int8 on one scale.
+    pub(super) fn byte_step(&self, index: usize) -> f64 {
+        self.calibration.clip_point(index, INT8_LEVELS) / INT8_LEVELS
+    }
+
+    /// Type and step of a value as int16.
+    pub(super) fn word_of(&self, index: usize) -> Result<(DType, f64), CompileError> {
+        let largest = self.calibration.largest(index);
+        let step = if largest == 0.0 {
+            1.0
         } else {
-            let flat = Layout::flat(rows * terms);
-            (
-                self.emitter.arrange(&node.name, input, &flat)?,
-                linear.weights.clone(),
-            )
+            largest / OUTPUT_LEVELS
         };
-        let layout = Layout::flat(node.elements());
-        let (linear_ir, addend, dtype, step) =
-            self.linear(chain, &input, &weights, &linear.bias, &layout)?;
-        let name = self.node(chain.end).name.clone();
-        let shape = MatMulShape {
-            rows,
-            terms,
-            outputs: linear.outputs,
+        let ratio = output_ratio(step).ok_or_else(|| self.no_scale(index))?;
+        Ok((DType::I16, ratio_value(ratio)))
+    }
+
+    pub(super) fn is_wide(&self, index: usize) -> bool {
+        self.wide[index]
+    }
+
+    /// The nodes that read a node.
+    pub(super) fn readers_of(&self, index: usize) -> &[usize] {
+        &self.readers[index]
+    }
+
+    /// Whether everything that reads a value multiplies its rows by a factor anyway.
+    pub(super) fn reads_factors(&self, index: usize) -> bool {
+        let takes = |&reader: &usize| {
+            let node = self.node(reader);
+            let is_product = matches!(node.op, FloatOp::Product { .. });
+            is_product && node.inputs[0] == index && node.inputs[1] != index
         };
-        let target = Target {
-            place: (layout, dtype, step),
-            float: chain.end,
+        index != self.graph.output() && self.readers[index].iter().all(takes)
+    }
+
+    /// Whether node `reader` takes constant `index` as the second operand of a pair.
+    fn takes_constant(&self, reader: usize, index: usize) -> bool {
+        let node = self.node(reader);
+        let is_pair = matches!(node.op, FloatOp::Pair(..) | FloatOp::Add);
+        is_pair && node.inputs[1] == index && node.inputs[0] != index
+    }
+
+    /// Whether the only reader of a product turns `[batch][rows]` into `[rows][batch]`.
+    pub(super) fn wants_rows_outside(&self, index: usize, extents: [usize; 3]) -> bool {
+        let &[reader] = self.readers[index].as_slice() else {
+            return false;
         };
-        matmul(
-            &mut self.emitter,
-            &name,
-            shape,
-            linear_ir,
-            &input,
-            addend.as_ref(),
-            target,
-        )
+        let FloatOp::Transpose(perm) = &self.node(reader).op else {
+            return false;
+        };
+        let turned = matrices(extents, true).transposed(&self.node(index).shape, perm);
+        turned.is_some_and(|layout| layout.is_flat())
     }
 
     fn conv(&mut self, chain: &Chain) -> Result<Place, CompileError> {
@@ -333,7 +417,7 @@ impl Lowering<'_> {
             unreachable!("the caller matched")
         };
         let (c, h, w) = self.image(node.inputs[0]);
-        let input = self.operand(&node.name, node.inputs[0], &Layout::image(c, h, w))?;
+        let input = self.byte_operand(&node.name, node.inputs[0], &Layout::image(c, h, w))?;
         let weights = interleave_channels(linear, window.kernel[0] * window.kernel[1]);
         if linear.row_len() > TERMS_MAX as usize {
             return Err(CompileError::Terms {
@@ -344,8 +428,14 @@ impl Lowering<'_> {
         }
         let (oc, oh, ow) = self.image(chain.body);
         let layout = Layout::image(oc, oh, ow);
-        let (linear_ir, addend, dtype, step) =
-            self.linear(chain, &input, &weights, &linear.bias, &layout)?;
+        let QuantizedLinear {
+            linear: linear_ir,
+            addend,
+            dtype,
+            step,
+            float,
+            factor: _,
+        } = self.linear(chain, &input, &weights, &linear.bias, &layout)?;
         let name = self.node(chain.end).name.clone();
         let op = Op::Conv(Conv {
             height: Dim::fixed(fit(&name, h)?),
@@ -353,21 +443,23 @@ impl Lowering<'_> {
             channels: fit(&name, c)?,
             out_channels: fit(&name, linear.outputs)?,
             groups: fit(&name, *groups)?,
+            dtype: input.dtype,
             window: window_ir(&name, *window)?,
             linear: linear_ir,
         });
         let inputs = core::iter::once(input.node)
             .chain(addend.map(|a| a.node))
             .collect();
-        self.emitter
-            .push(&name, op, inputs, (layout, dtype, step), Some(chain.end))
+        let target = (layout, dtype, step);
+        let place = self.emitter.push(&name, op, inputs, target, Some(float))?;
+        self.applied(chain, place, float)
     }
 
     fn average_pool(&mut self, chain: &Chain, window: Window2) -> Result<Place, CompileError> {
         let node = self.node(chain.body).clone();
         let name = self.node(chain.end).name.clone();
         let (c, h, w) = self.image(node.inputs[0]);
-        let input = self.operand(&name, node.inputs[0], &Layout::image(c, h, w))?;
+        let input = self.byte_operand(&name, node.inputs[0], &Layout::image(c, h, w))?;
         let (dtype, step) = self.output_of(chain.end)?;
         #[expect(
             clippy::cast_precision_loss,
@@ -414,9 +506,10 @@ impl Lowering<'_> {
             .push(&node.name, op, vec![input.node], place, Some(chain.end))
     }
 
-    fn finish(self, options: &Options) -> Result<Lowered, CompileError> {
-        let (input, output) = (self.place(0), self.place(self.graph.output()));
-        let interface = interface(self.graph, &input, &output, options)?;
+    fn finish(mut self, options: &Options) -> Result<Lowered, CompileError> {
+        let output = self.settled("output", self.graph.output())?;
+        let input = self.input.as_ref().expect("inputs come first");
+        let interface = interface(self.graph, input, &output, options)?;
         let program = Program {
             symbols: Vec::new(),
             nodes: self.emitter.nodes,
@@ -432,6 +525,17 @@ impl Lowering<'_> {
             sources: self.emitter.sources,
         })
     }
+}
+
+/// For each node the nodes that read it.
+fn readers(graph: &FloatGraph) -> Vec<Vec<usize>> {
+    let mut readers = vec![Vec::new(); graph.nodes().len()];
+    for (index, node) in graph.nodes().iter().enumerate() {
+        for &input in &node.inputs {
+            readers[input].push(index);
+        }
+    }
+    readers
 }
 
 fn window_ir(name: &str, window: Window2) -> Result<Window, CompileError> {

@@ -21,7 +21,7 @@ pub(super) struct Stretch {
 impl Stretch {
     /// The part of `low..=high` outside of which `f`, cut to 127 steps of the output, is flat.
     pub(super) fn of(f: &Function, (low, high): (f64, f64), step_out: f64) -> Self {
-        let (from, to) = varying(f, (low, high), step_out);
+        let (from, to) = varying(f, (low, high), step_out, 127.0);
         let step = ((to - from) / 255.0).max(1e-9);
         Self {
             center: from + 128.0 * step,
@@ -30,12 +30,30 @@ impl Stretch {
     }
 
     /// The same with 0 in the middle, for sums and products that have no bias.
-    pub(super) fn around_zero(f: &Function, range: (f64, f64), step_out: f64) -> Self {
-        let (from, to) = varying(f, range, step_out);
+    ///
+    /// `levels` integers on each side of 0.
+    pub(super) fn around_zero(f: &Function, range: (f64, f64), step_out: f64, levels: f64) -> Self {
+        let (from, to) = varying(f, range, step_out, levels);
         Self {
             center: 0.0,
-            step: (from.abs().max(to.abs()) / 127.0).max(1e-9),
+            step: (from.abs().max(to.abs()) / levels).max(1e-12),
         }
+    }
+
+    /// The nodes of an interpolation: 513 points, 128 steps apart.
+    pub(super) fn nodes(self, f: &Function, step_out: f64) -> Vec<i16> {
+        let node = |k: i32| {
+            let at = self.center + f64::from(128 * k - 32_768) * self.step;
+            let value = (f.at(at) / step_out).round().clamp(-32_767.0, 32_767.0);
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "clamped to the range of int16"
+            )]
+            {
+                value as i16
+            }
+        };
+        (0..513).map(node).collect()
     }
 
     /// The entries.
@@ -55,8 +73,8 @@ impl Stretch {
     }
 }
 
-fn varying(f: &Function, (low, high): (f64, f64), step_out: f64) -> (f64, f64) {
-    let most = 127.0 * step_out;
+fn varying(f: &Function, (low, high): (f64, f64), step_out: f64, levels: f64) -> (f64, f64) {
+    let most = levels * step_out;
     let at = |point: u32| low + (high - low) * f64::from(point) / f64::from(POINTS);
     let value = |point: u32| f.at(at(point)).clamp(-most, most);
     let moved = |point: &u32, end: f64| (value(*point) - end).abs() > step_out / 4.0;
@@ -84,7 +102,7 @@ mod tests {
         let table = stretch.table(&silu, 10.0 / 127.0);
         assert_eq!((table[0], table[255]), (0, 127));
         let sigmoid = Function::primitive(Primitive::Sigmoid);
-        let stretch = Stretch::around_zero(&sigmoid, (-100.0, 50.0), 1.0 / 127.0);
+        let stretch = Stretch::around_zero(&sigmoid, (-100.0, 50.0), 1.0 / 127.0, 127.0);
         assert!(stretch.step * 127.0 < 8.0 && stretch.center == 0.0);
     }
 }

@@ -92,13 +92,33 @@ pub enum DecodeError {
         /// The version in the file.
         version: i64,
     },
-    /// A tensor whose data lie in another file.
+    /// Weights stand in another file, and the model came as bytes.
     #[error(
-        "tensor {name:?} keeps its data in another file; export again with external_data=False"
+        "tensor {name:?} stands in another file; read the model from a path, with that file beside it, or save it as one file (onnx.save_model(..., save_as_external_data=False))"
     )]
     ExternalData {
         /// Name of the tensor.
         name: String,
+    },
+    /// A file of weights that may not be read, or does not hold what the model says.
+    #[error(
+        "tensor {name:?}: file {file:?} {what}; keep the files that the exporter wrote together"
+    )]
+    Beside {
+        /// Name of the tensor.
+        name: String,
+        /// The file, as the model names it.
+        file: String,
+        /// What is wrong.
+        what: String,
+    },
+    /// The model's file cannot be read.
+    #[error("{path}: {what}")]
+    File {
+        /// Its path.
+        path: String,
+        /// What is wrong.
+        what: String,
     },
     /// A tensor dimension below zero or a tensor beyond the limits.
     #[error(

@@ -5,8 +5,9 @@
 //! and needs at most a small multiple of the file's bytes. Sub-graphs of control flow are not
 //! entered; the importer refuses their operators by name.
 //!
-//! Source: onnx/onnx.proto, IR versions 7 to 10, opsets 11 to 22.
+//! Source: onnx/onnx.proto, IR versions 7 to 10, opsets 7 to 27.
 
+mod beside;
 mod error;
 mod proto;
 mod tensor;
@@ -15,7 +16,7 @@ mod wire;
 pub use error::DecodeError;
 pub use proto::{Attribute, AttributeValue, Dim, OnnxModel, OnnxNode, OnnxValueInfo};
 pub(crate) use tensor::half;
-pub use tensor::{Elements, OnnxTensor};
+pub use tensor::{ElementType, Elements, OnnxTensor};
 
 /// Longest name of a node, value or attribute, in bytes.
 pub const NAME_BYTES_MAX: usize = 4_096;
@@ -28,4 +29,4 @@ pub const NODES_MAX: usize = 100_000;
 /// Most inputs, outputs or attributes of one node.
 pub const FAN_MAX: usize = 1_024;
 /// Lowest and highest opset that the importer knows.
-pub const OPSETS: core::ops::RangeInclusive<i64> = 11..=22;
+pub const OPSETS: core::ops::RangeInclusive<i64> = 7..=27;

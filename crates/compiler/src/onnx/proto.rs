@@ -1,7 +1,9 @@
 //! ONNX messages: model, graph, node, attribute, declared value.
 
 use std::collections::HashSet;
+use std::path::Path;
 
+use super::beside::{Beside, folder_of, read_model};
 use super::error::DecodeError;
 use super::tensor::{OnnxTensor, decode_tensor};
 use super::wire::{Field, Reader};
@@ -10,7 +12,7 @@ use super::{ELEMENTS_MAX, FAN_MAX, NAME_BYTES_MAX, NODES_MAX, OPSETS, RANK_MAX};
 /// A decoded model: names are unique and every node reads only what stands before it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OnnxModel {
-    /// Version of the operator set, 11 to 22.
+    /// Version of the operator set, 7 to 27.
     pub opset: i64,
     /// Who wrote the file, e.g. `pytorch 2.15.0`.
     pub producer: String,
@@ -65,7 +67,9 @@ pub enum AttributeValue {
     Floats(Vec<f32>),
     /// INTS.
     Ints(Vec<i64>),
-    /// Any other type (graphs, sparse tensors, lists of text), by its code.
+    /// STRINGS, lossy if they are not UTF-8.
+    Texts(Vec<String>),
+    /// Any other type (graphs, sparse tensors), by its code.
     Other(i64),
 }
 
@@ -92,8 +96,19 @@ pub enum Dim {
 }
 
 impl OnnxModel {
-    /// Decodes a whole file.
+    /// Decodes a whole file; weights that stand in other files are refused.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        Self::decode_with(bytes, Beside::Nothing)
+    }
+
+    /// Reads a file, and the files of weights beside it.
+    pub fn read(path: &Path) -> Result<Self, DecodeError> {
+        let bytes = read_model(path)?;
+        let folder = folder_of(path)?;
+        Self::decode_with(&bytes, Beside::Folder(&folder))
+    }
+
+    fn decode_with(bytes: &[u8], beside: Beside<'_>) -> Result<Self, DecodeError> {
         let mut reader = Reader::new(bytes, 0);
         let (mut producer, mut version) = (String::new(), String::new());
         let mut opsets = Vec::new();
@@ -102,7 +117,7 @@ impl OnnxModel {
             match field.number {
                 2 => field.text(NAME_BYTES_MAX)?.clone_into(&mut producer),
                 3 => field.text(NAME_BYTES_MAX)?.clone_into(&mut version),
-                7 => graph = Some(Graph::decode(field.message()?)?),
+                7 => graph = Some(Graph::decode(field.message()?, beside)?),
                 8 => {
                     limit(opsets.len(), FAN_MAX, "opset imports", &field)?;
                     opsets.push(decode_opset(field.message()?)?);
@@ -136,13 +151,13 @@ struct Graph {
 }
 
 impl Graph {
-    fn decode(mut reader: Reader<'_>) -> Result<Self, DecodeError> {
+    fn decode(mut reader: Reader<'_>, beside: Beside<'_>) -> Result<Self, DecodeError> {
         let mut graph = Self::default();
         while let Some(field) = reader.next()? {
             match field.number {
                 1 => {
                     limit(graph.nodes.len(), NODES_MAX, "nodes", &field)?;
-                    let mut node = decode_node(field.message()?)?;
+                    let mut node = decode_node(field.message()?, beside)?;
                     if node.name.is_empty() {
                         node.name = format!("#{}", graph.nodes.len());
                     }
@@ -150,7 +165,9 @@ impl Graph {
                 }
                 5 => {
                     limit(graph.initializers.len(), NODES_MAX, "initializers", &field)?;
-                    graph.initializers.push(decode_tensor(field.message()?)?);
+                    graph
+                        .initializers
+                        .push(decode_tensor(field.message()?, beside)?);
                 }
                 11 => {
                     limit(graph.inputs.len(), NODES_MAX, "inputs", &field)?;
@@ -243,7 +260,7 @@ fn decode_opset(mut reader: Reader<'_>) -> Result<(String, i64), DecodeError> {
     Ok((domain, version))
 }
 
-fn decode_node(mut reader: Reader<'_>) -> Result<OnnxNode, DecodeError> {
+fn decode_node(mut reader: Reader<'_>, beside: Beside<'_>) -> Result<OnnxNode, DecodeError> {
     let mut node = OnnxNode::default();
     while let Some(field) = reader.next()? {
         match field.number {
@@ -264,7 +281,8 @@ fn decode_node(mut reader: Reader<'_>) -> Result<OnnxNode, DecodeError> {
                     "attributes of one node",
                     &field,
                 )?;
-                node.attributes.push(decode_attribute(field.message()?)?);
+                node.attributes
+                    .push(decode_attribute(field.message()?, beside)?);
             }
             7 => field.text(NAME_BYTES_MAX)?.clone_into(&mut node.domain),
             _ => {}
@@ -273,11 +291,12 @@ fn decode_node(mut reader: Reader<'_>) -> Result<OnnxNode, DecodeError> {
     Ok(node)
 }
 
-fn decode_attribute(mut reader: Reader<'_>) -> Result<Attribute, DecodeError> {
+fn decode_attribute(mut reader: Reader<'_>, beside: Beside<'_>) -> Result<Attribute, DecodeError> {
     let mut name = String::new();
     let (mut float, mut int, mut text) = (0.0, 0, String::new());
     let mut tensor = None;
     let (mut floats, mut ints) = (Vec::new(), Vec::new());
+    let mut texts = Vec::new();
     let mut kind = 0;
     while let Some(field) = reader.next()? {
         match field.number {
@@ -285,14 +304,14 @@ fn decode_attribute(mut reader: Reader<'_>) -> Result<Attribute, DecodeError> {
             2 => float = field.float()?,
             3 => int = field.int64()?,
             // A text attribute may be anything (a doc string, a pickle): cut, never refused.
-            4 => {
-                let bytes = field.bytes()?;
-                let kept = &bytes[..bytes.len().min(NAME_BYTES_MAX)];
-                text = String::from_utf8_lossy(kept).into_owned();
-            }
-            5 => tensor = Some(decode_tensor(field.message()?)?),
+            4 => text = cut_text(field.bytes()?),
+            5 => tensor = Some(decode_tensor(field.message()?, beside)?),
             7 => field.floats(&mut floats, ELEMENTS_MAX)?,
             8 => field.int64s(&mut ints, ELEMENTS_MAX)?,
+            9 => {
+                limit(texts.len(), FAN_MAX, "texts of one attribute", &field)?;
+                texts.push(cut_text(field.bytes()?));
+            }
             20 => kind = field.int64()?,
             _ => {}
         }
@@ -304,9 +323,14 @@ fn decode_attribute(mut reader: Reader<'_>) -> Result<Attribute, DecodeError> {
         (4, Some(tensor)) => AttributeValue::Tensor(tensor),
         (6, _) => AttributeValue::Floats(floats),
         (7, _) => AttributeValue::Ints(ints),
+        (8, _) => AttributeValue::Texts(texts),
         (other, _) => AttributeValue::Other(other),
     };
     Ok(Attribute { name, value })
+}
+
+fn cut_text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(&bytes[..bytes.len().min(NAME_BYTES_MAX)]).into_owned()
 }
 
 fn decode_value_info(mut reader: Reader<'_>) -> Result<OnnxValueInfo, DecodeError> {

@@ -3,6 +3,7 @@
 //! Half and double precision become `f32`, all integers become `i64`: the importer computes with
 //! these two only. Memory is bounded by eight times the bytes of the file.
 
+use super::beside::{Beside, Place};
 use super::error::DecodeError;
 use super::wire::Reader;
 use super::{ELEMENTS_MAX, NAME_BYTES_MAX, RANK_MAX};
@@ -16,6 +17,49 @@ pub struct OnnxTensor {
     pub dims: Vec<usize>,
     /// Elements in row-major order, as many as the product of `dims`.
     pub elements: Elements,
+    /// What the elements are in the file.
+    pub element: ElementType,
+}
+
+/// Element types that are told apart after decoding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ElementType {
+    /// Real numbers.
+    Real,
+    /// INT8.
+    Int8,
+    /// UINT8.
+    Uint8,
+    /// INT16.
+    Int16,
+    /// UINT16.
+    Uint16,
+    /// Any other whole numbers, and truth values.
+    Whole,
+}
+
+impl ElementType {
+    fn of(element: &str) -> Self {
+        match element {
+            "FLOAT" | "FLOAT16" | "BFLOAT16" | "DOUBLE" => Self::Real,
+            "INT8" => Self::Int8,
+            "UINT8" => Self::Uint8,
+            "INT16" => Self::Int16,
+            "UINT16" => Self::Uint16,
+            _ => Self::Whole,
+        }
+    }
+
+    /// Smallest and largest number of an 8- or 16-bit type.
+    pub(crate) fn range(self) -> Option<(f32, f32)> {
+        match self {
+            Self::Int8 => Some((-128.0, 127.0)),
+            Self::Uint8 => Some((0.0, 255.0)),
+            Self::Int16 => Some((-32_768.0, 32_767.0)),
+            Self::Uint16 => Some((0.0, 65_535.0)),
+            Self::Real | Self::Whole => None,
+        }
+    }
 }
 
 /// Elements of a constant.
@@ -23,7 +67,7 @@ pub struct OnnxTensor {
 pub enum Elements {
     /// From FLOAT, FLOAT16, BFLOAT16, DOUBLE.
     Float(Vec<f32>),
-    /// From INT64, INT32, UINT8, INT8, BOOL.
+    /// From INT64, INT32, INT16, UINT16, UINT8, INT8, BOOL.
     Int(Vec<i64>),
 }
 
@@ -67,10 +111,14 @@ struct Raw<'a> {
     ints: Vec<i64>,
     bytes: Option<&'a [u8]>,
     external: bool,
+    place: Place,
 }
 
 /// Reads one `TensorProto`.
-pub(super) fn decode_tensor(mut reader: Reader<'_>) -> Result<OnnxTensor, DecodeError> {
+pub(super) fn decode_tensor(
+    mut reader: Reader<'_>,
+    beside: Beside<'_>,
+) -> Result<OnnxTensor, DecodeError> {
     let mut t = Raw::default();
     while let Some(field) = reader.next()? {
         match field.number {
@@ -81,15 +129,24 @@ pub(super) fn decode_tensor(mut reader: Reader<'_>) -> Result<OnnxTensor, Decode
             8 => field.text(NAME_BYTES_MAX)?.clone_into(&mut t.name),
             9 => t.bytes = Some(field.bytes()?),
             10 => field.doubles(&mut t.doubles, ELEMENTS_MAX)?,
-            13 => t.external = true,
+            13 => {
+                t.external = true;
+                t.place.entry(field.message()?)?;
+            }
             14 => t.external |= field.int64()? == 1,
             _ => {}
         }
     }
-    if t.external {
-        return Err(DecodeError::ExternalData { name: t.name });
-    }
     let dims = shape(&t)?;
+    let own;
+    if t.external {
+        let needed = dims
+            .iter()
+            .product::<usize>()
+            .saturating_mul(width(t.data_type));
+        own = beside.bytes(&t.name, &t.place, needed)?;
+        t.bytes = Some(&own);
+    }
     let needed = dims.iter().product();
     let element = usize::try_from(t.data_type)
         .ok()
@@ -109,7 +166,19 @@ pub(super) fn decode_tensor(mut reader: Reader<'_>) -> Result<OnnxTensor, Decode
         name: t.name,
         dims,
         elements,
+        element: ElementType::of(element),
     })
+}
+
+/// Bytes of one element; 0 of a type that is not read.
+fn width(data_type: i64) -> usize {
+    match data_type {
+        2 | 3 | 9 => 1,
+        4 | 5 | 10 | 16 => 2,
+        1 | 6 => 4,
+        7 | 11 => 8,
+        _ => 0,
+    }
 }
 
 fn shape(t: &Raw<'_>) -> Result<Vec<usize>, DecodeError> {
@@ -153,7 +222,9 @@ fn elements(t: &Raw<'_>, element: &'static str) -> Result<Elements, DecodeError>
         "DOUBLE" => Elements::Float(t.doubles.iter().map(|&v| narrow(v)).collect()),
         "FLOAT16" => Elements::Float(t.ints.iter().map(|&v| half(low16(v))).collect()),
         "BFLOAT16" => Elements::Float(t.ints.iter().map(|&v| brain(low16(v))).collect()),
-        "INT64" | "INT32" | "UINT8" | "INT8" | "BOOL" => Elements::Int(t.ints.clone()),
+        "INT64" | "INT32" | "INT16" | "UINT16" | "UINT8" | "INT8" | "BOOL" => {
+            Elements::Int(t.ints.clone())
+        }
         _ => return Err(unsupported(t, element)),
     })
 }
@@ -161,7 +232,7 @@ fn elements(t: &Raw<'_>, element: &'static str) -> Result<Elements, DecodeError>
 fn from_raw(t: &Raw<'_>, raw: &[u8], element: &'static str) -> Result<Elements, DecodeError> {
     let width = match element {
         "FLOAT" | "INT32" => 4,
-        "FLOAT16" | "BFLOAT16" => 2,
+        "FLOAT16" | "BFLOAT16" | "INT16" | "UINT16" => 2,
         "DOUBLE" | "INT64" => 8,
         "UINT8" | "INT8" | "BOOL" => 1,
         _ => return Err(unsupported(t, element)),
@@ -190,6 +261,8 @@ fn from_raw(t: &Raw<'_>, raw: &[u8], element: &'static str) -> Result<Elements, 
         "BFLOAT16" => Elements::Float(two().map(brain).collect()),
         "INT32" => Elements::Int(four().map(|&b| i64::from(i32::from_le_bytes(b))).collect()),
         "INT64" => Elements::Int(eight().map(|&b| i64::from_le_bytes(b)).collect()),
+        "INT16" => Elements::Int(two().map(|v| i64::from(v.cast_signed())).collect()),
+        "UINT16" => Elements::Int(two().map(i64::from).collect()),
         "INT8" => Elements::Int(raw.iter().map(|&b| i64::from(b.cast_signed())).collect()),
         _ => Elements::Int(raw.iter().map(|&b| i64::from(b)).collect()),
     })
@@ -271,7 +344,7 @@ mod tests {
         }
         bytes.extend([0x10, 1]);
         assert!(matches!(
-            decode_tensor(Reader::new(&bytes, 0)),
+            decode_tensor(Reader::new(&bytes, 0), Beside::Nothing),
             Err(DecodeError::TensorShape { .. })
         ));
     }

@@ -1,28 +1,31 @@
 //! Moves, concatenations and pointwise nodes of a draft.
 
 use selfsame_ir::{
-    Combine, Concat, Constant, DType, Dim, DimValues, Move, Node, Op, Operand, Pointwise, Spread,
-    Table, Tensor, Walk,
+    Activation, Combine, Concat, Constant, DType, Dim, DimValues, Move, Op, Operand, Pointwise,
+    Spread, Tensor, Walk,
 };
-use selfsame_protocol::constants::{CONCAT_INPUTS_MAX, MULTIPLIER_MAX, SHIFT_MAX};
+use selfsame_protocol::constants::{
+    CONCAT_INPUTS_MAX, MULTIPLIER_MAX, RECIPROCAL_BITS_MAX, SHIFT_MAX,
+};
 
 use super::draft::Draft;
 use super::rng::Rng;
+use super::size::Size;
 use super::{drawn, linear};
 
 /// A constant larger than this is not drawn.
 const CONSTANT_MAX: u32 = 4_000;
 
 impl Draft<'_> {
-    pub(super) fn moved(&mut self) -> Option<(Node, u32)> {
+    pub(super) fn moved(&mut self) -> Option<u32> {
         let source = self.source(|_| true)?;
-        let rest = self.rests[source as usize];
-        let dtype = self.nodes[source as usize].dtype;
+        let rest = self.rest(source);
+        let dtype = self.dtype(source);
         let rank = 1 + usize::try_from(self.rng.below(6)).ok()?;
         let parts = if self.symbolic() { rank - 1 } else { rank };
         let mut shape = Vec::with_capacity(rank);
         if self.symbolic() {
-            shape.push(self.lead);
+            shape.push(self.once(1).dim(self.lead));
         }
         let mut extents = vec![1; shape.len()];
         if parts > 0 {
@@ -57,24 +60,21 @@ impl Draft<'_> {
         let fill = self.rng.range(low.into(), high.into());
         let fill = self.rng.pick(&[0, i32::try_from(fill).ok()?]);
         let op = Op::Move(Move { walks, shape, fill });
-        Some((node(op, vec![source], dtype), made))
+        self.push(op, vec![source], dtype, self.once(made))
     }
 
-    pub(super) fn concat(&mut self) -> Option<(Node, u32)> {
+    pub(super) fn concat(&mut self) -> Option<u32> {
         let first = self.source(|_| true)?;
-        let dtype = self.nodes[first as usize].dtype;
-        let rest = self.rests[first as usize];
+        let dtype = self.dtype(first);
+        let rest = self.rest(first);
         let rows = if self.symbolic() {
             1
         } else {
             self.rng.divisor(rest)
         };
-        let fitting: Vec<u32> = (0..)
-            .zip(&self.nodes)
-            .zip(&self.rests)
-            .filter(|((_, node), rest)| node.dtype == dtype && rest.is_multiple_of(rows))
-            .map(|((index, _), _)| index)
-            .collect();
+        let power = self.size(first).power;
+        let fits = |size: Size| size.power == power && size.rest.is_multiple_of(rows);
+        let fitting = self.fitting(|other, size| other == dtype && fits(size));
         let most = if self.rng.chance(10) {
             u32::from(CONCAT_INPUTS_MAX)
         } else {
@@ -83,40 +83,23 @@ impl Draft<'_> {
         let count = self.rng.between(2, most);
         let mut inputs = vec![first];
         inputs.extend((1..count).map(|_| self.rng.pick(&fitting)));
-        let sizes: Vec<u32> = inputs
-            .iter()
-            .map(|&input| self.rests[input as usize])
-            .collect();
+        let sizes: Vec<u32> = inputs.iter().map(|&input| self.rest(input)).collect();
         let whole: u32 = sizes.iter().sum();
-        let (rows, columns) = if self.symbolic() {
-            (self.lead, sizes.into_iter().map(Dim::fixed).collect())
-        } else {
-            let columns = sizes.into_iter().map(|size| Dim::fixed(size / rows));
-            (Dim::fixed(rows), columns.collect())
-        };
-        Some((
-            node(Op::Concat(Concat { rows, columns }), inputs, dtype),
-            whole,
-        ))
+        let columns = sizes.into_iter().map(|size| Dim::fixed(size / rows));
+        let op = Op::Concat(Concat {
+            rows: self.once(rows).dim(self.lead),
+            columns: columns.collect(),
+        });
+        self.push(op, inputs, dtype, self.once(whole))
     }
 
-    pub(super) fn pointwise(&mut self) -> Option<(Node, u32)> {
-        let source = self.source(|_| true)?;
-        let rest = self.rests[source as usize];
-        let positions = if self.symbolic() {
-            1
-        } else {
-            self.rng.divisor(rest)
-        };
-        let columns = rest / positions;
-        let rows = if self.symbolic() {
-            self.lead
-        } else {
-            Dim::fixed(positions)
-        };
-        let dtype = self.nodes[source as usize].dtype;
+    pub(super) fn pointwise(&mut self) -> Option<u32> {
+        let source = self.any_source(|_, _| true)?;
+        let size = self.size(source);
+        let (rows, columns) = size.split(self.rng);
+        let dtype = self.dtype(source);
         let second = if self.rng.chance(75) {
-            self.second(positions, columns, rows)
+            self.second(rows, columns)
         } else {
             None
         };
@@ -136,16 +119,17 @@ impl Draft<'_> {
             }
             y
         });
-        let out = if self.rng.chance(60) {
-            DType::I8
-        } else {
-            self.rng.pick(&[DType::I16, DType::I32])
-        };
-        let table = table(self.rng, out);
+        let out = self
+            .rng
+            .pick(&[DType::I8, DType::I8, DType::I16, DType::I32]);
+        let activation = activation(self.rng, out);
+        let range = activation
+            .as_ref()
+            .map_or_else(|| out.range(), Activation::domain);
         let multiplier = multiplier(self.rng);
         let mut op = Pointwise {
-            rows,
-            columns,
+            rows: rows.dim(self.lead),
+            columns: columns.dim(self.lead),
             dtype,
             multiplier,
             combine,
@@ -153,25 +137,15 @@ impl Draft<'_> {
             shift: 1,
             low: 0,
             high: 0,
-            table,
+            activation,
         };
         op.shift = shift(self.rng, &op, out);
-        let range = match &op.table {
-            None => out.range(),
-            Some(Table::Lookup(_)) => (-128, 127),
-            Some(Table::Interpolate(_)) => (-32_768, 32_767),
-        };
         (op.low, op.high) = linear::clamp(self.rng, range);
-        Some((node(Op::Pointwise(op), inputs, out), rest))
+        self.push(Op::Pointwise(op), inputs, out, size)
     }
 
     /// A second operand: an earlier node of the spread's size, or a constant.
-    fn second(
-        &mut self,
-        positions: u32,
-        columns: u32,
-        rows: Dim,
-    ) -> Option<(Operand, Option<u32>)> {
+    fn second(&mut self, rows: Size, columns: Size) -> Option<(Operand, Option<u32>)> {
         let spread = self.rng.pick(&[
             Spread::Full,
             Spread::Full,
@@ -180,24 +154,17 @@ impl Draft<'_> {
             Spread::One,
         ]);
         let multiplier = multiplier(self.rng);
-        // Of a symbolic program every tensor has the lead as a factor.
         let size = match spread {
-            Spread::Full => Some(positions * columns),
-            Spread::Row => Some(positions),
-            Spread::Column if !self.symbolic() => Some(columns),
-            Spread::One if !self.symbolic() => Some(1),
-            Spread::Column | Spread::One => None,
+            Spread::Full => rows.times(columns),
+            Spread::Row => rows,
+            Spread::Column => columns,
+            Spread::One => Size::fixed(1),
         };
-        let fitting: Vec<u32> = (0..)
-            .zip(&self.rests)
-            .filter(|&(_, &rest)| Some(rest) == size)
-            .map(|(index, _)| index)
-            .collect();
+        let fitting = self.fitting(|_, other| other == size);
         if !fitting.is_empty() && self.rng.chance(60) {
             let input = self.rng.pick(&fitting);
-            let dtype = self.nodes[input as usize].dtype;
             let operand = Operand {
-                dtype,
+                dtype: self.dtype(input),
                 spread,
                 multiplier,
                 constant: None,
@@ -205,8 +172,11 @@ impl Draft<'_> {
             return Some((operand, Some(input)));
         }
         let dtype = self.rng.pick(&[DType::I8, DType::I16, DType::I32]);
-        let rows = rows.at(&DimValues::maxima(&self.symbols)).ok()?;
-        let elements = spread.shape(rows, columns).iter().product();
+        let maxima = DimValues::maxima(&self.symbols);
+        let rows = rows.dim(self.lead).at(&maxima).ok()?;
+        let columns = columns.dim(self.lead).at(&maxima).ok()?;
+        let [down, across] = spread.shape(rows, columns);
+        let elements = down.checked_mul(across)?;
         if CONSTANT_MAX < elements {
             return None;
         }
@@ -219,10 +189,6 @@ impl Draft<'_> {
         };
         Some((operand, None))
     }
-}
-
-fn node(op: Op, inputs: Vec<u32>, dtype: DType) -> Node {
-    Node { op, inputs, dtype }
 }
 
 /// A walk along a fixed axis of `extent` cells.
@@ -300,19 +266,27 @@ fn shift(rng: &mut Rng, op: &Pointwise, out: DType) -> u8 {
     u8::try_from(shift.clamp(1, i64::from(SHIFT_MAX))).expect("at most 46")
 }
 
-fn table(rng: &mut Rng, out: DType) -> Option<Table> {
-    if rng.chance(60) {
+/// None, or one of those that put out `out`.
+fn activation(rng: &mut Rng, out: DType) -> Option<Activation> {
+    if rng.chance(40) {
         return None;
     }
+    let bits = u8::try_from(rng.between(0, u32::from(RECIPROCAL_BITS_MAX))).expect("at most 62");
     match out {
-        DType::I8 => match drawn(rng, DType::I8, Table::LOOKUP) {
-            Tensor::I8(entries) => Some(Table::Lookup(entries)),
+        DType::I8 => match drawn(rng, DType::I8, Activation::LOOKUP) {
+            Tensor::I8(entries) => Some(Activation::Lookup(entries)),
             Tensor::I16(_) | Tensor::I32(_) => None,
         },
-        DType::I16 => match drawn(rng, DType::I16, Table::INTERPOLATE) {
-            Tensor::I16(entries) => Some(Table::Interpolate(entries)),
+        DType::I16 if rng.chance(50) => {
+            let entries = (0..Activation::EXPONENTIAL).map(|_| rng.range(0, 32_767));
+            let entries = entries.map(|entry| i16::try_from(entry).expect("15 bits"));
+            Some(Activation::Exponential(entries.collect()))
+        }
+        DType::I16 => match drawn(rng, DType::I16, Activation::INTERPOLATE) {
+            Tensor::I16(entries) => Some(Activation::Interpolate(entries)),
             Tensor::I8(_) | Tensor::I32(_) => None,
         },
-        DType::I32 => None,
+        DType::I32 if rng.chance(50) => Some(Activation::Reciprocal { bits }),
+        DType::I32 => Some(Activation::ReciprocalRoot { bits }),
     }
 }

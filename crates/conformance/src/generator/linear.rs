@@ -9,6 +9,8 @@ use super::rng::Rng;
 pub(super) struct Shape {
     pub(super) out_channels: u32,
     pub(super) terms: u32,
+    /// Element type of x.
+    pub(super) operand: DType,
     /// False where the node is too large to be kept: its tensors stay empty.
     pub(super) drawn: bool,
 }
@@ -31,8 +33,8 @@ pub(super) fn draw(rng: &mut Rng, shape: &Shape, dtype: DType, addend: Option<DT
         })
         .map(|weight| i8::try_from(weight).expect("drawn within int8"))
         .collect();
-    // Standard deviation of a sum of products of uniform int8.
-    let spread = 73 * 73 * u64::from(shape.terms).isqrt().max(1);
+    let spread =
+        deviation(shape.operand) * deviation(DType::I8) * u64::from(shape.terms).isqrt().max(1);
     let goal = match dtype {
         DType::I8 => rng.pick(&[20, 60, 120, 1_000]),
         DType::I16 => rng.pick(&[300, 9_000, 40_000]),
@@ -70,6 +72,15 @@ pub(super) fn draw(rng: &mut Rng, shape: &Shape, dtype: DType, addend: Option<DT
         low,
         high,
         table,
+    }
+}
+
+/// Standard deviation of elements that are drawn uniformly; of i32 ones, of typical ones.
+pub(super) const fn deviation(dtype: DType) -> u64 {
+    match dtype {
+        DType::I8 => 73,
+        DType::I16 => 18_900,
+        DType::I32 => 1_000_000,
     }
 }
 
@@ -141,7 +152,7 @@ fn identity(rng: &mut Rng, spread: u64, addend: Option<DType>) -> ChannelConstan
 }
 
 /// (M, s) with M / 2^s near goal / spread, M as precise as its limits allow.
-fn ratio(goal: u64, spread: u64) -> (i64, i64) {
+pub(super) fn ratio(goal: u64, spread: u64) -> (i64, i64) {
     let most = u128::from(MULTIPLIER_MAX);
     let at = |shift: u32| ((u128::from(goal) << shift) / u128::from(spread)).clamp(1, most);
     let shift = (1..=SHIFT_MAX)

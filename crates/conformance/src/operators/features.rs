@@ -1,17 +1,36 @@
 //! What is special about a node: the rows of the matrix.
 
 use selfsame_ir::{
-    Combine, Conv, DType, DimValues, Linear, MatMul, Move, Op, Pointwise, Spread, Table, Window,
+    Activation, Combine, Conv, DType, DimValues, Linear, MatMul, Move, Op, Pointwise, Spread,
+    Window,
 };
 use selfsame_protocol::constants::{BIAS_MAX, CONCAT_INPUTS_MAX};
 
-use super::Subject;
+use super::{Subject, row_features};
+
+/// The names of all computed operators, as [`Op::name`] gives them.
+pub const KINDS: [&str; 11] = [
+    "matmul",
+    "conv",
+    "max_pool",
+    "avg_pool",
+    "move",
+    "concat",
+    "pointwise",
+    "batch_matmul",
+    "reduce",
+    "normalize",
+    "embedding",
+];
 
 /// Every feature that the generator must reach, in the order of the report.
-pub const FEATURES: [&str; 79] = [
+pub const FEATURES: [&str; 154] = [
     "matmul",
     "matmul: slice of a row",
     "matmul: K above 4096",
+    "matmul: i16",
+    "matmul: row factor",
+    "matmul: row factor and addend",
     "conv",
     "conv: 1 x 1",
     "conv: K above 4096",
@@ -82,9 +101,81 @@ pub const FEATURES: [&str; 79] = [
     "pointwise: constant",
     "pointwise: lookup",
     "pointwise: interpolation",
+    "pointwise: exponential",
+    "pointwise: reciprocal",
+    "pointwise: reciprocal root",
+    "pointwise: reciprocal of 0 or less",
+    "pointwise: symbolic columns",
     "pointwise: saturated low",
     "pointwise: saturated high",
+    "batch_matmul",
+    "batch_matmul: i8",
+    "batch_matmul: i16",
+    "batch_matmul: one batch",
+    "batch_matmul: batches",
+    "batch_matmul: groups of batches",
+    "batch_matmul: x in batches of rows",
+    "batch_matmul: x in rows of batches",
+    "batch_matmul: y in batches of rows",
+    "batch_matmul: y in rows of batches",
+    "batch_matmul: output in batches of rows",
+    "batch_matmul: output in rows of batches",
+    "batch_matmul: row factor",
+    "batch_matmul: rows of many tiles",
+    "batch_matmul: symbolic rows",
+    "batch_matmul: symbolic columns",
+    "batch_matmul: symbolic terms",
+    "batch_matmul: to i8",
+    "batch_matmul: to i16",
+    "batch_matmul: to i32",
+    "batch_matmul: saturated low",
+    "batch_matmul: saturated high",
+    "reduce",
+    "reduce: sum",
+    "reduce: mean",
+    "reduce: squares",
+    "reduce: variance",
+    "reduce: maximum",
+    "reduce: magnitude",
+    "reduce: argmax",
+    "reduce: argmax between equals",
+    "reduce: i8",
+    "reduce: i16",
+    "reduce: i32",
+    "reduce: to i8",
+    "reduce: to i16",
+    "reduce: to i32",
+    "reduce: of more than 512 elements",
+    "reduce: symbolic columns",
+    "reduce: saturated low",
+    "reduce: saturated high",
+    "normalize",
+    "normalize: neither center nor factor",
+    "normalize: center",
+    "normalize: factor",
+    "normalize: center and factor",
+    "normalize: center bits",
+    "normalize: i8",
+    "normalize: i16",
+    "normalize: i32",
+    "normalize: to i8",
+    "normalize: to i16",
+    "normalize: to i32",
+    "normalize: saturated low",
+    "normalize: saturated high",
+    "embedding",
+    "embedding: of i8",
+    "embedding: of i16",
+    "embedding: of i32",
+    "embedding: index below 0",
+    "embedding: index inside",
+    "embedding: index beyond the table",
+    "embedding: table of many tiles",
+    "row factor: above 0",
+    "row factor: 0",
+    "row factor: below 0",
     "any: symbolic extent",
+    "any: output quadratic in a symbol",
     "any: odd extents only",
     "any: output of many tiles",
     "any: input seen in another shape",
@@ -137,17 +228,23 @@ pub fn features(subject: &Subject, node: u32) -> Vec<&'static str> {
         }
         Op::Pointwise(op) => {
             pointwise(op, at.dtype, &mut met);
-            if op.table.is_none() {
+            row_features::pointwise(op, subject, node, &mut met);
+            if op.activation.is_none() {
                 let (low, high) = saturated(subject, node, op.low, op.high);
                 when(low, "pointwise: saturated low", &mut met);
                 when(high, "pointwise: saturated high", &mut met);
             }
         }
+        Op::BatchMatMul(op) => row_features::batch_matmul(op, subject, node, &mut met),
+        Op::Reduce(op) => row_features::reduce(op, subject, node, &mut met),
+        Op::Normalize(op) => row_features::normalize(op, subject, node, &mut met),
+        Op::Embedding(op) => row_features::embedding(op, subject, node, &mut met),
     }
+    row_features::factor(subject, node, &mut met);
     if let Some(part) = at.op.linear() {
         linear(part, at.dtype, &mut met);
         when(
-            at.inputs.first() == at.inputs.get(1),
+            part.addend.is_some() && at.inputs.first() == at.inputs.get(1),
             "linear: addend is the input",
             &mut met,
         );
@@ -161,13 +258,13 @@ pub fn features(subject: &Subject, node: u32) -> Vec<&'static str> {
     met
 }
 
-fn when(condition: bool, feature: &'static str, met: &mut Vec<&'static str>) {
+pub(super) fn when(condition: bool, feature: &'static str, met: &mut Vec<&'static str>) {
     if condition {
         met.push(feature);
     }
 }
 
-fn typed(dtype: DType, names: [&'static str; 3]) -> &'static str {
+pub(super) fn typed(dtype: DType, names: [&'static str; 3]) -> &'static str {
     match dtype {
         DType::I8 => names[0],
         DType::I16 => names[1],
@@ -179,6 +276,10 @@ fn matmul(op: &MatMul, met: &mut Vec<&'static str>) {
     met.push("matmul");
     when(op.k_len < op.row_elements, "matmul: slice of a row", met);
     when(op.k_len > 4_096, "matmul: K above 4096", met);
+    when(op.dtype == DType::I16, "matmul: i16", met);
+    when(op.factor.is_some(), "matmul: row factor", met);
+    let both = op.factor.is_some() && op.linear.addend.is_some();
+    when(both, "matmul: row factor and addend", met);
 }
 
 fn conv(op: &Conv, subject: &Subject, met: &mut Vec<&'static str>) {
@@ -251,10 +352,13 @@ fn pointwise(op: &Pointwise, dtype: DType, met: &mut Vec<&'static str>) {
         typed(op.dtype, OPERANDS),
         typed(dtype, OUTPUTS),
     ]);
-    match &op.table {
+    match &op.activation {
         None => {}
-        Some(Table::Lookup(_)) => met.push("pointwise: lookup"),
-        Some(Table::Interpolate(_)) => met.push("pointwise: interpolation"),
+        Some(Activation::Lookup(_)) => met.push("pointwise: lookup"),
+        Some(Activation::Interpolate(_)) => met.push("pointwise: interpolation"),
+        Some(Activation::Exponential(_)) => met.push("pointwise: exponential"),
+        Some(Activation::Reciprocal { .. }) => met.push("pointwise: reciprocal"),
+        Some(Activation::ReciprocalRoot { .. }) => met.push("pointwise: reciprocal root"),
     }
     let Some(y) = &op.second else {
         met.push("pointwise: one operand");
@@ -319,7 +423,7 @@ fn linear(part: &Linear, dtype: DType, met: &mut Vec<&'static str>) {
 }
 
 /// Whether an element sits at the lower, and one at the upper bound of a clamp that leaves a choice.
-fn saturated(subject: &Subject, node: u32, low: i32, high: i32) -> (bool, bool) {
+pub(super) fn saturated(subject: &Subject, node: u32, low: i32, high: i32) -> (bool, bool) {
     let output = subject
         .trace
         .output(node)

@@ -28,7 +28,7 @@ sol! {
 /// Elements of each node that are looked at, beside its first and last.
 const RANDOM_PICKS: u64 = 4;
 
-/// The four leaf contracts in one EVM.
+/// The leaf contracts in one EVM.
 #[derive(Debug)]
 pub struct LeafContracts {
     evm: Evm,
@@ -36,6 +36,8 @@ pub struct LeafContracts {
     pool: Address,
     moves: Address,
     pointwise: Address,
+    product: Address,
+    row: Address,
     /// Most gas of one evaluation so far, with the bytes of its calldata.
     pub worst_gas: (u64, usize),
 }
@@ -48,12 +50,16 @@ impl LeafContracts {
         let pool = evm.create(&Artifact::read("PoolLeaf").creation)?;
         let moves = evm.create(&Artifact::read("MoveLeaf").creation)?;
         let pointwise = evm.create(&Artifact::read("PointwiseLeaf").creation)?;
+        let product = evm.create(&Artifact::read("ProductLeaf").creation)?;
+        let row = evm.create(&Artifact::read("RowLeaf").creation)?;
         Ok(Self {
             evm,
             linear,
             pool,
             moves,
             pointwise,
+            product,
+            row,
             worst_gas: (0, 0),
         })
     }
@@ -64,6 +70,8 @@ impl LeafContracts {
             Op::MaxPool(_) | Op::AvgPool(_) => self.pool,
             Op::Move(_) | Op::Concat(_) | Op::Input(_) => self.moves,
             Op::Pointwise(_) => self.pointwise,
+            Op::BatchMatMul(_) => self.product,
+            Op::Reduce(_) | Op::Normalize(_) | Op::Embedding(_) => self.row,
         }
     }
 
@@ -149,13 +157,13 @@ pub fn open(subject: &Subject, node: u32, element: u64) -> (Vec<Opening>, Vec<Ha
         .inputs
         .first()
         .and_then(|&input| subject.trace.output(input));
-    let reads = reads(
-        &at.op,
-        source.map_or(DType::I8, Tensor::dtype),
-        &subject.values,
-        element,
-    )
-    .expect("a checked program has shapes");
+    let dtype = source.map_or(DType::I8, Tensor::dtype);
+    let first = |at| {
+        let at = usize::try_from(at).ok();
+        at.and_then(|at| source?.get(at)).unwrap_or(0)
+    };
+    let reads = reads(&at.op, dtype, &subject.values, element, &first);
+    let reads = reads.expect("a checked program has shapes");
     let inputs = at
         .inputs
         .iter()

@@ -10,8 +10,9 @@ use alloy_sol_types::{SolCall, SolValue, sol};
 use selfsame_chain::Child;
 use selfsame_commit::{Tree, root};
 use selfsame_ir::{
-    ChannelConstants, CheckedProgram, Linear, NodeLeaf, Notes, Op, Pointwise, Program, Spread,
-    Symbol, Table, Tensor, program_rules_id,
+    Activation, ChannelConstants, CheckedProgram, ColumnConstants, DType, DimValues, Embedding,
+    FactorShift, Linear, NodeLeaf, Normalize, Notes, Op, Pointwise, Program, ReduceKind, Spread,
+    Symbol, Tensor, program_rules_id,
 };
 use selfsame_protocol::constants as c;
 use selfsame_protocol::{Hash, Keccak, Reader, keccak256_tagged};
@@ -218,12 +219,21 @@ fn filled(leaves: &[NodeLeaf], output: u32, symbols: Vec<Symbol>) -> Option<Prog
     let mut nodes = Vec::with_capacity(leaves.len());
     for leaf in leaves {
         let mut node = leaf.node.clone();
-        let terms = node.op.terms();
+        // The weights of a linear node have no symbolic extents.
+        let terms = node.op.terms(&DimValues::NONE);
         match &mut node.op {
             Op::MatMul(op) => fill(&mut op.linear, op.out_channels, terms)?,
             Op::Conv(op) => fill(&mut op.linear, op.out_channels, terms)?,
             Op::Pointwise(op) => fill_pointwise(op)?,
-            Op::Input(_) | Op::MaxPool(_) | Op::AvgPool(_) | Op::Move(_) | Op::Concat(_) => {}
+            Op::Normalize(op) => fill_normalize(op)?,
+            Op::Embedding(op) => fill_embedding(op, node.dtype)?,
+            Op::Input(_)
+            | Op::MaxPool(_)
+            | Op::AvgPool(_)
+            | Op::Move(_)
+            | Op::Concat(_)
+            | Op::BatchMatMul(_)
+            | Op::Reduce(_) => {}
         }
         nodes.push(node);
     }
@@ -267,11 +277,43 @@ fn fill_pointwise(op: &mut Pointwise) -> Option<()> {
         let zeros = vec![0; constant.elements as usize];
         constant.values = Tensor::from_values(y.dtype, &zeros).ok()?;
     }
-    match &mut op.table {
-        Some(Table::Lookup(entries)) => *entries = vec![0; Table::LOOKUP],
-        Some(Table::Interpolate(entries)) => *entries = vec![0; Table::INTERPOLATE],
-        None => {}
+    match &mut op.activation {
+        Some(Activation::Lookup(entries)) => *entries = vec![0; Activation::LOOKUP],
+        Some(Activation::Interpolate(entries)) => *entries = vec![0; Activation::INTERPOLATE],
+        Some(Activation::Exponential(entries)) => *entries = vec![0; Activation::EXPONENTIAL],
+        Some(Activation::Reciprocal { .. } | Activation::ReciprocalRoot { .. }) | None => {}
     }
+    Some(())
+}
+
+fn fill_normalize(op: &mut Normalize) -> Option<()> {
+    let columns = u64::from(op.columns);
+    if u64::from(c::ELEMENTS_MAX) < columns.saturating_mul(4) {
+        // Refused for that alone.
+        return Some(());
+    }
+    if FILLED_MAX < columns {
+        return None;
+    }
+    let constants = ColumnConstants {
+        bias: 0,
+        multiplier: 0,
+        shift: 1,
+    };
+    op.constants = vec![constants; op.columns as usize];
+    Some(())
+}
+
+fn fill_embedding(op: &mut Embedding, dtype: DType) -> Option<()> {
+    let elements = u64::from(op.entries).saturating_mul(u64::from(op.columns));
+    if elements == 0 || u64::from(c::ELEMENTS_MAX) < elements {
+        return Some(());
+    }
+    if FILLED_MAX < elements {
+        return None;
+    }
+    let zeros = vec![0; usize::try_from(elements).ok()?];
+    op.table = Tensor::from_values(dtype, &zeros).ok()?;
     Some(())
 }
 
@@ -343,7 +385,8 @@ fn change(bytes: &mut [u8], rng: &mut Rng) {
 }
 
 /// Changes together what belongs together: an input of a concatenation with its columns, the spread
-/// of an operand with the elements of its constant.
+/// of an operand with the elements of its constant, a row factor or center with its input, two
+/// extents with each other.
 fn reshape(bytes: &mut Vec<u8>, rng: &mut Rng) {
     let Ok(mut leaf) = NodeLeaf::decode(bytes) else {
         return;
@@ -360,7 +403,8 @@ fn reshape(bytes: &mut Vec<u8>, rng: &mut Rng) {
             }
         }
         Op::Pointwise(op) => {
-            let (rows, columns) = (op.rows.constant().unwrap_or(1), op.columns);
+            let extent = |dim: selfsame_ir::Dim| dim.constant().unwrap_or(1);
+            let (rows, columns) = (extent(op.rows), extent(op.columns));
             if let Some(y) = &mut op.second {
                 let spreads = [Spread::Full, Spread::Column, Spread::Row, Spread::One];
                 y.spread = rng.pick(&spreads);
@@ -370,14 +414,45 @@ fn reshape(bytes: &mut Vec<u8>, rng: &mut Rng) {
                 }
             }
         }
-        Op::Input(_)
-        | Op::MatMul(_)
-        | Op::Conv(_)
-        | Op::MaxPool(_)
-        | Op::AvgPool(_)
-        | Op::Move(_) => return change(bytes, rng),
+        Op::MatMul(op) => toggle(&mut op.factor, &mut leaf.node.inputs, rng),
+        Op::BatchMatMul(op) => match rng.below(3) {
+            0 => toggle(&mut op.factor, &mut leaf.node.inputs, rng),
+            1 => std::mem::swap(&mut op.rows, &mut op.columns),
+            _ => (op.group, op.batch) = (op.batch, op.group),
+        },
+        Op::Reduce(op) => match rng.below(2) {
+            0 => std::mem::swap(&mut op.rows, &mut op.columns),
+            _ => op.kind = rng.pick(&ReduceKind::ALL),
+        },
+        Op::Normalize(op) => {
+            let flag = if rng.chance(50) {
+                &mut op.center
+            } else {
+                &mut op.factor
+            };
+            *flag = !*flag;
+            if *flag {
+                leaf.node.inputs.extend(leaf.node.inputs.last().copied());
+            } else {
+                leaf.node.inputs.pop();
+            }
+        }
+        Op::Embedding(op) => (op.entries, op.columns) = (op.columns, op.entries),
+        Op::Input(_) | Op::Conv(_) | Op::MaxPool(_) | Op::AvgPool(_) | Op::Move(_) => {
+            return change(bytes, rng);
+        }
     }
     *bytes = leaf.encode();
+}
+
+/// Takes a row factor away, or adds one that reads what the last input reads.
+fn toggle(factor: &mut Option<FactorShift>, inputs: &mut Vec<u32>, rng: &mut Rng) {
+    if factor.take().is_some() {
+        inputs.pop();
+    } else {
+        *factor = Some(FactorShift(rng.pick(&[1, 15, 46, 47])));
+        inputs.extend(inputs.last().copied());
+    }
 }
 
 fn cut_or_extend(leaf: &mut Vec<u8>, rng: &mut Rng) {

@@ -27,5 +27,5 @@ pub(crate) fn element(op: &Conv, values: &DimValues, inputs: &[&Tensor], index: 
             sum += i64::from(read(inputs, 0, first + c)) * i64::from(weight);
         }
     }
-    finish(&op.linear, inputs, channel, index, sum)
+    finish(&op.linear, inputs, channel, index, sum, None)
 }

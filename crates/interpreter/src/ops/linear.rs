@@ -4,12 +4,12 @@
 //! v = clamp((acc*M + addend*A + 2^(s-1)) >> s, low, high);  out = table[v + 128] or v
 //! ```
 //!
-//! |acc| and |addend| are below 2^31, M and A below 2^15, the rounding term at most 2^45: the sum
-//! fits 48 bits, so 64 cannot overflow.
+//! |acc| is below 2^36, |addend| at most 2^31, M and A below 2^15, the rounding term at most 2^45: the sum
+//! fits 53 bits, so 64 cannot overflow. With a row factor see [`FactorShift`].
 //!
 //! Spec: operators, 2.10 and 2.11.
 
-use selfsame_ir::{ChannelConstants, Linear, Tensor};
+use selfsame_ir::{ChannelConstants, FactorShift, Linear, Tensor};
 
 use crate::ops::read;
 
@@ -21,6 +21,14 @@ pub fn requantize(accumulator: i64, addend: i64, constants: &ChannelConstants) -
     (scaled + (1_i64 << (shift - 1))) >> shift
 }
 
+/// `(q*M + 2^(s-1)) >> s` for a quantity of up to 90 bits, cut to 64.
+pub(crate) fn rescale(quantity: i128, multiplier: u16, shift: u8) -> i64 {
+    let shift = shift.clamp(1, 46);
+    let rounded = (quantity * i128::from(multiplier) + (1_i128 << (shift - 1))) >> shift;
+    let cut = rounded.clamp(i128::from(i64::MIN), i128::from(i64::MAX));
+    i64::try_from(cut).unwrap_or(i64::MAX)
+}
+
 /// The output element of channel `channel` at flat index `index`, given the sum of its products.
 pub(crate) fn finish(
     linear: &Linear,
@@ -28,6 +36,7 @@ pub(crate) fn finish(
     channel: u64,
     index: u64,
     sum: i64,
+    factor: Option<(FactorShift, i32)>,
 ) -> i32 {
     let constants = usize::try_from(channel)
         .ok()
@@ -37,7 +46,18 @@ pub(crate) fn finish(
         Some(_) => i64::from(read(inputs, 1, index)),
         None => 0,
     };
-    let value = requantize(sum + i64::from(constants.bias), addend, constants);
+    let value = match factor {
+        None => requantize(sum + i64::from(constants.bias), addend, constants),
+        Some((shift, factor)) => {
+            let bare = ChannelConstants {
+                addend_multiplier: 0,
+                ..*constants
+            };
+            let offset =
+                i64::from(constants.bias) + addend * i64::from(constants.addend_multiplier);
+            shift.apply(requantize(sum, 0, &bare), factor, offset)
+        }
+    };
     let clamped = clamp(value, linear.low, linear.high);
     match &linear.table {
         None => clamped,

@@ -1,4 +1,4 @@
-//! MATMUL. Spec: operators, 2.12.
+//! MATMUL. Spec: operators, 2.12 and 2.21.
 
 use selfsame_ir::{MatMul, Tensor};
 
@@ -15,5 +15,7 @@ pub(crate) fn element(op: &MatMul, inputs: &[&Tensor], index: u64) -> i32 {
     let sum = terms
         .map(|(k, &w)| i64::from(read(inputs, 0, start + k)) * i64::from(w))
         .sum();
-    finish(&op.linear, inputs, channel, index, sum)
+    let slot = 1 + usize::from(op.linear.addend.is_some());
+    let factor = op.factor.map(|shift| (shift, read(inputs, slot, row)));
+    finish(&op.linear, inputs, channel, index, sum, factor)
 }

@@ -1,11 +1,15 @@
 //! One element of one operator.
 
+mod batch_matmul;
 mod conv;
+mod embedding;
 mod linear;
 mod matmul;
 mod movement;
+mod normalize;
 mod pointwise;
 mod pool;
+mod reduce;
 
 pub use linear::requantize;
 
@@ -24,7 +28,11 @@ pub fn element(op: &Op, values: &DimValues, inputs: &[&Tensor], index: u64) -> i
         Op::AvgPool(op) => pool::average(op, values, inputs, index),
         Op::Move(op) => movement::element(op, values, inputs, index),
         Op::Concat(op) => movement::concat(op, values, inputs, index),
-        Op::Pointwise(op) => pointwise::element(op, inputs, index),
+        Op::Pointwise(op) => pointwise::element(op, values, inputs, index),
+        Op::BatchMatMul(op) => batch_matmul::element(op, values, inputs, index),
+        Op::Reduce(op) => reduce::element(op, values, inputs, index),
+        Op::Normalize(op) => normalize::element(op, inputs, index),
+        Op::Embedding(op) => embedding::element(op, inputs, index),
     }
 }
 

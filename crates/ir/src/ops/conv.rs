@@ -4,8 +4,9 @@
 
 use crate::dim::Dim;
 use crate::ops::{Linear, Window};
+use crate::tensor::DType;
 
-/// Parameters of CONV. Input i8 `[H][W][C]`, output `[H'][W'][O]`.
+/// Parameters of CONV. Input `[H][W][C]`, output `[H'][W'][O]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Conv {
     /// Input height H.
@@ -20,6 +21,8 @@ pub struct Conv {
     pub groups: u32,
     /// Kernel, strides, pads, dilations.
     pub window: Window,
+    /// Element type of the input, i8 or i16.
+    pub dtype: DType,
     /// Weights, constants, clamp.
     pub linear: Linear,
 }

@@ -1,11 +1,13 @@
 //! MATMUL: rows of the input times rows of the weights, over a slice of the input's row.
 //!
-//! Spec: operators, 2.12 and 2.17.
+//! Spec: operators, 2.12, 2.17 and 2.21.
 
 use crate::dim::Dim;
 use crate::ops::Linear;
+use crate::ops::factor::FactorShift;
+use crate::tensor::DType;
 
-/// Parameters of MATMUL. Input i8 `[rows][row_elements]`, weights i8 `[O][k_len]`, output `[rows][O]`.
+/// Parameters of MATMUL. Input `[rows][row_elements]`, weights i8 `[O][k_len]`, output `[rows][O]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MatMul {
     /// Rows of the input and the output.
@@ -18,6 +20,10 @@ pub struct MatMul {
     pub k_len: u32,
     /// Output channels O.
     pub out_channels: u32,
+    /// Element type of the input, i8 or i16.
+    pub dtype: DType,
+    /// With it the last input, i32 `[rows]`, holds the row factors.
+    pub factor: Option<FactorShift>,
     /// Weights, constants, clamp.
     pub linear: Linear,
 }

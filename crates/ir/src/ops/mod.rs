@@ -2,27 +2,40 @@
 //!
 //! Spec: programs, 1.10; operators, 2.10 to 2.17.
 
+mod activation;
+mod batch_matmul;
 mod concat;
 mod conv;
+mod embedding;
+mod factor;
 mod input;
 pub(crate) mod linear;
 mod matmul;
 mod movement;
+mod normalize;
 mod pointwise;
 mod pool;
+mod reduce;
 mod window;
 
+pub use activation::Activation;
+pub use batch_matmul::{BatchMatMul, Cell, Interleave};
 pub use concat::Concat;
 pub use conv::Conv;
+pub use embedding::Embedding;
+pub use factor::FactorShift;
 pub use input::InputSpec;
 pub use linear::{ChannelConstants, Linear};
 pub use matmul::MatMul;
 pub use movement::{Move, Walk};
-pub use pointwise::{Combine, Constant, Operand, Pointwise, Spread, Table};
+pub use normalize::{ColumnConstants, Normalize};
+pub use pointwise::{Combine, Constant, Operand, Pointwise, Spread};
 pub use pool::{AvgPool, MaxPool};
+pub use reduce::{Reduce, ReduceKind};
 pub use window::Window;
 
 use selfsame_protocol::constants as c;
+use selfsame_protocol::{DecodeError, Reader};
 
 use crate::tensor::{DType, Tensor};
 use alloc::vec::Vec;
@@ -46,6 +59,14 @@ pub enum Op {
     Concat(Concat),
     /// Sum or product, element by element.
     Pointwise(Pointwise),
+    /// Matrix products of two inputs.
+    BatchMatMul(BatchMatMul),
+    /// One value for each row.
+    Reduce(Reduce),
+    /// Rows centred, scaled and shifted.
+    Normalize(Normalize),
+    /// Rows of a constant table.
+    Embedding(Embedding),
 }
 
 impl Op {
@@ -60,6 +81,10 @@ impl Op {
             Self::Move(_) => c::OP_MOVE,
             Self::Concat(_) => c::OP_CONCAT,
             Self::Pointwise(_) => c::OP_POINTWISE,
+            Self::BatchMatMul(_) => c::OP_BATCH_MATMUL,
+            Self::Reduce(_) => c::OP_REDUCE,
+            Self::Normalize(_) => c::OP_NORMALIZE,
+            Self::Embedding(_) => c::OP_EMBEDDING,
         }
     }
 
@@ -74,6 +99,10 @@ impl Op {
             Self::Move(_) => "move",
             Self::Concat(_) => "concat",
             Self::Pointwise(_) => "pointwise",
+            Self::BatchMatMul(_) => "batch_matmul",
+            Self::Reduce(_) => "reduce",
+            Self::Normalize(_) => "normalize",
+            Self::Embedding(_) => "embedding",
         }
     }
 
@@ -87,7 +116,11 @@ impl Op {
             | Self::AvgPool(_)
             | Self::Move(_)
             | Self::Concat(_)
-            | Self::Pointwise(_) => None,
+            | Self::Pointwise(_)
+            | Self::BatchMatMul(_)
+            | Self::Reduce(_)
+            | Self::Normalize(_)
+            | Self::Embedding(_) => None,
         }
     }
 
@@ -97,11 +130,15 @@ impl Op {
             Self::MatMul(op) => op.linear.tensors(),
             Self::Conv(op) => op.linear.tensors(),
             Self::Pointwise(op) => op.tensors(),
+            Self::Normalize(op) => op.tensors(),
+            Self::Embedding(op) => alloc::vec![op.table.clone()],
             Self::Input(_)
             | Self::MaxPool(_)
             | Self::AvgPool(_)
             | Self::Move(_)
-            | Self::Concat(_) => Vec::new(),
+            | Self::Concat(_)
+            | Self::BatchMatMul(_)
+            | Self::Reduce(_) => Vec::new(),
         }
     }
 
@@ -112,11 +149,14 @@ impl Op {
                 2 + usize::from(linear.table.is_some())
             }
             Self::Pointwise(op) => op.tensor_count(),
+            Self::Normalize(_) | Self::Embedding(_) => 1,
             Self::Input(_)
             | Self::MaxPool(_)
             | Self::AvgPool(_)
             | Self::Move(_)
-            | Self::Concat(_) => 0,
+            | Self::Concat(_)
+            | Self::BatchMatMul(_)
+            | Self::Reduce(_) => 0,
         }
     }
 
@@ -124,25 +164,66 @@ impl Op {
     pub fn input_count(&self) -> usize {
         match self {
             Self::Input(_) => 0,
-            Self::MatMul(_) | Self::Conv(_) => {
-                1 + usize::from(self.linear().is_some_and(|linear| linear.addend.is_some()))
+            Self::MatMul(op) => {
+                1 + usize::from(op.linear.addend.is_some()) + usize::from(op.factor.is_some())
             }
-            Self::MaxPool(_) | Self::AvgPool(_) | Self::Move(_) => 1,
+            Self::Conv(op) => 1 + usize::from(op.linear.addend.is_some()),
+            Self::MaxPool(_)
+            | Self::AvgPool(_)
+            | Self::Move(_)
+            | Self::Reduce(_)
+            | Self::Embedding(_) => 1,
             Self::Concat(op) => op.columns.len(),
             Self::Pointwise(op) => 1 + usize::from(op.two_inputs()),
+            Self::BatchMatMul(op) => 2 + usize::from(op.factor.is_some()),
+            Self::Normalize(op) => op.input_count(),
         }
+    }
+
+    /// Slot of the row factor, the last input, if there is one.
+    pub fn factor_slot(&self) -> Option<usize> {
+        let factor = match self {
+            Self::MatMul(op) => op.factor.is_some(),
+            Self::BatchMatMul(op) => op.factor.is_some(),
+            Self::Normalize(op) => op.factor,
+            Self::Input(_)
+            | Self::Conv(_)
+            | Self::MaxPool(_)
+            | Self::AvgPool(_)
+            | Self::Move(_)
+            | Self::Concat(_)
+            | Self::Pointwise(_)
+            | Self::Reduce(_)
+            | Self::Embedding(_) => false,
+        };
+        factor.then(|| self.input_count() - 1)
     }
 
     /// Element type that input `slot` must have; `None` where any is taken.
     pub fn input_dtype(&self, slot: usize) -> Option<DType> {
+        if self.factor_slot() == Some(slot) {
+            return Some(DType::I32);
+        }
         match self {
             Self::MatMul(_) | Self::Conv(_) if slot == 1 => {
                 self.linear().and_then(|linear| linear.addend)
             }
-            Self::MatMul(_) | Self::Conv(_) | Self::AvgPool(_) => Some(DType::I8),
+            Self::MatMul(op) => Some(op.dtype),
+            Self::Conv(op) => Some(op.dtype),
+            Self::AvgPool(_) => Some(DType::I8),
             Self::Pointwise(op) if slot == 1 => op.second.as_ref().map(|y| y.dtype),
             Self::Pointwise(op) => Some(op.dtype),
+            Self::BatchMatMul(op) => Some(if slot == 0 { op.dtype } else { DType::I8 }),
+            Self::Reduce(op) => Some(op.dtype),
+            Self::Normalize(op) => Some(if slot == 0 { op.dtype } else { DType::I32 }),
+            Self::Embedding(_) => Some(DType::I32),
             Self::Input(_) | Self::MaxPool(_) | Self::Move(_) | Self::Concat(_) => None,
         }
     }
+}
+
+pub(crate) fn decode_dtype(reader: &mut Reader<'_>) -> Result<DType, DecodeError> {
+    let code = reader.u8("operand type")?;
+    DType::from_code(code)
+        .ok_or_else(|| reader.invalid("operand type", code.into(), "1 (i8), 2 (i16), 3 (i32)"))
 }

@@ -1,10 +1,11 @@
 //! POINTWISE: one element of one or two operands at a time: sums, differences, products, rescaling,
-//! and tables.
+//! and an activation of the result.
 //!
 //! ```text
 //! sum      v = clamp((x*A + y*B + 2^(s-1)) >> s, lo, hi)
 //! product  v = clamp((x*y*A + 2^(s-1)) >> s, lo, hi)
-//! then     v, table[v + 128], or the interpolation between table[k] and table[k + 1]
+//! then     v, or its activation: a lookup, an interpolation, an exponential, a reciprocal, a
+//!          reciprocal square root
 //! ```
 //!
 //! Spec: operators, 2.19 and 2.20.
@@ -14,6 +15,7 @@ use alloc::vec::Vec;
 use selfsame_protocol::{DecodeError, Reader, Writer};
 
 use crate::dim::Dim;
+use crate::ops::activation::Activation;
 use crate::tensor::{DType, Tensor};
 
 /// How the second operand is laid over the output's `[rows][columns]`.
@@ -60,23 +62,13 @@ pub struct Operand {
     pub constant: Option<Constant>,
 }
 
-/// Entries of a table.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Table {
-    /// 256 entries i8 at index `v + 128`.
-    Lookup(Vec<i8>),
-    /// 513 entries i16: `u = v + 32768`, `k = u >> 7`, `f = u & 127`,
-    /// `table[k] + (((table[k+1] - table[k])*f + 64) >> 7)`.
-    Interpolate(Vec<i16>),
-}
-
 /// Parameters of POINTWISE. Output `[rows][columns]`; x has the output's shape.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pointwise {
     /// Rows.
     pub rows: Dim,
     /// Columns.
-    pub columns: u32,
+    pub columns: Dim,
     /// Element type of x.
     pub dtype: DType,
     /// A, |.| <= `MULTIPLIER_MAX`.
@@ -92,49 +84,7 @@ pub struct Pointwise {
     /// Clamp, upper bound.
     pub high: i32,
     /// Applied after the clamp.
-    pub table: Option<Table>,
-}
-
-impl Table {
-    /// Entries of a lookup.
-    pub const LOOKUP: usize = 256;
-    /// Entries of an interpolation.
-    pub const INTERPOLATE: usize = 513;
-
-    const fn code(&self) -> u8 {
-        match self {
-            Self::Lookup(_) => 1,
-            Self::Interpolate(_) => 2,
-        }
-    }
-
-    fn tensor(&self) -> Tensor {
-        match self {
-            Self::Lookup(entries) => Tensor::I8(entries.clone()),
-            Self::Interpolate(entries) => Tensor::I16(entries.clone()),
-        }
-    }
-
-    /// The entry for `v`, or between two of them; an index beyond the table is clamped to it.
-    /// Spec: operators, 2.20.
-    pub fn at(&self, v: i32) -> i32 {
-        match self {
-            Self::Lookup(entries) => {
-                let index = usize::try_from(v.saturating_add(128)).unwrap_or(0);
-                let last = entries.len().saturating_sub(1);
-                entries.get(index.min(last)).map_or(0, |&e| i32::from(e))
-            }
-            Self::Interpolate(entries) => {
-                let u = v.clamp(-32_768, 32_767) + 32_768;
-                let entry = |k: i32| {
-                    let k = usize::try_from(k).unwrap_or(0);
-                    entries.get(k).map_or(0, |&e| i32::from(e))
-                };
-                let (low, high) = (entry(u >> 7), entry((u >> 7) + 1));
-                low + (((high - low) * (u & 127) + 64) >> 7)
-            }
-        }
-    }
+    pub activation: Option<Activation>,
 }
 
 impl Spread {
@@ -171,18 +121,19 @@ impl Spread {
 }
 
 impl Pointwise {
-    /// Constants: the second operand if it is one, then the table.
+    /// Constants: the second operand if it is one, then the activation's table if it has one.
     pub fn tensors(&self) -> Vec<Tensor> {
         let constant = self.second.as_ref().and_then(|y| y.constant.as_ref());
         let constant = constant.map(|constant| constant.values.clone());
-        let table = self.table.as_ref().map(Table::tensor);
+        let table = self.activation.as_ref().and_then(Activation::tensor);
         constant.into_iter().chain(table).collect()
     }
 
     /// Number of tensors.
     pub fn tensor_count(&self) -> usize {
         let constant = self.second.as_ref().is_some_and(|y| y.constant.is_some());
-        usize::from(constant) + usize::from(self.table.is_some())
+        let table = self.activation.as_ref().and_then(Activation::table);
+        usize::from(constant) + usize::from(table.is_some())
     }
 
     /// Whether the second operand is an input.
@@ -196,10 +147,8 @@ impl Pointwise {
         if let Some(constant) = bare.second.as_mut().and_then(|y| y.constant.as_mut()) {
             constant.values = empty(constant.values.dtype());
         }
-        match &mut bare.table {
-            Some(Table::Lookup(entries)) => entries.clear(),
-            Some(Table::Interpolate(entries)) => entries.clear(),
-            None => {}
+        if let Some(activation) = &mut bare.activation {
+            activation.clear();
         }
         bare
     }
@@ -212,17 +161,15 @@ impl Pointwise {
         {
             constant.values = tensor;
         }
-        match (&mut self.table, tensors.next()) {
-            (Some(Table::Lookup(entries)), Some(Tensor::I8(values))) => *entries = values,
-            (Some(Table::Interpolate(entries)), Some(Tensor::I16(values))) => *entries = values,
-            (Some(_) | None, _) => {}
+        if let (Some(activation), Some(table)) = (&mut self.activation, tensors.next()) {
+            activation.fill(table);
         }
     }
 
     pub(crate) fn encode(&self, writer: &mut Writer) {
         self.rows.encode(writer);
+        self.columns.encode(writer);
         writer
-            .u32(self.columns)
             .u8(u8::from(self.combine == Combine::Product))
             .u8(self.dtype.code())
             .i32(self.multiplier);
@@ -235,32 +182,24 @@ impl Pointwise {
                 .i32(y.multiplier)
                 .u32(y.constant.as_ref().map_or(0, |constant| constant.elements)),
         };
-        writer
-            .u8(self.shift)
-            .i32(self.low)
-            .i32(self.high)
-            .u8(self.table.as_ref().map_or(0, Table::code));
+        writer.u8(self.shift).i32(self.low).i32(self.high);
+        Activation::encode(self.activation.as_ref(), writer);
     }
 
     pub(crate) fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let rows = Dim::decode(reader)?;
-        let columns = reader.u32("columns")?;
+        let columns = Dim::decode(reader)?;
         let combine = match reader.u8("combination")? {
             0 => Combine::Sum,
             1 => Combine::Product,
             code => return Err(reader.invalid("combination", code.into(), "0 or 1")),
         };
-        let dtype = decode_dtype(reader)?;
+        let dtype = super::decode_dtype(reader)?;
         let multiplier = reader.i32("multiplier")?;
         let second = decode_operand(reader)?;
         let shift = reader.u8("shift")?;
         let (low, high) = (reader.i32("clamp low")?, reader.i32("clamp high")?);
-        let table = match reader.u8("table kind")? {
-            0 => None,
-            1 => Some(Table::Lookup(Vec::new())),
-            2 => Some(Table::Interpolate(Vec::new())),
-            code => return Err(reader.invalid("table kind", code.into(), "0, 1 or 2")),
-        };
+        let activation = Activation::decode(reader)?;
         Ok(Self {
             rows,
             columns,
@@ -271,15 +210,9 @@ impl Pointwise {
             shift,
             low,
             high,
-            table,
+            activation,
         })
     }
-}
-
-fn decode_dtype(reader: &mut Reader<'_>) -> Result<DType, DecodeError> {
-    let code = reader.u8("operand type")?;
-    DType::from_code(code)
-        .ok_or_else(|| reader.invalid("operand type", code.into(), "1 (i8), 2 (i16), 3 (i32)"))
 }
 
 /// Eleven bytes: source, type, spread, multiplier, elements of a constant; zero where there is none.
@@ -301,7 +234,7 @@ fn decode_operand(reader: &mut Reader<'_>) -> Result<Option<Operand>, DecodeErro
             "0, 1 (input), 2 (constant)",
         ));
     }
-    let dtype = decode_dtype(reader)?;
+    let dtype = super::decode_dtype(reader)?;
     let spread = match reader.u8("spread")? {
         0 => Spread::Full,
         1 => Spread::Column,

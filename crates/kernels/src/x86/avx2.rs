@@ -11,16 +11,18 @@ use core::arch::x86_64::{
     __m128i, __m256i, _mm_loadl_epi64, _mm_loadu_si128, _mm_packs_epi16, _mm_packs_epi32,
     _mm_set1_epi8, _mm_storel_epi64, _mm_storeu_si128, _mm_unpackhi_epi16, _mm_unpacklo_epi8,
     _mm_unpacklo_epi16, _mm_xor_si128, _mm256_abs_epi8, _mm256_add_epi32, _mm256_add_epi64,
-    _mm256_and_si256, _mm256_blend_epi32, _mm256_castsi256_si128, _mm256_cvtepi8_epi32,
-    _mm256_cvtepi16_epi32, _mm256_extracti128_si256, _mm256_loadu_si256, _mm256_madd_epi16,
-    _mm256_maddubs_epi16, _mm256_max_epi32, _mm256_min_epi32, _mm256_mul_epi32, _mm256_set_m128i,
-    _mm256_set1_epi16, _mm256_set1_epi32, _mm256_set1_epi64x, _mm256_setzero_si256,
-    _mm256_sign_epi8, _mm256_slli_epi64, _mm256_sllv_epi64, _mm256_srli_epi64, _mm256_srlv_epi64,
-    _mm256_storeu_si256, _mm256_sub_epi64, _mm256_xor_si256,
+    _mm256_and_si256, _mm256_blend_epi32, _mm256_blendv_epi8, _mm256_castsi256_si128,
+    _mm256_cmpgt_epi64, _mm256_cvtepi8_epi32, _mm256_cvtepi16_epi32, _mm256_extracti128_si256,
+    _mm256_loadu_si256, _mm256_madd_epi16, _mm256_maddubs_epi16, _mm256_max_epi32,
+    _mm256_min_epi32, _mm256_mul_epi32, _mm256_set_m128i, _mm256_set1_epi16, _mm256_set1_epi32,
+    _mm256_set1_epi64x, _mm256_setzero_si256, _mm256_sign_epi8, _mm256_slli_epi64,
+    _mm256_sllv_epi64, _mm256_srli_epi64, _mm256_srlv_epi64, _mm256_storeu_si256, _mm256_sub_epi64,
+    _mm256_xor_si256,
 };
 
 use crate::accumulate::Isa;
-use crate::finish::{self, Finish, RawAddend, RawOutput};
+use crate::finish::{self, FACTOR_BITS, Finish, RawAddend, RawOutput};
+use crate::wide::wide_isa;
 
 /// AVX2.
 pub(crate) struct Avx2;
@@ -139,26 +141,94 @@ pub(super) unsafe fn finish_avx2(f: &Finish) {
     );
     let shift = |x, s, fix| _mm256_sub_epi64(_mm256_srlv_epi64(_mm256_xor_si256(x, sign), s), fix);
     let (lo, hi) = (_mm256_set1_epi32(f.rule.lo), _mm256_set1_epi32(f.rule.hi));
+    let behind = f.rule.factor_shift.map(|shift| {
+        // SAFETY: with a factor shift the maker of `f` promises a whole vector of biases.
+        unsafe { Behind::load(f, shift) }
+    });
     for p in 0..f.pixels {
-        // SAFETY: as above, vector `p` of `f.pixels`.
-        let acc = unsafe { _mm256_loadu_si256(f.sums.add(p * f.sums_step).cast()) };
-        let mut even = _mm256_add_epi64(_mm256_mul_epi32(acc, m), half_even);
-        let mut odd = _mm256_add_epi64(
-            _mm256_mul_epi32(_mm256_srli_epi64::<32>(acc), m_odd),
-            half_odd,
-        );
+        let (mut even, mut odd) = (half_even, half_odd);
+        for plane in 0..f.planes {
+            let at = p * f.sums_step + plane * f.plane_step;
+            // SAFETY: as above, vector `p` of `f.pixels` of a plane.
+            let acc = unsafe { _mm256_loadu_si256(f.sums.add(at).cast()) };
+            even = _mm256_add_epi64(even, _mm256_mul_epi32(acc, m));
+            let odd_acc = _mm256_srli_epi64::<32>(acc);
+            odd = _mm256_add_epi64(odd, _mm256_mul_epi32(odd_acc, m_odd));
+        }
+        let mut addend = [_mm256_setzero_si256(); 2];
         if !matches!(f.addend, RawAddend::None) {
             // SAFETY: the promise of `f`, position `p`.
             let x = unsafe { load_addend(f, p * f.pixel_step) };
-            even = _mm256_add_epi64(even, _mm256_mul_epi32(x, a));
-            odd = _mm256_add_epi64(odd, _mm256_mul_epi32(_mm256_srli_epi64::<32>(x), a_odd));
+            addend = [
+                _mm256_mul_epi32(x, a),
+                _mm256_mul_epi32(_mm256_srli_epi64::<32>(x), a_odd),
+            ];
         }
-        even = shift(even, s_even, fix_even);
-        odd = shift(odd, s_odd, fix_odd);
+        if let Some(behind) = &behind {
+            even = shift(even, s_even, fix_even);
+            odd = shift(odd, s_odd, fix_odd);
+            // SAFETY: with a factor shift the maker of `f` promises a factor for each position.
+            let factor = unsafe { *f.factor.at.add(p * f.factor.step) };
+            even = behind.apply(even, addend[0], factor, 0);
+            odd = behind.apply(odd, addend[1], factor, 1);
+        } else {
+            even = shift(_mm256_add_epi64(even, addend[0]), s_even, fix_even);
+            odd = shift(_mm256_add_epi64(odd, addend[1]), s_odd, fix_odd);
+        }
         let both = _mm256_blend_epi32::<0b1010_1010>(even, _mm256_slli_epi64::<32>(odd));
         let y = _mm256_min_epi32(_mm256_max_epi32(both, lo), hi);
         // SAFETY: the promise of `f`, position `p`.
         unsafe { store(f, p * f.pixel_step, y) };
+    }
+}
+
+/// What is done with a shifted value and its row factor; 64-bit lanes hold even and odd channels.
+struct Behind {
+    /// `bias * 2^15 + 2^(S-1)`.
+    offset: [__m256i; 2],
+    shift: __m256i,
+    fix: __m256i,
+    clamp: [__m256i; 2],
+}
+
+impl Behind {
+    /// # Safety
+    ///
+    /// AVX2 is there and `f` has a whole vector of biases behind its factors.
+    #[target_feature(enable = "avx2")]
+    unsafe fn load(f: &Finish, shift: u32) -> Self {
+        // SAFETY: the caller's promise.
+        let bias = unsafe { _mm256_loadu_si256(f.factor.bias.cast()) };
+        let (half, scale) = (1_i64 << (shift - 1), 1_i64 << FACTOR_BITS);
+        let offset = |bias| {
+            let bias = _mm256_mul_epi32(bias, _mm256_set1_epi64x(scale));
+            _mm256_add_epi64(bias, _mm256_set1_epi64x(half))
+        };
+        Self {
+            offset: [offset(bias), offset(_mm256_srli_epi64::<32>(bias))],
+            shift: _mm256_set1_epi64x(shift.into()),
+            fix: _mm256_set1_epi64x((1_u64 << (63 - shift)) as i64),
+            clamp: [f.rule.lo, f.rule.hi].map(|bound| _mm256_set1_epi64x(bound.into())),
+        }
+    }
+
+    /// `clamp((t*factor + offset + addend*2^15) >> S)`.
+    #[target_feature(enable = "avx2")]
+    fn apply(&self, t: __m256i, addend: __m256i, factor: i32, half: usize) -> __m256i {
+        let product = _mm256_mul_epi32(t, _mm256_set1_epi64x(factor.into()));
+        let offset = _mm256_add_epi64(
+            self.offset[half],
+            _mm256_slli_epi64::<{ FACTOR_BITS as i32 }>(addend),
+        );
+        let wide = _mm256_xor_si256(
+            _mm256_add_epi64(product, offset),
+            _mm256_set1_epi64x(i64::MIN),
+        );
+        let v = _mm256_sub_epi64(_mm256_srlv_epi64(wide, self.shift), self.fix);
+        let low = _mm256_cmpgt_epi64(self.clamp[0], v);
+        let v = _mm256_blendv_epi8(v, self.clamp[0], low);
+        let high = _mm256_cmpgt_epi64(v, self.clamp[1]);
+        _mm256_blendv_epi8(v, self.clamp[1], high)
     }
 }
 
@@ -228,3 +298,13 @@ unsafe fn store(f: &Finish, at: usize, y: __m256i) {
         }
     }
 }
+
+wide_isa!(
+    /// AVX2 on inputs of 16 bits. No pair is of two products of -2^15 by -2^15, so nothing wraps
+    /// within an instruction.
+    Avx2Wide,
+    Avx2,
+    __m256i,
+    |from| _mm256_set1_epi32(from.cast::<i32>().read_unaligned()),
+    |sums, x, w| _mm256_add_epi32(sums, _mm256_madd_epi16(x, w))
+);

@@ -8,17 +8,19 @@ use core::arch::x86_64::{
     _mm_setr_epi8, _mm_storeu_si128, _mm_xor_si128, _mm256_mask_storeu_epi16,
     _mm256_maskz_loadu_epi16, _mm512_add_epi64, _mm512_and_si512, _mm512_broadcast_i32x4,
     _mm512_castsi512_si128, _mm512_cvtepi8_epi32, _mm512_cvtepi16_epi32, _mm512_cvtepi32_epi8,
-    _mm512_cvtepi32_epi16, _mm512_dpbusd_epi32, _mm512_extracti32x4_epi32, _mm512_loadu_si512,
-    _mm512_mask_broadcast_i32x4, _mm512_mask_shuffle_epi32, _mm512_mask_storeu_epi32,
-    _mm512_maskz_loadu_epi32, _mm512_max_epi8, _mm512_max_epi32, _mm512_min_epi8, _mm512_min_epi32,
-    _mm512_mul_epi32, _mm512_packs_epi16, _mm512_packs_epi32, _mm512_permutexvar_epi32,
-    _mm512_set1_epi8, _mm512_set1_epi32, _mm512_set1_epi64, _mm512_setr_epi32,
-    _mm512_setzero_si512, _mm512_shuffle_epi8, _mm512_shuffle_epi32, _mm512_sllv_epi64,
+    _mm512_cvtepi32_epi16, _mm512_dpbusd_epi32, _mm512_dpwssd_epi32, _mm512_extracti32x4_epi32,
+    _mm512_loadu_si512, _mm512_mask_broadcast_i32x4, _mm512_mask_shuffle_epi32,
+    _mm512_mask_storeu_epi32, _mm512_maskz_loadu_epi32, _mm512_max_epi8, _mm512_max_epi32,
+    _mm512_max_epi64, _mm512_min_epi8, _mm512_min_epi32, _mm512_min_epi64, _mm512_mul_epi32,
+    _mm512_packs_epi16, _mm512_packs_epi32, _mm512_permutexvar_epi32, _mm512_set1_epi8,
+    _mm512_set1_epi32, _mm512_set1_epi64, _mm512_setr_epi32, _mm512_setzero_si512,
+    _mm512_shuffle_epi8, _mm512_shuffle_epi32, _mm512_slli_epi64, _mm512_sllv_epi64,
     _mm512_srav_epi64, _mm512_srli_epi64, _mm512_storeu_si512, _mm512_xor_si512,
 };
 
 use crate::accumulate::Isa;
-use crate::finish::{self, Finish, RawAddend, RawOutput};
+use crate::finish::{self, FACTOR_BITS, Finish, RawAddend, RawOutput};
+use crate::wide::wide_isa;
 
 /// AVX-512 with F, BW, DQ, VL and VNNI.
 pub(crate) struct Avx512;
@@ -86,11 +88,12 @@ unsafe impl Isa for Avx512 {
             if !finish.rule.fits {
                 return finish::scalar(finish);
             }
-            match finish.addend {
-                RawAddend::None => finish_avx512::<false>(finish),
-                RawAddend::I8(_) | RawAddend::I16(_) | RawAddend::I32(_) => {
-                    finish_avx512::<true>(finish);
-                }
+            let adds = !matches!(finish.addend, RawAddend::None);
+            match (adds, finish.rule.factor_shift) {
+                (false, None) => finish_avx512::<false, false>(finish),
+                (true, None) => finish_avx512::<true, false>(finish),
+                (false, Some(_)) => finish_avx512::<false, true>(finish),
+                (true, Some(_)) => finish_avx512::<true, true>(finish),
             }
             finish::look_up(finish);
         }
@@ -103,7 +106,18 @@ struct Constants {
     addend: [__m512i; 2],
     shift: [__m512i; 2],
     half: [__m512i; 2],
+    /// With a row factor: `bias * 2^15 + 2^(S-1)`, S, and the clamp.
+    offset: [__m512i; 2],
+    factor_shift: __m512i,
+    clamp: [__m512i; 2],
     mask: __mmask16,
+}
+
+/// Odd lanes of a vector, moved to where the products read them.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn odd_lanes(x: __m512i) -> __m512i {
+    _mm512_shuffle_epi32::<0b11_11_01_01>(x)
 }
 
 impl Constants {
@@ -124,7 +138,20 @@ impl Constants {
         let low = _mm512_set1_epi64(0xffff_ffff);
         let shift = [_mm512_and_si512(s, low), _mm512_srli_epi64::<32>(s)];
         let one = _mm512_set1_epi64(1);
+        let (mut offset, mut factor_shift) = ([_mm512_setzero_si512(); 2], one);
+        if let Some(shift) = f.rule.factor_shift {
+            factor_shift = _mm512_set1_epi64(shift.into());
+            // SAFETY: with a factor shift the maker of `f` promises a whole vector of biases.
+            let bias = unsafe { _mm512_loadu_si512(f.factor.bias.cast()) };
+            let half = _mm512_set1_epi64(1 << (shift - 1));
+            let scale = _mm512_set1_epi64(1 << FACTOR_BITS);
+            offset = [bias, odd_lanes(bias)]
+                .map(|bias| _mm512_add_epi64(_mm512_mul_epi32(bias, scale), half));
+        }
         Self {
+            offset,
+            factor_shift,
+            clamp: [f.rule.lo, f.rule.hi].map(|bound| _mm512_set1_epi64(bound.into())),
             multiplier: [m, _mm512_srli_epi64::<32>(m)],
             addend: [a, _mm512_srli_epi64::<32>(a)],
             shift,
@@ -134,28 +161,55 @@ impl Constants {
     }
 }
 
-/// The shifted values of position `p`, before the clamp.
+/// The shifted values of position `p`, with a row factor clamped.
 ///
 /// # Safety
 ///
 /// AVX-512 is there, `f` keeps its promise, and `p < f.pixels`.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
-unsafe fn shifted<const ADDS: bool>(f: &Finish, c: &Constants, p: usize) -> __m512i {
-    // Odd lanes of a vector, moved to where the products read them.
-    let odd_lanes = |x| _mm512_shuffle_epi32::<0b11_11_01_01>(x);
-    // SAFETY: vector `p` of `f.pixels`.
-    let acc = unsafe { _mm512_loadu_si512(f.sums.wrapping_add(p * f.sums_step).cast()) };
-    let mut even = _mm512_add_epi64(_mm512_mul_epi32(acc, c.multiplier[0]), c.half[0]);
-    let mut odd = _mm512_add_epi64(_mm512_mul_epi32(odd_lanes(acc), c.multiplier[1]), c.half[1]);
+unsafe fn shifted<const ADDS: bool, const FACTOR: bool>(
+    f: &Finish,
+    c: &Constants,
+    p: usize,
+) -> __m512i {
+    let [mut even, mut odd] = c.half;
+    for plane in 0..f.planes {
+        let at = p * f.sums_step + plane * f.plane_step;
+        // SAFETY: vector `p` of `f.pixels` of a plane.
+        let acc = unsafe { _mm512_loadu_si512(f.sums.wrapping_add(at).cast()) };
+        even = _mm512_add_epi64(even, _mm512_mul_epi32(acc, c.multiplier[0]));
+        odd = _mm512_add_epi64(odd, _mm512_mul_epi32(odd_lanes(acc), c.multiplier[1]));
+    }
+    let mut addend = [_mm512_setzero_si512(); 2];
     if ADDS {
         // SAFETY: the promise of `f`, position `p`; masked lanes are not read.
         let x = unsafe { load_addend(f, p * f.pixel_step, c.mask) };
-        even = _mm512_add_epi64(even, _mm512_mul_epi32(x, c.addend[0]));
-        odd = _mm512_add_epi64(odd, _mm512_mul_epi32(odd_lanes(x), c.addend[1]));
+        addend = [
+            _mm512_mul_epi32(x, c.addend[0]),
+            _mm512_mul_epi32(odd_lanes(x), c.addend[1]),
+        ];
+    }
+    if ADDS && !FACTOR {
+        even = _mm512_add_epi64(even, addend[0]);
+        odd = _mm512_add_epi64(odd, addend[1]);
     }
     even = _mm512_srav_epi64(even, c.shift[0]);
     odd = _mm512_srav_epi64(odd, c.shift[1]);
+    if FACTOR {
+        // SAFETY: with a factor shift the maker of `f` promises a factor for each position.
+        let factor = unsafe { *f.factor.at.add(p * f.factor.step) };
+        let factor = _mm512_set1_epi64(factor.into());
+        let apply = |t, i: usize| {
+            let mut v = _mm512_add_epi64(_mm512_mul_epi32(t, factor), c.offset[i]);
+            if ADDS {
+                v = _mm512_add_epi64(v, _mm512_slli_epi64::<FACTOR_BITS>(addend[i]));
+            }
+            let v = _mm512_srav_epi64(v, c.factor_shift);
+            _mm512_min_epi64(_mm512_max_epi64(v, c.clamp[0]), c.clamp[1])
+        };
+        (even, odd) = (apply(even, 0), apply(odd, 1));
+    }
     // Odd lanes take the low half of `odd`, even lanes stay.
     _mm512_mask_shuffle_epi32::<0b10_10_00_00>(even, 0xaaaa, odd)
 }
@@ -166,7 +220,7 @@ unsafe fn shifted<const ADDS: bool>(f: &Finish, c: &Constants, p: usize) -> __m5
 ///
 /// AVX-512 is there and `f` keeps its promise.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
-unsafe fn finish_avx512<const ADDS: bool>(f: &Finish) {
+unsafe fn finish_avx512<const ADDS: bool, const FACTOR: bool>(f: &Finish) {
     // SAFETY: the maker of `f` promises whole vectors of constants and sums, and room for
     // `f.channels` elements at each of `f.pixels` positions.
     unsafe {
@@ -178,10 +232,10 @@ unsafe fn finish_avx512<const ADDS: bool>(f: &Finish) {
                 // The last four positions may overlap the ones before.
                 p = p.min(f.pixels - 4);
                 let values = [
-                    shifted::<ADDS>(f, &c, p),
-                    shifted::<ADDS>(f, &c, p + 1),
-                    shifted::<ADDS>(f, &c, p + 2),
-                    shifted::<ADDS>(f, &c, p + 3),
+                    shifted::<ADDS, FACTOR>(f, &c, p),
+                    shifted::<ADDS, FACTOR>(f, &c, p + 1),
+                    shifted::<ADDS, FACTOR>(f, &c, p + 2),
+                    shifted::<ADDS, FACTOR>(f, &c, p + 3),
                 ];
                 store_four(f, to, p, c.mask, values);
                 p += 4;
@@ -190,7 +244,7 @@ unsafe fn finish_avx512<const ADDS: bool>(f: &Finish) {
         }
         let (lo, hi) = (_mm512_set1_epi32(f.rule.lo), _mm512_set1_epi32(f.rule.hi));
         for p in 0..f.pixels {
-            let y = shifted::<ADDS>(f, &c, p);
+            let y = shifted::<ADDS, FACTOR>(f, &c, p);
             let y = _mm512_min_epi32(_mm512_max_epi32(y, lo), hi);
             store(f, p * f.pixel_step, c.mask, y);
         }
@@ -286,3 +340,12 @@ unsafe fn store(f: &Finish, at: usize, mask: __mmask16, y: __m512i) {
         }
     }
 }
+
+wide_isa!(
+    /// AVX-512 VNNI on inputs of 16 bits.
+    Avx512Wide,
+    Avx512,
+    __m512i,
+    |from| _mm512_set1_epi32(from.cast::<i32>().read_unaligned()),
+    |sums, x, w| _mm512_dpwssd_epi32(sums, x, w)
+);

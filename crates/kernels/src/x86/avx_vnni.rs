@@ -3,11 +3,14 @@
 //! Inputs are stored with the sign bit flipped (x + 128); the bias holds `-128 * sum(weights)`.
 //! The wrapping sum is exact because the true accumulator fits 32 bits.
 
-use core::arch::x86_64::{__m256i, _mm256_dpbusd_avx_epi32, _mm256_set1_epi32};
+use core::arch::x86_64::{
+    __m256i, _mm256_dpbusd_avx_epi32, _mm256_dpwssd_avx_epi32, _mm256_set1_epi32,
+};
 
 use super::avx2::{Avx2, finish_avx2, turned};
 use crate::accumulate::Isa;
 use crate::finish::{self, Finish};
+use crate::wide::wide_isa;
 
 /// AVX-VNNI.
 pub(crate) struct AvxVnni;
@@ -67,3 +70,12 @@ unsafe impl Isa for AvxVnni {
         }
     }
 }
+
+wide_isa!(
+    /// AVX-VNNI on inputs of 16 bits.
+    AvxVnniWide,
+    AvxVnni,
+    __m256i,
+    |from| _mm256_set1_epi32(from.cast::<i32>().read_unaligned()),
+    |sums, x, w| _mm256_dpwssd_avx_epi32(sums, x, w)
+);

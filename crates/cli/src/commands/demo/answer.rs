@@ -3,6 +3,7 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
+use selfsame::Model;
 use selfsame_chain::B256;
 use selfsame_ir::Tensor;
 use selfsame_provider::{Conduct, Note, Provider};
@@ -10,13 +11,12 @@ use selfsame_receipt::{Receipt, encode};
 use serde::Serialize;
 
 use super::{ASKED, find, heading, test_input};
-use crate::answer;
 use crate::commands::dispute;
 use crate::commands::verify::{Brought, Verified, verify_file};
 use crate::dataset::DataSet;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
-use crate::model::{Model, write_file};
+use crate::model::write_file;
 use crate::network::chain;
 use crate::output::Output;
 use crate::paint::Paint;
@@ -66,8 +66,8 @@ pub(super) fn honest(
     let verified = verify_file(&path, &brought)?;
     bar.finish_and_clear();
     let answer = answer_of(&model, receipt.output().unwrap_or_default())?;
-    let best = answer::ranking(&model.program.program().interface, &answer, 1);
-    let best = best.first().map(answer::Class::name).unwrap_or_default();
+    let best = selfsame::ranking(model.interface(), &answer, 1);
+    let best = best.first().map(selfsame::Class::name).unwrap_or_default();
     let said = format!("{ASKED} says {best}, the label is {}", label(&data, row));
     let beside = story(&said, &steps, world.deployment_gas, &verified, paint);
     let samples = data.rows.get(row).map_or(&[][..], Vec::as_slice);
@@ -129,10 +129,10 @@ fn signed(world: &World, request: B256) -> Outcome<Receipt> {
 
 /// A claim's output bytes as a tensor of the model's output type.
 fn answer_of(model: &Model, bytes: &[u8]) -> Outcome<Tensor> {
-    let output = model.program.program().output;
+    let output = model.program().program().output;
     let (elements, dtype) = model
-        .program
-        .output_of(output, &model.values())
+        .program()
+        .output_of(output, model.values())
         .ok_or_else(|| Failure::input("the program has no output"))?;
     let count = usize::try_from(elements).map_err(Failure::input)?;
     Tensor::from_bytes(dtype, count, bytes).map_err(Failure::input)

@@ -1,12 +1,12 @@
 //! The fourth section: a second provider lies in one integer, and is convicted.
 
+use selfsame::Model;
 use selfsame_agent::{LoadedModel, Plant};
 use selfsame_ir::{DimValues, Tensor};
 
 use super::{DISPUTED, find, heading, test_input};
 use crate::commands::dispute::{self, Played};
 use crate::failure::{Failure, Outcome};
-use crate::model::Model;
 use crate::output::Output;
 use crate::stage::World;
 use crate::table::grouped;
@@ -28,8 +28,8 @@ pub(super) fn lie(world: &mut World, output: Output) -> Outcome<Played> {
     let played = dispute::play(world, &model, &loaded, &input, plant)?;
     bar.finish_and_clear();
     let elements: u64 = model
-        .program
-        .shapes(&model.values())
+        .program()
+        .shapes(model.values())
         .map_err(Failure::input)?
         .iter()
         .map(|shape| {
@@ -54,7 +54,7 @@ pub(super) fn lie(world: &mut World, output: Output) -> Outcome<Played> {
 /// A place in the middle of the program whose lie reaches the output.
 fn place(model: &Model, loaded: &LoadedModel, input: &Tensor) -> Outcome<Plant> {
     let honest = loaded.trace(input).map_err(Failure::input)?;
-    let output = model.program.program().output;
+    let output = model.program().program().output;
     let node = output / 2 + 1;
     let count = honest.output(node).map_or(1, Tensor::len) as u64;
     let mut plant = Plant {
@@ -64,7 +64,7 @@ fn place(model: &Model, loaded: &LoadedModel, input: &Tensor) -> Outcome<Plant> 
     };
     for delta in [1, 16, 64] {
         plant.delta = delta;
-        let Ok(wrong) = plant.apply(&model.program, &DimValues::NONE, &honest) else {
+        let Ok(wrong) = plant.apply(model.program(), &DimValues::NONE, &honest) else {
             continue;
         };
         if wrong.output(output) != honest.output(output) {

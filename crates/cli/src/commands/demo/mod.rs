@@ -7,6 +7,7 @@ mod models;
 use std::path::PathBuf;
 use std::time::Instant;
 
+use selfsame::{Model, Values};
 use selfsame_ir::Tensor;
 use serde::Serialize;
 
@@ -14,8 +15,6 @@ use crate::commands::dispute::Played;
 use crate::dataset::DataSet;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
-use crate::inputs::{self, Values};
-use crate::model::Model;
 use crate::output::{Output, Report};
 use crate::paint::Paint;
 use crate::shipped::{self, Shipped};
@@ -113,7 +112,7 @@ fn find(name: &str) -> Outcome<&'static Shipped> {
 /// The input of a test row of a model, as its interface makes it.
 fn test_input(model: &Model, data: &DataSet, row: usize) -> Outcome<Tensor> {
     let values = Values::Floats(data.rows.get(row).cloned().unwrap_or_default());
-    let tensors = inputs::tensors(model, &values).map_err(Failure::input)?;
+    let tensors = model.tensors(&values).map_err(Failure::input)?;
     tensors
         .into_iter()
         .next()

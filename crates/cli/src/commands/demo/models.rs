@@ -1,11 +1,10 @@
 //! The first two sections: float against exact, and one trace root from every kernel set.
 
-use selfsame_runtime::{InstructionSet, Kernel};
+use selfsame::{Engine, InstructionSet, Kernel, RunOptions};
 use serde::Serialize;
 
 use super::{DISPUTED, find, heading, test_input};
 use crate::comparison;
-use crate::engine::{Engine, INTERPRETER};
 use crate::failure::{Failure, Outcome};
 use crate::output::Output;
 use crate::shipped::{self, Shipped};
@@ -76,7 +75,7 @@ fn accuracy(shipped: &Shipped, output: Output) -> Outcome<ModelRow> {
     let classes = graph.output_shape().iter().product();
     let labels = data.labels_from(from);
     let accuracy = |answers: &[f32]| {
-        comparison::accuracy(answers, classes, labels)
+        selfsame::accuracy(answers, classes, labels)
             .ok_or_else(|| Failure::input(format!("{}: no labels", shipped.name)))
     };
     let compared = selfsame_compiler::compare(&answers.float, &answers.exact, classes);
@@ -87,7 +86,7 @@ fn accuracy(shipped: &Shipped, output: Output) -> Outcome<ModelRow> {
         exact_accuracy: accuracy(&answers.exact)?,
         agreement: compared.top1_agreement,
         snr_db: compared.snr_db,
-        model_id: model.commitment.model_id.to_string(),
+        model_id: model.id().to_string(),
     })
 }
 
@@ -102,17 +101,24 @@ pub(super) fn kernels(output: Output) -> Outcome<(Vec<KernelRow>, Vec<&'static s
     let (_, data) = shipped.source()?;
     let input = test_input(&model, &data, shipped.test_from)?;
     let bar = output.bar(1, "the interpreter");
-    let mut engines = vec![Engine::new(&model, Some(INTERPRETER), 1)?];
+    let mut engines = vec![Engine::Interpreter];
     for kernel in Kernel::available() {
-        engines.push(Engine::on(&model, kernel, 2)?);
+        engines.push(Engine::Kernel(kernel));
     }
     let mut rows = Vec::new();
     let mut table = Table::new(&["kernel set", "trace root"]);
-    for engine in &mut engines {
-        let root = engine.trace(&model, &input)?.root().to_string();
-        table.row([engine.name().to_owned(), root.clone()]);
+    for engine in engines {
+        let options = RunOptions {
+            engine,
+            threads: 2,
+            ..RunOptions::default()
+        };
+        let mut runner = model.runner(&options).map_err(Failure::input)?;
+        let root = runner.trace(&input).map_err(Failure::input)?;
+        let root = root.root().to_string();
+        table.row([runner.name().to_owned(), root.clone()]);
         rows.push(KernelRow {
-            name: engine.name(),
+            name: runner.name(),
             root,
         });
     }

@@ -1,221 +1,213 @@
-//! Import of elementwise arithmetic, clamps and square roots.
+//! Import of elementwise arithmetic and clamps.
 
+use super::super::act::{Act, Kind};
 use super::super::constant::{Const, Value};
 use super::super::error::ImportError;
-use super::super::graph::{Arithmetic, FloatOp, Spread};
+use super::super::function::{Function, Primitive};
+use super::super::graph::{Arithmetic, FloatOp};
 use super::{Imported, NodeContext};
 use crate::onnx::ELEMENTS_MAX;
 
 impl NodeContext<'_> {
     /// An operator of one activation that keeps its shape.
     pub(super) fn unary(&mut self, op: FloatOp) -> Imported {
-        let input = self.activation(0)?;
-        let shape = self.shape_of(input).to_vec();
-        Ok(Value::Activation(self.push(op, vec![input], shape)?))
+        let act = self.act(0)?;
+        let mapped = self.mapped(op, &act)?;
+        Ok(self.value_of(mapped))
     }
 
     /// Clamp with constant scalar bounds (ONNX inputs 1 and 2).
     pub(super) fn clip(&mut self) -> Imported {
-        self.allow(&[])?;
-        let low = self.bound(1, f32::NEG_INFINITY)?;
-        let high = self.bound(2, f32::INFINITY)?;
-        if low.is_nan() || high.is_nan() || low > high {
+        self.allow(&["min", "max"])?;
+        let low = self.bound(1, "min", f32::NEG_INFINITY)?;
+        let high = self.bound(2, "max", f32::INFINITY)?;
+        if low.is_nan() || high.is_nan() {
             return Err(self.refuse(
                 format!("bounds {low} and {high}"),
-                "min <= max",
+                "numbers",
                 "check the arguments of clamp",
             ));
         }
-        self.unary(FloatOp::Clip(low, high))
+        // ONNX takes the upper bound where the lower one is above it.
+        self.unary(FloatOp::Clip(low.min(high), high))
     }
 
-    fn bound(&self, index: usize, default: f32) -> Result<f32, ImportError> {
-        if self.optional(index)?.is_none() {
-            return Ok(default);
+    fn bound(&self, index: usize, name: &str, default: f32) -> Result<f32, ImportError> {
+        if !self.has(index) {
+            return self.float(name, default);
         }
-        self.float_constant(index)?.single().ok_or_else(|| {
+        let single = match self.value(index)? {
+            Value::Float(c) => c.single(),
+            Value::Int(c) => {
+                let known = c.single().and_then(super::SymInt::known);
+                #[expect(clippy::cast_precision_loss, reason = "ONNX rounds here, too")]
+                known.map(|v| v as f32)
+            }
+            Value::Activation(_) => None,
+        };
+        single.ok_or_else(|| {
             self.refuse(
-                format!("input {index} is no scalar"),
+                format!("input {index} is no constant scalar"),
                 "scalar bounds",
-                "use clamp with numbers",
+                "use clamp with numbers, or Max and Min with tensors",
             )
         })
     }
 
-    /// Max or Min of an activation and a scalar constant, or of whole numbers.
+    /// Max or Min of any number of operands.
     pub(super) fn bounded(&mut self) -> Imported {
         self.allow(&[])?;
+        if let Some(folded) = self.folded_ints()? {
+            return Ok(folded);
+        }
         let is_max = self.node.op == "Max";
-        let (left, right) = (self.value(0)?.clone(), self.value(1)?.clone());
-        let single = match (&left, &right) {
-            (Value::Activation(_), Value::Float(c)) | (Value::Float(c), Value::Activation(_)) => {
-                c.single().filter(|c| !c.is_nan())
+        let mut result = self.act(0)?;
+        for index in 1..self.node.inputs.len() {
+            let other = self.act(index)?;
+            result = self.larger(&result, &other, is_max)?;
+        }
+        Ok(self.value_of(result))
+    }
+
+    /// The larger (or smaller) of two: a clamp by a scalar, else `a + max(b - a, 0)`.
+    fn larger(&mut self, a: &Act, b: &Act, is_max: bool) -> Result<Act, ImportError> {
+        let bounds = |bound: f32| {
+            if is_max {
+                FloatOp::Clip(bound, f32::INFINITY)
+            } else {
+                FloatOp::Clip(f32::NEG_INFINITY, bound)
             }
-            (Value::Activation(_) | Value::Float(_) | Value::Int(_), _) => None,
         };
-        let Some(bound) = single.filter(|_| self.node.inputs.len() == 2) else {
-            return Err(self.refuse(
-                "operands other than an activation and a scalar".to_owned(),
-                "one activation and one scalar constant",
-                "use clamp with numbers",
-            ));
-        };
-        let input = self.activation(usize::from(matches!(left, Value::Float(_))))?;
-        let op = if is_max {
-            FloatOp::Clip(bound, f32::INFINITY)
-        } else {
-            FloatOp::Clip(f32::NEG_INFINITY, bound)
-        };
-        let shape = self.shape_of(input).to_vec();
-        Ok(Value::Activation(self.push(op, vec![input], shape)?))
+        for (act, bound) in [(a, b), (b, a)] {
+            let single = self.constant_of(bound.node);
+            if let Some(&[bound_value]) = single
+                && bound.dims.len() <= act.dims.len()
+                && !bound_value.is_nan()
+            {
+                return self.mapped(bounds(bound_value), act);
+            }
+        }
+        let more = self.pair_of(Arithmetic::Sub, b, a)?;
+        let more = self.mapped(bounds(0.0), &more)?;
+        self.pair_of(Arithmetic::Add, a, &more)
     }
 
-    /// Square root of a constant.
-    pub(super) fn sqrt(&mut self) -> Imported {
+    /// Sum or Mean of any number of operands.
+    pub(super) fn sum(&mut self) -> Imported {
         self.allow(&[])?;
-        let input = self.float_constant(0)?;
-        self.spend(input.elements.len())?;
-        let roots = input.elements.iter().map(|v| v.sqrt()).collect();
-        Ok(Value::Float(Const::new(input.dims, roots)))
+        let count = self.node.inputs.len();
+        let mut sum = self.act(0)?;
+        for index in 1..count {
+            let other = self.act(index)?;
+            sum = self.pair_of(Arithmetic::Add, &sum, &other)?;
+        }
+        if self.node.op == "Mean" && count > 1 {
+            #[expect(clippy::cast_precision_loss, reason = "at most 1024 operands")]
+            let scale = 1.0 / count as f32;
+            sum = self.scaled(&sum, scale, 0.0)?;
+        }
+        Ok(self.value_of(sum))
     }
 
-    /// Add, Sub, Mul, Div of constants, of two activations (not Div), or of one of each.
+    /// Add, Sub, Mul, Div.
     pub(super) fn binary(&mut self) -> Imported {
         self.allow(&[])?;
         let (left, right) = (self.value(0)?.clone(), self.value(1)?.clone());
-        match (left, right) {
+        match (&left, &right) {
             (Value::Int(a), Value::Int(b)) => {
                 let op = self.node.op.as_str();
-                let folded = a.zip(&b, 1 << 16, |x, y| match op {
+                let folded = a.zip(b, 1 << 16, |x, y| match op {
                     "Add" => x.add(y),
                     "Sub" => x.sub(y),
                     "Mul" => x.mul(y),
                     _ => x.div(y),
                 });
-                folded.map(Value::Int).ok_or_else(|| {
+                return folded.map(Value::Int).ok_or_else(|| {
                     self.mixes_samples(
                         "shape arithmetic that is not linear in the batch size".to_owned(),
                     )
-                })
-            }
-            (Value::Float(a), Value::Float(b)) => {
-                self.spend(a.elements.len().max(b.elements.len()))?;
-                let op = self.node.op.as_str();
-                let folded = a.zip(&b, ELEMENTS_MAX.min(self.importer.budget), |x, y| {
-                    Some(match op {
-                        "Add" => x + y,
-                        "Sub" => x - y,
-                        "Mul" => x * y,
-                        _ => x / y,
-                    })
                 });
-                let Some(folded) = folded else {
-                    let what = format!("constants of shapes {:?} and {:?}", a.dims, b.dims);
-                    return Err(self.refuse(
-                        what,
-                        "shapes that broadcast",
-                        "check the model with onnx.checker",
-                    ));
-                };
-                self.spend(folded.elements.len())?;
-                Ok(Value::Float(folded))
             }
-            (Value::Activation(a), Value::Activation(b)) => self.pair(a, b),
-            (Value::Activation(a), Value::Float(c)) => self.affine(a, &c, false),
-            (Value::Float(c), Value::Activation(a)) => self.affine(a, &c, true),
-            (Value::Activation(_) | Value::Float(_), Value::Int(_))
-            | (Value::Int(_), Value::Activation(_) | Value::Float(_)) => Err(self.refuse(
-                "whole numbers and floats are mixed".to_owned(),
-                "operands of one type",
-                "check the model with onnx.checker",
-            )),
+            (Value::Float(a), Value::Float(b)) => return self.binary_of_constants(a, b),
+            (Value::Activation(_) | Value::Float(_) | Value::Int(_), _) => {}
         }
-    }
-
-    /// Two activations of one shape, or one spread over the channels or positions of the other.
-    fn pair(&mut self, a: usize, b: usize) -> Imported {
-        let (first, second) = (self.shape_of(a).to_vec(), self.shape_of(b).to_vec());
-        let sub = self.node.op == "Sub";
         let arithmetic = match self.node.op.as_str() {
-            "Add" => Some(Arithmetic::Add),
-            "Sub" => Some(Arithmetic::Sub),
-            "Mul" => Some(Arithmetic::Mul),
-            _ => None,
+            "Add" => Arithmetic::Add,
+            "Sub" => Arithmetic::Sub,
+            "Mul" => Arithmetic::Mul,
+            _ => return self.quotient(),
         };
-        let straight = Spread::over(&first, &second).map(|spread| (spread, false));
-        let swapped = || Spread::over(&second, &first).map(|spread| (spread, true));
-        let (Some(arithmetic), Some((spread, swap))) = (arithmetic, straight.or_else(swapped))
-        else {
-            let what = format!("activations of shapes {first:?} and {second:?} (without batch)");
-            return Err(self.refuse(
-                what,
-                "Add, Sub, Mul of equal shapes, or of [C][H][W] with [C][1][1], [1][H][W] or one element",
-                "use residual additions of equal shapes, or gates of one number per channel or position",
-            ));
-        };
-        let (inputs, shape) = if swap {
-            (vec![b, a], second)
-        } else {
-            (vec![a, b], first)
-        };
-        let arithmetic = if swap && sub {
-            Arithmetic::ReverseSub
-        } else {
-            arithmetic
-        };
-        let op = match (arithmetic, spread) {
-            (Arithmetic::Add, Spread::Full) => FloatOp::Add,
-            (arithmetic, spread) => FloatOp::Pair(arithmetic, spread),
-        };
-        Ok(Value::Activation(self.push(op, inputs, shape)?))
+        let (a, b) = (self.act(0)?, self.act(1)?);
+        let pair = self.pair_of(arithmetic, &a, &b)?;
+        Ok(self.value_of(pair))
     }
 
-    /// An activation and a constant that varies along one axis at most.
-    fn affine(&mut self, input: usize, c: &Const<f32>, constant_first: bool) -> Imported {
-        let shape = self.shape_of(input).to_vec();
-        let Some((axis, values)) = along_one_axis(&shape, c) else {
-            let what = format!(
-                "a constant of shape {:?} with an activation of shape {shape:?} (without batch)",
-                c.dims
-            );
+    fn binary_of_constants(&mut self, a: &Const<f32>, b: &Const<f32>) -> Imported {
+        self.spend(a.elements.len().max(b.elements.len()))?;
+        let op = self.node.op.as_str();
+        let folded = a.zip(b, ELEMENTS_MAX.min(self.importer.budget), |x, y| {
+            Some(match op {
+                "Add" => x + y,
+                "Sub" => x - y,
+                "Mul" => x * y,
+                _ => x / y,
+            })
+        });
+        let Some(folded) = folded else {
+            let what = format!("constants of shapes {:?} and {:?}", a.dims, b.dims);
             return Err(self.refuse(
                 what,
-                "a scalar or one number per channel",
-                "use BatchNorm or a bias",
+                "shapes that broadcast",
+                "check the model with onnx.checker",
             ));
         };
-        let ones = vec![1.0; values.len()];
-        let zeros = vec![0.0; values.len()];
-        let (scale, shift) = match (self.node.op.as_str(), constant_first) {
-            ("Add", _) => (ones, values),
-            ("Mul", _) => (values, zeros),
-            ("Sub", false) => (ones, values.iter().map(|v| -v).collect()),
-            ("Sub", true) => (vec![-1.0; values.len()], values),
-            ("Div", false) => (values.iter().map(|v| 1.0 / v).collect(), zeros),
-            _ => {
-                return Err(self.refuse(
-                    "division by an activation".to_owned(),
-                    "division by a constant",
-                    "rewrite this part of the model",
-                ));
-            }
+        self.spend(folded.elements.len())?;
+        Ok(Value::Float(folded))
+    }
+
+    /// A remainder with the sign of the divisor, or with `fmod` that of the dividend:
+    /// `a - b * floor(a / b)`.
+    pub(super) fn remainder(&mut self) -> Imported {
+        self.allow(&["fmod"])?;
+        if let Some(folded) = self.folded_ints()? {
+            return Ok(folded);
+        }
+        let rounding = if self.int("fmod", 0)? == 0 {
+            Function::primitive(Primitive::Floor)
+        } else {
+            Function::whole_part()
         };
-        let op = FloatOp::Affine { axis, scale, shift };
-        Ok(Value::Activation(self.push(op, vec![input], shape)?))
+        let (a, b) = (self.act(0)?, self.act(1)?);
+        let reciprocal = FloatOp::Function(Function::primitive(Primitive::Reciprocal));
+        let divisor = self.mapped(reciprocal, &b)?;
+        let quotient = self.pair_of(Arithmetic::Mul, &a, &divisor)?;
+        let whole = self.mapped(FloatOp::Function(rounding), &quotient)?;
+        let whole = self.pair_of(Arithmetic::Mul, &whole, &b)?;
+        let rest = self.pair_of(Arithmetic::Sub, &a, &whole)?;
+        Ok(self.value_of(rest))
+    }
+
+    /// A quotient: by a constant the product with its reciprocal, by an activation that with the
+    /// function `1 / x`; of whole numbers cut towards zero.
+    fn quotient(&mut self) -> Imported {
+        let (a, b) = (self.act(0)?, self.act(1)?);
+        let whole = a.kind == Kind::Int && b.kind == Kind::Int;
+        let reciprocal = FloatOp::Function(Function::primitive(Primitive::Reciprocal));
+        let divisor = self.mapped(reciprocal, &b)?;
+        let quotient = self.pair_of(Arithmetic::Mul, &a, &divisor)?;
+        if !whole {
+            return Ok(self.value_of(quotient));
+        }
+        let cut = self.mapped(FloatOp::Function(Function::cut()), &quotient)?;
+        Ok(self.value_of(cut))
     }
 }
 
-/// The axis of the sample along which the constant varies, and one value per index of it.
-fn along_one_axis(shape: &[usize], c: &Const<f32>) -> Option<(usize, Vec<f32>)> {
-    let channel_axis = if shape.len() == 3 { 0 } else { shape.len() - 1 };
-    if let Some(value) = c.single().filter(|_| c.dims.len() <= shape.len() + 1) {
-        return Some((channel_axis, vec![value; shape[channel_axis]]));
+impl Function {
+    /// The whole part: rounded towards zero, with a little room for products of reciprocals.
+    pub(in crate::float) fn cut() -> Self {
+        // sign(x) floor(|x| + 2^-20)
+        let magnitude = Self::primitive(Primitive::Abs).affine(1.0, 1.0 / 1_048_576.0);
+        Self::primitive(Primitive::Sign).times(magnitude.then(Primitive::Floor))
     }
-    let offset = (shape.len() + 1).checked_sub(c.dims.len())?;
-    let mut wide = c.dims.iter().enumerate().filter(|(_, d)| **d != 1);
-    let (index, &extent) = wide.next()?;
-    // The batch axis is axis 0 of the ONNX tensor: a constant along it would mix samples.
-    let axis = (index + offset).checked_sub(1)?;
-    let only = wide.next().is_none() && extent == shape[axis];
-    only.then(|| (axis, c.elements.to_vec()))
 }

@@ -1,472 +1,300 @@
-//! Import of Gemm, `MatMul`, Conv and `BatchNormalization`.
+//! Import of Gemm and `MatMul`: dense nodes over constants, products of two activations.
 
-use super::super::constant::Value;
+use super::super::act::{Act, Batch, Frame, Kind};
+use super::super::constant::{Const, Value};
 use super::super::error::ImportError;
-use super::super::graph::{FloatOp, Linear};
-use super::super::walk::AxisWalk;
-use super::super::window::{EXTENT_MAX, Window2};
+use super::super::graph::{Arithmetic, FloatOp, Linear};
 use super::{Imported, NodeContext};
 
 impl NodeContext<'_> {
-    /// `y = alpha * x * B + beta * C` with constant `B [K][N]` (or `[N][K]` with transB).
+    /// `y = alpha * A * B + beta * C`, either of `A` and `B` transposed.
     pub(super) fn gemm(&mut self) -> Imported {
         self.allow(&["alpha", "beta", "transA", "transB"])?;
-        self.require_int("transA", 0)?;
-        let input = self.activation(0)?;
-        let alpha = self.float("alpha", 1.0)?;
-        let beta = self.float("beta", 1.0)?;
-        let transposed = self.int("transB", 0)? != 0;
-        if self.shape_of(input).len() != 1 {
-            let what = format!("input of shape {:?} (without batch)", self.shape_of(input));
-            return Err(self.refuse(what, "one axis besides the batch", "flatten before it"));
+        let (alpha, beta) = (self.float("alpha", 1.0)?, self.float("beta", 1.0)?);
+        let (turns_a, turns_b) = (self.int("transA", 0)? != 0, self.int("transB", 0)? != 0);
+        let weights = match self.value(1)? {
+            Value::Float(c) if !turns_a => Some(c.clone()),
+            Value::Activation(_) | Value::Float(_) | Value::Int(_) => None,
+        };
+        if let Some(weights) = weights {
+            return self.gemm_of_weights(&weights, turns_b, [alpha, beta]);
         }
-        let mut linear = self.dense_weights(transposed)?;
-        if self.optional(2)?.is_some() {
-            let c = self.float_constant(2)?;
-            let last = c.dims.last().copied().unwrap_or(1);
-            let fits = c.elements.len() == last && (last == linear.outputs || last == 1);
-            if !fits {
-                let what = format!("bias of shape {:?}", c.dims);
-                return Err(self.refuse(what, "one bias per output", "use nn.Linear"));
-            }
-            for (index, bias) in linear.bias.iter_mut().enumerate() {
-                *bias = beta * c.elements[if last == 1 { 0 } else { index }];
-            }
+        let mut a = self.matrix(0, turns_a)?;
+        let b = self.matrix(1, turns_b)?;
+        if alpha.to_bits() != 1.0_f32.to_bits() {
+            a = self.scaled(&a, alpha, 0.0)?;
         }
+        let mut product = self.matrix_product(&a, &b)?;
+        if self.has(2) {
+            let mut c = self.act(2)?;
+            if beta.to_bits() != 1.0_f32.to_bits() {
+                c = self.scaled(&c, beta, 0.0)?;
+            }
+            product = self.pair_of(Arithmetic::Add, &product, &c)?;
+        }
+        Ok(self.value_of(product))
+    }
+
+    /// Gemm with constant weights `[K][N]`, or `[N][K]` if they are transposed.
+    fn gemm_of_weights(
+        &mut self,
+        weights: &Const<f32>,
+        transposed: bool,
+        [alpha, beta]: [f32; 2],
+    ) -> Imported {
+        let a = self.act(0)?;
+        let mut linear = self.dense_weights(weights, transposed)?;
         if alpha.to_bits() != 1.0_f32.to_bits() {
             linear.weights.iter_mut().for_each(|w| *w *= alpha);
         }
-        self.push_dense(input, linear)
+        let mut addend = None;
+        if self.has(2) {
+            let c = match self.value(2)? {
+                Value::Float(c) => Some(c.clone()),
+                Value::Activation(_) | Value::Int(_) => None,
+            };
+            let last = c.as_ref().and_then(|c| c.dims.last().copied()).unwrap_or(1);
+            match c {
+                Some(c) if c.elements.len() == last && (last == linear.outputs || last == 1) => {
+                    for (index, bias) in linear.bias.iter_mut().enumerate() {
+                        *bias = beta * c.elements[if last == 1 { 0 } else { index }];
+                    }
+                }
+                Some(_) | None => addend = Some(self.act(2)?),
+            }
+        }
+        let mut made = self.dense(&a, linear)?;
+        if let Some(mut c) = addend {
+            if beta.to_bits() != 1.0_f32.to_bits() {
+                c = self.scaled(&c, beta, 0.0)?;
+            }
+            made = self.pair_of(Arithmetic::Add, &made, &c)?;
+        }
+        Ok(self.value_of(made))
     }
 
-    /// `y = x * B` over the last axis, with constant `B [K][N]`.
+    /// Input `index` of Gemm, transposed if asked for.
+    fn matrix(&mut self, index: usize, transposed: bool) -> Result<Act, ImportError> {
+        let act = self.act(index)?;
+        if transposed {
+            self.turned(&act, &[1, 0])
+        } else {
+            Ok(act)
+        }
+    }
+
+    /// Matrix product with numpy's rules.
     pub(super) fn matmul(&mut self) -> Imported {
         self.allow(&[])?;
-        if matches!(
-            (self.value(0)?, self.value(1)?),
-            (Value::Activation(_), Value::Activation(_))
-        ) {
-            return Err(self.refuse(
-                "both operands are activations".to_owned(),
-                "a constant second operand",
-                "attention comes later; MLPs and convolutional networks are supported",
-            ));
+        if let (Value::Activation(a), Value::Float(c)) = (self.value(0)?, self.value(1)?)
+            && c.dims.len() == 2
+        {
+            let (a, c) = (a.clone(), c.clone());
+            let linear = self.dense_weights(&c, false)?;
+            let made = self.dense(&a, linear)?;
+            return Ok(self.value_of(made));
         }
-        let input = self.activation(0)?;
-        let linear = self.dense_weights(false)?;
-        self.push_dense(input, linear)
+        if let (Value::Float(c), Value::Activation(b)) = (self.value(0)?, self.value(1)?)
+            && c.dims.len() == 2
+            && b.dims.len() >= 2
+        {
+            // C x = (x^T C^T)^T, and C is the weights [outputs][terms] of that.
+            let (c, b) = (c.clone(), b.clone());
+            let turned = self.last_two_turned(&b)?;
+            let linear = self.dense_weights(&c, true)?;
+            let made = self.dense(&turned, linear)?;
+            let made = self.last_two_turned(&made)?;
+            return Ok(self.value_of(made));
+        }
+        let (a, b) = (self.act(0)?, self.act(1)?);
+        let product = self.matrix_product(&a, &b)?;
+        Ok(self.value_of(product))
     }
 
-    /// Weights of input 1 as `[N][K]`, with zero bias.
-    fn dense_weights(&mut self, transposed: bool) -> Result<Linear, ImportError> {
-        let mut weights = self.float_constant(1)?;
+    /// The last two axes exchanged.
+    fn last_two_turned(&mut self, act: &Act) -> Result<Act, ImportError> {
+        let rank = act.dims.len();
+        let mut perm: Vec<usize> = (0..rank).collect();
+        perm.swap(rank - 1, rank - 2);
+        self.turned(act, &perm)
+    }
+
+    /// `[batch..][R][K] x [batch..][K][C]` of two activations; of vectors, too.
+    pub(super) fn matrix_product(&mut self, a: &Act, b: &Act) -> Result<Act, ImportError> {
+        let refuse = |context: &Self, a: &Act, b: &Act| {
+            context.refuse(
+                format!("operands of shapes {:?} and {:?}", a.dims, b.dims),
+                "[..][R][K] and [..][K][C]",
+                "check the model with onnx.checker",
+            )
+        };
+        let (vector_a, vector_b) = (a.dims.len() == 1, b.dims.len() == 1);
+        let a = if vector_a {
+            self.with_axis(a, 0)?
+        } else {
+            a.clone()
+        };
+        let b = if vector_b {
+            self.with_axis(b, 1)?
+        } else {
+            b.clone()
+        };
+        if a.dims.len() < 2 || b.dims.len() < 2 {
+            return Err(refuse(self, &a, &b));
+        }
+        let rank = a.dims.len().max(b.dims.len());
+        let inner = |act: &Act| [act.dims.len() - 2, act.dims.len() - 1];
+        // The batch may stand in front of the matrices only; a vector of samples has it inside.
+        let (a, b) = (self.samples_outside(&a)?, self.apart(&b, &inner(&b))?);
+        let [rows, terms] = [a.dims[a.dims.len() - 2], a.dims[a.dims.len() - 1]];
+        let [height, columns] = [b.dims[b.dims.len() - 2], b.dims[b.dims.len() - 1]];
+        if terms != height || rank > crate::onnx::RANK_MAX {
+            return Err(refuse(self, &a, &b));
+        }
+        let product = self.aligned_product(&a, &b, [rows, terms, columns])?;
+        let last = product.dims.len() - 1;
+        let product = if vector_b {
+            self.without_axis(&product, last)?
+        } else {
+            product
+        };
+        let last = product.dims.len() - 1;
+        if vector_a {
+            let axis = if vector_b { last } else { last - 1 };
+            return self.without_axis(&product, axis);
+        }
+        Ok(product)
+    }
+
+    /// `[N][K]` of a batch of vectors times a matrix that all samples share: `N` counts as rows, so
+    /// it goes in front of them.
+    fn samples_outside(&mut self, a: &Act) -> Result<Act, ImportError> {
+        let rank = a.dims.len();
+        if a.batch == Batch::Own(rank - 2) {
+            // One row for each sample: the axis stays, as one row, and the batch with it.
+            return Ok(a.clone());
+        }
+        self.apart(a, &[rank - 2, rank - 1])
+    }
+
+    fn aligned_product(
+        &mut self,
+        a: &Act,
+        b: &Act,
+        [rows, terms, columns]: [usize; 3],
+    ) -> Result<Act, ImportError> {
+        let inner = a.batch == Batch::Own(a.dims.len() - 2);
+        let outer = |act: &Act, batch: Batch| Act {
+            dims: act.dims[..act.dims.len() - 2].to_vec(),
+            batch,
+            ..act.clone()
+        };
+        let parts = [
+            outer(a, if inner { Batch::Absent } else { a.batch }),
+            outer(b, b.batch),
+        ];
+        let frame = self.common_frame(&parts)?;
+        let Some(frame) = frame.filter(|_| !inner || b.batch == Batch::Absent) else {
+            let what = format!("a product of shapes {:?} and {:?}", a.dims, b.dims);
+            let a = self.settled(a, what.clone())?;
+            let b = self.settled(b, what)?;
+            return self.aligned_product(&a, &b, [rows, terms, columns]);
+        };
+        let outer_shape = frame.batch.stripped(&frame.dims);
+        let [shape_a, shape_b] = parts.map(|part| {
+            let mut wide = vec![1; frame.dims.len() - part.dims.len()];
+            wide.extend_from_slice(&part.dims);
+            frame.batch.stripped(&wide)
+        });
+        let matrix = |outer: &[usize], last: [usize; 2]| [outer, &last].concat();
+        let first = self.view(a.node, matrix(&shape_a, [rows, terms]))?;
+        let first = self.expanded(first, &matrix(&outer_shape, [rows, terms]))?;
+        let second = self.view(b.node, matrix(&shape_b, [terms, columns]))?;
+        let (second, group) = match group_of(&outer_shape, &shape_b) {
+            Some(group) => (second, group),
+            None => (
+                self.expanded(second, &matrix(&outer_shape, [terms, columns]))?,
+                1,
+            ),
+        };
+        let op = FloatOp::Product { group };
+        let shape = matrix(&outer_shape, [rows, columns]);
+        let node = self.push(op, vec![first, second], shape)?;
+        let mut dims = frame.dims;
+        dims.extend([rows, columns]);
+        let batch = if inner {
+            Batch::Own(dims.len() - 2)
+        } else {
+            frame.batch
+        };
+        let frame = Frame { dims, batch };
+        Ok(Act {
+            node: self.view(node, frame.shape())?,
+            dims: frame.dims,
+            batch: frame.batch,
+            kind: Kind::Float,
+        })
+    }
+
+    /// Weights `[K][N]`, or `[N][K]` if they are transposed, with zero bias.
+    pub(super) fn dense_weights(
+        &mut self,
+        weights: &Const<f32>,
+        transposed: bool,
+    ) -> Result<Linear, ImportError> {
         let &[rows, columns] = weights.dims.as_slice() else {
             let what = format!("weights of shape {:?}", weights.dims);
             return Err(self.refuse(what, "two axes", "use nn.Linear"));
         };
         self.spend(weights.elements.len())?;
         let outputs = if transposed { rows } else { columns };
-        if !transposed {
-            weights = weights.transpose(&[1, 0]);
-        }
         if weights.elements.is_empty() {
             let what = format!("weights of shape {:?}", weights.dims);
             return Err(self.refuse(what, "at least one element", "remove the empty layer"));
         }
+        let weights = if transposed {
+            weights.elements.to_vec()
+        } else {
+            weights.transpose(&[1, 0]).elements.to_vec()
+        };
         Ok(Linear {
             outputs,
-            weights: weights.elements.to_vec(),
+            weights,
             bias: vec![0.0; outputs],
         })
     }
 
-    fn push_dense(&mut self, input: usize, linear: Linear) -> Imported {
-        let mut shape = self.shape_of(input).to_vec();
-        let terms = shape.last().copied().unwrap_or(1);
-        if terms != linear.row_len() {
+    /// A dense node over the last axis.
+    pub(super) fn dense(&mut self, act: &Act, linear: Linear) -> Result<Act, ImportError> {
+        let act = self.apart(act, &[act.dims.len().saturating_sub(1)])?;
+        let mut dims = act.dims.clone();
+        let Some(last) = dims.last_mut().filter(|last| **last == linear.row_len()) else {
             let what = format!(
-                "input of {terms} columns against {} rows of weights",
+                "input of shape {:?} against {} rows of weights",
+                act.dims,
                 linear.row_len()
             );
             return Err(self.refuse(what, "equal numbers", "check the model with onnx.checker"));
-        }
-        if let Some(last) = shape.last_mut() {
-            *last = linear.outputs;
-        }
-        Ok(Value::Activation(self.push(
-            FloatOp::Dense(linear),
-            vec![input],
-            shape,
-        )?))
-    }
-
-    /// Two-dimensional convolution.
-    pub(super) fn conv(&mut self) -> Imported {
-        self.allow(&[
-            "auto_pad",
-            "dilations",
-            "group",
-            "kernel_shape",
-            "pads",
-            "strides",
-        ])?;
-        let (input, is_line) = self.picture()?;
-        let mut weights = self.float_constant(1)?;
-        if is_line && weights.dims.len() == 3 {
-            weights.dims.insert(2, 1);
-        }
-        let (&[channels, height, width], &[outputs, per_group, kernel_h, kernel_w]) =
-            (self.shape_of(input), weights.dims.as_slice())
-        else {
-            let what = format!(
-                "input of shape {:?} (without batch) and weights of shape {:?}",
-                self.shape_of(input),
-                weights.dims
-            );
-            return Err(self.refuse(what, "[C][H][W] and [O][C/groups][kh][kw]", "use nn.Conv2d"));
         };
-        let groups = self.groups(channels, outputs, per_group)?;
-        let extents = [Some(kernel_h), Some(kernel_w)];
-        if let Some(kernel) = self.ints("kernel_shape")?
-            && !kernel
-                .iter()
-                .map(|&k| usize::try_from(k).ok())
-                .eq(extents[usize::from(is_line)..].iter().copied())
-        {
-            let what = format!("kernel_shape {kernel:?} against weights {:?}", weights.dims);
-            return Err(self.refuse(what, "equal extents", "check the model with onnx.checker"));
-        }
-        let window = self.window([kernel_h, kernel_w], [height, width])?;
-        let (Some(out_h), Some(out_w)) = (window.output(0, height), window.output(1, width)) else {
-            return Err(self.kernel_too_large(window, [height, width]));
+        *last = linear.outputs;
+        let frame = Frame {
+            dims,
+            batch: act.batch,
         };
-        let bias = match self.optional(2)? {
-            None => vec![0.0; outputs],
-            Some(_) => self.float_constant(2)?.elements.to_vec(),
-        };
-        if bias.len() != outputs {
-            let what = format!("{} biases for {outputs} outputs", bias.len());
-            return Err(self.refuse(
-                what,
-                "one bias per output",
-                "check the model with onnx.checker",
-            ));
-        }
-        self.spend(weights.elements.len())?;
-        let linear = Linear {
-            outputs,
-            weights: weights.elements.to_vec(),
-            bias,
-        };
-        let shape = vec![outputs, out_h, out_w];
-        let conv = self.push(FloatOp::Conv(linear, window, groups), vec![input], shape)?;
-        self.line(conv, is_line)
-    }
-
-    /// Input 0, a line `[C][L]` as the picture `[C][1][L]`; whether it was a line.
-    pub(super) fn picture(&mut self) -> Result<(usize, bool), ImportError> {
-        let input = self.activation(0)?;
-        let &[channels, length] = self.shape_of(input) else {
-            return Ok((input, false));
-        };
-        let picture = self.push(FloatOp::Reshape, vec![input], vec![channels, 1, length])?;
-        Ok((picture, true))
-    }
-
-    /// A picture `[C][1][L]` as the line `[C][L]`, if it was one.
-    pub(super) fn line(&mut self, picture: usize, is_line: bool) -> Imported {
-        match (is_line, self.shape_of(picture)) {
-            (true, &[channels, 1, length]) => self.view(picture, vec![channels, length]),
-            (true | false, _) => Ok(Value::Activation(picture)),
-        }
-    }
-
-    /// Convolution transposed: zeros between the cells, then a convolution with the kernel turned round.
-    pub(super) fn conv_transpose(&mut self) -> Imported {
-        self.allow(&[
-            "auto_pad",
-            "dilations",
-            "group",
-            "kernel_shape",
-            "output_padding",
-            "pads",
-            "strides",
-        ])?;
-        if self.text("auto_pad", "NOTSET")? != "NOTSET" {
-            let what = format!("attribute \"auto_pad\" = {:?}", self.text("auto_pad", "")?);
-            return Err(self.refuse(what, "NOTSET", "export with explicit pads"));
-        }
-        let (input, channels, extents) = self.image()?;
-        let weights = self.float_constant(1)?;
-        let &[rows, per_group, kernel_h, kernel_w] = weights.dims.as_slice() else {
-            let what = format!("weights of shape {:?}", weights.dims);
-            return Err(self.refuse(what, "[C][O/groups][kh][kw]", "use nn.ConvTranspose2d"));
-        };
-        let groups = self.int("group", 1)?;
-        let groups = usize::try_from(groups).ok().filter(|&g| {
-            g >= 1 && per_group >= 1 && rows == channels && channels.is_multiple_of(g)
-        });
-        let Some(groups) = groups else {
-            let what = format!("{channels} channels, weights of shape {:?}", weights.dims);
-            return Err(self.refuse(what, "groups that divide the channels", "check the model"));
-        };
-        let outputs = groups * per_group;
-        let window = self.window([kernel_h, kernel_w], extents)?;
-        let more = self.extents("output_padding", &[0, 0], 0)?;
-        let (apart, inner) = self.zeros_between(input, window, &more)?;
-        let bias = match self.optional(2)? {
-            None => vec![0.0; outputs],
-            Some(_) => self.float_constant(2)?.elements.to_vec(),
-        };
-        if bias.len() != outputs {
-            let what = format!("{} biases for {outputs} outputs", bias.len());
-            return Err(self.refuse(what, "one bias per output", "check the model"));
-        }
-        self.spend(weights.elements.len())?;
-        let linear = Linear {
-            outputs,
-            weights: turned(
-                &weights.elements,
-                [channels / groups, per_group],
-                kernel_h * kernel_w,
-            ),
-            bias,
-        };
-        let stretched = self.shape_of(apart).to_vec();
-        let (Some(out_h), Some(out_w)) =
-            (inner.output(0, stretched[1]), inner.output(1, stretched[2]))
-        else {
-            return Err(self.kernel_too_large(inner, extents));
-        };
-        let op = FloatOp::Conv(linear, inner, groups);
-        let shape = vec![outputs, out_h, out_w];
-        Ok(Value::Activation(self.push(op, vec![apart], shape)?))
-    }
-
-    /// Input cells `strides` apart with zeros between them, and the window that runs over them.
-    fn zeros_between(
-        &mut self,
-        input: usize,
-        window: Window2,
-        more: &[usize],
-    ) -> Result<(usize, Window2), ImportError> {
-        let shape = self.shape_of(input).to_vec();
-        let mut inner = Window2 {
-            strides: [1, 1],
-            ..window
-        };
-        let mut walks = vec![AxisWalk::whole(shape[0])];
-        for axis in 0..2 {
-            let (begin, end) = (window.pads_begin[axis], window.pads_end[axis]);
-            let reach = window.span(axis) - 1;
-            let (Some(begin), Some(end)) = (
-                reach.checked_sub(begin),
-                (reach + more[axis]).checked_sub(end),
-            ) else {
-                return Err(self.refuse(
-                    format!("pads {begin} and {end} for a kernel of {} cells", reach + 1),
-                    "pads smaller than the kernel",
-                    "use less padding",
-                ));
-            };
-            inner.pads_begin[axis] = begin;
-            inner.pads_end[axis] = end;
-            walks.push(AxisWalk {
-                denominator: i64::try_from(window.strides[axis]).unwrap_or(i64::MAX),
-                exact: true,
-                ..AxisWalk::whole((shape[axis + 1] - 1) * window.strides[axis] + 1)
-            });
-        }
-        if window.strides == [1, 1] {
-            return Ok((input, inner));
-        }
-        let stretched = walks.iter().map(|walk| walk.extent).collect();
-        let apart = self.push(FloatOp::Walk(walks, 0.0), vec![input], stretched)?;
-        Ok((apart, inner))
-    }
-
-    /// Number of groups, which must divide the channels and fit the weights.
-    fn groups(
-        &self,
-        channels: usize,
-        outputs: usize,
-        per_group: usize,
-    ) -> Result<usize, ImportError> {
-        let groups = self.int("group", 1)?;
-        let groups = usize::try_from(groups).ok().filter(|&g| {
-            g >= 1
-                && outputs >= 1
-                && channels.is_multiple_of(g)
-                && outputs.is_multiple_of(g)
-                && per_group == channels / g
-        });
-        groups.ok_or_else(|| {
-            let what = format!(
-                "{channels} channels, {outputs} outputs, weights for {per_group} channels per group"
-            );
-            self.refuse(
-                what,
-                "groups that divide both",
-                "check the model with onnx.checker",
-            )
+        let node = self.push(FloatOp::Dense(linear), vec![act.node], frame.shape())?;
+        Ok(Act {
+            node,
+            dims: frame.dims,
+            batch: frame.batch,
+            kind: Kind::Float,
         })
-    }
-
-    /// Window attributes of convolutions and pools.
-    pub(super) fn window(
-        &self,
-        kernel: [usize; 2],
-        extents: [usize; 2],
-    ) -> Result<Window2, ImportError> {
-        let is_line = self.shape_of(self.activation(0)?).len() == 2;
-        let pair = |name: &str| -> Result<Vec<usize>, ImportError> {
-            if !is_line {
-                return self.extents(name, &[1, 1], 1);
-            }
-            Ok(vec![1, self.extents(name, &[1], 1)?[0]])
-        };
-        let (dilations, strides) = (pair("dilations")?, pair("strides")?);
-        let pads = if is_line {
-            let pads = self.extents("pads", &[0, 0], 0)?;
-            vec![0, pads[0], 0, pads[1]]
-        } else {
-            self.extents("pads", &[0, 0, 0, 0], 0)?
-        };
-        let mut window = Window2 {
-            kernel,
-            strides: [strides[0], strides[1]],
-            pads_begin: [pads[0], pads[1]],
-            pads_end: [pads[2], pads[3]],
-            dilations: [dilations[0], dilations[1]],
-        };
-        if !kernel.iter().all(|&k| (1..=EXTENT_MAX).contains(&k)) {
-            return Err(self.refuse(
-                format!("kernel {kernel:?}"),
-                "extents of 1 to 4096",
-                "use a smaller kernel",
-            ));
-        }
-        let auto_pad = self.text("auto_pad", "NOTSET")?;
-        match auto_pad.as_str() {
-            "NOTSET" => {}
-            "VALID" => (window.pads_begin, window.pads_end) = ([0, 0], [0, 0]),
-            "SAME_UPPER" | "SAME_LOWER" => {
-                for (axis, extent) in extents.into_iter().enumerate() {
-                    let out = extent.div_ceil(window.strides[axis]);
-                    let needed = (out - 1) * window.strides[axis] + window.span(axis);
-                    let total = needed.saturating_sub(extent);
-                    let (less, more) = (total / 2, total - total / 2);
-                    let lower = auto_pad == "SAME_LOWER";
-                    window.pads_begin[axis] = if lower { more } else { less };
-                    window.pads_end[axis] = if lower { less } else { more };
-                }
-            }
-            _ => {
-                return Err(self.refuse(
-                    format!("attribute \"auto_pad\" = {auto_pad:?}"),
-                    "NOTSET, VALID, SAME_UPPER, SAME_LOWER",
-                    "export with explicit pads",
-                ));
-            }
-        }
-        Ok(window)
-    }
-
-    pub(super) fn kernel_too_large(&self, window: Window2, extents: [usize; 2]) -> ImportError {
-        self.refuse(
-            format!("a kernel of {:?} on an image of {extents:?}", window.kernel),
-            "kernels inside the padded image",
-            "use a larger input or a smaller kernel",
-        )
-    }
-
-    /// A list attribute of extents from `least` to the limit, as many as in `default`.
-    fn extents(
-        &self,
-        name: &str,
-        default: &[usize],
-        least: usize,
-    ) -> Result<Vec<usize>, ImportError> {
-        let Some(values) = self.ints(name)? else {
-            return Ok(default.to_vec());
-        };
-        let extents: Option<Vec<usize>> = values
-            .iter()
-            .map(|&v| {
-                usize::try_from(v)
-                    .ok()
-                    .filter(|n| (least..=EXTENT_MAX).contains(n))
-            })
-            .collect();
-        extents.filter(|e| e.len() == default.len()).ok_or_else(|| {
-            self.refuse(
-                format!("attribute {name:?} = {:?}", &values[..values.len().min(8)]),
-                &format!("{} numbers of {least} to {EXTENT_MAX}", default.len()),
-                "use two spatial axes and explicit, non-negative numbers",
-            )
-        })
-    }
-
-    /// `y = (x - mean) / sqrt(var + epsilon) * scale + bias`, per channel.
-    pub(super) fn batch_norm(&mut self) -> Imported {
-        self.allow(&["epsilon", "momentum", "training_mode", "spatial"])?;
-        self.require_int("training_mode", 0)?;
-        let input = self.activation(0)?;
-        let epsilon = f64::from(self.float("epsilon", 1e-5)?);
-        let shape = self.shape_of(input).to_vec();
-        let channels = shape.first().copied().unwrap_or(0);
-        let mut parts = Vec::with_capacity(4);
-        for index in 1..=4 {
-            let part = self.float_constant(index)?;
-            if part.elements.len() != channels {
-                let what = format!(
-                    "input {index} has {} elements for {channels} channels",
-                    part.elements.len()
-                );
-                return Err(self.refuse(
-                    what,
-                    "one per channel",
-                    "check the model with onnx.checker",
-                ));
-            }
-            parts.push(part);
-        }
-        let mut scale = Vec::with_capacity(channels);
-        let mut shift = Vec::with_capacity(channels);
-        for c in 0..channels {
-            let at = |index: usize| f64::from(parts[index].elements[c]);
-            let factor = at(0) / (at(3) + epsilon).sqrt();
-            scale.push(single(factor));
-            shift.push(single(at(1) - at(2) * factor));
-        }
-        let op = FloatOp::Affine {
-            axis: 0,
-            scale,
-            shift,
-        };
-        Ok(Value::Activation(self.push(op, vec![input], shape)?))
     }
 }
 
-/// `[groups * I][O][taps]` of a transposed convolution as `[groups * O][I][taps]`, taps backwards.
-fn turned(weights: &[f32], [inputs, outputs]: [usize; 2], taps: usize) -> Vec<f32> {
-    let group = inputs * outputs * taps;
-    let mut turned = Vec::with_capacity(weights.len());
-    for start in (0..weights.len()).step_by(group) {
-        for o in 0..outputs {
-            for i in 0..inputs {
-                let kernel = &weights[start + (i * outputs + o) * taps..][..taps];
-                turned.extend(kernel.iter().rev());
-            }
-        }
-    }
-    turned
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "parameters are kept in single precision"
-)]
-fn single(value: f64) -> f32 {
-    value as f32
+/// Matrices of the first operand for each of the second one, if those of the second one repeat
+/// next to each other: its last axes have extent 1, those before are equal.
+fn group_of(outer: &[usize], second: &[usize]) -> Option<usize> {
+    let equal = outer.iter().zip(second).take_while(|(a, b)| a == b).count();
+    let ones = second[equal..].iter().all(|&extent| extent == 1);
+    ones.then(|| outer[equal..].iter().product())
 }

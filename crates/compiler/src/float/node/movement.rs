@@ -1,31 +1,26 @@
-//! Import of operators that move elements of activations: slices, splits, pads, nearest-neighbour
-//! resizing, concatenation, blocks of depth.
+//! Import of operators that move elements: slices, splits, pads, concatenation, repetition.
 
-use super::super::constant::{Const, Value, product};
+use super::super::act::{Act, Batch, Frame, Kind};
+use super::super::constant::{Const, Value};
 use super::super::error::ImportError;
 use super::super::graph::FloatOp;
 use super::super::symbolic::SymInt;
-use super::super::walk::{AxisWalk, STEP_MAX, walk_order};
+use super::super::walk::{AxisWalk, STEP_MAX};
 use super::{Imported, NodeContext};
 use crate::onnx::ELEMENTS_MAX;
 
 impl NodeContext<'_> {
-    /// An axis of the sample (batch left out) of an activation of `rank` axes with the batch.
-    fn sample_axis(&self, axis: i64, rank: usize) -> Result<usize, ImportError> {
-        let axis = self.axis(axis, rank)?;
-        axis.checked_sub(1)
-            .ok_or_else(|| self.mixes_samples(format!("{} along the batch axis", self.node.op)))
-    }
-
-    /// Adds a walk over `input`; the input itself if nothing moves.
-    fn walk(&mut self, input: usize, walks: Vec<AxisWalk>, fill: f32) -> Imported {
-        let shape = self.shape_of(input);
-        if walks
-            .iter()
-            .zip(shape)
-            .all(|(w, &e)| *w == AxisWalk::whole(e))
-        {
-            return Ok(Value::Activation(input));
+    /// Walks over the axes of `act`, one for each of its dimensions; nothing if nothing moves.
+    pub(super) fn walk(
+        &mut self,
+        act: &Act,
+        walks: &[AxisWalk],
+        fill: f32,
+    ) -> Result<Act, ImportError> {
+        let moves = |axis: &usize| walks[*axis] != AxisWalk::whole(act.dims[*axis]);
+        let moved: Vec<usize> = (0..walks.len()).filter(moves).collect();
+        if moved.is_empty() {
+            return Ok(act.clone());
         }
         let fits = walks.iter().all(|walk| {
             walk.numerator.abs() <= STEP_MAX
@@ -39,63 +34,80 @@ impl NodeContext<'_> {
                 "use a smaller step",
             ));
         }
-        let extents = walks.iter().map(|walk| walk.extent).collect();
-        let op = FloatOp::Walk(walks, fill);
-        Ok(Value::Activation(self.push(op, vec![input], extents)?))
-    }
-
-    fn whole(&self, input: usize) -> Vec<AxisWalk> {
-        let shape = self.shape_of(input);
-        shape.iter().map(|&e| AxisWalk::whole(e)).collect()
-    }
-
-    /// Parts of an activation or constant: constant starts, ends and steps.
-    pub(super) fn slice(&mut self) -> Imported {
-        self.allow(&[])?;
-        let (dims, batched) = self.dims_of(0)?;
-        let (starts, ends) = (self.known_ints(1)?, self.known_ints(2)?);
-        let axes = match self.optional(3)? {
-            Some(_) => self.known_ints(3)?,
-            None => (0..).take(starts.len()).collect(),
+        let act = self.apart(act, &moved)?;
+        let frame = Frame {
+            dims: walks.iter().map(|walk| walk.extent).collect(),
+            batch: act.batch,
         };
-        let steps = match self.optional(4)? {
-            Some(_) => self.known_ints(4)?,
-            None => vec![1; starts.len()],
+        let kept = (0..walks.len()).filter(|&axis| act.batch != Batch::Own(axis));
+        let walks: Vec<AxisWalk> = kept.map(|axis| walks[axis]).collect();
+        let op = FloatOp::Walk(walks, fill);
+        let node = self.push(op, vec![act.node], frame.shape())?;
+        Ok(Act {
+            node,
+            dims: frame.dims,
+            batch: frame.batch,
+            kind: act.kind,
+        })
+    }
+
+    /// The walks that leave every axis as it is.
+    pub(super) fn whole(act: &Act) -> Vec<AxisWalk> {
+        act.dims.iter().map(|&e| AxisWalk::whole(e)).collect()
+    }
+
+    /// Parts along axes: constant starts, ends and steps.
+    pub(super) fn slice(&mut self) -> Imported {
+        self.allow(&["starts", "ends", "axes"])?;
+        let source = self.source(0)?;
+        let act = source.act.clone();
+        let listed = |context: &Self, index: usize, name: &str| match context.ints(name)? {
+            Some(values) => Ok(values),
+            None => context.bounds(index),
+        };
+        let (starts, ends) = (listed(self, 1, "starts")?, listed(self, 2, "ends")?);
+        let axes = match (self.ints("axes")?, self.has(3)) {
+            (Some(axes), _) => axes,
+            (None, true) => self.known_ints(3)?,
+            (None, false) => (0..).take(starts.len()).collect(),
+        };
+        let steps = if self.has(4) {
+            self.known_ints(4)?
+        } else {
+            vec![1; starts.len()]
         };
         if ends.len() != starts.len() || axes.len() != starts.len() || steps.len() != starts.len() {
             return Err(self.unknown_target());
         }
-        let mut walks: Vec<AxisWalk> = dims.iter().map(|&e| AxisWalk::whole(e)).collect();
+        let mut walks = Self::whole(&act);
         for (index, &axis) in axes.iter().enumerate() {
             let (start, end, step) = (starts[index], ends[index], steps[index]);
-            let axis = self.axis(axis, dims.len())?;
-            if batched && axis == 0 {
+            let axis = self.axis(axis, act.dims.len())?;
+            let is_activation = self.constant_of(act.node).is_none();
+            if act.batch.axis() == Some(axis) && !(start == 0 && end == i64::MAX && step == 1) {
                 // The whole batch is no slice.
-                if start == 0 && end >= i64::from(i32::MAX) && step == 1 {
-                    continue;
+                let whole = start == 0 && end >= i64::from(i32::MAX) && step == 1;
+                if !whole && self.importer.batch.known().is_none() {
+                    return Err(self.mixes_samples("Slice along the batch axis".to_owned()));
                 }
-                return Err(self.mixes_samples("Slice along the batch axis".to_owned()));
             }
-            walks[axis] = self.part(start, end, step, dims[axis], batched)?;
+            walks[axis] = self.part(start, end, step, act.dims[axis], is_activation)?;
         }
-        match self.value(0)?.clone() {
-            Value::Activation(input) => self.walk(input, walks.split_off(1), 0.0),
-            Value::Float(c) => Ok(Value::Float(self.walked(&c, &walks)?)),
-            Value::Int(c) => Ok(Value::Int(self.walked(&c, &walks)?)),
-        }
+        let moved = self.walk(&act, &walks, 0.0)?;
+        self.moved(source.ints(), moved)
     }
 
-    /// A slice of a constant.
-    fn walked<T: Copy>(
-        &mut self,
-        c: &Const<T>,
-        walks: &[AxisWalk],
-    ) -> Result<Const<T>, ImportError> {
-        let dims: Vec<usize> = walks.iter().map(|walk| walk.extent).collect();
-        self.spend(dims.iter().product())?;
-        let order = walk_order(&c.dims, walks);
-        let elements = order.into_iter().flatten().map(|i| c.elements[i]).collect();
-        Ok(Const::new(dims, elements))
+    /// Whole numbers of a slice; the batch size as an end means all samples.
+    fn bounds(&self, index: usize) -> Result<Vec<i64>, ImportError> {
+        let Value::Int(c) = self.value(index)? else {
+            return self.known_ints(index);
+        };
+        let whole = |value: &SymInt| {
+            let all = *value == SymInt::BATCH;
+            value.known().or_else(|| all.then_some(i64::MAX))
+        };
+        let bounds: Option<Vec<i64>> = c.elements.iter().map(whole).collect();
+        bounds.map_or_else(|| self.known_ints(index), Ok)
     }
 
     /// The cells `start, start + step, ...` before `end` of an axis.
@@ -139,59 +151,130 @@ impl NodeContext<'_> {
         })
     }
 
-    /// One constant index along an axis; the axis disappears if the index is a scalar.
-    pub(super) fn gather_activation(&mut self) -> Imported {
-        let input = self.activation(0)?;
-        let rank = self.shape_of(input).len() + 1;
-        let axis = self.sample_axis(self.int("axis", 0)?, rank)?;
-        let extent = self.shape_of(input)[axis];
-        let (picks, scalar) = match self.value(1)? {
-            Value::Int(c) => (self.known_ints(1)?, c.dims.is_empty()),
-            Value::Activation(_) | Value::Float(_) => (Vec::new(), false),
-        };
-        let steps: Vec<i64> = picks
-            .windows(2)
-            .map(|pair| pair[1].saturating_sub(pair[0]))
-            .collect();
-        let step = steps.first().copied().unwrap_or(1);
-        let (Some(&first), true) = (picks.first(), steps.iter().all(|&s| s == step)) else {
-            return Err(self.refuse(
-                format!("{} indices without a common step", picks.len()),
-                "constant indices at equal distances",
-                "use slices",
-            ));
-        };
-        for &pick in &picks {
-            self.axis(pick, extent)?;
+    /// Elements along an axis by their indices.
+    pub(super) fn gather(&mut self) -> Imported {
+        self.allow(&["axis"])?;
+        if let Value::Activation(_) = self.value(1)? {
+            return self.embedding();
         }
-        let mut walks = self.whole(input);
-        walks[axis] = AxisWalk {
-            numerator: step,
-            offset: i64::try_from(self.axis(first, extent)?).unwrap_or(i64::MAX),
-            ..AxisWalk::whole(picks.len())
-        };
-        if picks.windows(2).any(|pair| (pair[0] < 0) != (pair[1] < 0)) {
-            return Err(self.unknown_target());
-        }
-        let Value::Activation(picked) = self.walk(input, walks, 0.0)? else {
+        let source = self.source(0)?;
+        let act = source.act.clone();
+        let axis = self.axis(self.int("axis", 0)?, act.dims.len())?;
+        let picks = self.known_ints(1)?;
+        let Value::Int(indices) = self.value(1)?.clone() else {
             return Err(self.unknown_target());
         };
-        let mut shape = self.shape_of(picked).to_vec();
-        if scalar && shape.len() > 1 {
-            shape.remove(axis);
-        }
-        self.view(picked, shape)
+        let extent = act.dims[axis];
+        let picks: Result<Vec<usize>, ImportError> =
+            picks.iter().map(|&pick| self.axis(pick, extent)).collect();
+        let moved = self.picked(&act, axis, &picks?)?;
+        let mut dims = moved.dims.clone();
+        dims.splice(axis..=axis, indices.dims.iter().copied());
+        self.check_rank(dims.len())?;
+        let batch = moved.batch;
+        let batch = match batch.axis() {
+            Some(at) if at > axis => batch.at(at + indices.dims.len() - 1),
+            Some(at) if at == axis && indices.dims.is_empty() => Batch::Absent,
+            Some(_) | None => batch,
+        };
+        let framed = self.framed(&moved, Frame { dims, batch })?;
+        self.moved(source.ints(), framed)
     }
 
-    /// An activation in parts along one axis; every output becomes a value.
-    pub(super) fn split(&mut self) -> Result<(), ImportError> {
+    /// Cells `picks` of axis `axis`: one walk where they are at equal distances, else runs of such
+    /// behind one another.
+    pub(super) fn picked(
+        &mut self,
+        act: &Act,
+        axis: usize,
+        picks: &[usize],
+    ) -> Result<Act, ImportError> {
+        let mut parts = Vec::new();
+        for run in runs(picks) {
+            let mut walks = Self::whole(act);
+            let at = |i: usize| i64::try_from(run[i]).unwrap_or(i64::MAX);
+            walks[axis] = AxisWalk {
+                numerator: if run.len() > 1 { at(1) - at(0) } else { 1 },
+                offset: if run.is_empty() { 0 } else { at(0) },
+                ..AxisWalk::whole(run.len())
+            };
+            parts.push(self.walk(act, &walks, 0.0)?);
+        }
+        self.joined(&parts, axis)
+    }
+
+    /// Rows of a constant table, picked by an activation of whole numbers.
+    fn embedding(&mut self) -> Imported {
+        let table = match self.value(0)?.clone() {
+            Value::Float(table) => table,
+            Value::Int(_) => {
+                let act = self.act(0)?;
+                let elements = self.constant_of(act.node).unwrap_or_default().to_vec();
+                Const::new(act.dims, elements)
+            }
+            Value::Activation(_) => {
+                return Err(self.refuse(
+                    "an activation picks from an activation".to_owned(),
+                    "constant indices, or a constant table",
+                    "move the choice out of the model",
+                ));
+            }
+        };
+        let indices = self.act(1)?;
+        let axis = self.axis(self.int("axis", 0)?, table.dims.len())?;
+        self.spend(table.elements.len())?;
+        let order = core::iter::once(axis).chain((0..table.dims.len()).filter(|&a| a != axis));
+        let order: Vec<usize> = order.collect();
+        let table = if axis == 0 {
+            table
+        } else {
+            table.transpose(&order)
+        };
+        let (rows, rest) = (table.dims[0], table.dims[1..].to_vec());
+        let columns: usize = rest.iter().product();
+        if rows == 0 || columns == 0 {
+            return Err(self.unknown_target());
+        }
+        let op = FloatOp::Embedding {
+            rows,
+            columns,
+            table: table.elements.to_vec(),
+        };
+        let mut shape = self.shape_of(indices.node).to_vec();
+        shape.push(columns);
+        let node = self.push(op, vec![indices.node], shape)?;
+        let rank = indices.dims.len();
+        let dims = [indices.dims.as_slice(), &rest].concat();
+        self.check_rank(dims.len())?;
+        let frame = Frame {
+            dims,
+            batch: indices.batch,
+        };
+        let act = Act {
+            node: self.view(node, frame.shape())?,
+            dims: frame.dims,
+            batch: frame.batch,
+            kind: Kind::Float,
+        };
+        // [indices][rest] to [rest before the axis][indices][rest behind it].
+        let perm = (rank..rank + axis)
+            .chain(0..rank)
+            .chain(rank + axis..act.dims.len());
+        let perm: Vec<usize> = perm.collect();
+        let act = self.turned(&act, &perm)?;
+        Ok(self.value_of(act))
+    }
+
+    /// Parts along one axis; every output becomes a value.
+    pub(super) fn split(&mut self) -> Result<Vec<Value>, ImportError> {
         self.allow(&["axis", "split", "num_outputs"])?;
-        let input = self.activation(0)?;
-        let rank = self.shape_of(input).len() + 1;
-        let axis = self.sample_axis(self.int("axis", 0)?, rank)?;
-        let extent = self.shape_of(input)[axis];
+        let source = self.source(0)?;
+        let act = source.act.clone();
+        let axis = self.axis(self.int("axis", 0)?, act.dims.len())?;
+        let act = self.apart(&act, &[axis])?;
+        let extent = act.dims[axis];
         let count = self.node.outputs.len();
-        let sizes = match (self.ints("split")?, self.optional(1)?.is_some()) {
+        let sizes = match (self.ints("split")?, self.has(1)) {
             (Some(sizes), _) => sizes,
             (None, true) => self.known_ints(1)?,
             (None, false) => {
@@ -212,183 +295,62 @@ impl NodeContext<'_> {
             ));
         };
         let mut start = 0_usize;
-        for (size, name) in sizes.into_iter().zip(&self.node.outputs) {
-            let mut walks = self.whole(input);
-            walks[axis] = AxisWalk {
-                offset: i64::try_from(start).unwrap_or(i64::MAX),
-                ..AxisWalk::whole(size)
-            };
+        let mut parts = Vec::with_capacity(count);
+        for size in sizes {
+            let part = self.range(&act, axis, start, size)?;
             start += size;
-            let part = self.walk(input, walks, 0.0)?;
-            if !name.is_empty() {
-                self.importer.values.insert(name.clone(), part);
-            }
+            parts.push(self.moved(source.ints(), part)?);
         }
-        Ok(())
+        Ok(parts)
     }
 
-    /// A constant around an activation; negative pads cut.
-    pub(super) fn pad(&mut self) -> Imported {
-        self.allow(&["mode"])?;
-        let mode = self.text("mode", "constant")?;
-        if mode != "constant" {
-            return Err(self.refuse(
-                format!("attribute \"mode\" = {mode:?}"),
-                "constant",
-                "use padding_mode=\"zeros\"",
-            ));
-        }
-        let input = self.activation(0)?;
-        let rank = self.shape_of(input).len() + 1;
-        let pads = self.known_ints(1)?;
-        let fill = match self.optional(2)? {
-            Some(_) => self.float_constant(2)?.single(),
-            None => Some(0.0),
+    /// `size` cells of axis `axis` from `start` on.
+    pub(super) fn range(
+        &mut self,
+        act: &Act,
+        axis: usize,
+        start: usize,
+        size: usize,
+    ) -> Result<Act, ImportError> {
+        let mut walks = Self::whole(act);
+        walks[axis] = AxisWalk {
+            offset: i64::try_from(start).unwrap_or(i64::MAX),
+            ..AxisWalk::whole(size)
         };
-        let Some(fill) = fill.filter(|f| f.is_finite()) else {
-            return Err(self.refuse(
-                "the constant is no finite number".to_owned(),
-                "a finite number",
-                "pad with 0",
-            ));
-        };
-        let axes = match self.optional(3)? {
-            Some(_) => self.known_ints(3)?,
-            None => (0..).take(rank).collect(),
-        };
-        if pads.len() != 2 * axes.len() {
-            return Err(self.unknown_target());
-        }
-        let mut walks = self.whole(input);
-        for (index, &axis) in axes.iter().enumerate() {
-            let (begin, end) = (pads[index], pads[index + axes.len()]);
-            if begin == 0 && end == 0 {
-                continue;
-            }
-            let axis = self.sample_axis(axis, rank)?;
-            let extent = i64::try_from(self.shape_of(input)[axis]).unwrap_or(i64::MAX);
-            let padded = extent.checked_add(begin).and_then(|e| e.checked_add(end));
-            let padded = padded.and_then(|e| usize::try_from(e).ok());
-            let Some(padded) = padded.filter(|e| (1..=ELEMENTS_MAX).contains(e)) else {
-                return Err(self.unknown_target());
-            };
-            walks[axis] = AxisWalk {
-                offset: begin.saturating_neg(),
-                ..AxisWalk::whole(padded)
-            };
-        }
-        self.walk(input, walks, fill)
+        self.walk(act, &walks, 0.0)
     }
 
-    /// Nearest-neighbour resizing of the spatial axes.
-    pub(super) fn resize(&mut self) -> Imported {
-        self.allow(&[
-            "antialias",
-            "coordinate_transformation_mode",
-            "cubic_coeff_a",
-            "exclude_outside",
-            "extrapolation_value",
-            "keep_aspect_ratio_policy",
-            "mode",
-            "nearest_mode",
-        ])?;
-        let mode = self.text("mode", "nearest")?;
-        if mode != "nearest" {
-            return Err(self.refuse(
-                format!("attribute \"mode\" = {mode:?}"),
-                "nearest",
-                "use nn.Upsample(mode=\"nearest\") or a transposed convolution",
-            ));
-        }
-        let input = self.activation(0)?;
-        let shape = self.shape_of(input).to_vec();
-        let sizes = self.resized(&shape)?;
-        let mut walks = Vec::with_capacity(shape.len());
-        for (&extent, &size) in shape.iter().zip(&sizes) {
-            walks.push(self.nearest(extent, size)?);
-        }
-        self.walk(input, walks, 0.0)
-    }
-
-    /// Extents after a resize, from the scales or the sizes.
-    fn resized(&self, shape: &[usize]) -> Result<Vec<usize>, ImportError> {
-        let refuse = || {
-            self.refuse(
-                "scales or sizes that are no constants of whole results".to_owned(),
-                "constant scales or sizes that keep batch and rank",
-                "export with fixed sizes",
-            )
-        };
-        if self.optional(3)?.is_some() {
-            let sizes = self.sample_target(3)?;
-            return if sizes.len() == shape.len() {
-                Ok(sizes)
-            } else {
-                Err(refuse())
-            };
-        }
-        let scales = self.float_constant(2)?;
-        if scales.elements.len() != shape.len() + 1 || (scales.elements[0] - 1.0).abs() > 0.0 {
-            return Err(refuse());
-        }
-        let scaled = shape
-            .iter()
-            .zip(&scales.elements[1..])
-            .map(|(&extent, &scale)| {
-                #[expect(clippy::cast_precision_loss, reason = "extents stay below 2^24")]
-                let exact = extent as f32 * scale;
-                #[expect(
-                    clippy::cast_possible_truncation,
-                    clippy::cast_sign_loss,
-                    reason = "checked to be a whole number in range"
-                )]
-                let whole = (exact.fract() == 0.0 && (1.0..16_777_216.0).contains(&exact))
-                    .then_some(exact as usize);
-                whole.ok_or_else(refuse)
-            });
-        scaled.collect()
-    }
-
-    /// Input `index` as dimensions without the batch, which leads as a symbol or as 1.
-    fn sample_target(&self, index: usize) -> Result<Vec<usize>, ImportError> {
-        let Value::Int(target) = self.value(index)? else {
-            return Err(self.unknown_target());
-        };
-        let (leading, rest) = target
-            .elements
-            .split_first()
-            .ok_or_else(|| self.unknown_target())?;
-        let whole = |value: &SymInt| usize::try_from(value.known()?).ok();
-        let rest: Option<Vec<usize>> = rest.iter().map(whole).collect();
-        let keeps_batch = *leading == self.importer.batch || leading.known() == Some(1);
-        rest.filter(|_| keeps_batch)
-            .ok_or_else(|| self.unknown_target())
-    }
-
-    /// Axes of one cell repeated, as far as the batch stays.
+    /// Broadcasting to a shape.
     pub(super) fn expand(&mut self) -> Imported {
         self.allow(&[])?;
-        if let Value::Float(c) = self.value(0)?.clone() {
-            let dims = self.known_ints(1)?;
-            let dims: Option<Vec<usize>> = dims.iter().map(|&d| usize::try_from(d).ok()).collect();
-            let dims = dims.ok_or_else(|| self.unknown_target())?;
-            let count = product(&dims).ok_or_else(|| self.unknown_target())?;
-            self.spend(count)?;
-            let zeros = Const::new(dims, vec![0.0; count]);
-            let spread = c.zip(&zeros, ELEMENTS_MAX, |value, _| Some(value));
-            return spread
-                .map(Value::Float)
-                .ok_or_else(|| self.unknown_target());
-        }
-        let input = self.activation(0)?;
-        let target = self.sample_target(1)?;
-        let shape = self.shape_of(input).to_vec();
-        if target.len() != shape.len() {
+        let source = self.source(0)?;
+        let act = source.act.clone();
+        let Value::Int(target) = self.value(1)?.clone() else {
             return Err(self.unknown_target());
+        };
+        let batch = target.elements.iter().position(|v| v.known().is_none());
+        let mut wanted = self.sizes_with_batch(1)?;
+        if act.dims.len() > wanted.len() {
+            let missing = act.dims.len() - wanted.len();
+            wanted.splice(0..0, vec![1; missing]);
         }
-        let mut walks = self.whole(input);
-        for (axis, (&extent, &wanted)) in shape.iter().zip(&target).enumerate() {
-            if extent == 1 && wanted > 1 {
+        let offset = wanted.len() - act.dims.len();
+        let mut dims = vec![1; offset];
+        dims.extend_from_slice(&act.dims);
+        let lifted = act
+            .batch
+            .axis()
+            .map_or(Batch::Absent, |axis| act.batch.at(axis + offset));
+        self.check_rank(dims.len())?;
+        // A value that is the same for all samples stays one value: the batch has size 1 here.
+        let frame = Frame {
+            dims: dims.clone(),
+            batch: lifted,
+        };
+        let lifted_act = self.framed(&act, frame)?;
+        let mut walks = Self::whole(&lifted_act);
+        for (axis, (&extent, &wanted)) in dims.iter().zip(&wanted).enumerate() {
+            if extent == 1 && wanted != 1 && Some(axis) != batch {
                 walks[axis] = AxisWalk {
                     numerator: 0,
                     ..AxisWalk::whole(wanted)
@@ -397,143 +359,145 @@ impl NodeContext<'_> {
                 return Err(self.unknown_target());
             }
         }
-        self.walk(input, walks, 0.0)
+        let moved = self.walk(&lifted_act, &walks, 0.0)?;
+        self.moved(source.ints(), moved)
     }
 
-    /// The walk of nearest-neighbour resizing from `extent` to `size` cells.
-    fn nearest(&self, extent: usize, size: usize) -> Result<AxisWalk, ImportError> {
-        if size == extent {
-            return Ok(AxisWalk::whole(extent));
+    /// Repetition of whole axes.
+    pub(super) fn tile(&mut self) -> Imported {
+        self.allow(&[])?;
+        let source = self.source(0)?;
+        let repeats = self.sizes_with_batch(1)?;
+        let mut act = source.act.clone();
+        if repeats.len() != act.dims.len() {
+            return Err(self.unknown_target());
         }
-        let coordinates = self.text("coordinate_transformation_mode", "half_pixel")?;
-        let rounding = self.text("nearest_mode", "round_prefer_floor")?;
-        let rounds = rounding == "round_prefer_floor" || rounding == "round_prefer_ceil";
-        let factor = if size.is_multiple_of(extent) {
-            size / extent
-        } else {
-            0
-        };
-        let fits = match coordinates.as_str() {
-            "asymmetric" => {
-                rounding == "floor" || (rounding == "round_prefer_floor" && factor == 2)
+        for (axis, &count) in repeats.iter().enumerate() {
+            if count == 1 {
+                continue;
             }
-            "half_pixel" | "pytorch_half_pixel" => rounds && factor >= 1,
-            _ => false,
-        };
-        let (Ok(numerator), Ok(denominator), true) =
-            (i64::try_from(extent), i64::try_from(size), fits)
-        else {
-            return Err(self.refuse(
-                format!("{extent} to {size} cells with {coordinates:?} and {rounding:?}"),
-                "asymmetric with floor, or a whole factor with half_pixel and rounding",
-                "use nn.Upsample(scale_factor=2, mode=\"nearest\")",
-            ));
-        };
-        let (numerator, denominator) = if factor >= 1 {
-            (1, i64::try_from(factor).unwrap_or(denominator))
-        } else {
-            (numerator, denominator)
-        };
-        Ok(AxisWalk {
-            numerator,
-            denominator,
-            ..AxisWalk::whole(size)
-        })
+            if count == 0 || count > 4_096 {
+                return Err(self.refuse(
+                    format!("{count} repeats"),
+                    "1 to 4096 repeats",
+                    "use fewer repeats",
+                ));
+            }
+            if act.dims[axis] == 1 {
+                let mut walks = Self::whole(&act);
+                walks[axis] = AxisWalk {
+                    numerator: 0,
+                    ..AxisWalk::whole(count)
+                };
+                act = self.walk(&act, &walks, 0.0)?;
+            } else {
+                act = self.joined(&vec![act.clone(); count], axis)?;
+            }
+        }
+        self.moved(source.ints(), act)
     }
 
-    /// Activations behind one another along an axis.
-    pub(super) fn concat_activations(&mut self) -> Imported {
-        let mut inputs = Vec::with_capacity(self.node.inputs.len());
+    /// Operands behind one another along an axis.
+    pub(super) fn concat(&mut self) -> Imported {
+        self.allow(&["axis"])?;
+        let mut ints: Option<Vec<Const<SymInt>>> = Some(Vec::new());
         for index in 0..self.node.inputs.len() {
-            inputs.push(self.activation(index)?);
+            match (self.value(index)?, &mut ints) {
+                (Value::Int(c), Some(list)) => list.push(c.clone()),
+                (Value::Activation(_) | Value::Float(_) | Value::Int(_), _) => ints = None,
+            }
         }
-        let mut shape = self.shape_of(inputs[0]).to_vec();
-        let axis = self.sample_axis(self.int("axis", 0)?, shape.len() + 1)?;
-        let mut sum = 0_usize;
-        for &input in &inputs {
-            let other = self.shape_of(input);
-            let same = other.len() == shape.len()
-                && (0..shape.len()).all(|a| a == axis || other[a] == shape[a]);
+        let mut acts = Vec::with_capacity(self.node.inputs.len());
+        let mut joined = Vec::new();
+        for index in 0..self.node.inputs.len() {
+            acts.push(match &ints {
+                Some(list) => {
+                    let act = self.positions(&list[index], joined.len())?;
+                    joined.extend_from_slice(&list[index].elements);
+                    act
+                }
+                None => self.act(index)?,
+            });
+        }
+        let rank = acts.first().map_or(0, |act| act.dims.len());
+        let axis = self.axis(self.int("axis", 0)?, rank)?;
+        let act = self.joined(&acts, axis)?;
+        self.moved(ints.map(|_| joined.as_slice()), act)
+    }
+
+    /// Activations of one rank behind one another along `axis`.
+    pub(super) fn joined(&mut self, acts: &[Act], axis: usize) -> Result<Act, ImportError> {
+        let Some(first) = acts.first() else {
+            return Err(self.unknown_target());
+        };
+        if let [only] = acts {
+            return Ok(only.clone());
+        }
+        let mut dims = first.dims.clone();
+        dims[axis] = 0;
+        let mut batch = Batch::Absent;
+        let mut parts = Vec::with_capacity(acts.len());
+        for act in acts {
+            let same = act.dims.len() == dims.len()
+                && (0..dims.len()).all(|a| a == axis || act.dims[a] == dims[a]);
             if !same {
-                let what = format!("activations of shapes {shape:?} and {other:?} (without batch)");
+                let what = format!("operands of shapes {:?} and {:?}", first.dims, act.dims);
                 return Err(self.refuse(
                     what,
                     "shapes that are equal but for the axis",
                     "check the model with onnx.checker",
                 ));
             }
-            sum = sum.saturating_add(other[axis]);
-        }
-        shape[axis] = sum;
-        if let [only] = inputs.as_slice() {
-            return Ok(Value::Activation(*only));
-        }
-        Ok(Value::Activation(self.push(
-            FloatOp::Concat(axis),
-            inputs,
-            shape,
-        )?))
-    }
-
-    /// Blocks of channels into space: `[b*b*C][H][W]` to `[C][b*H][b*W]`.
-    pub(super) fn depth_to_space(&mut self) -> Imported {
-        self.allow(&["blocksize", "mode"])?;
-        let (input, channels, [height, width]) = self.image()?;
-        let block = self.block(channels, [1, 1])?;
-        let depth = channels / (block * block);
-        let (split, perm) = match self.text("mode", "DCR")?.as_str() {
-            "DCR" => ([block, block, depth, height, width], [2, 3, 0, 4, 1]),
-            "CRD" => ([depth, block, block, height, width], [0, 3, 1, 4, 2]),
-            other => {
-                let what = format!("attribute \"mode\" = {other:?}");
-                return Err(self.refuse(what, "DCR or CRD", "use nn.PixelShuffle"));
+            let part = self.apart(act, &[axis])?;
+            if part.batch != Batch::Absent {
+                batch = part.batch;
             }
+            dims[axis] = dims[axis].saturating_add(act.dims[axis]);
+            parts.push(part);
+        }
+        let agree = |act: &Act| act.batch == Batch::Absent || act.batch == batch;
+        if !parts.iter().all(agree) || batch == Batch::Own(axis) {
+            let what = format!(
+                "Concat of {} operands with the batch on different axes",
+                acts.len()
+            );
+            return Err(self.mixes_samples(what));
+        }
+        let mut nodes = Vec::with_capacity(parts.len());
+        for part in &parts {
+            nodes.push(self.view(part.node, batch.without(&part.dims))?);
+        }
+        let frame = Frame { dims, batch };
+        let Some(axis) = batch.sample_axis(axis) else {
+            return Err(self.unknown_target());
         };
-        self.shuffle(input, &split, &perm, [depth, height * block, width * block])
-    }
-
-    /// Blocks of space into channels: `[C][b*H][b*W]` to `[b*b*C][H][W]`.
-    pub(super) fn space_to_depth(&mut self) -> Imported {
-        self.allow(&["blocksize"])?;
-        let (input, channels, [height, width]) = self.image()?;
-        let block = self.block(usize::MAX, [height, width])?;
-        let (h, w) = (height / block, width / block);
-        let split = [channels, h, block, w, block];
-        self.shuffle(
-            input,
-            &split,
-            &[2, 4, 0, 1, 3],
-            [channels * block * block, h, w],
-        )
-    }
-
-    /// The block size, whose square divides `channels` (unless that is the maximum) and which divides the extents.
-    fn block(&self, channels: usize, extents: [usize; 2]) -> Result<usize, ImportError> {
-        let block = self.int("blocksize", 0)?;
-        let fits = |b: &usize| {
-            (1..=4096).contains(b)
-                && (channels == usize::MAX || channels.is_multiple_of(b * b))
-                && (channels != usize::MAX || extents.iter().all(|e| e.is_multiple_of(*b)))
-        };
-        usize::try_from(block).ok().filter(fits).ok_or_else(|| {
-            self.refuse(
-                format!("attribute \"blocksize\" = {block}"),
-                "a block size that divides the shape",
-                "check the model with onnx.checker",
-            )
+        let node = self.push(FloatOp::Concat(axis), nodes, frame.shape())?;
+        Ok(Act {
+            node,
+            dims: frame.dims,
+            batch: frame.batch,
+            kind: first.kind,
         })
     }
+}
 
-    fn shuffle(
-        &mut self,
-        input: usize,
-        split: &[usize; 5],
-        perm: &[usize; 5],
-        shape: [usize; 3],
-    ) -> Imported {
-        let view = self.push(FloatOp::Reshape, vec![input], split.to_vec())?;
-        let turned = perm.iter().map(|&axis| split[axis]).collect();
-        let turned = self.push(FloatOp::Transpose(perm.to_vec()), vec![view], turned)?;
-        self.view(turned, shape.to_vec())
+/// Cuts a list of indices into runs at equal distances.
+fn runs(picks: &[usize]) -> Vec<&[usize]> {
+    let mut runs = Vec::new();
+    let mut rest = picks;
+    while rest.len() > 2 {
+        let step = |pair: &[usize]| pair[1].wrapping_sub(pair[0]);
+        let first = step(rest);
+        let same = rest
+            .windows(2)
+            .take_while(|pair| step(pair) == first)
+            .count();
+        let (run, others) = rest.split_at(same + 1);
+        runs.push(run);
+        rest = others;
     }
+    if !rest.is_empty() || runs.is_empty() {
+        runs.push(rest);
+    }
+    runs
 }

@@ -2,7 +2,7 @@
 
 use super::super::error::ImportError;
 use super::super::graph::FloatOp;
-use super::super::window::{EXTENT_MAX, Window2};
+use super::super::window::Window2;
 use super::{Imported, NodeContext};
 
 impl NodeContext<'_> {
@@ -20,7 +20,7 @@ impl NodeContext<'_> {
         self.require_int("storage_order", 0)?;
         let (input, is_line) = self.picture()?;
         let (input, channels, extents) = self.image_of(input)?;
-        let (window, out) = self.stretched(self.pool_window(extents)?, extents)?;
+        let (window, out) = self.stretched(self.pool_window(extents, is_line)?, extents)?;
         self.check_pool(window)?;
         let shape = vec![channels, out[0], out[1]];
         let pooled = self.push(FloatOp::MaxPool(window), vec![input], shape)?;
@@ -40,7 +40,7 @@ impl NodeContext<'_> {
         ])?;
         let (input, is_line) = self.picture()?;
         let (input, channels, extents) = self.image_of(input)?;
-        let plain = self.pool_window(extents)?;
+        let plain = self.pool_window(extents, is_line)?;
         let (window, out) = self.stretched(plain, extents)?;
         self.check_pool(window)?;
         let shape = vec![channels, out[0], out[1]];
@@ -105,97 +105,14 @@ impl NodeContext<'_> {
         self.line(pooled, is_line)
     }
 
-    /// Mean, sum or maximum over some axes of the sample.
-    pub(super) fn reduce(&mut self) -> Imported {
-        self.allow(&["axes", "keepdims", "noop_with_empty_axes"])?;
-        let input = self.activation(0)?;
-        let shape = self.shape_of(input).to_vec();
-        let since = if self.node.op == "ReduceSum" { 13 } else { 18 };
-        let listed = self.axes(1, since)?.unwrap_or_default();
-        let mut reduced = vec![false; shape.len()];
-        for &axis in &listed {
-            let axis = self.axis(axis, shape.len() + 1)?.checked_sub(1);
-            let mixes = || self.mixes_samples(format!("reduction over axes {listed:?}"));
-            reduced[axis.ok_or_else(mixes)?] = true;
-        }
-        if listed.is_empty() {
-            return Err(self.mixes_samples(format!("reduction over axes {listed:?}")));
-        }
-        let pooled = self.pool_over(input, &reduced)?;
-        let keeps = self.int("keepdims", 1)? != 0;
-        let axes = shape.iter().zip(&reduced);
-        let kept: Vec<usize> = axes
-            .filter(|(_, gone)| keeps || !**gone)
-            .map(|(&extent, &gone)| if gone { 1 } else { extent })
-            .collect();
-        self.view(pooled, if kept.is_empty() { vec![1] } else { kept })
-    }
-
-    /// A pool over the reduced axes, with the kept ones in order; extents are up to the caller.
-    fn pool_over(&mut self, input: usize, reduced: &[bool]) -> Result<usize, ImportError> {
-        let shape = self.shape_of(input).to_vec();
-        let over = |gone: bool| -> usize {
-            let axes = shape.iter().zip(reduced).filter(|(_, g)| **g == gone);
-            axes.map(|(extent, _)| extent).product()
-        };
-        let (kept, cells) = (over(false), over(true));
-        let (source, window, pooled) = match (shape.as_slice(), reduced) {
-            (&[c, h, w], [false, true, true]) => (input, Window2::whole(h, w), vec![c, 1, 1]),
-            (&[c, h, w], [true, false, false]) => {
-                // Channels are neighbours in a program: windows of one row of a picture [h*w][c].
-                let turned = self.push(
-                    FloatOp::Transpose(vec![1, 2, 0]),
-                    vec![input],
-                    vec![h, w, c],
-                )?;
-                let picture = self.push(FloatOp::Reshape, vec![turned], vec![1, h * w, c])?;
-                (picture, Window2::whole(1, c), vec![1, h * w, 1])
-            }
-            _ => {
-                let order = |gone: bool| (0..shape.len()).filter(move |&a| reduced[a] == gone);
-                let order: Vec<usize> = order(false).chain(order(true)).collect();
-                let turned: Vec<usize> = order.iter().map(|&a| shape[a]).collect();
-                let turned = self.push(FloatOp::Transpose(order), vec![input], turned)?;
-                let picture = self.push(FloatOp::Reshape, vec![turned], vec![kept, cells, 1])?;
-                (picture, Window2::whole(cells, 1), vec![kept, 1, 1])
-            }
-        };
-        if window.kernel.iter().any(|&extent| extent > EXTENT_MAX) {
-            return Err(self.refuse(
-                format!("a reduction over {cells} cells"),
-                "4096 cells",
-                "use a smaller input",
-            ));
-        }
-        let is_max = self.node.op == "ReduceMax";
-        let op = if is_max {
-            FloatOp::MaxPool(window)
-        } else {
-            FloatOp::AvgPool(window)
-        };
-        let result = self.push(op, vec![source], pooled.clone())?;
-        if self.node.op != "ReduceSum" {
-            return Ok(result);
-        }
-        #[expect(clippy::cast_precision_loss, reason = "at most 2^24 cells")]
-        let scale = vec![cells as f32; pooled[0]];
-        let shift = vec![0.0; pooled[0]];
-        let op = FloatOp::Affine {
-            axis: 0,
-            scale,
-            shift,
-        };
-        self.push(op, vec![result], pooled)
-    }
-
     /// Input 0 as an image: node, channels, `[height, width]`.
-    pub(super) fn image(&self) -> Result<(usize, usize, [usize; 2]), ImportError> {
-        let input = self.activation(0)?;
+    pub(super) fn image(&mut self) -> Result<(usize, usize, [usize; 2]), ImportError> {
+        let input = self.front(0)?;
         self.image_of(input)
     }
 
     /// Node `input` as an image.
-    fn image_of(&self, input: usize) -> Result<(usize, usize, [usize; 2]), ImportError> {
+    pub(super) fn image_of(&self, input: usize) -> Result<(usize, usize, [usize; 2]), ImportError> {
         match *self.shape_of(input) {
             [channels, height, width] => Ok((input, channels, [height, width])),
             _ => Err(self.refuse(
@@ -206,13 +123,12 @@ impl NodeContext<'_> {
         }
     }
 
-    fn pool_window(&self, extents: [usize; 2]) -> Result<Window2, ImportError> {
+    fn pool_window(&self, extents: [usize; 2], is_line: bool) -> Result<Window2, ImportError> {
         let kernel = self.ints("kernel_shape")?.unwrap_or_default();
         let known: Vec<usize> = kernel
             .iter()
             .filter_map(|&k| usize::try_from(k).ok())
             .collect();
-        let is_line = self.shape_of(self.activation(0)?).len() == 2;
         let kernel = match (known.as_slice(), kernel.len(), is_line) {
             (&[h, w], 2, false) => [h, w],
             (&[w], 1, true) => [1, w],
@@ -224,7 +140,7 @@ impl NodeContext<'_> {
                 ));
             }
         };
-        let window = self.window(kernel, extents)?;
+        let window = self.window(kernel, extents, is_line)?;
         if window.dilations != [1, 1] {
             return Err(self.refuse(
                 format!("dilations {:?}", window.dilations),

@@ -1,55 +1,62 @@
-//! Import of views, transpositions, casts, constants and the arithmetic of shapes.
+//! Import of views, transpositions and shapes.
 
-use super::super::constant::{Const, Value, product};
+use super::super::act::{Act, Batch, Frame};
+use super::super::constant::{Value, product};
 use super::super::error::ImportError;
 use super::super::graph::FloatOp;
-use super::super::import::constant;
 use super::super::symbolic::SymInt;
 use super::{Imported, NodeContext, int_list};
-use crate::onnx::{AttributeValue, RANK_MAX};
-
-/// Most elements of a list of whole numbers during import.
-const LIST_MAX: usize = 1 << 16;
+use crate::onnx::RANK_MAX;
 
 impl NodeContext<'_> {
-    /// Everything behind the batch axis in one axis.
+    /// Two axes of all axes.
     pub(super) fn flatten(&mut self) -> Imported {
         self.allow(&["axis"])?;
-        let input = self.activation(0)?;
-        let shape = self.shape_of(input).to_vec();
+        let source = self.source(0)?;
+        let act = source.act.clone();
+        let rank = act.dims.len();
         let axis = self.int("axis", 1)?;
-        if self.axis(axis, shape.len() + 1)? != 1 {
-            return Err(self.mixes_samples(format!("flatten from axis {axis}")));
-        }
-        self.view(input, vec![shape.iter().product()])
+        let at_end = usize::try_from(axis).is_ok_and(|axis| axis == rank);
+        let axis = if at_end { rank } else { self.axis(axis, rank)? };
+        let fold = |dims: &[usize]| product(dims).ok_or_else(|| self.unknown_target());
+        let dims = vec![fold(&act.dims[..axis])?, fold(&act.dims[axis..])?];
+        let at = act.batch.axis().map(|batch| usize::from(batch >= axis));
+        let frame = self.placed(&act, dims, at)?;
+        let act = self.framed(&act, frame)?;
+        self.moved(source.ints(), act)
     }
 
-    /// Any view that keeps the batch axis in front.
+    /// The same elements under other dimensions.
     pub(super) fn reshape(&mut self) -> Imported {
-        self.allow(&["allowzero"])?;
+        self.allow(&["allowzero", "shape"])?;
         let keeps_zero = self.int("allowzero", 0)? != 0;
-        let Value::Int(target) = self.value(1)?.clone() else {
-            return Err(self.unknown_target());
+        let target = match (self.ints("shape")?, self.has(1)) {
+            (Some(listed), false) => listed.into_iter().map(SymInt::fixed).collect(),
+            _ => {
+                let Value::Int(target) = self.value(1)?.clone() else {
+                    return Err(self.unknown_target());
+                };
+                target.elements.to_vec()
+            }
         };
-        let target = target.elements;
-        match self.value(0)?.clone() {
-            Value::Activation(input) => {
-                let shape = self.reshaped(input, &target, keeps_zero)?;
-                self.view(input, shape)
-            }
-            Value::Float(c) => {
-                let dims = self.constant_target(&c.dims, &target, keeps_zero)?;
-                c.with_dims(dims)
-                    .map(Value::Float)
-                    .ok_or_else(|| self.unknown_target())
-            }
-            Value::Int(c) => {
-                let dims = self.constant_target(&c.dims, &target, keeps_zero)?;
-                c.with_dims(dims)
-                    .map(Value::Int)
-                    .ok_or_else(|| self.unknown_target())
-            }
+        self.check_rank(target.len())?;
+        if let Value::Float(c) = self.value(0)?.clone() {
+            // Large constants are not copied.
+            let batch = Batch::Absent;
+            let (dims, _) = self.resolved(&c.dims, batch, &target, keeps_zero)?;
+            let viewed = c.with_dims(dims).map(Value::Float);
+            return viewed.ok_or_else(|| self.unknown_target());
         }
+        let source = self.source(0)?;
+        let act = source.act.clone();
+        let (dims, at) = self.resolved(&act.dims, act.batch, &target, keeps_zero)?;
+        if product(&dims) != product(&act.dims) {
+            let what = format!("reshape of {:?} to {:?}", act.dims, shown(&target));
+            return Err(self.mixes_samples(what));
+        }
+        let frame = self.placed(&act, dims, at)?;
+        let act = self.framed(&act, frame)?;
+        self.moved(source.ints(), act)
     }
 
     pub(super) fn unknown_target(&self) -> ImportError {
@@ -60,104 +67,83 @@ impl NodeContext<'_> {
         )
     }
 
-    /// Shape behind the batch axis after a reshape of an activation.
-    fn reshaped(
-        &self,
-        input: usize,
-        target: &[SymInt],
-        keeps_zero: bool,
-    ) -> Result<Vec<usize>, ImportError> {
-        let shape = self.shape_of(input);
-        let elements: usize = shape.iter().product();
-        let shown: Vec<String> = target.iter().take(RANK_MAX).map(|v| show(*v)).collect();
-        let refuse =
-            || self.mixes_samples(format!("reshape of {shape:?} (without batch) to {shown:?}"));
-        let (leading, rest) = target.split_first().ok_or_else(refuse)?;
-        let minus_one = SymInt::fixed(-1);
-        let mut dims = Vec::with_capacity(rest.len());
-        let mut open = None;
-        for (index, &value) in rest.iter().enumerate() {
-            dims.push(match value.known() {
-                Some(-1) if open.is_none() => {
-                    open = Some(index);
-                    1
-                }
-                Some(0) if !keeps_zero => shape.get(index).copied().ok_or_else(refuse)?,
-                Some(n) => usize::try_from(n)
-                    .ok()
-                    .filter(|&n| n >= 1)
-                    .ok_or_else(refuse)?,
-                None => return Err(refuse()),
-            });
-        }
-        let known = product(&dims).ok_or_else(refuse)?;
-        // The leading axis stays the batch: named as such, kept (0), or what is left over (-1).
-        let keeps_batch = *leading == self.importer.batch
-            || (leading.known() == Some(0) && !keeps_zero)
-            || (*leading == minus_one && open.is_none());
-        if !keeps_batch || dims.is_empty() {
-            return Err(refuse());
-        }
-        if let Some(index) = open {
-            if !elements.is_multiple_of(known) {
-                return Err(refuse());
-            }
-            dims[index] = elements / known;
-        } else if known != elements {
-            return Err(refuse());
-        }
-        Ok(dims)
-    }
-
-    fn constant_target(
+    /// Dimensions at batch size 1 of a reshape of `dims`, and the axis that the batch goes to.
+    fn resolved(
         &self,
         dims: &[usize],
+        batch: Batch,
         target: &[SymInt],
         keeps_zero: bool,
-    ) -> Result<Vec<usize>, ImportError> {
-        let elements: usize = dims.iter().product();
-        let mut out = Vec::with_capacity(target.len());
-        let mut open = None;
-        for (index, value) in target.iter().enumerate() {
-            out.push(match value.known() {
+    ) -> Result<(Vec<usize>, Option<usize>), ImportError> {
+        let refuse = || self.mixes_samples(format!("reshape of {dims:?} to {:?}", shown(target)));
+        let mut made = Vec::with_capacity(target.len());
+        let (mut open, mut named, mut kept) = (None, None, None);
+        for (index, &value) in target.iter().enumerate() {
+            made.push(match value.known() {
                 Some(-1) if open.is_none() => {
                     open = Some(index);
                     1
                 }
-                Some(0) if !keeps_zero => dims
-                    .get(index)
-                    .copied()
-                    .ok_or_else(|| self.unknown_target())?,
-                Some(n) => usize::try_from(n).map_err(|_| self.unknown_target())?,
-                None => return Err(self.unknown_target()),
+                Some(0) if !keeps_zero => {
+                    if batch.axis() == Some(index) {
+                        kept = Some(index);
+                    }
+                    dims.get(index).copied().ok_or_else(refuse)?
+                }
+                Some(n) => usize::try_from(n).map_err(|_| refuse())?,
+                None => {
+                    let times = (value.constant == 0).then_some(value.per_sample);
+                    named = Some(index);
+                    let times = times.and_then(|n| usize::try_from(n).ok());
+                    times.filter(|&n| n >= 1).ok_or_else(refuse)?
+                }
             });
         }
-        let known = product(&out).filter(|_| out.len() <= RANK_MAX);
-        let known = known.ok_or_else(|| self.unknown_target())?;
-        if let (Some(index), true) = (open, known >= 1 && elements.is_multiple_of(known.max(1))) {
-            out[index] = elements / known;
+        let elements = product(dims).ok_or_else(refuse)?;
+        let known = product(&made).ok_or_else(refuse)?;
+        if let Some(index) = open {
+            if known == 0 || !elements.is_multiple_of(known) {
+                return Err(refuse());
+            }
+            made[index] = elements / known;
         }
-        Ok(out)
+        let front = batch.cells_in_front(dims);
+        let free = || {
+            let stands =
+                |&axis: &usize| made[axis] == 1 && Some(made[..axis].iter().product()) == front;
+            (0..made.len()).find(stands)
+        };
+        let at = if self.importer.batch.known().is_some() {
+            free().or(kept).or(open)
+        } else {
+            named.or(kept).or(open).or_else(free)
+        };
+        Ok((made, at))
     }
 
-    /// The same elements in another shape.
-    pub(super) fn view(&mut self, input: usize, shape: Vec<usize>) -> Imported {
-        if shape == self.shape_of(input) {
-            return Ok(Value::Activation(input));
-        }
-        Ok(Value::Activation(self.push(
-            FloatOp::Reshape,
-            vec![input],
-            shape,
-        )?))
+    /// The frame of `act` under `dims`, with its batch on axis `at`.
+    fn placed(&self, act: &Act, dims: Vec<usize>, at: Option<usize>) -> Result<Frame, ImportError> {
+        let Some(front) = act.batch.cells_in_front(&act.dims) else {
+            let batch = Batch::Absent;
+            return Ok(Frame { dims, batch });
+        };
+        let batch = at.and_then(|axis| Batch::placed(&dims, axis, front));
+        let fixed = self.importer.batch.known().is_some();
+        let batch = batch.or_else(|| fixed.then_some(Batch::Absent));
+        let Some(batch) = batch else {
+            let what = format!("reshape of {:?} to {dims:?} (at batch size 1)", act.dims);
+            return Err(self.mixes_samples(what));
+        };
+        Ok(Frame { dims, batch })
     }
 
     /// Removes axes of extent 1.
     pub(super) fn squeeze(&mut self) -> Imported {
         self.allow(&["axes"])?;
         let axes = self.axes(1, 13)?;
-        let (dims, batched) = self.dims_of(0)?;
-        let mut kept = dims.clone();
+        let source = self.source(0)?;
+        let act = source.act.clone();
+        let dims = act.dims.clone();
         let mut drop = vec![false; dims.len()];
         match axes {
             Some(axes) => {
@@ -165,106 +151,104 @@ impl NodeContext<'_> {
                     drop[self.axis(axis, dims.len())?] = true;
                 }
             }
-            None if batched => {
-                return Err(self.mixes_samples("squeeze of all axes".to_owned()));
-            }
             None => drop = dims.iter().map(|&d| d == 1).collect(),
         }
-        if (batched && drop[0]) || dims.iter().zip(&drop).any(|(&d, &gone)| gone && d != 1) {
+        if dims.iter().zip(&drop).any(|(&d, &gone)| gone && d != 1) {
             return Err(self.mixes_samples(format!("squeeze of the axes {drop:?} of {dims:?}")));
         }
-        let mut index = 0;
-        kept.retain(|_| {
-            index += 1;
-            !drop[index - 1]
-        });
-        self.with_dims(kept)
+        let dropped: Vec<usize> = (0..dims.len()).filter(|&axis| drop[axis]).collect();
+        let act = self.apart(&act, &dropped)?;
+        let kept: Vec<usize> = (0..dims.len()).filter(|&axis| !drop[axis]).collect();
+        let at = |axis: usize| kept.iter().position(|&kept| kept == axis);
+        let batch = act.batch.axis().and_then(at);
+        let frame = Frame {
+            dims: kept.iter().map(|&axis| dims[axis]).collect(),
+            batch: batch.map_or(Batch::Absent, |axis| act.batch.at(axis)),
+        };
+        let act = self.framed(&act, frame)?;
+        self.moved(source.ints(), act)
     }
 
     /// Inserts axes of extent 1.
     pub(super) fn unsqueeze(&mut self) -> Imported {
         self.allow(&["axes"])?;
         let axes = self.axes(1, 13)?.unwrap_or_default();
-        let (dims, batched) = self.dims_of(0)?;
-        let rank = dims.len() + axes.len();
-        if rank > RANK_MAX {
-            return Err(self.refuse(format!("rank {rank}"), "rank 8 at most", "use fewer axes"));
-        }
+        let source = self.source(0)?;
+        let mut act = source.act.clone();
+        let rank = act.dims.len() + axes.len();
+        self.check_rank(rank)?;
         let mut new = vec![false; rank];
         for axis in axes {
             let axis = self.axis(axis, rank)?;
-            if new[axis] || (batched && axis == 0) {
-                return Err(self.mixes_samples(format!("a new axis at {axis}")));
+            if new[axis] {
+                return Err(self.refuse(
+                    format!("the axis {axis} twice"),
+                    "different axes",
+                    "check the model with onnx.checker",
+                ));
             }
             new[axis] = true;
         }
-        let mut old = dims.into_iter();
-        let widened = new
-            .iter()
-            .map(|&n| if n { 1 } else { old.next().unwrap_or(1) })
-            .collect();
-        self.with_dims(widened)
+        for axis in (0..rank).filter(|&axis| new[axis]) {
+            act = self.with_axis(&act, axis)?;
+        }
+        self.moved(source.ints(), act)
     }
 
-    /// Dimensions of input `index` as ONNX sees them (batch as 1), and whether there is a batch.
-    pub(super) fn dims_of(&self, index: usize) -> Result<(Vec<usize>, bool), ImportError> {
-        Ok(match self.value(index)? {
-            Value::Activation(node) => (
-                core::iter::once(1)
-                    .chain(self.shape_of(*node).iter().copied())
-                    .collect(),
-                true,
-            ),
-            Value::Float(c) => (c.dims.clone(), false),
-            Value::Int(c) => (c.dims.clone(), false),
-        })
-    }
-
-    /// Input 0 under other dimensions (batch included for an activation).
-    fn with_dims(&mut self, dims: Vec<usize>) -> Imported {
-        let viewed = match self.value(0)?.clone() {
-            Value::Activation(node) if dims.len() >= 2 => {
-                return self.view(node, dims[1..].to_vec());
-            }
-            Value::Activation(_) => None,
-            Value::Float(c) => c.with_dims(dims).map(Value::Float),
-            Value::Int(c) => c.with_dims(dims).map(Value::Int),
+    /// One more axis of extent 1.
+    pub(super) fn with_axis(&mut self, act: &Act, axis: usize) -> Result<Act, ImportError> {
+        let mut dims = act.dims.clone();
+        if axis > dims.len() {
+            return Err(self.unknown_target());
+        }
+        dims.insert(axis, 1);
+        let batch = match act.batch.axis() {
+            Some(at) if at >= axis => act.batch.at(at + 1),
+            Some(_) | None => act.batch,
         };
-        viewed.ok_or_else(|| self.unknown_target())
+        self.framed(act, Frame { dims, batch })
+    }
+
+    /// One axis of extent 1 less; it is not the batch's.
+    pub(super) fn without_axis(&mut self, act: &Act, axis: usize) -> Result<Act, ImportError> {
+        let act = self.apart(act, &[axis])?;
+        let mut dims = act.dims.clone();
+        dims.remove(axis);
+        let batch = match act.batch.axis() {
+            Some(at) if at > axis => act.batch.at(at - 1),
+            Some(_) | None => act.batch,
+        };
+        self.framed(&act, Frame { dims, batch })
     }
 
     /// Axes in another order.
     pub(super) fn transpose(&mut self) -> Imported {
         self.allow(&["perm"])?;
-        let (dims, batched) = self.dims_of(0)?;
+        let rank = match self.value(0)? {
+            Value::Activation(act) => act.dims.len(),
+            Value::Float(c) => c.dims.len(),
+            Value::Int(c) => c.dims.len(),
+        };
         let perm = match self.ints("perm")? {
             Some(listed) => listed
                 .iter()
-                .map(|&a| self.axis(a, dims.len()))
+                .map(|&a| self.axis(a, rank))
                 .collect::<Result<Vec<_>, _>>()?,
-            None => (0..dims.len()).rev().collect(),
+            None => (0..rank).rev().collect(),
         };
         let mut sorted = perm.clone();
         sorted.sort_unstable();
-        if !sorted.iter().copied().eq(0..dims.len()) {
+        if !sorted.iter().copied().eq(0..rank) {
             return Err(self.refuse(
                 format!("perm {perm:?}"),
                 "a permutation of the axes",
                 "export the model again",
             ));
         }
-        if batched && perm.first() != Some(&0) {
-            return Err(self.mixes_samples(format!("transposition {perm:?} moves the batch axis")));
-        }
         match self.value(0)?.clone() {
-            Value::Activation(input) => {
-                let perm: Vec<usize> = perm[1..].iter().map(|a| a - 1).collect();
-                let shape = perm.iter().map(|&a| dims[a + 1]).collect();
-                Ok(Value::Activation(self.push(
-                    FloatOp::Transpose(perm),
-                    vec![input],
-                    shape,
-                )?))
+            Value::Activation(act) => {
+                let act = self.turned(&act, &perm)?;
+                Ok(self.value_of(act))
             }
             Value::Float(c) => {
                 self.spend(c.elements.len())?;
@@ -277,112 +261,37 @@ impl NodeContext<'_> {
         }
     }
 
-    /// Dropout at inference: the input itself.
-    pub(super) fn dropout(&mut self) -> Imported {
-        self.allow(&["seed", "ratio"])?;
-        if self.optional(2)?.is_some() && self.known_ints(2)?.iter().any(|&v| v != 0) {
-            return Err(self.refuse(
-                "training_mode is true".to_owned(),
-                "inference",
-                "export the model in evaluation mode",
-            ));
-        }
-        Ok(self.value(0)?.clone())
-    }
-
-    /// Casts: floats stay floats, whole numbers may become floats.
-    pub(super) fn cast(&mut self) -> Imported {
-        self.allow(&["to", "saturate"])?;
-        let to = self.int("to", 0)?;
-        match (self.value(0)?.clone(), to) {
-            (value @ (Value::Activation(_) | Value::Float(_)), 1)
-            | (value @ Value::Int(_), 6 | 7) => Ok(value),
-            (Value::Int(c), 1) => {
-                let known: Option<Vec<i64>> = c.elements.iter().map(|v| v.known()).collect();
-                let Some(known) = known else {
-                    return Err(self.mixes_samples("the batch size becomes a float".to_owned()));
-                };
-                self.spend(known.len())?;
-                #[expect(clippy::cast_precision_loss, reason = "ONNX rounds here, too")]
-                let floats = known.iter().map(|&v| v as f32).collect();
-                Ok(Value::Float(Const::new(c.dims, floats)))
-            }
-            _ => Err(self.refuse(
-                format!("cast to element type {to}"),
-                "FLOAT (1) for activations, INT64 (7) or INT32 (6) for shapes",
-                "export the model in single precision",
-            )),
-        }
-    }
-
-    /// A constant in an attribute.
-    pub(super) fn constant(&mut self) -> Imported {
-        let [attribute] = self.node.attributes.as_slice() else {
-            return Err(self.refuse(
-                format!("{} attributes", self.node.attributes.len()),
-                "exactly one value",
-                "export the model again",
-            ));
+    /// Axes in another order: axis `j` of the result is axis `perm[j]`. Where only the batch
+    /// moves, nothing moves.
+    pub(super) fn turned(&mut self, act: &Act, perm: &[usize]) -> Result<Act, ImportError> {
+        let at = |axis: usize| perm.iter().position(|&from| from == axis);
+        let batch = act.batch.axis().and_then(at);
+        let frame = Frame {
+            dims: perm.iter().map(|&axis| act.dims[axis]).collect(),
+            batch: batch.map_or(Batch::Absent, |axis| act.batch.at(axis)),
         };
-        let value = match (attribute.name.as_str(), &attribute.value) {
-            ("value", AttributeValue::Tensor(tensor)) => constant(tensor),
-            ("value_float", AttributeValue::Float(v)) => Value::Float(Const::new(vec![], vec![*v])),
-            ("value_floats", AttributeValue::Floats(v)) => Value::Float(Const::list(v.clone())),
-            ("value_int", AttributeValue::Int(v)) => {
-                Value::Int(Const::new(vec![], vec![SymInt::fixed(*v)]))
-            }
-            ("value_ints", AttributeValue::Ints(v)) => {
-                int_list(v.iter().map(|&v| SymInt::fixed(v)))
-            }
-            (name, _) => {
-                return Err(self.refuse(
-                    format!("attribute {name:?}"),
-                    "value, value_float, value_floats, value_int, value_ints",
-                    "export the model again",
-                ));
-            }
+        let sample: Vec<usize> = perm
+            .iter()
+            .filter_map(|&a| act.batch.sample_axis(a))
+            .collect();
+        let node = if sample.iter().copied().eq(0..sample.len()) {
+            act.node
+        } else {
+            let op = FloatOp::Transpose(sample);
+            self.push(op, vec![act.node], frame.shape())?
         };
-        Ok(value)
-    }
-
-    /// A constant of one repeated value.
-    pub(super) fn constant_of_shape(&mut self) -> Imported {
-        self.allow(&["value"])?;
-        let dims = self.known_ints(0)?;
-        let dims: Option<Vec<usize>> = dims.iter().map(|&d| usize::try_from(d).ok()).collect();
-        let dims = dims
-            .filter(|d| d.len() <= RANK_MAX)
-            .ok_or_else(|| self.unknown_target())?;
-        let count = product(&dims).ok_or_else(|| self.unknown_target())?;
-        self.spend(count)?;
-        let filler = match self.attribute("value") {
-            None => Value::Float(Const::new(vec![], vec![0.0])),
-            Some(AttributeValue::Tensor(tensor)) => constant(tensor),
-            Some(_) => return Err(self.unknown_target()),
-        };
-        let filled = match filler {
-            Value::Float(c) => c
-                .single()
-                .map(|v| Value::Float(Const::new(dims, vec![v; count]))),
-            Value::Int(c) => c
-                .single()
-                .map(|v| Value::Int(Const::new(dims, vec![v; count]))),
-            Value::Activation(_) => None,
-        };
-        filled.ok_or_else(|| self.unknown_target())
+        Ok(Act {
+            node,
+            dims: frame.dims,
+            batch: frame.batch,
+            kind: act.kind,
+        })
     }
 
     /// Dimensions as whole numbers; the batch stays a symbol.
     pub(super) fn shape(&mut self) -> Imported {
         self.allow(&["start", "end"])?;
-        let (dims, batched) = self.dims_of(0)?;
-        let mut sizes: Vec<SymInt> = dims
-            .iter()
-            .map(|&d| SymInt::fixed(i64::try_from(d).unwrap_or(i64::MAX)))
-            .collect();
-        if batched {
-            sizes[0] = self.importer.batch;
-        }
+        let sizes = self.symbolic_dims(0)?;
         let start = clamp_index(self.int("start", 0)?, sizes.len());
         let end = clamp_index(self.int("end", i64::MAX)?, sizes.len());
         Ok(int_list(
@@ -390,51 +299,33 @@ impl NodeContext<'_> {
         ))
     }
 
-    /// Elements of a list of whole numbers, or one index along an axis of an activation.
-    pub(super) fn gather(&mut self) -> Imported {
-        self.allow(&["axis"])?;
-        if matches!(self.value(0)?, Value::Activation(_)) {
-            return self.gather_activation();
+    /// Number of elements.
+    pub(super) fn size(&mut self) -> Imported {
+        self.allow(&[])?;
+        let mut size = SymInt::fixed(1);
+        for dim in self.symbolic_dims(0)? {
+            size = size.mul(dim).ok_or_else(|| self.unknown_target())?;
         }
-        self.require_int("axis", 0)?;
-        let list = self.int_operand(0)?;
-        let picks = self.known_ints(1)?;
-        let scalar = matches!(self.value(1)?, Value::Int(c) if c.dims.is_empty());
-        let picked = picks
-            .iter()
-            .map(|&i| Ok(list[self.axis(i, list.len())?]))
-            .collect::<Result<Vec<_>, ImportError>>()?;
-        Ok(match (scalar, picked.as_slice()) {
-            (true, &[value]) => Value::Int(Const::new(vec![], vec![value])),
-            _ => int_list(picked),
-        })
+        Ok(Value::Int(super::Const::new(vec![], vec![size])))
     }
 
-    /// Activations, or lists of whole numbers, behind one another.
-    pub(super) fn concat(&mut self) -> Imported {
-        self.allow(&["axis"])?;
-        if matches!(self.value(0)?, Value::Activation(_)) {
-            return self.concat_activations();
-        }
-        let mut joined = Vec::new();
-        for index in 0..self.node.inputs.len() {
-            joined.extend(self.int_operand(index)?);
-            if joined.len() > LIST_MAX {
-                return Err(self.unknown_target());
+    /// Dimensions of input `index`, with the batch size as a symbol.
+    fn symbolic_dims(&self, index: usize) -> Result<Vec<SymInt>, ImportError> {
+        let (dims, batch) = match self.value(index)? {
+            Value::Activation(act) => (&act.dims, act.batch.axis()),
+            Value::Float(c) => (&c.dims, None),
+            Value::Int(c) => (&c.dims, None),
+        };
+        let whole = |(axis, &dim): (usize, &usize)| {
+            let dim = SymInt::fixed(i64::try_from(dim).unwrap_or(i64::MAX));
+            if batch == Some(axis) {
+                dim.mul(self.importer.batch)
+            } else {
+                Some(dim)
             }
-        }
-        Ok(int_list(joined))
-    }
-
-    fn int_operand(&self, index: usize) -> Result<Vec<SymInt>, ImportError> {
-        match self.value(index)? {
-            Value::Int(c) if c.dims.len() <= 1 => Ok(c.elements.to_vec()),
-            Value::Int(_) | Value::Activation(_) | Value::Float(_) => Err(self.refuse(
-                format!("input {index} is no list of whole numbers"),
-                "arithmetic of shapes only",
-                "rewrite this part of the model with the supported operators",
-            )),
-        }
+        };
+        let sizes: Option<Vec<SymInt>> = dims.iter().enumerate().map(whole).collect();
+        sizes.ok_or_else(|| self.unknown_target())
     }
 }
 
@@ -447,6 +338,10 @@ pub(super) fn clamp_index(index: i64, len: usize) -> usize {
         index
     };
     usize::try_from(wrapped.clamp(0, signed)).unwrap_or(0)
+}
+
+fn shown(target: &[SymInt]) -> Vec<String> {
+    target.iter().take(RANK_MAX).map(|v| show(*v)).collect()
 }
 
 fn show(value: SymInt) -> String {

@@ -1,30 +1,20 @@
-//! On random programs the engine gives the interpreter's bits: every node, every kernel, every
-//! number of threads, every cut of a batch.
+//! Random programs of every operator, the same ones everywhere.
 //!
 //! The generator walks: it adds nodes of random kinds and shapes to what is there, with views,
 //! addends of all types, tables, groups, padding, dilation, steep and flat scales.
 
-#![allow(
-    clippy::cast_possible_truncation,
-    clippy::cast_possible_wrap,
-    clippy::cast_sign_loss,
-    reason = "small test data with known ranges"
-)]
+mod rows;
 
-use std::sync::Arc;
-
-use selfsame_interpreter as interpreter;
 use selfsame_ir::{
     AvgPool, ChannelConstants, CheckedProgram, Conv, DType, Dim, DimValues, InputSpec, Interface,
     Layout, Linear, MatMul, MaxPool, Move, Node, Notes, Op, Program, Ratio, Tensor, Window,
 };
-use selfsame_runtime::{Elements, Kernel, Plan, RunError, Session};
 
 /// Xorshift: the same programs everywhere.
-struct Random(u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
-    fn next(&mut self) -> u32 {
+    pub(crate) fn next(&mut self) -> u32 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -32,20 +22,20 @@ impl Random {
     }
 
     /// A number in `low..=high`.
-    fn range(&mut self, low: i64, high: i64) -> i64 {
+    pub(crate) fn range(&mut self, low: i64, high: i64) -> i64 {
         low + i64::from(self.next()) % (high - low + 1)
     }
 
-    fn size(&mut self, low: u32, high: u32) -> u32 {
+    pub(crate) fn size(&mut self, low: u32, high: u32) -> u32 {
         self.range(i64::from(low), i64::from(high)) as u32
     }
 
-    fn one_in(&mut self, n: u32) -> bool {
+    pub(crate) fn one_in(&mut self, n: u32) -> bool {
         self.next().is_multiple_of(n)
     }
 
     /// Mostly uniform, often an extreme.
-    fn byte(&mut self) -> i8 {
+    pub(crate) fn byte(&mut self) -> i8 {
         match self.next() % 8 {
             0 => -127,
             1 => 127,
@@ -68,20 +58,20 @@ impl Made {
     }
 }
 
-struct Generator {
+pub(crate) struct Generator {
     random: Random,
     nodes: Vec<Node>,
     made: Vec<Made>,
 }
 
 impl Generator {
-    fn program(seed: u64) -> CheckedProgram {
+    pub(crate) fn program(seed: u64) -> CheckedProgram {
         let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
         let shape = vec![random.size(1, 9), random.size(1, 17), random.size(1, 20)];
-        let dtype = if random.one_in(8) {
-            DType::I16
-        } else {
-            DType::I8
+        let dtype = match random.next() % 8 {
+            0 => DType::I16,
+            1 => DType::I32,
+            _ => DType::I8,
         };
         let input = Op::Input(InputSpec {
             shape: shape.iter().map(|&e| Dim::fixed(e)).collect(),
@@ -128,12 +118,15 @@ impl Generator {
     fn add(&mut self) {
         let source = self.random.next() as usize % self.nodes.len();
         let from = self.made[source].clone();
+        if self.random.one_in(2) {
+            return self.add_rows(source as u32, &from);
+        }
         let added = match (self.random.next() % 8, from.dtype) {
             (0, _) => Some(self.transpose(&from)),
             (1, _) => self.max_pool(&from),
             (2, DType::I8) => self.avg_pool(&from),
-            (3 | 4, DType::I8) => self.matmul(&from),
-            (5..=7, DType::I8) => self.conv(&from),
+            (3 | 4, DType::I8 | DType::I16) => self.matmul(&from),
+            (5..=7, DType::I8 | DType::I16) => self.conv(&from),
             _ => None,
         };
         let Some((op, dtype, shape, addend)) = added else {
@@ -257,6 +250,8 @@ impl Generator {
             k_offset,
             k_len,
             out_channels,
+            dtype: from.dtype,
+            factor: None,
             linear,
         };
         Some((Op::MatMul(op), dtype, shape, addend))
@@ -279,6 +274,7 @@ impl Generator {
             out_channels,
             groups,
             window,
+            dtype: from.dtype,
             linear,
         };
         Some((Op::Conv(op), dtype, vec![h, w, out_channels], addend))
@@ -336,7 +332,7 @@ impl Generator {
 
 type Added = (Op, DType, Vec<u32>, Option<u32>);
 
-fn sample(program: &CheckedProgram, random: &mut Random) -> Tensor {
+pub(crate) fn sample(program: &CheckedProgram, random: &mut Random) -> Tensor {
     let (len, dtype) = program
         .output_of(0, &DimValues::NONE)
         .expect("INPUT has a shape");
@@ -349,126 +345,4 @@ fn sample(program: &CheckedProgram, random: &mut Random) -> Tensor {
         ),
         DType::I32 => Tensor::I32((0..len).map(|_| random.next() as i32).collect()),
     }
-}
-
-fn concatenated(samples: &[Tensor]) -> Tensor {
-    let mut all = samples[0].clone();
-    for sample in &samples[1..] {
-        match (&mut all, sample) {
-            (Tensor::I8(all), Tensor::I8(x)) => all.extend(x),
-            (Tensor::I16(all), Tensor::I16(x)) => all.extend(x),
-            (Tensor::I32(all), Tensor::I32(x)) => all.extend(x),
-            _ => panic!("samples of one program have one type"),
-        }
-    }
-    all
-}
-
-#[test]
-fn every_node_of_random_programs_has_the_interpreters_bits_and_roots() {
-    for seed in 1..=250 {
-        let program = Generator::program(seed);
-        let mut random = Random(seed | 1 << 40);
-        let plans: Vec<Arc<Plan>> = Kernel::available()
-            .into_iter()
-            .map(|kernel| Arc::new(Plan::new(&program, &DimValues::NONE, kernel).expect("plans")))
-            .collect();
-        for threads in [1, 3] {
-            let mut sessions: Vec<Session> = plans
-                .iter()
-                .map(|plan| Session::new(Arc::clone(plan), threads))
-                .collect();
-            // A second sample in the same session meets used buffers.
-            for _ in 0..2 {
-                let input = sample(&program, &mut random);
-                let want = interpreter::run(&program, &DimValues::NONE, input.clone());
-                let want = want.expect("the input is valid");
-                for session in &mut sessions {
-                    let name = session.plan().kernel().name();
-                    let trace = session.trace(&input).expect("the input is valid");
-                    assert_eq!(trace.node_tensors, want.outputs(), "seed {seed} {name}");
-                    assert_eq!(trace.node_roots, want.node_roots(), "seed {seed} {name}");
-                    assert_eq!(trace.trace_root, want.root(), "seed {seed} {name}");
-                    let output = session.run_one(&input).expect("the input is valid");
-                    assert_eq!(
-                        Some(&output),
-                        want.output(program.program().output),
-                        "seed {seed} {name}"
-                    );
-                }
-            }
-        }
-    }
-}
-
-#[test]
-fn a_batch_gives_the_bits_of_its_samples_for_every_number_of_threads() {
-    for seed in 300..340 {
-        let program = Generator::program(seed);
-        let mut random = Random(seed | 1 << 40);
-        for kernel in Kernel::available() {
-            let plan = Arc::new(Plan::new(&program, &DimValues::NONE, kernel).expect("plans"));
-            let samples: Vec<Tensor> = (0..7).map(|_| sample(&program, &mut random)).collect();
-            let mut single = Session::new(Arc::clone(&plan), 1);
-            let each: Vec<Tensor> = samples
-                .iter()
-                .map(|s| single.run_one(s).expect("valid"))
-                .collect();
-            for threads in [1, 2, 4] {
-                let mut session = Session::new(Arc::clone(&plan), threads);
-                for batch in [1, 2, 5, 7] {
-                    let input = concatenated(&samples[..batch]);
-                    let want = concatenated(&each[..batch]);
-                    let mut output = want.clone();
-                    if let Tensor::I8(y) = &mut output {
-                        y.fill(99);
-                    }
-                    session
-                        .run((&input).into(), (&mut output).into())
-                        .expect("valid");
-                    assert_eq!(output, want, "seed {seed} {} {threads}", kernel.name());
-                }
-            }
-        }
-    }
-}
-
-#[test]
-fn bad_inputs_are_refused_with_what_and_where() {
-    let program = Generator::program(5);
-    let plan = Plan::new(&program, &DimValues::NONE, Kernel::best()).expect("plans");
-    let mut session = Session::new(Arc::new(plan), 1);
-    let (input_len, output_len) = (session.plan().input().1, session.plan().output().1);
-    let (input_type, output_type) = (session.plan().input().0, session.plan().output().0);
-    assert_eq!(
-        (input_type, output_type),
-        (DType::I8, DType::I8),
-        "seed 5 is a plain program"
-    );
-    let mut x = vec![0_i8; input_len];
-    let mut y = vec![0_i8; output_len];
-    let short = session.run(
-        (&Tensor::I8(vec![0; input_len - 1])).into(),
-        y.as_mut_slice().into(),
-    );
-    assert!(matches!(short, Err(RunError::Length { .. })), "{short:?}");
-    let empty = session.run(Elements::I8(&[]), y.as_mut_slice().into());
-    assert!(matches!(empty, Err(RunError::Length { .. })), "{empty:?}");
-    let wide = Tensor::I32(vec![0; input_len]);
-    let typed = session.run((&wide).into(), y.as_mut_slice().into());
-    assert!(
-        matches!(typed, Err(RunError::Type { what: "input", .. })),
-        "{typed:?}"
-    );
-    x[input_len - 1] = -128;
-    let bad = session.run(Elements::I8(&x), y.as_mut_slice().into());
-    assert_eq!(
-        bad,
-        Err(RunError::Value {
-            index: input_len - 1,
-            value: -128
-        })
-    );
-    let traced = session.trace(&Tensor::I8(x));
-    assert!(matches!(traced, Err(RunError::Value { .. })), "{traced:?}");
 }

@@ -7,28 +7,28 @@
 //! Spec: interface, 6.4 and 6.5.
 
 use selfsame_ir::{Interface, Ratio, Tensor};
-use serde::Serialize;
 
 /// One class of a ranking.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub(crate) struct Class {
+#[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct Class {
     /// Index in the source model's order.
-    pub(crate) index: usize,
+    pub index: usize,
     /// Its label, if the model has labels.
-    pub(crate) label: Option<String>,
+    pub label: Option<String>,
     /// The output's integer.
-    pub(crate) integer: i32,
+    pub integer: i32,
     /// The float that it stands for.
-    pub(crate) value: f64,
+    pub value: f64,
 }
 
 /// The float that an integer of `ratio` stands for.
-pub(crate) fn float(integer: i32, ratio: Ratio) -> f64 {
+pub fn float(integer: i32, ratio: Ratio) -> f64 {
     f64::from(integer) * f64::from(ratio.multiplier) / 2_f64.powi(i32::from(ratio.shift))
 }
 
 /// An output's integers in the source model's order.
-pub(crate) fn source_order(interface: &Interface, output: &Tensor) -> Vec<i32> {
+fn source_order(interface: &Interface, output: &Tensor) -> Vec<i32> {
     let mut ordered = vec![0; output.len()];
     let indices: Vec<usize> = interface.output.source_indices().collect();
     if indices.len() != output.len() {
@@ -42,8 +42,8 @@ pub(crate) fn source_order(interface: &Interface, output: &Tensor) -> Vec<i32> {
     ordered
 }
 
-/// The floats of an output in the source model's order.
-pub(crate) fn floats(interface: &Interface, output: &Tensor) -> Vec<f64> {
+/// The floats of an output in the source model's order, in double precision.
+pub fn floats(interface: &Interface, output: &Tensor) -> Vec<f64> {
     source_order(interface, output)
         .iter()
         .map(|&integer| float(integer, interface.output_scale))
@@ -51,7 +51,7 @@ pub(crate) fn floats(interface: &Interface, output: &Tensor) -> Vec<f64> {
 }
 
 /// The `count` best classes, best first.
-pub(crate) fn ranking(interface: &Interface, output: &Tensor, count: usize) -> Vec<Class> {
+pub fn ranking(interface: &Interface, output: &Tensor, count: usize) -> Vec<Class> {
     let ordered = source_order(interface, output);
     let mut indices: Vec<usize> = (0..ordered.len()).collect();
     indices.sort_by_key(|&index| (std::cmp::Reverse(ordered[index]), index));
@@ -67,7 +67,7 @@ pub(crate) fn ranking(interface: &Interface, output: &Tensor, count: usize) -> V
 
 impl Class {
     /// Label and index, for people.
-    pub(crate) fn name(&self) -> String {
+    pub fn name(&self) -> String {
         match &self.label {
             Some(label) if *label != self.index.to_string() => format!("{label} ({})", self.index),
             Some(_) | None => self.index.to_string(),

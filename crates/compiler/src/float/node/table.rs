@@ -1,0 +1,266 @@
+//! The table of operators.
+
+use super::super::constant::Value;
+use super::super::error::ImportError;
+use super::super::graph::FloatOp;
+use super::{Imported, NodeContext};
+
+/// Operators of the ONNX domain that the importer takes.
+pub const SUPPORTED: &[&str] = &[
+    "Abs",
+    "Acos",
+    "Acosh",
+    "Add",
+    "And",
+    "ArgMax",
+    "ArgMin",
+    "Asin",
+    "Asinh",
+    "Atan",
+    "Atanh",
+    "AveragePool",
+    "BatchNormalization",
+    "Cast",
+    "CastLike",
+    "Ceil",
+    "Celu",
+    "Clip",
+    "Concat",
+    "Constant",
+    "ConstantOfShape",
+    "Conv",
+    "ConvInteger",
+    "ConvTranspose",
+    "Cos",
+    "Cosh",
+    "CumSum",
+    "DepthToSpace",
+    "DequantizeLinear",
+    "Div",
+    "Dropout",
+    "DynamicQuantizeLinear",
+    "Einsum",
+    "Elu",
+    "Equal",
+    "Erf",
+    "Exp",
+    "Expand",
+    "Flatten",
+    "Floor",
+    "GRU",
+    "Gather",
+    "Gelu",
+    "Gemm",
+    "GlobalAveragePool",
+    "GlobalMaxPool",
+    "Greater",
+    "GreaterOrEqual",
+    "GroupNormalization",
+    "HardSigmoid",
+    "HardSwish",
+    "Identity",
+    "InstanceNormalization",
+    "IsInf",
+    "IsNaN",
+    "LSTM",
+    "LayerNormalization",
+    "LeakyRelu",
+    "Less",
+    "LessOrEqual",
+    "Log",
+    "LpNormalization",
+    "MatMul",
+    "MatMulInteger",
+    "Max",
+    "MaxPool",
+    "Mean",
+    "Min",
+    "Mish",
+    "Mod",
+    "Mul",
+    "Neg",
+    "Not",
+    "Or",
+    "PRelu",
+    "Pad",
+    "Pow",
+    "QLinearConv",
+    "QLinearMatMul",
+    "QuantizeLinear",
+    "RMSNormalization",
+    "RNN",
+    "Range",
+    "Reciprocal",
+    "ReduceL1",
+    "ReduceL2",
+    "ReduceLogSum",
+    "ReduceLogSumExp",
+    "ReduceMax",
+    "ReduceMean",
+    "ReduceMin",
+    "ReduceSum",
+    "ReduceSumSquare",
+    "Relu",
+    "Reshape",
+    "Resize",
+    "Round",
+    "Selu",
+    "Shape",
+    "Shrink",
+    "Sigmoid",
+    "Sign",
+    "Sin",
+    "Sinh",
+    "Size",
+    "Slice",
+    "Softmax",
+    "Softplus",
+    "Softsign",
+    "SpaceToDepth",
+    "Split",
+    "Sqrt",
+    "Squeeze",
+    "Sub",
+    "Sum",
+    "Swish",
+    "Tan",
+    "Tanh",
+    "ThresholdedRelu",
+    "Tile",
+    "Transpose",
+    "Trilu",
+    "Unsqueeze",
+    "Where",
+    "Xor",
+];
+
+/// Operators of the domain com.microsoft that the importer takes: those of quantised models.
+pub(super) const CONTRIBUTED: &[&str] = &[
+    "DequantizeLinear",
+    "QGemm",
+    "QLinearAdd",
+    "QLinearAveragePool",
+    "QLinearConcat",
+    "QLinearGlobalAveragePool",
+    "QLinearLeakyRelu",
+    "QLinearMul",
+    "QLinearSigmoid",
+    "QuantizeLinear",
+];
+
+impl NodeContext<'_> {
+    /// The outputs of the node, as many as are made.
+    pub(super) fn outputs_of_op(&mut self) -> Result<Vec<Value>, ImportError> {
+        match self.node.op.as_str() {
+            "Split" => return self.split(),
+            "LSTM" | "GRU" | "RNN" => return self.recurrent(),
+            "DynamicQuantizeLinear" => return self.dynamic_quantize(),
+            _ => {}
+        }
+        if let Some(value) = self.quantised() {
+            return Ok(vec![value?]);
+        }
+        let one = match self.node.op.as_str() {
+            "Gemm" => self.gemm(),
+            "MatMul" => self.matmul(),
+            "Conv" => self.conv(),
+            "BatchNormalization" => self.batch_norm(),
+            "ConvTranspose" => self.conv_transpose(),
+            "MaxPool" => self.max_pool(),
+            "AveragePool" => self.average_pool(),
+            "GlobalAveragePool" => self.global_pool(true),
+            "GlobalMaxPool" => self.global_pool(false),
+            "ArgMax" | "ArgMin" => self.arg_extreme(),
+            "Softmax" => self.softmax(),
+            "LayerNormalization" | "RMSNormalization" => self.layer_norm(),
+            "InstanceNormalization" | "GroupNormalization" => self.group_norm(),
+            "LpNormalization" => self.lp_norm(),
+            "CumSum" => self.cumulative(),
+            "Einsum" => self.einsum(),
+            "Resize" => self.resize(),
+            op if op.starts_with("Reduce") && SUPPORTED.contains(&op) => self.reduce(),
+            _ => match self.elementwise() {
+                Some(value) => value,
+                None => self.moving().unwrap_or_else(|| Err(self.unknown())),
+            },
+        };
+        Ok(vec![one?])
+    }
+
+    /// Operators on elements.
+    fn elementwise(&mut self) -> Option<Imported> {
+        Some(match self.node.op.as_str() {
+            "Add" | "Sub" | "Mul" | "Div" => self.binary(),
+            "Max" | "Min" => self.bounded(),
+            "Sum" | "Mean" => self.sum(),
+            "Mod" => self.remainder(),
+            "Relu" => self
+                .allow(&[])
+                .and_then(|()| self.unary(FloatOp::Clip(0.0, f32::INFINITY))),
+            "Clip" => self.clip(),
+            "PRelu" => self.slopes(),
+            "Equal" | "Less" | "LessOrEqual" | "Greater" | "GreaterOrEqual" | "And" | "Or"
+            | "Xor" => self.compare(),
+            "Not" => self.not(),
+            "IsNaN" | "IsInf" => self.is_special(),
+            "Where" => self.choose(),
+            "Abs" | "Acos" | "Acosh" | "Asin" | "Asinh" | "Atan" | "Atanh" | "Ceil" | "Celu"
+            | "Cos" | "Cosh" | "Elu" | "Erf" | "Exp" | "Floor" | "Gelu" | "HardSigmoid"
+            | "HardSwish" | "LeakyRelu" | "Log" | "Mish" | "Neg" | "Pow" | "Reciprocal"
+            | "Round" | "Selu" | "Shrink" | "Sigmoid" | "Sign" | "Sin" | "Sinh" | "Softplus"
+            | "Softsign" | "Sqrt" | "Swish" | "Tan" | "Tanh" | "ThresholdedRelu" => self.function(),
+            _ => return None,
+        })
+    }
+
+    /// Operators that move elements or compute shapes.
+    fn moving(&mut self) -> Option<Imported> {
+        Some(match self.node.op.as_str() {
+            "Flatten" => self.flatten(),
+            "Reshape" => self.reshape(),
+            "Squeeze" => self.squeeze(),
+            "Unsqueeze" => self.unsqueeze(),
+            "Transpose" => self.transpose(),
+            "Identity" => self.allow(&[]).and_then(|()| self.value(0).cloned()),
+            "Dropout" => self.dropout(),
+            "Cast" | "CastLike" => self.cast(),
+            "Constant" => self.constant(),
+            "ConstantOfShape" => self.constant_of_shape(),
+            "Range" => self.range_of_numbers(),
+            "Trilu" => self.triangle(),
+            "Shape" => self.shape(),
+            "Size" => self.size(),
+            "Gather" => self.gather(),
+            "Concat" => self.concat(),
+            "Slice" => self.slice(),
+            "Expand" => self.expand(),
+            "Tile" => self.tile(),
+            "Pad" => self.pad(),
+            "DepthToSpace" => self.depth_to_space(),
+            "SpaceToDepth" => self.space_to_depth(),
+            _ => return None,
+        })
+    }
+
+    fn unknown(&self) -> ImportError {
+        let advice = match self.node.op.as_str() {
+            "LogSoftmax" => "export the model up to its logits; the order of classes is the same",
+            "If" | "Loop" | "Scan" => "export without control flow that depends on data",
+            "TopK" | "NonMaxSuppression" | "NonZero" | "Unique" => {
+                "take this step out of the model: its result has no fixed order or size"
+            }
+            "MeanVarianceNormalization" => {
+                "use BatchNorm, whose statistics are constants, or LayerNorm"
+            }
+            "Upsample" => "export with opset 11 or later, which writes Resize",
+            "RandomNormal" | "RandomUniform" | "RandomNormalLike" | "RandomUniformLike"
+            | "Multinomial" | "Bernoulli" => "a program has no chance: take this step out",
+            _ => "rewrite this part of the model with the supported operators",
+        };
+        self.refuse(
+            "this operator is not supported".to_owned(),
+            &SUPPORTED.join(", "),
+            advice,
+        )
+    }
+}

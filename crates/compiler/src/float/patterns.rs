@@ -1,0 +1,189 @@
+//! Norms and softmax that an exporter has spelled in primitives become the canonical operators.
+//!
+//! ```text
+//! (x - mean x) * rsqrt(mean (x - mean x)^2 + eps)  = normalize(x)
+//! x * rsqrt(mean x^2 + eps)                        = normalize(x) without mean
+//! e^(x - max x) / sum e^(x - max x)                = softmax(x)
+//! sum x^2                                          = sum of squares of x
+//! ```
+//!
+//! Functions are recognised by their values, not by their spelling.
+
+use super::function::Function;
+use super::graph::{Arithmetic, FloatGraph, FloatOp, ReduceKind};
+use super::math::exp;
+
+/// Arguments at which functions are compared.
+const PROBES: [f64; 6] = [0.25, 0.5, 1.0, 2.0, 7.5, 60.0];
+
+impl FloatGraph {
+    /// Recognises the operators; nodes that nobody reads any more stay until they are dropped.
+    pub(super) fn recognise(&mut self) {
+        for index in 0..self.nodes.len() {
+            if let Some((op, input)) = self.recognised(index) {
+                self.nodes[index].op = op;
+                self.nodes[index].inputs = vec![input];
+            }
+        }
+    }
+
+    /// What node `index` is, and of which node, if it is one of the patterns.
+    fn recognised(&self, index: usize) -> Option<(FloatOp, usize)> {
+        let node = &self.nodes[index];
+        match (&node.op, node.inputs.as_slice()) {
+            (FloatOp::Reduce(ReduceKind::Sum), &[squares]) => {
+                let (FloatOp::Function(f), &[x]) = self.parts(squares) else {
+                    return None;
+                };
+                is_square(f).then_some((FloatOp::Reduce(ReduceKind::SumSquares), x))
+            }
+            (FloatOp::Pair(Arithmetic::Mul, _), &[x, factor]) => {
+                self.norm(x, factor).or_else(|| self.softmax(x, factor))
+            }
+            _ => None,
+        }
+    }
+
+    fn parts(&self, index: usize) -> (&FloatOp, &[usize]) {
+        (&self.nodes[index].op, &self.nodes[index].inputs)
+    }
+
+    /// The reduction above `node`, of what, and the function that leads from it to `node`.
+    fn reduction_above(&self, node: usize) -> Option<(ReduceKind, usize, Function)> {
+        let (above, f) = self.path(node).pop()?;
+        let (FloatOp::Reduce(kind), &[of]) = self.parts(above) else {
+            return None;
+        };
+        Some((*kind, of, f))
+    }
+
+    /// `x * factor` as a norm.
+    fn norm(&self, x: usize, factor: usize) -> Option<(FloatOp, usize)> {
+        let (kind, of, f) = self.reduction_above(factor)?;
+        let columns = self.nodes[x].shape.last().copied()?;
+        let (squared, f) = match kind {
+            ReduceKind::Mean => {
+                let (FloatOp::Function(square), &[of]) = self.parts(of) else {
+                    return None;
+                };
+                if !is_square(square) {
+                    return None;
+                }
+                (of, f)
+            }
+            ReduceKind::SumSquares => {
+                #[expect(clippy::cast_precision_loss, reason = "a row has at most 2^24 columns")]
+                let count = columns as f64;
+                (of, f.of(&Function::X.affine(count, 0.0)))
+            }
+            ReduceKind::Sum | ReduceKind::Max | ReduceKind::Min => return None,
+        };
+        if squared != x && !self.same_difference(squared, x) {
+            return None;
+        }
+        let epsilon = epsilon_of_rsqrt(&f)?;
+        let (center, input) = match self.centered(x) {
+            Some(input) => (true, input),
+            None => (false, x),
+        };
+        let op = FloatOp::Normalize {
+            center,
+            epsilon,
+            scale: vec![1.0; columns],
+            shift: vec![0.0; columns],
+        };
+        Some((op, input))
+    }
+
+    /// The value whose mean is subtracted in node `x`.
+    fn centered(&self, x: usize) -> Option<usize> {
+        let (FloatOp::Pair(Arithmetic::Sub, _), &[value, mean]) = self.parts(x) else {
+            return None;
+        };
+        let (FloatOp::Reduce(ReduceKind::Mean), &[of]) = self.parts(mean) else {
+            return None;
+        };
+        (of == value).then_some(value)
+    }
+
+    /// Whether both nodes are the same value less its mean: exporters write the difference twice.
+    fn same_difference(&self, a: usize, b: usize) -> bool {
+        let (a, b) = (self.centered(a), self.centered(b));
+        a.is_some() && a == b
+    }
+
+    /// `x * factor` as a softmax.
+    fn softmax(&self, x: usize, factor: usize) -> Option<(FloatOp, usize)> {
+        let (kind, of, f) = self.reduction_above(factor)?;
+        let (FloatOp::Function(power), &[argument]) = self.parts(x) else {
+            return None;
+        };
+        let is_inverse = PROBES.iter().all(|&t| near(f.at(t), 1.0 / t));
+        let is_exponential = PROBES
+            .iter()
+            .all(|&t| near(power.at(t - 2.0), exp(t - 2.0)));
+        if kind != ReduceKind::Sum || of != x || !is_inverse || !is_exponential {
+            return None;
+        }
+        let largest = match self.parts(argument) {
+            (FloatOp::Pair(Arithmetic::Sub, _), &[value, largest]) => match self.parts(largest) {
+                (FloatOp::Reduce(ReduceKind::Max), &[of]) if of == value => Some(value),
+                _ => None,
+            },
+            _ => None,
+        };
+        Some((FloatOp::Softmax, largest.unwrap_or(argument)))
+    }
+}
+
+fn near(found: f64, wanted: f64) -> bool {
+    (found - wanted).abs() <= 1e-6 * wanted.abs()
+}
+
+fn is_square(f: &Function) -> bool {
+    PROBES
+        .iter()
+        .all(|&t| near(f.at(t), t * t) && near(f.at(-t), t * t))
+}
+
+/// The `epsilon` of `1 / sqrt(t + epsilon)`, if the function is that.
+fn epsilon_of_rsqrt(f: &Function) -> Option<f32> {
+    let at_one = f.at(1.0);
+    let epsilon = 1.0 / (at_one * at_one) - 1.0;
+    // Small summands drown in the one above: look where they count.
+    let at_zero = f.at(0.0);
+    let epsilon = if at_zero.is_finite() && at_zero > 0.0 {
+        1.0 / (at_zero * at_zero)
+    } else {
+        epsilon.max(0.0)
+    };
+    let is = |t: &f64| near(f.at(*t), 1.0 / (t + epsilon).sqrt());
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "single precision, as in the file"
+    )]
+    let single = epsilon as f32;
+    (epsilon < 1.0 && PROBES.iter().all(is)).then_some(single)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::function::Primitive;
+    use super::*;
+
+    #[test]
+    fn the_summand_of_a_root_is_found() {
+        for epsilon in [1e-12, 1e-6, 1e-5, 0.1] {
+            let f = Function::X.affine(1.0, epsilon).then(Primitive::Sqrt);
+            let f = f.then(Primitive::Reciprocal);
+            let found = epsilon_of_rsqrt(&f).unwrap();
+            assert!((f64::from(found) / epsilon - 1.0).abs() < 1e-5, "{found}");
+        }
+        assert_eq!(
+            epsilon_of_rsqrt(&Function::primitive(Primitive::Reciprocal)),
+            None
+        );
+        assert!(is_square(&Function::X.times(Function::X)));
+        assert!(!is_square(&Function::primitive(Primitive::Abs)));
+    }
+}

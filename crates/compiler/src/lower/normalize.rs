@@ -1,0 +1,271 @@
+//! Layer norm and RMS norm: mean, variance, reciprocal square root, NORMALIZE.
+//!
+//! ```text
+//! center  2^8 mean(x)                          variance  v = 2 var(x) + 2 epsilon / step^2
+//! rec     floor(2^45 / isqrt(v * 2^30)), that is 2^30 / sqrt(v)
+//! y       (2^8 x - center) * rec * sqrt(2) * 2^-38 * scale[c] + shift[c]
+//! ```
+
+use selfsame_ir::{
+    Activation, ColumnConstants, Constant, DType, Dim, FactorShift, Normalize, Op, Operand,
+    ReduceKind, Spread, Tensor,
+};
+use selfsame_protocol::constants::{
+    BIAS_MAX, FACTOR_BITS, MEAN_BITS, MULTIPLIER_MAX, SHIFT_MAX, VARIANCE_BITS,
+};
+
+use super::chain::Chain;
+use super::emit::{Place, fit};
+use super::error::CompileError;
+use super::layout::Layout;
+use super::program::Lowering;
+use super::rows::{Elementwise, Reduction};
+use crate::float::FloatOp;
+use crate::quant::{power, requantizer};
+
+/// Exponent of the numerator of the reciprocal square root.
+const ROOT_BITS: u8 = 45;
+/// Bits of `2^8 x - center`, sign included: x has 16, and so has the mean.
+const CENTERED: f64 = 33_554_432.0;
+const SQRT_2: f64 = core::f64::consts::SQRT_2;
+
+/// The float node's numbers.
+struct Norm<'a> {
+    center: bool,
+    epsilon: f64,
+    scale: &'a [f32],
+    shift: &'a [f32],
+}
+
+impl Lowering<'_> {
+    /// The normalisation that a chain is.
+    pub(super) fn normalize(&mut self, chain: &Chain) -> Result<Place, CompileError> {
+        let node = self.node(chain.body).clone();
+        let FloatOp::Normalize {
+            center,
+            epsilon,
+            scale,
+            shift,
+        } = &node.op
+        else {
+            unreachable!("the caller matched")
+        };
+        let norm = Norm {
+            center: *center,
+            epsilon: f64::from(*epsilon),
+            scale,
+            shift,
+        };
+        let columns = scale.len();
+        let x = self.row_operand(&node.name, node.inputs[0], columns)?;
+        let x = self.narrow(&node.name, node.inputs[0], x)?;
+        let (dtype, step) = self.output_of(chain.end)?;
+        let factor = self.deviation(&node.name, &x, &norm)?;
+        let center = match norm.center {
+            true => Some(self.mean(&node.name, &x, columns)?),
+            false => None,
+        };
+        let (shift, constants) = columns_of(&norm, step).ok_or_else(|| CompileError::Scale {
+            node: node.name.clone(),
+            channel: 0,
+        })?;
+        let rows = x.layout.elements() / columns;
+        let (low, high) = dtype.range();
+        let op = Op::Normalize(Normalize {
+            rows: Dim::fixed(fit(&node.name, rows)?),
+            columns: fit(&node.name, columns)?,
+            dtype: x.dtype,
+            center_bits: MEAN_BITS,
+            center: norm.center,
+            factor: true,
+            shift: FactorShift(shift),
+            low,
+            high,
+            constants,
+        });
+        let inputs = [Some(x.node), center.map(|c| c.node), Some(factor.node)];
+        let inputs = inputs.into_iter().flatten().collect();
+        let place = (x.layout, dtype, step);
+        self.emitter
+            .push(&node.name, op, inputs, place, Some(chain.end))
+    }
+
+    fn mean(&mut self, name: &str, x: &Place, columns: usize) -> Result<Place, CompileError> {
+        let mean = Reduction {
+            kind: ReduceKind::Mean,
+            columns,
+            scale: (2, 1),
+            dtype: DType::I32,
+            bounds: DType::I32.range(),
+            step: x.step / power(MEAN_BITS.into()),
+        };
+        self.emitter.reduce(name, x, mean, None)
+    }
+
+    /// `2^30 / sqrt(2 (variance + epsilon))` in units of x, for each row.
+    fn deviation(&mut self, name: &str, x: &Place, norm: &Norm<'_>) -> Result<Place, CompileError> {
+        let columns = norm.scale.len();
+        let (kind, ratio) = if norm.center {
+            (ReduceKind::Variance, 2.0 / power(VARIANCE_BITS.into()))
+        } else {
+            #[expect(clippy::cast_precision_loss, reason = "at most 2^14 columns")]
+            (ReduceKind::Squares, 2.0 / columns as f64)
+        };
+        let scale = || CompileError::Scale {
+            node: name.to_owned(),
+            channel: 0,
+        };
+        let (multiplier, shift) = requantizer(ratio, SHIFT_MAX).ok_or_else(scale)?;
+        let variance = Reduction {
+            kind,
+            columns,
+            scale: (
+                u16::try_from(multiplier).map_err(|_| scale())?,
+                u8::try_from(shift).map_err(|_| scale())?,
+            ),
+            dtype: DType::I32,
+            bounds: (0, i32::MAX),
+            step: x.step * x.step / 2.0,
+        };
+        let variance = self.emitter.reduce(name, x, variance, None)?;
+        let epsilon = (2.0 * norm.epsilon / (x.step * x.step)).round();
+        #[expect(clippy::cast_possible_truncation, reason = "clamped to 30 bits")]
+        let epsilon = epsilon.clamp(0.0, power(30)) as i32;
+        let rows = x.layout.elements() / columns;
+        let root = Elementwise {
+            second: (epsilon > 0).then(|| Operand {
+                dtype: DType::I32,
+                spread: Spread::One,
+                multiplier: 2,
+                constant: Some(Constant {
+                    elements: 1,
+                    values: Tensor::I32(vec![epsilon]),
+                }),
+            }),
+            bounds: (1, i32::MAX),
+            activation: Some(Activation::ReciprocalRoot { bits: ROOT_BITS }),
+            ..Elementwise::of_rows(rows)
+        };
+        let op = root.op(name, DType::I32)?;
+        let place = (variance.layout.clone(), DType::I32, 1.0);
+        self.emitter
+            .push(name, op, vec![variance.node], place, None)
+    }
+}
+
+impl Lowering<'_> {
+    /// One factor and summand for each cell of an axis.
+    pub(super) fn affine(&mut self, chain: &Chain, axis: usize) -> Result<Place, CompileError> {
+        let node = self.node(chain.body).clone();
+        let FloatOp::Affine { scale, shift, .. } = &node.op else {
+            unreachable!("the caller matched")
+        };
+        let columns = scale.len();
+        let place = self.settled(&node.name, node.inputs[0])?;
+        let place = self.narrow(&node.name, node.inputs[0], place)?;
+        let alike = |values: &[f32]| values.iter().all(|v| v.to_bits() == values[0].to_bits());
+        if alike(scale) && alike(shift) {
+            let numbers = (f64::from(scale[0]), f64::from(shift[0]));
+            return self.uniform(chain, &place, numbers);
+        }
+        let cells = place.layout.cut_at(&node.shape).unwrap_or_default();
+        let inner = cells.last() == Some(&(columns, axis)) || columns == 1;
+        let x = if inner {
+            place
+        } else {
+            let wanted = axis_inside(&node.shape, axis);
+            self.emitter.arrange(&node.name, place, &wanted)?
+        };
+        let (dtype, step) = self.output_of(chain.end)?;
+        let norm = Norm {
+            center: false,
+            epsilon: 0.0,
+            scale,
+            shift,
+        };
+        let (outer, constants) = scaled_columns(
+            &norm,
+            x.step / step / power(FACTOR_BITS.into()),
+            step,
+            largest_of(x.dtype),
+        )
+        .ok_or_else(|| self.no_scale(chain.end))?;
+        let (low, high) = dtype.range();
+        let op = Op::Normalize(Normalize {
+            rows: Dim::fixed(fit(&node.name, x.layout.elements() / columns)?),
+            columns: fit(&node.name, columns)?,
+            dtype: x.dtype,
+            center_bits: 0,
+            center: false,
+            factor: false,
+            shift: FactorShift(outer),
+            low,
+            high,
+            constants,
+        });
+        let place = (x.layout, dtype, step);
+        self.emitter
+            .push(&node.name, op, vec![x.node], place, Some(chain.end))
+    }
+}
+
+/// The order of a value of `shape` with one axis innermost.
+fn axis_inside(shape: &[usize], axis: usize) -> Layout {
+    let inner: usize = shape[axis + 1..].iter().product();
+    let outer: usize = shape[..axis].iter().product();
+    let own = shape[axis];
+    Layout::of_axes([(outer, own * inner), (inner, 1), (own, inner)])
+}
+
+fn largest_of(dtype: DType) -> f64 {
+    f64::from(dtype.range().1)
+}
+
+/// Constants of the columns of a norm, and S.
+fn columns_of(norm: &Norm<'_>, step: f64) -> Option<(u8, Vec<ColumnConstants>)> {
+    let unit = SQRT_2 / power(30 + u32::from(MEAN_BITS)) / step;
+    scaled_columns(norm, unit, step, CENTERED)
+}
+
+/// Constants of the columns for elements of up to `largest`, one of which makes `unit` steps of the
+/// output at a scale of 1. S is as large as |t| < 2^31 and |bias| <= 2^30 allow.
+fn scaled_columns(
+    norm: &Norm<'_>,
+    unit: f64,
+    step: f64,
+    largest: f64,
+) -> Option<(u8, Vec<ColumnConstants>)> {
+    let most = |values: &[f32]| {
+        values
+            .iter()
+            .fold(0.0_f64, |m, &v| m.max(f64::from(v.abs())))
+    };
+    let (scale, bias) = (most(norm.scale) * unit, most(norm.shift) / step);
+    let bits = u32::from(FACTOR_BITS);
+    let fits = |shift: &u32| {
+        scale * power(*shift) * largest < power(31)
+            && scale * power(*shift) <= f64::from(MULTIPLIER_MAX) / 2.0
+            && bias * power(*shift - bits) <= f64::from(BIAS_MAX)
+    };
+    let shift = (bits..=SHIFT_MAX).rev().find(fits)?;
+    let column = |(&scale, &bias): (&f32, &f32)| {
+        let ratio = f64::from(scale) * unit * power(shift);
+        let (multiplier, own) = requantizer(ratio.abs(), SHIFT_MAX).unwrap_or((0, SHIFT_MAX));
+        let multiplier = i32::try_from(multiplier).ok()?;
+        let bias = (f64::from(bias) / step * power(shift - bits)).round();
+        #[expect(clippy::cast_possible_truncation, reason = "bounded by 2^30 above")]
+        let bias = bias as i32;
+        Some(ColumnConstants {
+            bias,
+            multiplier: if ratio < 0.0 { -multiplier } else { multiplier },
+            shift: i32::try_from(own).ok()?,
+        })
+    };
+    let constants = norm
+        .scale
+        .iter()
+        .zip(norm.shift)
+        .map(column)
+        .collect::<Option<_>>()?;
+    Some((u8::try_from(shift).ok()?, constants))
+}

@@ -1,0 +1,245 @@
+//! Operands of pairs: how the second one lies over the first in the program's order of axes.
+//!
+//! The first operand's axes in program order either run along the second one or repeat it. All
+//! along: full; repeated first, then along: by columns; along first, then repeated: by rows; none
+//! along: one element. What is mixed otherwise is repeated by a move, a constant at compile time.
+
+use selfsame_ir::{Constant, DType, Dim, Move, Op, Operand, Spread as Lay, Tensor, Walk};
+
+use super::emit::{Place, fit};
+use super::error::CompileError;
+use super::layout::Layout;
+use super::program::Lowering;
+use crate::float::{FloatOp, Spread};
+
+/// Largest integer of a constant operand.
+const CONSTANT_LEVELS: f64 = 32_767.0;
+
+/// A second operand in place.
+pub(super) struct Second {
+    /// The node that makes it; `None` for a constant.
+    pub(super) node: Option<u32>,
+    pub(super) operand: Operand,
+    pub(super) step: f64,
+    pub(super) rows: usize,
+    pub(super) columns: usize,
+}
+
+/// How the axes of a second operand lie over a layout.
+struct Laid {
+    lay: Option<Lay>,
+    rows: usize,
+    columns: usize,
+    /// The second operand in the order of the first one's axes, without those that repeat it.
+    layout: Layout,
+}
+
+impl Lowering<'_> {
+    /// Value `index` of shape `shape` spread over `x`, whose float shape is `over`.
+    pub(super) fn second(
+        &mut self,
+        name: &str,
+        x: &Place,
+        over: &[usize],
+        index: usize,
+        spread: &Spread,
+    ) -> Result<Second, CompileError> {
+        let laid = lie(&x.layout, over, spread).ok_or_else(|| CompileError::Format {
+            node: name.to_owned(),
+            what: "its operands' axes cannot be put in one order by moves".to_owned(),
+        })?;
+        if let FloatOp::Constant(values) = &self.node(index).op {
+            let values = values.clone();
+            return constant(name, &laid, x, over, &values, spread);
+        }
+        let place = self.settled(name, index)?;
+        let place = self.emitter.arrange(name, place, &laid.layout)?;
+        let (place, lay, rows, columns) = match laid.lay {
+            Some(lay) => (place, lay, laid.rows, laid.columns),
+            None => {
+                let place = self.repeat(name, x, over, &place, spread)?;
+                (place, Lay::Full, 1, x.layout.elements())
+            }
+        };
+        Ok(Second {
+            node: Some(place.node),
+            operand: Operand {
+                dtype: place.dtype,
+                spread: lay,
+                multiplier: 0,
+                constant: None,
+            },
+            step: place.step,
+            rows,
+            columns,
+        })
+    }
+
+    /// `y`, in the order of x's axes without those that repeat it, repeated along them.
+    fn repeat(
+        &mut self,
+        name: &str,
+        x: &Place,
+        over: &[usize],
+        y: &Place,
+        spread: &Spread,
+    ) -> Result<Place, CompileError> {
+        let axes = along(&x.layout, over, spread).unwrap_or_default();
+        let mut walks = Vec::with_capacity(axes.len());
+        let mut shape = Vec::with_capacity(axes.len());
+        for (at, &(extent, runs)) in axes.iter().enumerate() {
+            walks.push(Walk {
+                source: fit(name, at)?,
+                exact: false,
+                numerator: i32::from(runs),
+                offset: 0,
+                denominator: 1,
+                extent: Dim::fixed(fit(name, extent)?),
+            });
+            shape.push(Dim::fixed(fit(name, if runs { extent } else { 1 })?));
+        }
+        let op = Op::Move(Move {
+            walks,
+            shape,
+            fill: 0,
+        });
+        let place = (x.layout.clone(), y.dtype, y.step);
+        self.emitter.push(name, op, vec![y.node], place, None)
+    }
+
+    /// A constant as a value of its own, in the float graph's order.
+    pub(super) fn constant(&mut self, index: usize, values: &[f32]) -> Result<Place, CompileError> {
+        let name = self.node(index).name.clone();
+        let layout = Layout::flat(values.len());
+        // Any element of the input, as often as needed, times 0.
+        let rank = self.emitter.input_rank();
+        let walk = |at: usize| -> Result<Walk, CompileError> {
+            let extent = if at == 0 { values.len() } else { 1 };
+            Ok(Walk {
+                source: fit(&name, at)?,
+                exact: false,
+                numerator: 0,
+                offset: 0,
+                denominator: 1,
+                extent: Dim::fixed(fit(&name, extent)?),
+            })
+        };
+        let walks = (0..rank).map(walk).collect::<Result<_, _>>()?;
+        let input = self.place(0);
+        let op = Op::Move(Move {
+            walks,
+            shape: self.emitter.input_shape(),
+            fill: 0,
+        });
+        let place = (layout.clone(), input.dtype, 1.0);
+        let moved = self.emitter.push(&name, op, vec![0], place, None)?;
+        let (step, levels) = integers(values);
+        let operand = Operand {
+            dtype: DType::I16,
+            spread: Lay::Full,
+            multiplier: 2,
+            constant: Some(Constant {
+                elements: fit(&name, values.len())?,
+                values: Tensor::I16(levels),
+            }),
+        };
+        let elementwise = super::rows::Elementwise {
+            columns: values.len(),
+            scale: (0, 1),
+            second: Some(operand),
+            bounds: DType::I16.range(),
+            ..super::rows::Elementwise::of_rows(1)
+        };
+        let op = elementwise.op(&name, input.dtype)?;
+        let place = (layout, DType::I16, step);
+        self.emitter
+            .push(&name, op, vec![moved.node], place, Some(index))
+    }
+}
+
+/// The axes of a layout cut at those of `shape`, each with whether it runs along the operand.
+fn along(layout: &Layout, shape: &[usize], spread: &Spread) -> Option<Vec<(usize, bool)>> {
+    let axes = layout.cut_at(shape)?;
+    let runs = axes
+        .iter()
+        .map(|&(extent, axis)| (extent, !spread.repeated()[axis]));
+    Some(runs.collect())
+}
+
+fn lie(layout: &Layout, shape: &[usize], spread: &Spread) -> Option<Laid> {
+    let axes = along(layout, shape, spread)?;
+    let total = layout.elements();
+    let running = axes.iter().filter(|axis| axis.1).map(|axis| axis.0);
+    let held = running.product::<usize>();
+    let changes = axes
+        .windows(2)
+        .filter(|pair| pair[0].1 != pair[1].1)
+        .count();
+    let (lay, rows, columns) = match (axes.first(), changes) {
+        (None | Some((_, true)), 0) => (Some(Lay::Full), 1, total),
+        (Some((_, false)), 0) => (Some(Lay::One), 1, total),
+        (Some((_, false)), 1) => (Some(Lay::Column), total / held, held),
+        (Some((_, true)), 1) => (Some(Lay::Row), held, total / held),
+        _ => (None, 1, total),
+    };
+    Some(Laid {
+        lay,
+        rows,
+        columns,
+        layout: layout.without(shape, spread.repeated())?,
+    })
+}
+
+/// The step and the integers of a constant.
+fn integers(values: &[f32]) -> (f64, Vec<i16>) {
+    let largest = values
+        .iter()
+        .fold(0.0_f64, |m, v| m.max(f64::from(v.abs())));
+    let step = if largest == 0.0 {
+        1.0
+    } else {
+        largest / CONSTANT_LEVELS
+    };
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "at most 32767 by the choice of the step"
+    )]
+    let levels = values.iter().map(|&v| (f64::from(v) / step).round() as i16);
+    (step, levels.collect())
+}
+
+/// A constant spread over `x`, in its order; repeated here where no lay of the format fits.
+fn constant(
+    name: &str,
+    laid: &Laid,
+    x: &Place,
+    over: &[usize],
+    values: &[f32],
+    spread: &Spread,
+) -> Result<Second, CompileError> {
+    let (order, lay, rows, columns) = match laid.lay {
+        Some(lay) => (laid.layout.source(), lay, laid.rows, laid.columns),
+        None => {
+            let wide = spread.order(over);
+            let order = x.layout.source().into_iter().map(|at| wide[at]).collect();
+            (order, Lay::Full, 1, x.layout.elements())
+        }
+    };
+    let ordered: Vec<f32> = order.into_iter().map(|at| values[at]).collect();
+    let (step, levels) = integers(&ordered);
+    Ok(Second {
+        node: None,
+        operand: Operand {
+            dtype: DType::I16,
+            spread: lay,
+            multiplier: 0,
+            constant: Some(Constant {
+                elements: fit(name, levels.len())?,
+                values: Tensor::I16(levels),
+            }),
+        },
+        step,
+        rows,
+        columns,
+    })
+}

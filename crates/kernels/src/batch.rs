@@ -1,0 +1,434 @@
+//! Matrix products of two inputs, one for each batch, both read along their rows.
+//!
+//! ```text
+//! acc[b][i][j] = sum over k of x[b][i][k] * y[b / group][j][k]
+//! v = clamp((acc*M + 2^(s-1)) >> s, lo, hi), or with a row factor as in `finish`
+//! ```
+//!
+//! The rows of y take the place of weights: they are packed for each run, a batch of y at a time,
+//! into storage of the caller (words of it are little-endian, as every machine with vectors is).
+//! What follows is the path of linear nodes. Spec: operators, 2.22.
+
+use std::mem::MaybeUninit;
+use std::ops::Range;
+
+use crate::accumulate::Scratch;
+use crate::finish::{Finish, Output, RawAddend, RawFactor, RawOutput, Rule};
+use crate::kernel::Kernel;
+use crate::linear::Stored;
+use crate::pack::{self, Block, Runs};
+use crate::spec::{Bits, LinearError};
+use crate::strip::{Contraction, PLANES_MAX};
+use crate::tiles::{self, Engine};
+
+/// Terms of 16 by 8 bits whose sum fits 32.
+const PLANE_TERMS: usize = 512;
+const _: () = assert!((PLANE_TERMS as i64) * Bits::Sixteen.bound() * 127 < 1 << 31);
+
+/// What is fixed about products of two inputs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BatchSpec {
+    /// Batches of x.
+    pub batch: usize,
+    /// Batches of x that share one of y.
+    pub group: usize,
+    /// Rows of a batch of x.
+    pub rows: usize,
+    /// Rows of a batch of y.
+    pub columns: usize,
+    /// Elements of a row of either.
+    pub k: usize,
+    /// Bits of the elements of x; those of y have eight.
+    pub bits: Bits,
+    /// x is `[rows][batch][k]`, else `[batch][rows][k]`.
+    pub x_interleaved: bool,
+    /// y is `[columns][batch / group][k]`, else `[batch / group][columns][k]`.
+    pub y_interleaved: bool,
+    /// The output is `[rows][batch][columns]`, else `[batch][rows][columns]`.
+    pub output_interleaved: bool,
+    /// M.
+    pub multiplier: i32,
+    /// s in 1..=46.
+    pub shift: i32,
+    /// S, with a row factor.
+    pub factor_shift: Option<u32>,
+    /// Clamp, lower bound.
+    pub lo: i32,
+    /// Clamp, upper bound.
+    pub hi: i32,
+}
+
+/// A product of two inputs, ready to run on one instruction set.
+#[derive(Debug)]
+pub struct BatchProduct {
+    kernel: Kernel,
+    spec: BatchSpec,
+    runs: Runs,
+    blocks: Vec<Block>,
+    planes: Vec<usize>,
+    /// Bytes in front of a packed batch's weights: what its sums begin with.
+    head: usize,
+    /// Bytes of a packed batch.
+    packed_len: usize,
+    /// The same for every column.
+    multiplier: Vec<i32>,
+    zeros: Vec<i32>,
+    shift: Vec<i32>,
+    fits: bool,
+}
+
+/// What a product reads.
+#[derive(Debug, Clone, Copy)]
+pub struct BatchOperands<'a> {
+    /// The first operand.
+    pub x: Stored<'a>,
+    /// All batches of y, packed.
+    pub packed: &'a [u8],
+    /// One factor for each row of x, where the node has them.
+    pub factor: Option<&'a [i32]>,
+}
+
+impl BatchProduct {
+    /// Plans a product for `kernel`.
+    pub fn new(kernel: Kernel, spec: &BatchSpec) -> Result<Self, LinearError> {
+        let engine = tiles::engine(kernel);
+        let size = spec.bits.bytes();
+        let runs = Runs {
+            starts: vec![0],
+            run_len: spec.k * size,
+        };
+        let planes: Vec<usize> = match spec.bits {
+            Bits::Eight => vec![0],
+            Bits::Sixteen => (0..spec.k).step_by(PLANE_TERMS).map(|k| k / 2).collect(),
+        };
+        if PLANES_MAX < planes.len() {
+            return Err(LinearError::Range {
+                what: "planes of sums",
+                index: 0,
+                value: planes.len() as i64,
+            });
+        }
+        let vectors_max = (engine.vectors_max)(1);
+        let blocks = pack::blocks(spec.columns, 1, vectors_max, engine.lanes, &runs);
+        let padded = spec.columns.next_multiple_of(engine.lanes);
+        let head = (padded * 4).next_multiple_of(64);
+        let largest = spec.k as i64 * spec.bits.bound() * 127 * i64::from(spec.multiplier);
+        let rounded = (largest + (1_i64 << (spec.shift - 1))) >> spec.shift;
+        Ok(Self {
+            kernel,
+            spec: *spec,
+            head,
+            packed_len: head + (padded * runs.groups() * 4).next_multiple_of(64),
+            runs,
+            blocks,
+            planes,
+            multiplier: vec![spec.multiplier; padded],
+            zeros: vec![0; padded],
+            shift: vec![spec.shift; padded],
+            fits: rounded < i64::from(i32::MAX),
+        })
+    }
+
+    /// Bytes of one packed batch of y.
+    pub fn packed_len(&self) -> usize {
+        self.packed_len
+    }
+
+    /// Bytes of all packed batches.
+    pub fn packed_bytes(&self) -> usize {
+        self.y_batches() * self.packed_len
+    }
+
+    /// Batches of y.
+    pub fn y_batches(&self) -> usize {
+        self.spec.batch / self.spec.group
+    }
+
+    /// Elements of the smallest part of the output that can be made by itself.
+    pub fn unit_len(&self) -> usize {
+        if self.spec.output_interleaved {
+            self.spec.batch * self.spec.columns
+        } else {
+            self.spec.columns
+        }
+    }
+
+    /// Such parts of the whole output.
+    pub fn units(&self) -> usize {
+        if self.spec.output_interleaved {
+            self.spec.rows
+        } else {
+            self.spec.batch * self.spec.rows
+        }
+    }
+
+    /// Multiply-accumulates of a whole run.
+    pub fn macs(&self) -> u64 {
+        let spec = &self.spec;
+        [spec.batch, spec.rows, spec.columns, spec.k]
+            .iter()
+            .map(|&n| n as u64)
+            .product()
+    }
+
+    /// Packs batch `batch` of y, of which all stored bytes are given, into `packed`.
+    ///
+    /// # Panics
+    ///
+    /// If a length is not that of the spec, or `packed` is not aligned to 64 bytes.
+    pub fn pack(&self, y: &[u8], batch: usize, packed: &mut [u8]) {
+        let &BatchSpec { columns, k, .. } = &self.spec;
+        let batches = self.y_batches();
+        assert_eq!(y.len(), batches * columns * k, "batch product: y");
+        assert_eq!(packed.len(), self.packed_len, "batch product: packed");
+        assert!(batch < batches, "batch product: batch of y");
+        let engine = tiles::engine(self.kernel);
+        let (head, weights) = packed.split_at_mut(self.head);
+        assert_eq!(
+            head.as_ptr().align_offset(64),
+            0,
+            "batch product: alignment"
+        );
+        let flip = self.kernel.flip();
+        head.fill(0);
+        weights.fill(0);
+        for block in &self.blocks {
+            let end = columns.min(block.channel + block.vectors * engine.lanes);
+            for j in block.channel..end {
+                let row = if self.spec.y_interleaved {
+                    j * batches + batch
+                } else {
+                    batch * columns + j
+                };
+                let from = &y[row * k..][..k];
+                let to = &mut weights[block.weights_at + (j - block.channel) * 4..];
+                let step = block.vectors * engine.lanes * 4;
+                match self.spec.bits {
+                    Bits::Eight => {
+                        spread_bytes(from, flip, to, step);
+                        if flip != 0 {
+                            // Inputs are stored as x + 128.
+                            let sum: i32 = from.iter().map(|&b| i32::from((b ^ flip) as i8)).sum();
+                            head[j * 4..][..4].copy_from_slice(&(-128 * sum).to_le_bytes());
+                        }
+                    }
+                    Bits::Sixteen => spread_words(from, flip, to, step),
+                }
+            }
+        }
+    }
+
+    /// Computes the units `units` of the output, which holds exactly these.
+    ///
+    /// # Panics
+    ///
+    /// If a length is not that of the spec.
+    pub fn run(&self, operands: &BatchOperands, mut output: Output, units: Range<usize>) {
+        let &BatchSpec {
+            batch,
+            rows,
+            columns,
+            k,
+            ..
+        } = &self.spec;
+        let BatchOperands { x, packed, factor } = *operands;
+        assert_eq!(x.bits(), self.spec.bits, "batch product: bits of x");
+        assert_eq!(x.len(), batch * rows * k, "batch product: x");
+        assert_eq!(
+            packed.len(),
+            self.y_batches() * self.packed_len,
+            "batch product: packed"
+        );
+        assert_eq!(
+            packed.as_ptr().align_offset(64),
+            0,
+            "batch product: alignment"
+        );
+        assert_eq!(
+            output.len(),
+            units.len() * self.unit_len(),
+            "batch product: output"
+        );
+        let factors = self.spec.factor_shift.map(|_| batch * rows);
+        assert_eq!(factor.map(<[i32]>::len), factors, "batch product: factors");
+        assert!(units.end <= self.units(), "batch product: units");
+        let (low, high) = match &output {
+            Output::I8(_) => (-128, 127),
+            Output::I16(_) => (-32_768, 32_767),
+            Output::I32(_) => (i32::MIN, i32::MAX),
+        };
+        assert!(
+            low <= self.spec.lo && self.spec.hi <= high,
+            "batch product: clamp"
+        );
+        let engine = tiles::engine(self.kernel);
+        let output = match &mut output {
+            Output::I8(y) => RawOutput::I8(y.as_mut_ptr()),
+            Output::I16(y) => RawOutput::I16(y.as_mut_ptr()),
+            Output::I32(y) => RawOutput::I32(y.as_mut_ptr()),
+        };
+        let mut scratch = Scratch(MaybeUninit::uninit());
+        let part = Part {
+            product: self,
+            engine: &engine,
+            x: x.as_ptr(),
+            packed,
+            factor,
+        };
+        if self.spec.output_interleaved {
+            for b in 0..batch {
+                let to = output.add(b * columns);
+                part.rows(b, units.clone(), to, batch * columns, &mut scratch);
+            }
+            return;
+        }
+        let mut unit = units.start;
+        while unit < units.end {
+            let (b, first) = (unit / rows, unit % rows);
+            let end = rows.min(first + units.end - unit);
+            let to = output.add((unit - units.start) * columns);
+            part.rows(b, first..end, to, columns, &mut scratch);
+            unit += end - first;
+        }
+    }
+}
+
+/// A run with its operands.
+struct Part<'a> {
+    product: &'a BatchProduct,
+    engine: &'a Engine,
+    x: *const u8,
+    packed: &'a [u8],
+    factor: Option<&'a [i32]>,
+}
+
+impl Part<'_> {
+    /// Computes rows of batch `b`, the first of them at `to`, the others `step` elements apart.
+    fn rows(
+        &self,
+        b: usize,
+        rows: Range<usize>,
+        to: RawOutput,
+        step: usize,
+        scratch: &mut Scratch,
+    ) {
+        let product = self.product;
+        let spec = &product.spec;
+        let (x_row, x_step) = if spec.x_interleaved {
+            (rows.start * spec.batch + b, spec.batch)
+        } else {
+            (b * spec.rows + rows.start, 1)
+        };
+        let row_bytes = spec.k * spec.bits.bytes();
+        let contraction = Contraction {
+            engine: self.engine,
+            bits: spec.bits,
+            runs: &product.runs.starts,
+            groups: product.runs.groups(),
+            planes: &product.planes,
+            pixel_step: x_step * row_bytes,
+        };
+        let packed = &self.packed[b / spec.group * product.packed_len..][..product.packed_len];
+        let (starts, weights) = packed.split_at(product.head);
+        let strip = rows
+            .len()
+            .div_ceil(rows.len().div_ceil(contraction.strip_max()).max(1));
+        let sums: *mut i32 = scratch.0.as_mut_ptr().cast();
+        for first in (0..rows.len()).step_by(strip.max(1)) {
+            let count = strip.min(rows.len() - first);
+            let row = x_row + first * x_step;
+            let input = self.x.wrapping_add(row * row_bytes);
+            let factor = match self.factor {
+                Some(factor) => factor[row..].as_ptr(),
+                None => RawFactor::NONE.at,
+            };
+            for block in &product.blocks {
+                let start = starts[block.channel * 4..].as_ptr().cast();
+                let weights = weights[block.weights_at..].as_ptr().cast();
+                // SAFETY: the token proves the instruction set; `run` has checked that x, and with
+                // it the slack behind its rows, holds these rows; `pack` made whole vectors.
+                unsafe { contraction.sums(block.vectors, weights, start, input, count, sums) };
+                let place = Place {
+                    factor,
+                    factor_step: x_step,
+                    output: to.add(first * step),
+                    step,
+                };
+                self.finish(block, sums, count, &place);
+            }
+        }
+    }
+
+    fn finish(&self, block: &Block, sums: *const i32, count: usize, place: &Place) {
+        let product = self.product;
+        let spec = &product.spec;
+        let vector_len = block.vectors * self.engine.lanes;
+        for vector in 0..block.vectors {
+            let channel = block.channel + vector * self.engine.lanes;
+            let finish = Finish {
+                rule: Rule {
+                    lo: spec.lo,
+                    hi: spec.hi,
+                    flip: product.kernel.flip(),
+                    fits: product.fits,
+                    table: None,
+                    factor_shift: spec.factor_shift,
+                },
+                multiplier: product.multiplier[channel..].as_ptr(),
+                addend_multiplier: product.zeros[channel..].as_ptr(),
+                shift: product.shift[channel..].as_ptr(),
+                sums: sums.wrapping_add(vector * self.engine.lanes),
+                sums_step: vector_len,
+                planes: product.planes.len(),
+                plane_step: count * vector_len,
+                factor: RawFactor {
+                    at: place.factor,
+                    step: place.factor_step,
+                    bias: product.zeros[channel..].as_ptr(),
+                },
+                pixels: count,
+                pixel_step: place.step,
+                channels: (spec.columns - channel).min(self.engine.lanes),
+                addend: RawAddend::None,
+                output: place.output.add(channel),
+            };
+            // SAFETY: the token proves the instruction set; constants and sums come in whole
+            // vectors; `run` has checked that factors and output hold these rows.
+            unsafe { (self.engine.finish)(&finish) };
+        }
+    }
+}
+
+/// Where a strip's factors and outputs are.
+struct Place {
+    factor: *const i32,
+    factor_step: usize,
+    output: RawOutput,
+    step: usize,
+}
+
+/// Spreads a row of stored bytes in groups of four, `step` bytes apart.
+fn spread_bytes(from: &[u8], flip: u8, to: &mut [u8], step: usize) {
+    let mask = u32::from_le_bytes([flip; 4]);
+    let (groups, rest) = from.as_chunks::<4>();
+    for (group, bytes) in groups.iter().enumerate() {
+        let word = u32::from_le_bytes(*bytes) ^ mask;
+        to[group * step..][..4].copy_from_slice(&word.to_le_bytes());
+    }
+    for (b, &byte) in rest.iter().enumerate() {
+        to[groups.len() * step + b] = byte ^ flip;
+    }
+}
+
+/// Spreads a row of stored bytes as pairs of 16 bits, `step` bytes apart.
+fn spread_words(from: &[u8], flip: u8, to: &mut [u8], step: usize) {
+    let wide = |byte: u8| i16::from((byte ^ flip) as i8).to_le_bytes();
+    let (pairs, rest) = from.as_chunks::<2>();
+    for (pair, &[a, b]) in pairs.iter().enumerate() {
+        let ([a, c], [b, d]) = (wide(a), wide(b));
+        to[pair * step..][..4].copy_from_slice(&[a, c, b, d]);
+    }
+    if let Some(&byte) = rest.first() {
+        to[pairs.len() * step..][..2].copy_from_slice(&wide(byte));
+    }
+}

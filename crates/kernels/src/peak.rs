@@ -1,0 +1,72 @@
+//! The products that a core can make when nothing but registers is touched: what a measurement of a
+//! kernel is compared with.
+
+use crate::accumulate::Isa;
+use crate::kernel::{InstructionSet, Kernel};
+
+/// Accumulators, enough to hide the latency of a product.
+const SUMS: usize = 16;
+
+/// Makes `rounds` rounds of products of bytes in registers; returns the multiply-accumulates, or
+/// `None` for sets without an instruction that is one.
+pub fn products_in_registers(kernel: Kernel, rounds: u64) -> Option<u64> {
+    match kernel.instruction_set() {
+        #[cfg(target_arch = "x86_64")]
+        InstructionSet::Avx512Vnni => {
+            #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
+            fn run(rounds: u64) -> u64 {
+                // SAFETY: this function has the instruction set.
+                unsafe { body::<crate::x86::Avx512>(rounds) }
+            }
+            // SAFETY: the token proves the instruction set.
+            Some(unsafe { run(rounds) })
+        }
+        #[cfg(target_arch = "x86_64")]
+        InstructionSet::AvxVnni => {
+            #[target_feature(enable = "avx2,avxvnni")]
+            fn run(rounds: u64) -> u64 {
+                // SAFETY: this function has the instruction set.
+                unsafe { body::<crate::x86::AvxVnni>(rounds) }
+            }
+            // SAFETY: the token proves the instruction set.
+            Some(unsafe { run(rounds) })
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        InstructionSet::Avx512Vnni | InstructionSet::AvxVnni => None,
+        InstructionSet::Portable
+        | InstructionSet::Avx2
+        | InstructionSet::Amx
+        | InstructionSet::Neon => None,
+    }
+}
+
+/// # Safety
+///
+/// `I` is available.
+#[inline(always)]
+#[cfg_attr(
+    not(target_arch = "x86_64"),
+    expect(dead_code, reason = "no set with such an instruction here")
+)]
+unsafe fn body<I: Isa>(rounds: u64) -> u64 {
+    let (bytes, weights) = std::hint::black_box(([1_u8; 64], [1_i8; 64]));
+    let mut numbers = [0_i32; 16];
+    // SAFETY: the caller's promise; a vector has at most 64 bytes.
+    unsafe {
+        let (x, w) = (
+            I::load_inputs(bytes.as_ptr()),
+            I::load_weights(weights.as_ptr()),
+        );
+        let mut sums = [I::load_sums(numbers.as_ptr()); SUMS];
+        for _ in 0..rounds {
+            for sum in &mut sums {
+                *sum = I::dot4(*sum, x, w);
+            }
+        }
+        for sum in sums {
+            I::store_sums(sum, numbers.as_mut_ptr());
+            std::hint::black_box(&numbers);
+        }
+    }
+    rounds * (SUMS * I::LANES * 4) as u64
+}

@@ -1,0 +1,88 @@
+//! The sums of a strip: neighbouring positions times one block of channels, tile by tile.
+//!
+//! Sums that need more than 32 bits are made in planes: parts of the contraction whose sums fit, one
+//! behind the other in the scratch; who reads them adds them up in 64 bits.
+
+use crate::accumulate::{LANES_MAX, SCRATCH, Tile};
+use crate::spec::Bits;
+use crate::tiles::Engine;
+
+/// The most positions that are computed before they are requantised.
+pub(crate) const STRIP_PIXELS: usize = 48;
+/// The most vectors of a block.
+pub(crate) const VECTORS_MAX: usize = 4;
+/// The most planes.
+pub(crate) const PLANES_MAX: usize = STRIP_PIXELS;
+const _: () = assert!(STRIP_PIXELS * VECTORS_MAX * LANES_MAX <= SCRATCH);
+
+/// What sums of the planes behind the first begin with.
+static ZEROS: [i32; VECTORS_MAX * LANES_MAX] = [0; VECTORS_MAX * LANES_MAX];
+
+/// What the strips of a node have in common.
+#[derive(Clone, Copy)]
+pub(crate) struct Contraction<'a> {
+    pub(crate) engine: &'a Engine,
+    pub(crate) bits: Bits,
+    /// Starts of the runs, relative to a window, in bytes; one where there are several planes.
+    pub(crate) runs: &'a [usize],
+    /// Groups of four bytes in a run.
+    pub(crate) groups: usize,
+    /// First group of each plane, at most [`PLANES_MAX`].
+    pub(crate) planes: &'a [usize],
+    /// Bytes between the windows of neighbouring positions.
+    pub(crate) pixel_step: usize,
+}
+
+impl Contraction<'_> {
+    /// The most positions of a strip.
+    pub(crate) fn strip_max(&self) -> usize {
+        STRIP_PIXELS / self.planes.len()
+    }
+
+    /// Computes `[planes][count][vectors][lanes]` sums.
+    ///
+    /// # Safety
+    ///
+    /// The engine's instruction set is there; `count` is at most `strip_max`; `weights` and `start`
+    /// hold a block of `vectors` vectors; `count` windows from `input` on, and three bytes behind
+    /// each run of them, can be read; `to` takes [`SCRATCH`] sums.
+    pub(crate) unsafe fn sums(
+        &self,
+        vectors: usize,
+        weights: *const i8,
+        start: *const i32,
+        input: *const u8,
+        count: usize,
+        to: *mut i32,
+    ) {
+        let pixels_max = (self.engine.pixels_max)(vectors);
+        let pixels = count.div_ceil(count.div_ceil(pixels_max));
+        let table = match self.bits {
+            Bits::Eight => self.engine.tile,
+            Bits::Sixteen => self.engine.wide_tile,
+        };
+        let kernel = table(pixels, vectors).expect("every size up to `pixels_max` is compiled");
+        let vector = vectors * self.engine.lanes;
+        for (plane, &first) in self.planes.iter().enumerate() {
+            let end = self.planes.get(plane + 1).copied().unwrap_or(self.groups);
+            let mut tile = Tile {
+                input,
+                pixel_step: self.pixel_step,
+                runs: self.runs,
+                groups: end - first,
+                weights: weights.wrapping_add(first * vector * 4),
+                bias: if plane == 0 { start } else { ZEROS.as_ptr() },
+            };
+            let to = to.wrapping_add(plane * count * vector);
+            let mut x = 0;
+            while x < count {
+                // The last tile overlaps its neighbour rather than being smaller.
+                x = x.min(count - pixels);
+                tile.input = input.wrapping_add(x * self.pixel_step + 4 * first);
+                // SAFETY: the caller's promises; the planes are parts of one run.
+                unsafe { kernel(&tile, to.wrapping_add(x * vector)) };
+                x += pixels;
+            }
+        }
+    }
+}

@@ -1,0 +1,444 @@
+//! Runs one model: the runtime on an instruction set, or the interpreter.
+//!
+//! ```text
+//! floats --scale, order--> integers --runtime or interpreter--> integers --order, scale--> floats
+//! ```
+//!
+//! Buffers are kept: runs of the same batch size allocate nothing but what they return.
+
+use std::sync::Arc;
+
+use selfsame_interpreter::Trace;
+use selfsame_ir::Tensor;
+use selfsame_protocol::Hash;
+use selfsame_runtime::{Elements, ElementsMut, Kernel, KernelError, Plan, Session};
+
+use crate::error::{InputError, OpenError, RunError};
+use crate::model::{Model, Port};
+use crate::order::Order;
+use crate::scale::{Integer, dequantize, quantize, value};
+
+/// The name that forces the interpreter, which is no instruction set but the meaning itself.
+pub const INTERPRETER: &str = "interpreter";
+
+/// Most bytes of buffers that a runner makes if nothing else is said.
+pub const MEMORY_BYTES_MAX: u64 = 1 << 34;
+
+/// What runs a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Engine {
+    /// Packed for an instruction set that this machine has.
+    Kernel(Kernel),
+    /// Element by element, as the specification reads: slow, and what all others are compared with.
+    Interpreter,
+}
+
+impl Engine {
+    /// The instruction set called `name`, `auto` (the best of this machine) or `interpreter`.
+    ///
+    /// ```
+    /// use selfsame::Engine;
+    ///
+    /// assert_eq!(Engine::named("interpreter")?, Engine::Interpreter);
+    /// assert!(Engine::named("abacus").is_err());
+    /// # Ok::<(), selfsame::Error>(())
+    /// ```
+    pub fn named(name: &str) -> Result<Self, KernelError> {
+        if name == INTERPRETER {
+            return Ok(Self::Interpreter);
+        }
+        Kernel::named(name).map(Self::Kernel)
+    }
+}
+
+impl Default for Engine {
+    /// The best instruction set of this machine.
+    fn default() -> Self {
+        Self::Kernel(Kernel::best())
+    }
+}
+
+/// How to run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RunOptions {
+    /// On what.
+    pub engine: Engine,
+    /// Threads, the caller's included (brought into 1..=64): a batch is cut by samples, one sample
+    /// by the rows of its large nodes.
+    pub threads: usize,
+    /// Most bytes of buffers.
+    pub memory_bytes_max: u64,
+}
+
+impl Default for RunOptions {
+    fn default() -> Self {
+        Self {
+            engine: Engine::default(),
+            threads: 1,
+            memory_bytes_max: MEMORY_BYTES_MAX,
+        }
+    }
+}
+
+/// Runs one model with its own buffers and threads.
+#[derive(Debug)]
+pub struct Runner {
+    model: Model,
+    backend: Backend,
+    conversion: Arc<Conversion>,
+    /// Inputs and outputs of the last batch.
+    integers: (Tensor, Tensor),
+    /// One sample in the source's order.
+    scratch: Tensor,
+}
+
+#[derive(Debug)]
+enum Backend {
+    Runtime(Box<Session>, Arc<Plan>),
+    Interpreter,
+}
+
+/// The orders of elements and the step of the output.
+#[derive(Debug)]
+struct Conversion {
+    input: Order,
+    output: Order,
+    output_step: f64,
+}
+
+impl Runner {
+    pub(crate) fn new(model: &Model, options: &RunOptions) -> Result<Self, OpenError> {
+        let backend = match options.engine {
+            Engine::Interpreter => {
+                model.program().shapes(model.values())?;
+                Backend::Interpreter
+            }
+            Engine::Kernel(kernel) => {
+                let plan = Plan::new(model.program(), model.values(), kernel)?;
+                Backend::runtime(Arc::new(plan), options)?
+            }
+        };
+        let interface = model.interface();
+        let conversion = Conversion {
+            input: Order::new(&interface.input, model.input().elements()),
+            output: Order::new(&interface.output, model.output().elements()),
+            output_step: value(interface.output_scale),
+        };
+        Ok(Self::with(model.clone(), backend, Arc::new(conversion)))
+    }
+
+    fn with(model: Model, backend: Backend, conversion: Arc<Conversion>) -> Self {
+        let empty = |port: &Port| zeros(port, 0);
+        Self {
+            integers: (empty(model.input()), empty(model.output())),
+            scratch: zeros(model.input(), 0),
+            model,
+            backend,
+            conversion,
+        }
+    }
+
+    /// Another runner with buffers and threads of its own; the packed weights are shared.
+    #[must_use]
+    pub fn another(&self) -> Self {
+        let backend = match &self.backend {
+            Backend::Interpreter => Backend::Interpreter,
+            Backend::Runtime(session, plan) => {
+                let session = Session::new(Arc::clone(plan), session.threads());
+                Backend::Runtime(Box::new(session), Arc::clone(plan))
+            }
+        };
+        Self::with(self.model.clone(), backend, Arc::clone(&self.conversion))
+    }
+
+    /// The model.
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// The name of what runs: an instruction set, or `interpreter`.
+    pub fn name(&self) -> &'static str {
+        match &self.backend {
+            Backend::Runtime(session, _) => session.plan().kernel().name(),
+            Backend::Interpreter => INTERPRETER,
+        }
+    }
+
+    /// Threads, the caller's included.
+    pub fn threads(&self) -> usize {
+        match &self.backend {
+            Backend::Runtime(session, _) => session.threads(),
+            Backend::Interpreter => 1,
+        }
+    }
+
+    /// Answers of one sample or a batch: whole samples in the source model's order, one after the
+    /// other, to `f32[samples * output elements]`.
+    pub fn run(&mut self, floats: &[f32]) -> Result<Vec<f32>, RunError> {
+        let samples = samples(floats.len(), self.model.input())?;
+        let mut answers = vec![0.0; samples.saturating_mul(self.model.output().elements())];
+        self.run_into(floats, &mut answers)?;
+        Ok(answers)
+    }
+
+    /// The same into `answers`, which has room for all of them; allocates nothing for a batch size
+    /// that was run before.
+    pub fn run_into(&mut self, floats: &[f32], answers: &mut [f32]) -> Result<(), RunError> {
+        let samples = samples(floats.len(), self.model.input())?;
+        let answer = self.model.output().elements();
+        if Some(answers.len()) != samples.checked_mul(answer) {
+            let room = answers.len();
+            return Err(InputError::Room {
+                room,
+                samples,
+                answer,
+            }
+            .into());
+        }
+        let (mut input, mut output) = std::mem::replace(&mut self.integers, nothing());
+        resize(&mut input, floats.len());
+        resize(&mut output, answers.len());
+        let ran = self
+            .quantize_into(floats, &mut input)
+            .map_err(RunError::from)
+            .and_then(|()| self.run_integers((&input).into(), (&mut output).into()));
+        if ran.is_ok() {
+            self.dequantize_into(&output, answers);
+        }
+        self.integers = (input, output);
+        ran
+    }
+
+    /// Runs the program's own integers, in the program's order: whole samples in, as many out.
+    pub fn run_integers(&mut self, input: Elements, output: ElementsMut) -> Result<(), RunError> {
+        match &mut self.backend {
+            Backend::Runtime(session, _) => Ok(session.run(input, output)?),
+            Backend::Interpreter => self.interpret(input, output),
+        }
+    }
+
+    fn interpret(&self, input: Elements, mut output: ElementsMut) -> Result<(), RunError> {
+        let (sample, answer) = (
+            self.model.input().elements(),
+            self.model.output().elements(),
+        );
+        let samples = samples(input.len(), self.model.input())?;
+        if Some(output.len()) != samples.checked_mul(answer) {
+            let room = output.len();
+            return Err(InputError::Room {
+                room,
+                samples,
+                answer,
+            }
+            .into());
+        }
+        for index in 0..samples {
+            let row = index * sample..(index + 1) * sample;
+            let input = match input {
+                Elements::I8(all) => Tensor::I8(all[row].to_vec()),
+                Elements::I16(all) => Tensor::I16(all[row].to_vec()),
+                Elements::I32(all) => Tensor::I32(all[row].to_vec()),
+            };
+            let answers = index * answer..(index + 1) * answer;
+            let found = self.interpreted(&input)?;
+            match (&mut output, &found) {
+                (ElementsMut::I8(to), Tensor::I8(from)) => to[answers].copy_from_slice(from),
+                (ElementsMut::I16(to), Tensor::I16(from)) => to[answers].copy_from_slice(from),
+                (ElementsMut::I32(to), Tensor::I32(from)) => to[answers].copy_from_slice(from),
+                (ElementsMut::I8(_) | ElementsMut::I16(_) | ElementsMut::I32(_), _) => {
+                    return Err(selfsame_runtime::RunError::Type {
+                        what: "output",
+                        found: output.dtype(),
+                        expected: found.dtype(),
+                    }
+                    .into());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The output of one sample of the program's integers.
+    pub fn output(&mut self, input: &Tensor) -> Result<Tensor, RunError> {
+        match &mut self.backend {
+            Backend::Runtime(session, _) => Ok(session.run_one(input)?),
+            Backend::Interpreter => self.interpreted(input),
+        }
+    }
+
+    fn interpreted(&self, input: &Tensor) -> Result<Tensor, RunError> {
+        let (program, values) = (self.model.program(), self.model.values());
+        let trace = selfsame_interpreter::run(program, values, input.clone())?;
+        let node = program.program().output as usize;
+        let output = trace.into_outputs().into_iter().nth(node);
+        Ok(output.unwrap_or_else(|| zeros(self.model.output(), 0)))
+    }
+
+    /// Every node's output for one sample; its root is what a provider commits to.
+    pub fn trace(&mut self, input: &Tensor) -> Result<Trace, RunError> {
+        match &mut self.backend {
+            Backend::Runtime(session, _) => Ok(Trace::new(session.trace(input)?.node_tensors)),
+            Backend::Interpreter => {
+                let (program, values) = (self.model.program(), self.model.values());
+                Ok(selfsame_interpreter::run(program, values, input.clone())?)
+            }
+        }
+    }
+
+    /// The trace root and the output of one sample; the trace is not kept.
+    pub fn trace_root(&mut self, input: &Tensor) -> Result<(Hash, Tensor), RunError> {
+        match &mut self.backend {
+            Backend::Runtime(session, _) => {
+                let mut output = zeros(self.model.output(), self.model.output().elements());
+                let root = session.run_traced(input.into(), (&mut output).into())?;
+                Ok((root, output))
+            }
+            Backend::Interpreter => {
+                let trace = self.trace(input)?;
+                let node = self.model.program().program().output;
+                let output = trace.output(node).cloned();
+                let output = output.unwrap_or_else(|| zeros(self.model.output(), 0));
+                Ok((trace.root(), output))
+            }
+        }
+    }
+
+    /// The program's integers of whole samples in the source model's order, all in one tensor.
+    pub fn quantize(&mut self, floats: &[f32]) -> Result<Tensor, InputError> {
+        samples(floats.len(), self.model.input())?;
+        let mut input = zeros(self.model.input(), floats.len());
+        self.quantize_into(floats, &mut input)?;
+        Ok(input)
+    }
+
+    /// The floats, in the source model's order, of the program's answers.
+    pub fn dequantize(&self, output: &Tensor) -> Result<Vec<f32>, InputError> {
+        samples(output.len(), self.model.output())?;
+        let mut answers = vec![0.0; output.len()];
+        self.dequantize_into(output, &mut answers);
+        Ok(answers)
+    }
+
+    /// Both have as many whole samples.
+    fn quantize_into(&mut self, floats: &[f32], input: &mut Tensor) -> Result<(), InputError> {
+        let (order, ratio) = (&self.conversion.input, self.model.interface().input_scale);
+        let sample = self.model.input().elements();
+        let made = match order {
+            Order::Same => match input {
+                Tensor::I8(input) => quantize(ratio, floats, input),
+                Tensor::I16(input) => quantize(ratio, floats, input),
+                Tensor::I32(input) => quantize(ratio, floats, input),
+            },
+            Order::Planes { .. } | Order::Listed(_) => {
+                resize(&mut self.scratch, sample);
+                let each = |(index, error)| (index, error);
+                match (input, &mut self.scratch) {
+                    (Tensor::I8(input), Tensor::I8(row)) => {
+                        reordered(order, floats, input, row, |x, y| quantize(ratio, x, y))
+                    }
+                    (Tensor::I16(input), Tensor::I16(row)) => {
+                        reordered(order, floats, input, row, |x, y| quantize(ratio, x, y))
+                    }
+                    (Tensor::I32(input), Tensor::I32(row)) => {
+                        reordered(order, floats, input, row, |x, y| quantize(ratio, x, y))
+                    }
+                    // Scratch and input are both made for the model's input type.
+                    (Tensor::I8(_) | Tensor::I16(_) | Tensor::I32(_), _) => Ok(()),
+                }
+                .map_err(each)
+            }
+        };
+        made.map_err(|(index, error)| InputError::NotANumber { index, error })
+    }
+
+    /// Both have as many whole samples.
+    fn dequantize_into(&self, output: &Tensor, answers: &mut [f32]) {
+        match output {
+            Tensor::I8(output) => self.answers(output, answers),
+            Tensor::I16(output) => self.answers(output, answers),
+            Tensor::I32(output) => self.answers(output, answers),
+        }
+    }
+
+    fn answers<T: Integer>(&self, output: &[T], answers: &mut [f32]) {
+        let Conversion {
+            output: order,
+            output_step: step,
+            ..
+        } = &*self.conversion;
+        let answer = self.model.output().elements().max(1);
+        let rows = output
+            .chunks_exact(answer)
+            .zip(answers.chunks_exact_mut(answer));
+        for (from, to) in rows {
+            order.to_source(from, to, |integer| dequantize(*step, integer));
+        }
+    }
+}
+
+impl Backend {
+    fn runtime(plan: Arc<Plan>, options: &RunOptions) -> Result<Self, OpenError> {
+        let threads = options.threads.clamp(1, 64);
+        let needed = (plan.workspace_bytes() as u64).saturating_mul(threads as u64);
+        if options.memory_bytes_max < needed {
+            return Err(OpenError::Memory {
+                needed,
+                threads,
+                allowed: options.memory_bytes_max,
+            });
+        }
+        let session = Session::new(Arc::clone(&plan), threads);
+        Ok(Self::Runtime(Box::new(session), plan))
+    }
+}
+
+/// Row by row through `row`, then into the program's order; indices of errors count over all rows.
+fn reordered<T: Integer>(
+    order: &Order,
+    floats: &[f32],
+    input: &mut [T],
+    row: &mut [T],
+    quantize: impl Fn(&[f32], &mut [T]) -> Result<(), crate::scale::Bad>,
+) -> Result<(), crate::scale::Bad> {
+    let sample = row.len().max(1);
+    let rows = floats
+        .chunks_exact(sample)
+        .zip(input.chunks_exact_mut(sample));
+    for (index, (floats, input)) in rows.enumerate() {
+        quantize(floats, row).map_err(|(at, error)| (index * sample + at, error))?;
+        order.to_program(row, input);
+    }
+    Ok(())
+}
+
+/// Number of whole samples in `numbers` numbers, at least one.
+pub(crate) fn samples(numbers: usize, port: &Port) -> Result<usize, InputError> {
+    let sample = port.elements();
+    if numbers == 0 || sample == 0 || !numbers.is_multiple_of(sample) {
+        return Err(InputError::Length { numbers, sample });
+    }
+    Ok(numbers / sample)
+}
+
+/// `len` zeros of a port's type.
+pub(crate) fn zeros(port: &Port, len: usize) -> Tensor {
+    match port.dtype {
+        selfsame_ir::DType::I8 => Tensor::I8(vec![0; len]),
+        selfsame_ir::DType::I16 => Tensor::I16(vec![0; len]),
+        selfsame_ir::DType::I32 => Tensor::I32(vec![0; len]),
+    }
+}
+
+/// What stands in a runner's place of integers while they are lent; does not allocate.
+const fn nothing() -> (Tensor, Tensor) {
+    (Tensor::I8(Vec::new()), Tensor::I8(Vec::new()))
+}
+
+/// Makes a buffer `len` elements long; shrinks without giving memory back.
+fn resize(tensor: &mut Tensor, len: usize) {
+    match tensor {
+        Tensor::I8(values) => values.resize(len, 0),
+        Tensor::I16(values) => values.resize(len, 0),
+        Tensor::I32(values) => values.resize(len, 0),
+    }
+}
