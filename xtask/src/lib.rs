@@ -13,6 +13,7 @@ pub mod json;
 pub mod layers;
 pub mod metadata;
 pub mod process;
+pub mod python;
 pub mod repo;
 pub mod report;
 pub mod rust_source;

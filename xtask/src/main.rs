@@ -11,6 +11,7 @@ const USAGE: &str = "usage: cargo xtask <command>
   test              everything that must be green; ends with `N passed, N failed`
   ci                the same
   tidy              the text, layer and artifact checks alone (no compiler, no Node)
+  python            the Python package alone: lints, build, tests
   codegen           writes constants, contract artifacts and dependency closures
   codegen --check   fails when what is committed differs from what would be written
   soak [--seed N]   the long suites at full counts; writes soak/summary.json and docs/soak.md
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
     match words.as_slice() {
         ["test" | "ci"] => exit_when(test_command::run(&repo)),
         ["tidy"] => exit_when(test_command::tidy_only(&repo)),
+        ["python"] => exit_when(test_command::python_only(&repo)),
         ["codegen"] => done(codegen::write(&repo)),
         ["codegen", "--check"] => done(codegen::check(&repo)),
         ["soak"] => done(soak::run(&repo, None)),

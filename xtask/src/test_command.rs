@@ -10,6 +10,7 @@ use crate::closures;
 use crate::codegen;
 use crate::contracts;
 use crate::process::{self, Finished};
+use crate::python;
 use crate::repo::Repo;
 use crate::report::{Counts, Report};
 use crate::tidy::{CHECKS, Check, LAYERS};
@@ -52,6 +53,9 @@ pub fn run(repo: &Repo) -> bool {
         let anvil = contracts::anvil_path(repo)?;
         tests(command.arg("--locked").env("SELFSAME_ANVIL", anvil))
     });
+    report.step("Python package", || {
+        python::tests(repo, &target_folder(repo))
+    });
     report.step("programs of libFuzzer", || {
         let arguments = ["check", "--package", "selfsame-fuzz", "--locked", "--bins"];
         one(process::cargo(repo.root())
@@ -73,20 +77,38 @@ fn static_steps(repo: &Repo, report: &mut Report) {
             .args(arguments)
             .args(["--locked", "--", "-D", "warnings"]))
     });
+    report.step("the library without import", || {
+        let arguments = ["clippy", "--package", "selfsame", "--no-default-features"];
+        let mut command = process::cargo(repo.root());
+        one(command
+            .args(arguments)
+            .args(["--locked", "--", "-D", "warnings"]))
+    });
+    report.step("fmt and clippy of Python's half", || {
+        python::lints(repo, &target_folder(repo))
+    });
     report.step("tidy", || Ok(checks(repo, CHECKS)));
     report.step("layers and closures", || layers_and_closures(repo));
     report.step("licences, bans, sources", || deny(repo));
-    report.step("documentation", || {
-        let arguments = [
-            "doc",
-            "--workspace",
-            "--no-deps",
-            "--document-private-items",
-        ];
+    report.step("documentation", || documentation(repo));
+}
+
+/// The binary `selfsame` and the library `selfsame` have one name and so one page: the binary's is made
+/// first, the library's stays.
+fn documentation(repo: &Repo) -> Result<Counts, String> {
+    let mut counts = Counts::default();
+    for packages in [
+        ["--package", "selfsame-cli"].as_slice(),
+        &["--workspace", "--exclude", "selfsame-cli"],
+    ] {
         let mut command = process::cargo(repo.root());
-        command.args(arguments).args(["--keep-going", "--locked"]);
-        one(command.env("RUSTDOCFLAGS", "-D warnings"))
-    });
+        command.arg("doc").args(packages);
+        command.args(["--no-deps", "--document-private-items"]);
+        command.args(["--keep-going", "--locked"]);
+        let made = one(command.env("RUSTDOCFLAGS", "-D warnings"))?;
+        counts = sum(counts, made);
+    }
+    Ok(counts)
 }
 
 /// The tests of the workspace.
@@ -103,6 +125,18 @@ fn rust_steps(repo: &Repo, report: &mut Report) {
         let mut command = process::cargo(repo.root());
         tests(command.args(["test", "--workspace", "--doc", "--no-fail-fast", "--locked"]))
     });
+}
+
+/// The Python package alone.
+pub fn python_only(repo: &Repo) -> bool {
+    let mut report = Report::default();
+    report.step("fmt and clippy of Python's half", || {
+        python::lints(repo, &target_folder(repo))
+    });
+    report.step("Python package", || {
+        python::tests(repo, &target_folder(repo))
+    });
+    print(&report)
 }
 
 /// The checks that need nothing but the sources.
@@ -177,11 +211,16 @@ fn deny(repo: &Repo) -> Result<Counts, String> {
         // Hundreds of megabytes that nobody reads again.
         std::fs::remove_dir_all(tools.join("build")).map_err(|e| format!("cargo-deny: {e}"))?;
     }
-    let mut command = Command::new(program);
-    command
-        .current_dir(repo.root())
-        .args(["--locked", "check", "--hide-inclusion-graph"]);
-    one(command.args(["bans", "licenses", "sources"]))
+    let mut counts = Counts::default();
+    for manifest in ["Cargo.toml", "python/Cargo.toml"] {
+        let mut command = Command::new(&program);
+        command.current_dir(repo.root());
+        command.args(["--locked", "--manifest-path", manifest, "check"]);
+        command.args(["--config", "deny.toml", "--hide-inclusion-graph"]);
+        let held = one(command.args(["bans", "licenses", "sources"]))?;
+        counts = sum(counts, held);
+    }
+    Ok(counts)
 }
 
 /// The contract tests under one profile of `foundry.toml`, with gas against its snapshots.
@@ -252,7 +291,10 @@ fn forge_counts_each(stdout: &str) -> Option<Counts> {
 
 /// Where cargo builds: tools are kept beside.
 fn target_folder(repo: &Repo) -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| repo.path("target"), PathBuf::from)
+    let named = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
+    // A relative one counts from where the command was given; steps have folders of their own.
+    let named = named.map(|folder| std::path::absolute(&folder).unwrap_or(folder));
+    named.unwrap_or_else(|| repo.path("target"))
 }
 
 /// A step that is one check: the status of a command.

@@ -161,8 +161,7 @@ contract LinearLeaf is Leaf {
     {
         uint256 slot = _weightSlot(e) + 1;
         Constants memory c;
-        (c, roots[slot]) =
-            _constants(openings, slot, e.channel, e.channels, 1, int256(uint256(MULTIPLIER_MAX)));
+        (c, roots[slot]) = _constants(openings, slot, e.channel, e.channels, 1, int256(uint256(MULTIPLIER_MAX)));
         int256 addend = 0;
         if (e.tail.addend != 0) (addend, roots[1]) = _one(openings, 1, e.flat, e.elements, e.tail.addend);
         int256 factor = 0;

@@ -11,6 +11,7 @@ import {Dot} from "../lib/Dot.sol";
 import {NodeLeaf} from "../lib/NodeLeaf.sol";
 import {Opened} from "../lib/Opened.sol";
 import {Parameters} from "../lib/Parameters.sol";
+import {RowParameters} from "../lib/RowParameters.sol";
 import {Leaf} from "./Leaf.sol";
 
 /// @title ProductLeaf: one element of a batched matrix product of two inputs.
@@ -36,7 +37,7 @@ contract ProductLeaf is Leaf {
         (start, roots) = _enter(nodeLeaf, openings);
         uint8 op = NodeLeaf.op(nodeLeaf);
         if (op != OP_BATCH_MATMUL) revert OperatorNotHere(op);
-        Parameters.BatchMatmul memory b = Parameters.batchMatmul(nodeLeaf, start, dimensions);
+        RowParameters.BatchMatmul memory b = RowParameters.batchMatmul(nodeLeaf, start, dimensions);
         uint256 rows = Dimensions.times(b.batch, b.rows);
         _checkElement(element, Dimensions.times(rows, b.columns));
         Cell memory cell = _cell(b, element);
@@ -51,7 +52,7 @@ contract ProductLeaf is Leaf {
     }
 
     /// The rows of x and y that the element multiplies.
-    function _cell(Parameters.BatchMatmul memory b, uint256 element) private pure returns (Cell memory cell) {
+    function _cell(RowParameters.BatchMatmul memory b, uint256 element) private pure returns (Cell memory cell) {
         uint256 outer = element / b.columns;
         uint256 column = element % b.columns;
         (uint256 batch, uint256 row) =
@@ -63,7 +64,7 @@ contract ProductLeaf is Leaf {
 
     /// Sum of the products along both rows.
     function _sum(
-        Parameters.BatchMatmul memory b,
+        RowParameters.BatchMatmul memory b,
         Cell memory cell,
         Opening[] calldata openings,
         bytes32[] memory roots

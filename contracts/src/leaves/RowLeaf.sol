@@ -15,6 +15,7 @@ import {Dimensions} from "../lib/Dimensions.sol";
 import {NodeLeaf} from "../lib/NodeLeaf.sol";
 import {Opened} from "../lib/Opened.sol";
 import {Parameters} from "../lib/Parameters.sol";
+import {RowParameters} from "../lib/RowParameters.sol";
 import {Rows} from "../lib/Rows.sol";
 import {Leaf} from "./Leaf.sol";
 
@@ -35,11 +36,11 @@ contract RowLeaf is Leaf {
         (start, roots) = _enter(nodeLeaf, openings);
         uint8 op = NodeLeaf.op(nodeLeaf);
         if (op == OP_REDUCE) {
-            value = _reduce(Parameters.reduce(nodeLeaf, start, dimensions), element, openings, roots);
+            value = _reduce(RowParameters.reduce(nodeLeaf, start, dimensions), element, openings, roots);
         } else if (op == OP_NORMALIZE) {
-            value = _normalize(Parameters.normalize(nodeLeaf, start, dimensions), element, openings, roots);
+            value = _normalize(RowParameters.normalize(nodeLeaf, start, dimensions), element, openings, roots);
         } else if (op == OP_EMBEDDING) {
-            Parameters.Embedding memory e = Parameters.embedding(nodeLeaf, start, dimensions);
+            RowParameters.Embedding memory e = RowParameters.embedding(nodeLeaf, start, dimensions);
             value = _embed(e, NodeLeaf.dtype(nodeLeaf), element, openings, roots);
         } else {
             revert OperatorNotHere(op);
@@ -49,7 +50,7 @@ contract RowLeaf is Leaf {
 
     /// 2.23.
     function _reduce(
-        Parameters.Reduce memory r,
+        RowParameters.Reduce memory r,
         uint256 element,
         Opening[] calldata openings,
         bytes32[] memory roots
@@ -66,20 +67,20 @@ contract RowLeaf is Leaf {
     /// What a reduction makes of `count` elements of `width` bits from the calldata offset `from`.
     function _quantity(uint256 kind, uint256 from, uint256 count, uint256 width) private pure returns (int256) {
         int256 n = int256(count);
-        if (kind == Parameters.REDUCE_SUM) return Rows.sum(from, count, width);
-        if (kind == Parameters.REDUCE_MEAN) return _floor(Rows.sum(from, count, width) << MEAN_BITS, n);
-        if (kind == Parameters.REDUCE_SQUARES || kind == Parameters.REDUCE_VARIANCE) {
+        if (kind == RowParameters.REDUCE_SUM) return Rows.sum(from, count, width);
+        if (kind == RowParameters.REDUCE_MEAN) return _floor(Rows.sum(from, count, width) << MEAN_BITS, n);
+        if (kind == RowParameters.REDUCE_SQUARES || kind == RowParameters.REDUCE_VARIANCE) {
             (int256 squares, int256 sum) = Rows.squares(from, count, width);
-            if (kind == Parameters.REDUCE_SQUARES) return squares;
+            if (kind == RowParameters.REDUCE_SQUARES) return squares;
             return ((n * squares - sum * sum) << VARIANCE_BITS) / (n * n);
         }
-        int256 most = Rows.largest(from, count, width, kind == Parameters.REDUCE_MAGNITUDE);
-        return kind == Parameters.REDUCE_ARGMAX ? int256(Rows.first(from, width, most)) : most;
+        int256 most = Rows.largest(from, count, width, kind == RowParameters.REDUCE_MAGNITUDE);
+        return kind == RowParameters.REDUCE_ARGMAX ? int256(Rows.first(from, width, most)) : most;
     }
 
     /// 2.24.
     function _normalize(
-        Parameters.Normalize memory n,
+        RowParameters.Normalize memory n,
         uint256 element,
         Opening[] calldata openings,
         bytes32[] memory roots
@@ -112,7 +113,7 @@ contract RowLeaf is Leaf {
 
     /// 2.25. An index outside of the table is clamped to it.
     function _embed(
-        Parameters.Embedding memory e,
+        RowParameters.Embedding memory e,
         uint8 dtype,
         uint256 element,
         Opening[] calldata openings,

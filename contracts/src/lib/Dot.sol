@@ -8,7 +8,7 @@ pragma solidity 0.8.37;
 ///
 ///   sum of x*w = sum of x'*w' - 128 * (sum of x' + sum of w') + n * 2^14.
 ///
-/// A lane holds 2^32 / 255^2 = 66,051 products, so any run up to TERMS_MAX is exact.
+/// A lane holds 2^32 / 255^2 = 66,051 products, so a run of LENGTH_MAX is exact.
 ///
 /// int16 by int8: x' = x + 2^15, w' = w + 128, sixteen terms at a time. Their products are below 2^24, so
 /// that a 32-bit lane takes eight of each parity in one multiplication; what the top lane gives is added
@@ -16,12 +16,14 @@ pragma solidity 0.8.37;
 ///
 ///   sum of x*w = sum of x'*w' - 2^7 * sum of x' - 2^15 * sum of w' + n * 2^22.
 library Dot {
-    /// Bytes that one call may take, so that no lane overflows.
-    uint256 internal constant LENGTH_MAX = 66_048;
+    /// Terms that are taken at once, so that no lane overflows; a longer run is cut in two.
+    uint256 private constant LENGTH_MAX = 65_536;
 
     /// Sum of x[i] * w[i] over `length` bytes from the calldata offsets `x` and `w`.
-    /// `length` is at most LENGTH_MAX: callers have checked the terms of the node.
     function i8(uint256 x, uint256 w, uint256 length) internal pure returns (int256 sum) {
+        if (LENGTH_MAX < length) {
+            return i8(x, w, LENGTH_MAX) + i8(x + LENGTH_MAX, w + LENGTH_MAX, length - LENGTH_MAX);
+        }
         assembly ("memory-safe") {
             // Zero, and the compiler does not know it: what it takes for constants it computes anew at each use.
             let zero := shr(255, length)
@@ -70,8 +72,11 @@ library Dot {
     }
 
     /// Sum of x[i] * w[i] over `count` terms, x big-endian int16 from the calldata offset `x`, w int8 from
-    /// `w`. `count` is at most TERMS_WIDE_MAX: callers have checked the terms of the node.
+    /// `w`.
     function i16(uint256 x, uint256 w, uint256 count) internal pure returns (int256 sum) {
+        if (LENGTH_MAX < count) {
+            return i16(x, w, LENGTH_MAX) + i16(x + 2 * LENGTH_MAX, w + LENGTH_MAX, count - LENGTH_MAX);
+        }
         assembly ("memory-safe") {
             let zero := shr(255, count)
             let signs8 := 0x8080808080808080808080808080808080808080808080808080808080808080

@@ -24,38 +24,70 @@ library MultiProof {
     {
         uint256 count = indices.length;
         if (count == 0 || count != hashes.length) revert ProofCount(count, hashes.length);
-        uint256 least = 0;
-        for (uint256 i = 0; i < count; ++i) {
-            if (indices[i] < least || leaves <= indices[i]) revert ProofIndex(indices[i], leaves);
-            least = indices[i] + 1;
-        }
+        _checkIndices(leaves, indices);
         uint256 used = 0;
         bytes32 padding = Tiles.absent(0);
-        for (uint256 length = leaves; length > 1; length = (length + 1) >> 1) {
-            uint256 above = 0;
-            for (uint256 i = 0; i < count; ++above) {
-                uint256 index = indices[i];
-                bytes32 hash = hashes[i];
-                bytes32 other;
-                ++i;
-                if (i < count && indices[i] == index ^ 1) {
-                    other = hashes[i];
+        // Both lists have `count` entries and more; no counter passes it.
+        unchecked {
+            for (uint256 length = leaves; length > 1; length = (length + 1) >> 1) {
+                uint256 above = 0;
+                for (uint256 i = 0; i < count; ++above) {
+                    (uint256 index, bytes32 hash) = (_index(indices, i), _hash(hashes, i));
+                    bytes32 other;
                     ++i;
-                } else if (length <= index ^ 1) {
-                    other = padding;
-                } else {
-                    if (used == siblings.length) revert ProofSiblingMissing(siblings.length);
-                    other = siblings[used];
-                    ++used;
+                    if (i < count && _index(indices, i) == index ^ 1) {
+                        other = _hash(hashes, i);
+                        ++i;
+                    } else if (length <= index ^ 1) {
+                        other = padding;
+                    } else {
+                        if (used == siblings.length) revert ProofSiblingMissing(siblings.length);
+                        other = siblings[used];
+                        ++used;
+                    }
+                    _put(indices, hashes, above, index >> 1, Tiles.joined(index, hash, other));
                 }
-                hashes[above] = index & 1 == 0 ? Tiles.inner(hash, other) : Tiles.inner(other, hash);
-                indices[above] = index >> 1;
+                count = above;
+                padding = Tiles.inner(padding, padding);
             }
-            count = above;
-            padding = Tiles.inner(padding, padding);
         }
         if (used != siblings.length) revert ProofSiblingExtra(used, siblings.length);
         return hashes[0];
+    }
+
+    /// Indices are strictly increasing and inside the tree.
+    function _checkIndices(uint256 leaves, uint256[] memory indices) private pure {
+        unchecked {
+            uint256 least = 0;
+            for (uint256 i = 0; i < indices.length; ++i) {
+                uint256 index = _index(indices, i);
+                if (index < least || leaves <= index) revert ProofIndex(index, leaves);
+                least = index + 1;
+            }
+        }
+    }
+
+    function _index(uint256[] memory indices, uint256 place) private pure returns (uint256 index) {
+        assembly ("memory-safe") {
+            index := mload(add(add(indices, 0x20), shl(5, place)))
+        }
+    }
+
+    function _hash(bytes32[] memory hashes, uint256 place) private pure returns (bytes32 hash) {
+        assembly ("memory-safe") {
+            hash := mload(add(add(hashes, 0x20), shl(5, place)))
+        }
+    }
+
+    function _put(uint256[] memory indices, bytes32[] memory hashes, uint256 place, uint256 index, bytes32 hash)
+        private
+        pure
+    {
+        assembly ("memory-safe") {
+            let offset := add(0x20, shl(5, place))
+            mstore(add(indices, offset), index)
+            mstore(add(hashes, offset), hash)
+        }
     }
 
     /// Hash of the entry at level `top` above the entry `hash` at (`level`, `index`) in a tree of

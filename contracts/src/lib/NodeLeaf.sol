@@ -16,6 +16,7 @@ import {OP_POINTWISE} from "../generated/ProtocolConstants.sol";
 import {OP_REDUCE} from "../generated/ProtocolConstants.sol";
 import {TAG_NODE_LEAF} from "../generated/ProtocolConstants.sol";
 import {Parameters} from "./Parameters.sol";
+import {RowParameters} from "./RowParameters.sol";
 
 /// @title The canonical bytes of a node.
 /// @dev op u8, type u8, inputs u8, tensors u8, running MACs u64, then input indices u32 each, tensor
@@ -124,19 +125,19 @@ library NodeLeaf {
             tensors = Parameters.tableBytes(activation) == 0 ? 0 : 1;
             if (source == Parameters.SECOND_CONSTANT) ++tensors;
         } else if (code == OP_BATCH_MATMUL) {
-            length = Parameters.BATCH_MATMUL_BYTES;
+            length = RowParameters.BATCH_MATMUL_BYTES;
             if (leaf.length != start + length) revert LeafLength(start + length, leaf.length);
-            inputs = Parameters.read(leaf, start + Parameters.BATCH_FACTOR_AT, 1) == 0 ? 2 : 3;
+            inputs = Parameters.read(leaf, start + RowParameters.BATCH_FACTOR_AT, 1) == 0 ? 2 : 3;
         } else if (code == OP_REDUCE) {
-            (inputs, length) = (1, Parameters.REDUCE_BYTES);
+            (inputs, length) = (1, RowParameters.REDUCE_BYTES);
         } else if (code == OP_NORMALIZE) {
-            (tensors, length) = (1, Parameters.NORMALIZE_BYTES);
+            (tensors, length) = (1, RowParameters.NORMALIZE_BYTES);
             if (leaf.length != start + length) revert LeafLength(start + length, leaf.length);
-            uint256 centerAt = start + Parameters.NORMALIZE_CENTER_AT;
+            uint256 centerAt = start + RowParameters.NORMALIZE_CENTER_AT;
             inputs = Parameters.read(leaf, centerAt, 1) == 0 ? 1 : 2;
             if (Parameters.read(leaf, centerAt + 1, 1) != 0) ++inputs;
         } else if (code == OP_EMBEDDING) {
-            (inputs, tensors, length) = (1, 1, Parameters.EMBEDDING_BYTES);
+            (inputs, tensors, length) = (1, 1, RowParameters.EMBEDDING_BYTES);
         } else if (code == OP_MOVE || code == OP_CONCAT || code == OP_INPUT) {
             if (leaf.length <= start) revert LeafLength(start + 1, leaf.length);
             // The rank, or the number of inputs.

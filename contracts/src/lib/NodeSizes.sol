@@ -17,6 +17,7 @@ import {TILE_BYTES} from "../generated/ProtocolConstants.sol";
 import {Dimensions} from "./Dimensions.sol";
 import {NodeLeaf} from "./NodeLeaf.sol";
 import {Parameters} from "./Parameters.sol";
+import {RowParameters} from "./RowParameters.sol";
 import {Tiles} from "./Tiles.sol";
 
 /// @title Sizes of a node at given values of the program's symbols: what the registry adds up and
@@ -47,10 +48,10 @@ library NodeSizes {
         if (op == OP_MOVE) return _move(Parameters.move(leaf, start, values), NodeLeaf.dtype(leaf));
         if (op == OP_CONCAT) return _concat(Parameters.concat(leaf, start, values), NodeLeaf.dtype(leaf));
         if (op == OP_POINTWISE) return _pointwise(Parameters.pointwise(leaf, start, values));
-        if (op == OP_BATCH_MATMUL) return _batchMatmul(Parameters.batchMatmul(leaf, start, values));
-        if (op == OP_REDUCE) return _reduce(Parameters.reduce(leaf, start, values));
-        if (op == OP_NORMALIZE) return _normalize(Parameters.normalize(leaf, start, values));
-        if (op == OP_EMBEDDING) return _embedding(Parameters.embedding(leaf, start, values), NodeLeaf.dtype(leaf));
+        if (op == OP_BATCH_MATMUL) return _batchMatmul(RowParameters.batchMatmul(leaf, start, values));
+        if (op == OP_REDUCE) return _reduce(RowParameters.reduce(leaf, start, values));
+        if (op == OP_NORMALIZE) return _normalize(RowParameters.normalize(leaf, start, values));
+        if (op == OP_EMBEDDING) return _embedding(RowParameters.embedding(leaf, start, values), NodeLeaf.dtype(leaf));
         return _pool(Parameters.pool(leaf, start, values), NodeLeaf.dtype(leaf));
     }
 
@@ -153,7 +154,7 @@ library NodeSizes {
         }
     }
 
-    function _batchMatmul(Parameters.BatchMatmul memory b) private pure returns (Sizes memory s) {
+    function _batchMatmul(RowParameters.BatchMatmul memory b) private pure returns (Sizes memory s) {
         uint256 rows = Dimensions.times(b.batch, b.rows);
         s.outputElements = Dimensions.times(rows, b.columns);
         s.terms = b.terms;
@@ -166,7 +167,7 @@ library NodeSizes {
         if (b.factorShift != 0) _factor(s, rows);
     }
 
-    function _reduce(Parameters.Reduce memory r) private pure returns (Sizes memory s) {
+    function _reduce(RowParameters.Reduce memory r) private pure returns (Sizes memory s) {
         s.outputElements = r.rows;
         s.terms = r.columns;
         s.inputs = new Input[](1);
@@ -176,7 +177,7 @@ library NodeSizes {
     }
 
     /// The center and the factor are alike: i32, one for each row.
-    function _normalize(Parameters.Normalize memory n) private pure returns (Sizes memory s) {
+    function _normalize(RowParameters.Normalize memory n) private pure returns (Sizes memory s) {
         s.outputElements = Dimensions.times(n.rows, n.columns);
         s.terms = 1;
         s.tensorBytes = 4 * Dimensions.times(n.columns, 4);
@@ -188,7 +189,7 @@ library NodeSizes {
         s.opened = (1 + s.inputs.length) * TILE_BYTES;
     }
 
-    function _embedding(Parameters.Embedding memory e, uint8 dtype) private pure returns (Sizes memory s) {
+    function _embedding(RowParameters.Embedding memory e, uint8 dtype) private pure returns (Sizes memory s) {
         s.outputElements = Dimensions.times(e.rows, e.columns);
         s.terms = 1;
         s.tensorBytes = Dimensions.times(e.entries, e.columns) * Parameters.dtypeBytes(dtype);

@@ -39,19 +39,23 @@ library Opened {
     /// Calldata offset of the byte at `position` of the tensor, and touches the tiles of the `length`
     /// bytes from there. Calls come with increasing positions; `length` is at least 1.
     function touch(Reads memory reads, uint256 position, uint256 length) internal pure returns (uint256) {
-        uint256 count = reads.count;
-        uint256 tile = position / TILE_BYTES;
-        uint256 last = (position + length - 1) / TILE_BYTES;
-        // The first tile may be the one touched last.
-        uint256 next = count == 0 ? tile : reads.indices[count - 1] + 1;
-        uint256 rank = next <= tile ? count : count - 1;
-        for (uint256 i = next <= tile ? tile : next; i <= last; ++i) {
-            if (count == TILES_MAX) revert OpenedTooMuch(TILES_MAX);
-            reads.indices[count] = i;
-            ++count;
+        // Positions and lengths are products of few extents below 2^32.
+        unchecked {
+            uint256 count = reads.count;
+            uint256[] memory indices = reads.indices;
+            uint256 tile = position / TILE_BYTES;
+            uint256 last = (position + length - 1) / TILE_BYTES;
+            // The first tile may be the one touched last.
+            uint256 next = count == 0 ? tile : indices[count - 1] + 1;
+            uint256 rank = next <= tile ? count : count - 1;
+            for (uint256 i = next <= tile ? tile : next; i <= last; ++i) {
+                if (count == TILES_MAX) revert OpenedTooMuch(TILES_MAX);
+                indices[count] = i;
+                ++count;
+            }
+            reads.count = count;
+            return reads.data + rank * TILE_BYTES + position % TILE_BYTES;
         }
-        reads.count = count;
-        return reads.data + rank * TILE_BYTES + position % TILE_BYTES;
     }
 
     /// The signed big-endian element of `size` bytes (1, 2 or 4) with flat index `index`.

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
-import {CENTER_BITS_MAX} from "../generated/ProtocolConstants.sol";
 import {CONCAT_INPUTS_MAX} from "../generated/ProtocolConstants.sol";
 import {DTYPE_I16} from "../generated/ProtocolConstants.sol";
 import {DTYPE_I32} from "../generated/ProtocolConstants.sol";
@@ -21,9 +20,9 @@ import {Dimensions} from "./Dimensions.sol";
 
 /// @title Parameters of each operator, decoded and held to their limits.
 /// @dev Every function takes a leaf whose length `NodeLeaf.check` found right, the offset of its
-/// parameters, and the values of the program's symbols. What it returns obeys 1.5, 1.11, 1.12 and 1.16 to
-/// 1.21, but for the number of a constant's elements, which the registry holds to the symbols' maxima.
-/// Spec: programs, 1.10 to 1.12 and 1.16 to 1.21.
+/// parameters, and the values of the program's symbols. What it returns obeys 1.5, 1.11, 1.12, 1.16 and
+/// 1.17, but for the number of a constant's elements, which the registry holds to the symbols' maxima.
+/// `RowParameters` has the operators behind POINTWISE. Spec: programs, 1.10 to 1.12, 1.16 and 1.17.
 library Parameters {
     uint256 internal constant TAIL_BYTES = 10;
     uint256 internal constant MATMUL_BYTES = 36;
@@ -31,16 +30,9 @@ library Parameters {
     uint256 internal constant POOL_BYTES = 40;
     uint256 internal constant AVG_POOL_BYTES = 51;
     uint256 internal constant POINTWISE_BYTES = 44;
-    uint256 internal constant BATCH_MATMUL_BYTES = 46;
-    uint256 internal constant REDUCE_BYTES = 29;
-    uint256 internal constant NORMALIZE_BYTES = 25;
-    uint256 internal constant EMBEDDING_BYTES = 16;
 
-    /// Where the shift of a row factor stands in the parameters.
+    /// Where the shift of the row factor of a matmul stands in its parameters.
     uint256 internal constant MATMUL_FACTOR_AT = 25;
-    uint256 internal constant BATCH_FACTOR_AT = 37;
-    /// Where a normalisation says whether it has a center, and behind it whether it has a factor.
-    uint256 internal constant NORMALIZE_CENTER_AT = 14;
 
     /// Where the second operand of a pointwise node stands in its parameters.
     uint256 internal constant SECOND_AT = 22;
@@ -61,15 +53,6 @@ library Parameters {
     /// Without a table.
     uint256 internal constant RECIPROCAL = 4;
     uint256 internal constant RECIPROCAL_ROOT = 5;
-
-    // What a reduction makes of a row.
-    uint256 internal constant REDUCE_SUM = 0;
-    uint256 internal constant REDUCE_MEAN = 1;
-    uint256 internal constant REDUCE_SQUARES = 2;
-    uint256 internal constant REDUCE_VARIANCE = 3;
-    uint256 internal constant REDUCE_MAXIMUM = 4;
-    uint256 internal constant REDUCE_MAGNITUDE = 5;
-    uint256 internal constant REDUCE_ARGMAX = 6;
 
     uint256 private constant WALKS_AT = 5;
     uint256 private constant WALK_BYTES = 22;
@@ -214,52 +197,6 @@ library Parameters {
         uint256 bits; // of the last two
     }
 
-    struct BatchMatmul {
-        uint256 batch;
-        uint256 group;
-        uint256 rows;
-        uint256 columns;
-        uint256 terms;
-        bool interleavedX; // [rows][batch][k]
-        bool interleavedY; // [columns][batch / group][k]
-        bool interleaved; // the output is [rows][batch][columns]
-        uint8 dtype; // of x
-        uint256 multiplier;
-        uint256 shift;
-        uint256 factorShift; // 0: no row factor
-        int256 lo;
-        int256 hi;
-    }
-
-    struct Reduce {
-        uint256 rows;
-        uint256 columns;
-        uint256 kind; // REDUCE_*
-        uint8 dtype; // of x
-        uint256 multiplier;
-        uint256 shift;
-        int256 lo;
-        int256 hi;
-    }
-
-    struct Normalize {
-        uint256 rows;
-        uint256 columns;
-        uint8 dtype; // of x
-        uint256 centerBits;
-        bool center;
-        bool factor;
-        uint256 factorShift;
-        int256 lo;
-        int256 hi;
-    }
-
-    struct Embedding {
-        uint256 rows;
-        uint256 columns;
-        uint256 entries;
-    }
-
     /// `size` (1 to 32) big-endian bytes at `at`. Bytes beyond the leaf must not be asked for.
     function read(bytes calldata leaf, uint256 start, uint256 size) internal pure returns (uint256 word) {
         assembly ("memory-safe") {
@@ -285,11 +222,11 @@ library Parameters {
         m.offset = read(leaf, start + 12, 4);
         m.terms = read(leaf, start + 16, 4);
         m.outputs = read(leaf, start + 20, 4);
-        m.dtype = uint8(_number(leaf, start + 24, 1, 5, DTYPE_I8, DTYPE_I16));
-        m.factorShift = _number(leaf, start + MATMUL_FACTOR_AT, 1, 6, 0, SHIFT_MAX);
+        m.dtype = uint8(number(leaf, start + 24, 1, 5, DTYPE_I8, DTYPE_I16));
+        m.factorShift = number(leaf, start + MATMUL_FACTOR_AT, 1, 6, 0, SHIFT_MAX);
         m.tail = _tail(leaf, start + 26);
         if (m.terms == 0 || m.outputs == 0) revert SizeZero();
-        _checkProduct(m.dtype, m.terms);
+        checkProduct(m.dtype, m.terms);
         if (m.rowElements < m.offset + m.terms) revert SliceOutside(m.rowElements, m.offset + m.terms);
     }
 
@@ -325,7 +262,7 @@ library Parameters {
         p.shift = read(leaf, start + 42, 1);
         if (p.multiplier == 0 || MULTIPLIER_MAX < p.multiplier) revert MultiplierOutside(MULTIPLIER_MAX, p.multiplier);
         if (p.shift == 0 || SHIFT_MAX < p.shift) revert ShiftOutside(SHIFT_MAX, p.shift);
-        (p.lo, p.hi) = _clamp(leaf, start + 43, 0);
+        (p.lo, p.hi) = clamp(leaf, start + 43, 0);
     }
 
     function move(bytes calldata leaf, uint256 start, uint32[] memory values) internal pure returns (Move memory m) {
@@ -370,82 +307,17 @@ library Parameters {
     {
         p.rows = Dimensions.value(read(leaf, start, 8), values);
         p.columns = Dimensions.value(read(leaf, start + 8, 8), values);
-        p.product = _number(leaf, start + 16, 1, 2, 0, 1) == 1;
-        p.dtype = uint8(_number(leaf, start + 17, 1, 3, DTYPE_I8, DTYPE_I32));
+        p.product = number(leaf, start + 16, 1, 2, 0, 1) == 1;
+        p.dtype = uint8(number(leaf, start + 17, 1, 3, DTYPE_I8, DTYPE_I32));
         p.multiplier = _multiplier(leaf, start + 18, 4, MULTIPLIER_MAX);
         // A product has a second operand.
-        p.source = _number(leaf, start + SECOND_AT, 1, 5, p.product ? 1 : 0, SECOND_CONSTANT);
+        p.source = number(leaf, start + SECOND_AT, 1, 5, p.product ? 1 : 0, SECOND_CONSTANT);
         _second(leaf, start, p);
-        p.shift = _number(leaf, start + 33, 1, 10, 1, SHIFT_MAX);
-        p.activation = _number(leaf, start + ACTIVATION_AT, 1, 13, 0, RECIPROCAL_ROOT);
+        p.shift = number(leaf, start + 33, 1, 10, 1, SHIFT_MAX);
+        p.activation = number(leaf, start + ACTIVATION_AT, 1, 13, 0, RECIPROCAL_ROOT);
         uint256 most = p.activation < RECIPROCAL ? 0 : RECIPROCAL_BITS_MAX;
-        p.bits = _number(leaf, start + ACTIVATION_AT + 1, 1, 14, 0, most);
-        (p.lo, p.hi) = _clamp(leaf, start + 34, p.activation);
-    }
-
-    function batchMatmul(bytes calldata leaf, uint256 start, uint32[] memory values)
-        internal
-        pure
-        returns (BatchMatmul memory b)
-    {
-        b.batch = read(leaf, start, 4);
-        b.group = read(leaf, start + 4, 4);
-        b.rows = Dimensions.value(read(leaf, start + 8, 8), values);
-        b.columns = Dimensions.value(read(leaf, start + 16, 8), values);
-        b.terms = Dimensions.value(read(leaf, start + 24, 8), values);
-        uint256 order = _number(leaf, start + 32, 1, 5, 0, 7);
-        b.interleavedX = order & 1 == 1;
-        b.interleavedY = order & 2 == 2;
-        b.interleaved = order & 4 == 4;
-        b.dtype = uint8(_number(leaf, start + 33, 1, 6, DTYPE_I8, DTYPE_I16));
-        b.multiplier = _number(leaf, start + 34, 2, 7, 1, MULTIPLIER_MAX);
-        b.shift = _number(leaf, start + 36, 1, 8, 1, SHIFT_MAX);
-        b.factorShift = _number(leaf, start + BATCH_FACTOR_AT, 1, 9, 0, SHIFT_MAX);
-        (b.lo, b.hi) = _clamp(leaf, start + 38, 0);
-        if (b.batch == 0 || b.group == 0) revert SizeZero();
-        if (b.batch % b.group != 0) revert GroupsUneven(b.group, b.batch);
-        _checkProduct(b.dtype, b.terms);
-    }
-
-    function reduce(bytes calldata leaf, uint256 start, uint32[] memory values)
-        internal
-        pure
-        returns (Reduce memory r)
-    {
-        r.rows = Dimensions.value(read(leaf, start, 8), values);
-        r.columns = Dimensions.value(read(leaf, start + 8, 8), values);
-        r.kind = _number(leaf, start + 16, 1, 2, REDUCE_SUM, REDUCE_ARGMAX);
-        bool squares = r.kind == REDUCE_SQUARES || r.kind == REDUCE_VARIANCE;
-        r.dtype = uint8(_number(leaf, start + 17, 1, 3, DTYPE_I8, squares ? DTYPE_I16 : DTYPE_I32));
-        r.multiplier = _number(leaf, start + 18, 2, 4, 1, MULTIPLIER_MAX);
-        r.shift = _number(leaf, start + 20, 1, 5, 1, SHIFT_MAX);
-        (r.lo, r.hi) = _clamp(leaf, start + 21, 0);
-        if (TERMS_MAX < r.columns) revert TermsTooMany(TERMS_MAX, r.columns);
-    }
-
-    function normalize(bytes calldata leaf, uint256 start, uint32[] memory values)
-        internal
-        pure
-        returns (Normalize memory n)
-    {
-        n.rows = Dimensions.value(read(leaf, start, 8), values);
-        n.columns = _number(leaf, start + 8, 4, 1, 1, ELEMENTS_MAX);
-        n.dtype = uint8(_number(leaf, start + 12, 1, 2, DTYPE_I8, DTYPE_I32));
-        n.centerBits = _number(leaf, start + 13, 1, 3, 0, CENTER_BITS_MAX);
-        n.center = _number(leaf, start + NORMALIZE_CENTER_AT, 1, 4, 0, 1) == 1;
-        n.factor = _number(leaf, start + NORMALIZE_CENTER_AT + 1, 1, 5, 0, 1) == 1;
-        n.factorShift = _number(leaf, start + 16, 1, 6, 1, SHIFT_MAX);
-        (n.lo, n.hi) = _clamp(leaf, start + 17, 0);
-    }
-
-    function embedding(bytes calldata leaf, uint256 start, uint32[] memory values)
-        internal
-        pure
-        returns (Embedding memory e)
-    {
-        e.rows = Dimensions.value(read(leaf, start, 8), values);
-        e.columns = _number(leaf, start + 8, 4, 1, 1, ELEMENTS_MAX);
-        e.entries = _number(leaf, start + 12, 4, 2, 1, ELEMENTS_MAX);
+        p.bits = number(leaf, start + ACTIVATION_AT + 1, 1, 14, 0, most);
+        (p.lo, p.hi) = clamp(leaf, start + 34, p.activation);
     }
 
     /// Elements that the second operand of a pointwise node has under the output's rows and columns.
@@ -524,23 +396,23 @@ library Parameters {
     function _second(bytes calldata leaf, uint256 start, Pointwise memory p) private pure {
         bool present = p.source != 0;
         uint256 typeAt = start + SECOND_AT + 1;
-        p.second = uint8(_number(leaf, typeAt, 1, 6, present ? DTYPE_I8 : 0, present ? DTYPE_I32 : 0));
-        p.spread = _number(leaf, typeAt + 1, 1, 7, 0, present ? SPREAD_ONE : 0);
+        p.second = uint8(number(leaf, typeAt, 1, 6, present ? DTYPE_I8 : 0, present ? DTYPE_I32 : 0));
+        p.spread = number(leaf, typeAt + 1, 1, 7, 0, present ? SPREAD_ONE : 0);
         p.secondMultiplier = _multiplier(leaf, typeAt + 2, 8, present && !p.product ? MULTIPLIER_MAX : 0);
         bool held = p.source == SECOND_CONSTANT;
-        p.constantElements = _number(leaf, typeAt + 6, 4, 9, held ? 1 : 0, held ? ELEMENTS_MAX : 0);
+        p.constantElements = number(leaf, typeAt + 6, 4, 9, held ? 1 : 0, held ? ELEMENTS_MAX : 0);
         if (p.product && p.dtype == DTYPE_I32 && p.second == DTYPE_I32) revert FactorsTooWide();
     }
 
     /// Terms of a product whose x is of type `dtype`.
-    function _checkProduct(uint8 dtype, uint256 terms) private pure {
+    function checkProduct(uint8 dtype, uint256 terms) internal pure {
         uint256 most = dtype == DTYPE_I8 ? TERMS_MAX : TERMS_WIDE_MAX;
         if (most < terms) revert TermsTooMany(most, terms);
     }
 
     /// Field `field`, of `size` bytes without a sign.
-    function _number(bytes calldata leaf, uint256 start, uint256 size, uint256 field, uint256 least, uint256 most)
-        private
+    function number(bytes calldata leaf, uint256 start, uint256 size, uint256 field, uint256 least, uint256 most)
+        internal
         pure
         returns (uint256 v)
     {
@@ -564,13 +436,13 @@ library Parameters {
         uint256 table = read(leaf, start + 9, 1);
         if (1 < table) revert FlagUnknown(table);
         t.table = table == 1;
-        (t.lo, t.hi) = _clamp(leaf, start + 1, table);
+        (t.lo, t.hi) = clamp(leaf, start + 1, table);
     }
 
     /// lo and hi at `start`, within the output's type (1.4), or within what the activation behind them takes:
     /// a lookup gives i8, an interpolation and an exponential i16, a reciprocal i32.
-    function _clamp(bytes calldata leaf, uint256 start, uint256 activation)
-        private
+    function clamp(bytes calldata leaf, uint256 start, uint256 activation)
+        internal
         pure
         returns (int256 lo, int256 hi)
     {

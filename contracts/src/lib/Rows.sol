@@ -4,10 +4,15 @@ pragma solidity 0.8.37;
 /// @title What a run of elements in calldata comes to: sums, squares, the largest, and where it is.
 /// @dev Elements are big-endian and signed, `width` bits wide (8, 16 or 32). They are offset to become
 /// unsigned, x' = x + 2^(width-1), and counted a word of 32 bytes at a time, in lanes wide enough for
-/// TERMS_MAX of them; bytes beyond the run count as x' = 0. Spec: operators, 2.23.
+/// COUNT_MAX of them; a longer run is cut in two. Bytes beyond the run count as x' = 0. Spec: operators, 2.23.
 library Rows {
+    uint256 private constant COUNT_MAX = 16_384;
+
     /// Sum of `count` elements from the calldata offset `from`.
     function sum(uint256 from, uint256 count, uint256 width) internal pure returns (int256 total) {
+        if (COUNT_MAX < count) {
+            return sum(from, COUNT_MAX, width) + sum(from + (COUNT_MAX / 8) * width, count - COUNT_MAX, width);
+        }
         assembly ("memory-safe") {
             // Lanes of two elements: those of one parity, and behind them those of the other.
             let ones := div(not(0), sub(shl(add(width, width), 1), 1))
@@ -34,6 +39,11 @@ library Rows {
     /// A word times itself with its lanes reversed has the sum of its squares in the top lane. Of 16,384
     /// elements that is below 2^30 in a lane of 32 bits, and 2^46 in one of 64.
     function squares(uint256 from, uint256 count, uint256 width) internal pure returns (int256 total, int256 plain) {
+        if (COUNT_MAX < count) {
+            (total, plain) = squares(from, COUNT_MAX, width);
+            (int256 a, int256 b) = squares(from + (COUNT_MAX / 8) * width, count - COUNT_MAX, width);
+            return (total + a, plain + b);
+        }
         assembly ("memory-safe") {
             // Lanes of four elements.
             let ones := div(not(0), sub(shl(mul(4, width), 1), 1))
@@ -81,6 +91,11 @@ library Rows {
 
     /// The largest of at least one element, or with `magnitude` the largest of |x|.
     function largest(uint256 from, uint256 count, uint256 width, bool magnitude) internal pure returns (int256 most) {
+        if (COUNT_MAX < count) {
+            most = largest(from, COUNT_MAX, width, magnitude);
+            int256 rest = largest(from + (COUNT_MAX / 8) * width, count - COUNT_MAX, width, magnitude);
+            return most < rest ? rest : most;
+        }
         assembly ("memory-safe") {
             let lane := add(width, width)
             let ones := div(not(0), sub(shl(lane, 1), 1))

@@ -64,6 +64,20 @@ library Tiles {
         }
     }
 
+    /// Hash of the entry above `hash` at `index` and its neighbour.
+    function joined(uint256 index, bytes32 hash, bytes32 other) internal pure returns (bytes32 above) {
+        uint256 tag = TAG_INNER;
+        assembly ("memory-safe") {
+            let at := mload(0x40)
+            mstore8(at, tag)
+            // 1 or 33: where an even entry and an odd one stands.
+            let place := add(1, shl(5, and(index, 1)))
+            mstore(add(at, place), hash)
+            mstore(add(at, sub(34, place)), other)
+            above := keccak256(at, 65)
+        }
+    }
+
     /// Hash of an absent subtree of height `level`.
     function absent(uint256 level) internal pure returns (bytes32 hash) {
         hash = keccak256(abi.encodePacked(TAG_ABSENT));
@@ -81,9 +95,23 @@ library Tiles {
     function tileHashes(bytes calldata data) internal pure returns (bytes32[] memory hashes) {
         uint256 count = tileCount(data.length);
         hashes = new bytes32[](count);
-        for (uint256 i = 0; i < count; ++i) {
-            uint256 start = i * TILE_BYTES;
-            hashes[i] = tileHash(data[start:start + tileLength(data.length, i)]);
+        uint256 tag = TAG_TILE;
+        uint256 most = TILE_BYTES;
+        assembly ("memory-safe") {
+            let at := mload(0x40)
+            mstore8(at, tag)
+            let body := add(at, 1)
+            let from := data.offset
+            let left := data.length
+            let out := add(hashes, 0x20)
+            for { let end := add(out, shl(5, count)) } lt(out, end) { out := add(out, 0x20) } {
+                let length := left
+                if gt(length, most) { length := most }
+                calldatacopy(body, from, length)
+                mstore(out, keccak256(at, add(length, 1)))
+                from := add(from, length)
+                left := sub(left, length)
+            }
         }
     }
 

@@ -173,11 +173,14 @@ library NodeBuilder {
     }
 
     /// Parameters of a matrix product of int8 without a row factor.
-    function matmul(bytes memory rows, uint32 rowElements, uint32 offset, uint32 terms, uint32 outputs, bytes memory end)
-        internal
-        pure
-        returns (bytes memory)
-    {
+    function matmul(
+        bytes memory rows,
+        uint32 rowElements,
+        uint32 offset,
+        uint32 terms,
+        uint32 outputs,
+        bytes memory end
+    ) internal pure returns (bytes memory) {
         return abi.encodePacked(rows, rowElements, offset, terms, outputs, uint8(1), uint8(0), end);
     }
 
@@ -223,7 +226,7 @@ library NodeBuilder {
     }
 
     /// `count` times the same value.
-    function fill(uint8 dtype, int256 value, uint256 count) internal pure returns (bytes memory data) {
+    function repeat(uint8 dtype, int256 value, uint256 count) internal pure returns (bytes memory data) {
         bytes memory one = put(dtype, value);
         data = new bytes(count * one.length);
         for (uint256 i = 0; i < data.length; ++i) {

@@ -69,9 +69,7 @@ abstract contract SmallModel is GameFixture {
             macs,
             NodeBuilder.list(uint32(node - 1)),
             NodeBuilder.roots(weights(node), constants(node)),
-            NodeBuilder.matmul(
-                NodeBuilder.dim(1), terms, 0, terms, outputs, NodeBuilder.tail(0, -127, 127, false)
-            )
+            NodeBuilder.matmul(NodeBuilder.dim(1), terms, 0, terms, outputs, NodeBuilder.tail(0, -127, 127, false))
         );
     }
 

@@ -1,17 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
-import {FormProof} from "../../src/interfaces/IRequests.sol";
-import {GameFixture} from "../base/GameFixture.sol";
+import {FormFixture} from "../base/FormFixture.sol";
 import {IRequests} from "../../src/interfaces/IRequests.sol";
 import {NodeBuilder} from "../base/NodeBuilder.sol";
-import {Opening} from "../../src/interfaces/ILeaf.sol";
-import {Status} from "../../src/interfaces/IRequests.sol";
-import {TreeBuilder} from "../base/TreeBuilder.sol";
 
 /// @title Forbidden entries in the constants and tables of pointwise nodes. Spec: game, 4.9.
 /// @dev INPUT [600]; node 1 adds an i16 constant and interpolates; node 2 looks up; node 3 adds an i32.
-contract PointwiseFormsTest is GameFixture {
+contract PointwiseFormsTest is FormFixture {
     uint256 private constant N = 600;
 
     function setUp() public {
@@ -70,31 +66,6 @@ contract PointwiseFormsTest is GameFixture {
     function inputsOf(uint256 node) internal pure override returns (uint256[] memory inputs) {
         inputs = new uint256[](1);
         inputs[0] = node - 1;
-    }
-
-    function openingsOf(uint256, uint256) internal pure override returns (Opening[] memory) {}
-
-    function convictCall(uint256 node, uint8 slot, bytes memory data, uint32 tileIndex)
-        private
-        view
-        returns (bytes memory)
-    {
-        bytes32[] memory tiles = TreeBuilder.tiles(data);
-        FormProof memory proof;
-        proof.node = uint32(node);
-        proof.slot = slot;
-        proof.nodeLeaf = leaves[node];
-        proof.leafSiblings = pathOf(leafHashes, 0, node, 2);
-        proof.dimensions = new uint32[](0);
-        proof.tileIndex = tileIndex;
-        proof.tile = TreeBuilder.slice(data, 512 * uint256(tileIndex), 512);
-        proof.siblings = pathOf(tiles, 0, tileIndex, TreeBuilder.depth(tiles.length));
-        return abi.encodeCall(game.convictForm, (requestId, claimKey, proof));
-    }
-
-    function checkConvicted(bytes memory data) private {
-        send(other, 0, data);
-        assertTrue(requests.requestOf(requestId).status == Status.Convicted, "convicted");
     }
 
     function test_a_constant_that_is_no_value_convicts() public {

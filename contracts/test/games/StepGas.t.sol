@@ -13,6 +13,11 @@ abstract contract StepGas is GameFixture {
     function outputBytes() internal pure virtual returns (uint256);
     function subject() internal pure virtual returns (bytes memory);
 
+    /// DTYPE_* of the input.
+    function inputDtype() internal pure virtual returns (uint8) {
+        return 1;
+    }
+
     /// Nodes between the input and the subject, each of the input's size.
     function between() internal pure virtual returns (bytes[] memory) {
         return new bytes[](0);
@@ -31,11 +36,11 @@ abstract contract StepGas is GameFixture {
         leaves.push(
             NodeBuilder.leaf(
                 0,
-                1,
+                inputDtype(),
                 0,
                 new uint32[](0),
                 new bytes32[](0),
-                abi.encodePacked(uint8(1), NodeBuilder.dim(uint32(inputBytes())))
+                abi.encodePacked(uint8(1), NodeBuilder.dim(uint32(inputBytes() >> (inputDtype() - 1))))
             )
         );
         bytes[] memory nodes = between();
@@ -48,27 +53,44 @@ abstract contract StepGas is GameFixture {
         claimed();
     }
 
-    function checkStep(uint256 element, string memory name) internal {
+    /// A step on an element of `terms` terms uses at most its units, and at most what a certificate reckons.
+    function checkStep(uint256 element, uint256 terms, string memory name) internal {
         bytes32 gameId = open(challenger);
         descend(gameId, outputNode, element);
         StepInput memory input = stepInput(gameId, element);
         uint256 hashes = input.leafSiblings.length + input.inputRoots.length + input.traceSiblings.length;
-        uint256 payload = input.tile.length + input.nodeLeaf.length;
+        uint256 opened = 0;
         for (uint256 i = 0; i < input.openings.length; ++i) {
             hashes += input.openings[i].siblings.length;
-            payload += input.openings[i].tiles.length;
+            opened += input.openings[i].tiles.length;
         }
         bytes memory data = stepCall(gameId, element);
         send(challenger, 0, data);
         uint256 used = vm.lastCallGas().gasTotalUsed;
+        checkCosts(input, used - 21_000 - 16 * data.length, terms, opened, hashes, name);
         uint256 floor = 21_000;
         for (uint256 i = 0; i < data.length; ++i) {
             floor += data[i] == 0 ? 10 : 40;
         }
         if (used < floor) used = floor;
         vm.snapshotValue("game", name, used);
+        uint256 payload = input.tile.length + input.nodeLeaf.length + opened;
         assertLe(used, GasUnits.step(input.openings.length, hashes, payload) + GasUnits.PER_PAYOUT, name);
         assertLe(used, 16_777_216, "gas limit of one transaction (EIP-7825)");
+    }
+
+    /// Execution against the coefficients of crates/dispute/src/certificate.rs (spec: game, 4.6).
+    function checkCosts(
+        StepInput memory input,
+        uint256 execution,
+        uint256 terms,
+        uint256 opened,
+        uint256 hashes,
+        string memory name
+    ) private pure {
+        uint256 inputs = uint8(input.nodeLeaf[2]);
+        uint256 fixed_ = 232_000 + (inputs < 2 ? 0 : 6_000 * (inputs - 2));
+        assertLe(execution, fixed_ + 12 * terms + 8 * opened + 600 * hashes, name);
     }
 }
 
@@ -92,9 +114,7 @@ contract LongestMatmulTest is StepGas {
             uint64(2 * K),
             NodeBuilder.list(uint32(0)),
             roots,
-            NodeBuilder.matmul(
-                NodeBuilder.dim(1), uint32(K), 0, uint32(K), 2, NodeBuilder.tail(0, -127, 127, false)
-            )
+            NodeBuilder.matmul(NodeBuilder.dim(1), uint32(K), 0, uint32(K), 2, NodeBuilder.tail(0, -127, 127, false))
         );
     }
 
@@ -108,7 +128,7 @@ contract LongestMatmulTest is StepGas {
     /// Spec: game, 4.4 and 4.11.
     /// forge-config: default.isolate = true
     function test_a_step_of_the_longest_contraction_uses_at_most_its_units() public {
-        checkStep(1, "step, 16,384 terms");
+        checkStep(1, K, "step, 16,384 terms");
     }
 }
 
@@ -156,7 +176,7 @@ contract ScatteredPoolTest is StepGas {
     /// Spec: game, 4.4 and 4.11.
     /// forge-config: default.isolate = true
     function test_a_step_of_a_scattered_pool_uses_at_most_its_units() public {
-        checkStep(3 * C + 7, "step, pool of 64 tiles");
+        checkStep(3 * C + 7, KERNEL * KERNEL, "step, pool of 64 tiles");
     }
 }
 
@@ -208,7 +228,7 @@ contract WidestConcatTest is StepGas {
     /// Spec: game, 4.4 and 4.11.
     /// forge-config: default.isolate = true
     function test_a_step_of_the_widest_concatenation_uses_at_most_its_units() public {
-        checkStep(outputBytes() - 1, "step, concatenation of 16 inputs");
+        checkStep(outputBytes() - 1, 1, "step, concatenation of 16 inputs");
     }
 }
 
@@ -233,8 +253,7 @@ contract WidestPointwiseTest is StepGas {
     }
 
     function subject() internal pure override returns (bytes memory) {
-        NodeBuilder.Pointwise memory p =
-            NodeBuilder.Pointwise(1, N, 0, 1, 77, 2, 3, 0, 3, N, 20, -32_768, 32_767, 2, 0);
+        NodeBuilder.Pointwise memory p = NodeBuilder.Pointwise(1, N, 0, 1, 77, 2, 3, 0, 3, N, 20, -32_768, 32_767, 2, 0);
         bytes32[] memory roots = NodeBuilder.roots(held(), table());
         return NodeBuilder.leaf(7, 2, N, NodeBuilder.list(uint32(0)), roots, NodeBuilder.pointwise(p));
     }
@@ -249,7 +268,7 @@ contract WidestPointwiseTest is StepGas {
     /// Spec: game, 4.4 and 4.11.
     /// forge-config: default.isolate = true
     function test_a_step_of_the_widest_pointwise_node_uses_at_most_its_units() public {
-        checkStep(1_234, "step, interpolation of a sum");
+        checkStep(1_234, 1, "step, interpolation of a sum");
     }
 }
 
@@ -281,6 +300,188 @@ contract FillStepTest is StepGas {
     /// Spec: game, 4.4 and 4.11.
     /// forge-config: default.isolate = true
     function test_a_step_on_a_fill_uses_at_most_its_units() public {
-        checkStep(32, "step, a fill");
+        checkStep(32, 1, "step, a fill");
+    }
+}
+
+/// @title A reduction of TERMS_MAX terms: the variance of int16.
+contract LongestReductionTest is StepGas {
+    uint32 private constant K = 16_384;
+
+    function inputBytes() internal pure override returns (uint256) {
+        return 4 * K;
+    }
+
+    function inputDtype() internal pure override returns (uint8) {
+        return 2;
+    }
+
+    function outputBytes() internal pure override returns (uint256) {
+        return 8;
+    }
+
+    function subject() internal pure override returns (bytes memory) {
+        NodeBuilder.Reduce memory r = NodeBuilder.Reduce(2, K, 3, 2, 1, 20, type(int32).min, type(int32).max);
+        bytes memory parameters = NodeBuilder.reduce(r);
+        return NodeBuilder.leaf(9, 3, 2 * K, NodeBuilder.list(uint32(0)), new bytes32[](0), parameters);
+    }
+
+    function openingsOf(uint256, uint256 element) internal pure override returns (Opening[] memory o) {
+        o = new Opening[](1);
+        o[0] = NodeBuilder.openRun(tensor(0), element * 2 * K, 2 * K);
+    }
+
+    /// Spec: game, 4.4 and 4.11.
+    /// forge-config: default.isolate = true
+    function test_a_step_of_the_longest_reduction_uses_at_most_its_units() public {
+        checkStep(1, K, "step, variance of 16,384 int16");
+    }
+}
+
+/// @title A matrix product of TERMS_WIDE_MAX terms of int16.
+contract LongestWideMatmulTest is StepGas {
+    uint32 private constant K = 8_192;
+
+    function inputBytes() internal pure override returns (uint256) {
+        return 2 * K;
+    }
+
+    function inputDtype() internal pure override returns (uint8) {
+        return 2;
+    }
+
+    function outputBytes() internal pure override returns (uint256) {
+        return 2;
+    }
+
+    function subject() internal pure override returns (bytes memory) {
+        bytes32[] memory roots = NodeBuilder.roots(NodeBuilder.noise(2 * K, 5), NodeBuilder.constants(2, 5, 3, 0, 20));
+        bytes memory head = abi.encodePacked(NodeBuilder.dim(1), K, uint32(0), K, uint32(2), uint8(2), uint8(0));
+        bytes memory parameters = bytes.concat(head, NodeBuilder.tail(0, -127, 127, false));
+        return NodeBuilder.leaf(1, 1, 2 * K, NodeBuilder.list(uint32(0)), roots, parameters);
+    }
+
+    function openingsOf(uint256, uint256 element) internal pure override returns (Opening[] memory o) {
+        o = new Opening[](3);
+        o[0] = NodeBuilder.openRun(tensor(0), 0, 2 * K);
+        o[1] = NodeBuilder.openRun(NodeBuilder.noise(2 * K, 5), element * K, K);
+        o[2] = NodeBuilder.openRun(NodeBuilder.constants(2, 5, 3, 0, 20), element * 16, 16);
+    }
+
+    /// Spec: game, 4.4 and 4.11.
+    /// forge-config: default.isolate = true
+    function test_a_step_of_the_longest_int16_product_uses_at_most_its_units() public {
+        checkStep(1, K, "step, 8,192 int16 terms");
+    }
+}
+
+/// @title A batched product of TERMS_MAX terms: the rows of one node by themselves.
+contract LongestBatchMatmulTest is StepGas {
+    uint32 private constant K = 16_384;
+
+    function inputBytes() internal pure override returns (uint256) {
+        return 2 * K;
+    }
+
+    function outputBytes() internal pure override returns (uint256) {
+        return 4;
+    }
+
+    function subject() internal pure override returns (bytes memory) {
+        NodeBuilder.BatchMatmul memory b = NodeBuilder.BatchMatmul(1, 1, 2, 2, K, 0, 1, 1, 20, 0, -127, 127);
+        uint32[] memory inputs = NodeBuilder.list(0, 0);
+        return NodeBuilder.leaf(8, 1, 4 * K, inputs, new bytes32[](0), NodeBuilder.batchMatmul(b));
+    }
+
+    function openingsOf(uint256, uint256 element) internal pure override returns (Opening[] memory o) {
+        o = new Opening[](2);
+        o[0] = NodeBuilder.openRun(tensor(0), element / 2 * K, K);
+        o[1] = NodeBuilder.openRun(tensor(0), element % 2 * K, K);
+    }
+
+    /// Spec: game, 4.4 and 4.11.
+    /// forge-config: default.isolate = true
+    function test_a_step_of_the_longest_batched_product_uses_at_most_its_units() public {
+        checkStep(2, K, "step, batched product of 16,384 terms");
+    }
+}
+
+/// @title A normalisation with a center and a factor.
+contract NormalizeStepTest is StepGas {
+    uint32 private constant N = 4_096;
+
+    function inputBytes() internal pure override returns (uint256) {
+        return 4 * N;
+    }
+
+    function inputDtype() internal pure override returns (uint8) {
+        return 3;
+    }
+
+    function outputBytes() internal pure override returns (uint256) {
+        return N;
+    }
+
+    function subject() internal pure override returns (bytes memory) {
+        NodeBuilder.Normalize memory n = NodeBuilder.Normalize(N, 1, 3, 8, 1, 1, 40, -127, 127);
+        bytes32[] memory roots = NodeBuilder.roots(NodeBuilder.constants(1, 5, 3, 0, 20));
+        return NodeBuilder.leaf(10, 1, N, NodeBuilder.list(0, 0, 0), roots, NodeBuilder.normalize(n));
+    }
+
+    function openingsOf(uint256, uint256 element) internal pure override returns (Opening[] memory o) {
+        o = new Opening[](4);
+        for (uint256 i = 0; i < 3; ++i) {
+            o[i] = NodeBuilder.openRun(tensor(0), 4 * element, 4);
+        }
+        o[3] = NodeBuilder.openRun(NodeBuilder.constants(1, 5, 3, 0, 20), 0, 16);
+    }
+
+    /// Spec: game, 4.4 and 4.11.
+    /// forge-config: default.isolate = true
+    function test_a_step_of_a_normalisation_uses_at_most_its_units() public {
+        checkStep(1_234, 1, "step, normalisation");
+    }
+}
+
+/// @title An embedding by whatever index the claim has.
+contract EmbeddingStepTest is StepGas {
+    uint32 private constant N = 1_024;
+    uint32 private constant COLUMNS = 8;
+    uint32 private constant ENTRIES = 512;
+
+    function inputBytes() internal pure override returns (uint256) {
+        return 4 * N;
+    }
+
+    function inputDtype() internal pure override returns (uint8) {
+        return 3;
+    }
+
+    function outputBytes() internal pure override returns (uint256) {
+        return 2 * N * COLUMNS;
+    }
+
+    function table() private pure returns (bytes memory) {
+        return NodeBuilder.noise(2 * ENTRIES * COLUMNS, 5);
+    }
+
+    function subject() internal pure override returns (bytes memory) {
+        bytes memory parameters = NodeBuilder.embedding(N, COLUMNS, ENTRIES);
+        uint32[] memory inputs = NodeBuilder.list(uint32(0));
+        return NodeBuilder.leaf(11, 2, N * COLUMNS, inputs, NodeBuilder.roots(table()), parameters);
+    }
+
+    function openingsOf(uint256, uint256 element) internal pure override returns (Opening[] memory o) {
+        int256 index = NodeBuilder.get(tensor(0), 3, element / COLUMNS);
+        uint256 entry = index < 0 ? 0 : ENTRIES - 1;
+        o = new Opening[](2);
+        o[0] = NodeBuilder.openRun(tensor(0), 4 * (element / COLUMNS), 4);
+        o[1] = NodeBuilder.openRun(table(), 2 * (entry * COLUMNS + element % COLUMNS), 2);
+    }
+
+    /// Spec: game, 4.4 and 4.11.
+    /// forge-config: default.isolate = true
+    function test_a_step_of_an_embedding_uses_at_most_its_units() public {
+        checkStep(4_321, 1, "step, embedding");
     }
 }

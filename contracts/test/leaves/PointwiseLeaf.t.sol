@@ -8,6 +8,7 @@ import {MultiProof} from "../../src/lib/MultiProof.sol";
 import {NodeLeaf} from "../../src/lib/NodeLeaf.sol";
 import {Parameters} from "../../src/lib/Parameters.sol";
 import {NodeBuilder} from "../base/NodeBuilder.sol";
+import {Plain} from "../base/Plain.sol";
 import {Test} from "../base/Test.sol";
 import {TreeBuilder} from "../base/TreeBuilder.sol";
 
@@ -78,14 +79,25 @@ contract PointwiseLeafTest is Test {
         (c.p.activation, c.table) = (kind, table);
         if (kind == 1) (c.p.lo, c.p.hi) = (-128, 127);
         if (kind == 2) (c.p.lo, c.p.hi) = (-32_768, 32_767);
+        if (kind == 3) (c.p.lo, c.p.hi) = (0, 65_535);
         return c;
+    }
+
+    function tabled(Case memory c) internal pure returns (bool) {
+        return c.table.length != 0;
+    }
+
+    /// 1 / v, or 1 / sqrt(v), of an i32.
+    function reciprocal(uint8 kind, uint8 bits, int256 v) internal pure returns (Case memory c) {
+        c = single(3, v);
+        (c.p.activation, c.p.bits) = (kind, bits);
     }
 
     function tensorsOf(Case memory c) internal pure returns (bytes32[] memory) {
         if (c.p.source == 2) {
-            return c.p.activation == 0 ? NodeBuilder.roots(c.y) : NodeBuilder.roots(c.y, c.table);
+            return tabled(c) ? NodeBuilder.roots(c.y, c.table) : NodeBuilder.roots(c.y);
         }
-        return c.p.activation == 0 ? new bytes32[](0) : NodeBuilder.roots(c.table);
+        return tabled(c) ? NodeBuilder.roots(c.table) : new bytes32[](0);
     }
 
     function leafOf(Case memory c) internal pure returns (bytes memory) {
@@ -101,7 +113,7 @@ contract PointwiseLeafTest is Test {
     }
 
     function openingsOf(Case memory c) internal pure returns (Opening[] memory o) {
-        uint256 count = 1 + (c.p.source == 0 ? 0 : 1) + (c.p.activation == 0 ? 0 : 1);
+        uint256 count = 1 + (c.p.source == 0 ? 0 : 1) + (tabled(c) ? 1 : 0);
         o = new Opening[](count);
         uint256 width = 1 << (c.p.dtype - 1);
         o[0] = NodeBuilder.openRun(c.x, c.element * width, width);
@@ -109,7 +121,7 @@ contract PointwiseLeafTest is Test {
             width = 1 << (c.p.second - 1);
             o[1] = NodeBuilder.openRun(c.y, secondIndex(c) * width, width);
         }
-        if (c.p.activation != 0) o[count - 1] = NodeBuilder.openRun(c.table, 0, c.table.length);
+        if (tabled(c)) o[count - 1] = NodeBuilder.openRun(c.table, 0, c.table.length);
     }
 
     function check(Case memory c, int256 want, string memory what) internal view {
@@ -117,7 +129,7 @@ contract PointwiseLeafTest is Test {
         assertEq(value, want, what);
         assertEq(roots[0], NodeBuilder.root(c.x), "root of x");
         if (c.p.source != 0) assertEq(roots[1], NodeBuilder.root(c.y), "root of y");
-        if (c.p.activation != 0) assertEq(roots[roots.length - 1], NodeBuilder.root(c.table), "root of the table");
+        if (tabled(c)) assertEq(roots[roots.length - 1], NodeBuilder.root(c.table), "root of the table");
     }
 
     function refuse(Case memory c, Opening[] memory openings, bytes memory why) internal {
@@ -226,6 +238,112 @@ contract PointwiseLeafTest is Test {
         check(withTable(c, 2, table), -12_800, "u = 0");
     }
 
+    /// 512 entries i16 from 0 on.
+    function exponents(uint256 seed) internal pure returns (bytes memory table) {
+        table = NodeBuilder.noise(1_024, seed);
+        for (uint256 i = 0; i < 1_024; i += 2) {
+            table[i] &= 0x7f;
+        }
+    }
+
+    function test_an_exponential_multiplies_its_coarse_and_its_fine_entry() public view {
+        bytes memory table = new bytes(1_024);
+        // coarse[2] = 3, fine[3] = 16384; coarse[255] = fine[255] = 32767.
+        (table[5], table[512 + 6]) = (0x03, 0x40);
+        (table[510], table[511], table[1_022], table[1_023]) = (bytes1(0x7f), bytes1(0xff), bytes1(0x7f), bytes1(0xff));
+        Case memory c = withTable(single(3, 2 * 256 + 3), 3, table);
+        c.dtype = 2;
+        check(c, 2, "(3 * 2^14 + 2^14) >> 15");
+        c.x = put(3, 65_535);
+        check(c, 32_766, "the largest");
+        c.x = put(3, type(int32).max);
+        check(c, 32_766, "clamped from above");
+        c.x = put(3, type(int32).min);
+        check(c, 0, "clamped from below");
+        c.x = put(3, 255);
+        check(c, 0, "coarse 0");
+    }
+
+    function test_an_entry_of_an_exponential_below_zero_voids_the_element() public view {
+        Case memory c = withTable(single(3, 2 * 256 + 3), 3, exponents(1));
+        c.dtype = 2;
+        (c.table[4], c.table[5]) = (bytes1(0xff), bytes1(0xff));
+        check(c, type(int256).max, "coarse");
+        c.table[4] = 0x00;
+        (c.table[518], c.table[519]) = (bytes1(0x80), bytes1(0x00));
+        check(c, type(int256).max, "fine");
+        c.table[518] = 0x00;
+        (c.table[2], c.table[520]) = (bytes1(0x80), bytes1(0x80));
+        check(c, 0, "beside both");
+    }
+
+    function test_a_reciprocal_is_divided_downwards_and_saturates() public view {
+        check(reciprocal(4, 20, 3), 349_525, "floor(2^20 / 3)");
+        check(reciprocal(4, 20, 1 << 20), 1, "1");
+        check(reciprocal(4, 20, (1 << 20) + 1), 0, "below 1");
+        check(reciprocal(4, 31, 1), type(int32).max, "2^31, saturated");
+        check(reciprocal(4, 30, 1), 1 << 30, "2^30");
+        check(reciprocal(4, 62, 1), type(int32).max, "2^62, saturated");
+        check(reciprocal(4, 62, type(int32).max), type(int32).max, "2^31 and a little, saturated");
+        check(reciprocal(4, 61, type(int32).max), 1 << 30, "2^30 and a little");
+        check(reciprocal(4, 0, 1), 1, "no bits");
+        check(reciprocal(4, 0, 2), 0, "no bits of less");
+    }
+
+    function test_a_reciprocal_of_nothing_and_of_negatives_is_that_of_one() public view {
+        for (uint8 kind = 4; kind < 6; ++kind) {
+            int256 want = kind == 4 ? int256(1 << 20) : int256(1 << 5);
+            check(reciprocal(kind, 20, 1), want, "one");
+            check(reciprocal(kind, 20, 0), want, "nothing");
+            check(reciprocal(kind, 20, -1), want, "minus one");
+            check(reciprocal(kind, 20, type(int32).min), want, "the smallest");
+        }
+    }
+
+    function test_a_reciprocal_root_takes_the_root_downwards_on_both_sides_of_squares() public view {
+        // With 62 bits the quotient tells the divisor: root(v * 2^30) is 2^15 * sqrt(v), rounded down.
+        int256[8] memory values =
+            [int256(3), 4, 5, 99_999_999, 100_000_000, 100_000_001, 46_340 * 46_340, type(int32).max];
+        for (uint256 i = 0; i < 8; ++i) {
+            uint256 square = uint256(values[i]) << 30;
+            uint256 u = Plain.root(square);
+            assertTrue(u * u <= square && square < (u + 1) * (u + 1), "the relation");
+            for (uint8 bits = 30; bits < 63; bits += 8) {
+                uint256 quotient = (1 << bits) / u;
+                int256 want = quotient < 1 << 31 ? int256(quotient) : type(int32).max;
+                check(reciprocal(5, bits, values[i]), want, "quotient");
+            }
+        }
+        check(reciprocal(5, 31, 4), 32_768, "2^31 / 2^16");
+        check(reciprocal(5, 31, 5), 29_308, "2^31 / 73271");
+        check(reciprocal(5, 31, 3), 37_837, "2^31 / 56755");
+    }
+
+    function test_fuzz_a_reciprocal_root_is_that_of_the_floor_of_the_root(uint256 seed) public view {
+        // Around squares, where a wrong root would show.
+        int256 v = int256(draw(seed, 1, 1, 46_340));
+        v = v * v + int256(draw(seed, 2, 0, 2)) - 1;
+        uint256 u = Plain.root(uint256(v < 1 ? int256(1) : v) << 30);
+        uint256 bits = draw(seed, 3, 0, 62);
+        uint256 quotient = (1 << bits) / u;
+        int256 want = quotient < 1 << 31 ? int256(quotient) : type(int32).max;
+        check(reciprocal(5, uint8(bits), v), want, "quotient");
+    }
+
+    function test_symbols_give_rows_and_columns() public view {
+        // [2n][n]: y for each column, an input.
+        for (uint32 n = 1; n < 40; n += 19) {
+            Case memory c = single(1, 0);
+            (c.p.rows, c.p.columns, c.p.source, c.p.second, c.p.spread, c.p.b) = (2 * n, n, 1, 1, 1, 2);
+            (c.x, c.y, c.element) = (NodeBuilder.noise(2 * n * n, n), NodeBuilder.noise(n, 2), 2 * n * n - 1);
+            bytes memory parameters = NodeBuilder.withDim(NodeBuilder.pointwise(c.p), 0, NodeBuilder.dim(1, 2, 0));
+            parameters = NodeBuilder.withDim(parameters, 8, NodeBuilder.dim(1, 1, 0));
+            bytes memory nodeLeaf = NodeBuilder.leaf(7, 1, 0, NodeBuilder.list(0, 1), new bytes32[](0), parameters);
+            (int256 value,) = leaf.evaluate(nodeLeaf, NodeBuilder.list(n), c.element, openingsOf(c));
+            assertEq(value, plain(c), "at n");
+        }
+    }
+
     function test_an_entry_that_is_no_value_voids_the_element() public view {
         int256 void = type(int256).max;
         Case memory c = withTable(single(1, 5), 1, lookup(5));
@@ -286,13 +404,18 @@ contract PointwiseLeafTest is Test {
             if (p.source == 2) p.held = elements;
         }
         p.shift = uint8(draw(seed, 10, 1, draw(seed, 11, 0, 1) == 0 ? 46 : 16));
-        p.activation = uint8(draw(seed, 12, 0, 2));
-        c.dtype = p.activation == 0 ? uint8(draw(seed, 13, 1, 3)) : p.activation;
+        p.activation = uint8(draw(seed, 12, 0, 5));
+        c.dtype = p.activation == 0 ? uint8(draw(seed, 13, 1, 3)) : [1, 2, 2, 3, 3][p.activation - 1];
+        if (3 < p.activation) p.bits = uint8(draw(seed, 17, 0, 62));
         int256 most = c.dtype == 1 ? int256(127) : c.dtype == 2 ? int256(32_767) : type(int32).max;
-        p.lo = drawSigned(seed, 14, p.activation == 0 && c.dtype != 3 ? -most : -most - 1, most);
+        int256 least = p.activation == 0 && c.dtype != 3 ? -most : -most - 1;
+        if (p.activation == 3) (least, most) = (0, 65_535);
+        p.lo = drawSigned(seed, 14, least, most);
         p.hi = drawSigned(seed, 15, p.lo, most);
         c.x = NodeBuilder.noise((p.rows * p.columns) << (p.dtype - 1), seed);
-        if (p.activation != 0) c.table = NodeBuilder.noise(p.activation == 1 ? 256 : 1_026, seed + 2);
+        if (p.activation == 1) c.table = NodeBuilder.noise(256, seed + 2);
+        if (p.activation == 2) c.table = NodeBuilder.noise(1_026, seed + 2);
+        if (p.activation == 3) c.table = exponents(seed + 2);
         c.element = uint64(draw(seed, 16, 0, p.rows * p.columns - 1));
     }
 
@@ -311,6 +434,15 @@ contract PointwiseLeafTest is Test {
         v = c.p.hi < v ? int256(c.p.hi) : v;
         if (c.p.activation == 1) return get(c.table, 1, uint256(v + 128));
         if (c.p.activation == 0) return v;
+        if (c.p.activation == 3) {
+            return (get(c.table, 2, uint256(v) / 256) * get(c.table, 2, 256 + uint256(v) % 256) + 16_384) / 32_768;
+        }
+        if (3 < c.p.activation) {
+            uint256 d = v < 1 ? 1 : uint256(v);
+            if (c.p.activation == 5) d = Plain.root(d * 1_073_741_824);
+            uint256 quotient = 2 ** uint256(c.p.bits) / d;
+            return quotient < 2_147_483_648 ? int256(quotient) : int256(2_147_483_647);
+        }
         uint256 k = uint256(v + 32_768) / 128;
         int256 rest = (v + 32_768) % 128;
         int256 low = get(c.table, 2, k);
@@ -405,6 +537,10 @@ contract PointwiseLeafTest is Test {
         c = withTable(c, 2, tent());
         (c.dtype, c.p.product, c.p.b) = (2, 1, 0);
         measure(c, "product and interpolation");
+        c = withTable(c, 3, exponents(1));
+        measure(c, "product and exponential");
+        measure(reciprocal(4, 30, 12_345), "reciprocal");
+        measure(reciprocal(5, 30, 1), "reciprocal root");
     }
 
     function measure(Case memory c, string memory name) internal {

@@ -82,8 +82,8 @@ contract DotTest is Test {
 
     function test_every_int16_length_around_a_word_is_exact() public view {
         for (uint256 count = 0; count <= 70; ++count) {
-            bytes memory x = NodeBuilder.fill(2, -32_768, count + 40);
-            bytes memory w = NodeBuilder.fill(1, 127, count + 40);
+            bytes memory x = NodeBuilder.repeat(2, -32_768, count + 40);
+            bytes memory w = NodeBuilder.repeat(1, 127, count + 40);
             assertEq(this.wide(x, w, 3, count), -32_768 * 127 * int256(count));
         }
     }
@@ -92,8 +92,8 @@ contract DotTest is Test {
         int256[4] memory xs = [int256(-32_768), -32_768, 32_767, 32_767];
         int256[4] memory ws = [int256(-128), 127, -128, 127];
         for (uint256 i = 0; i < 4; ++i) {
-            bytes memory x = NodeBuilder.fill(2, xs[i], 8_192);
-            bytes memory w = NodeBuilder.fill(1, ws[i], 8_192);
+            bytes memory x = NodeBuilder.repeat(2, xs[i], 8_192);
+            bytes memory w = NodeBuilder.repeat(1, ws[i], 8_192);
             assertEq(this.wide(x, w, 0, 8_192), xs[i] * ws[i] * 8_192);
         }
     }

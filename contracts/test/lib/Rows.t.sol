@@ -73,7 +73,7 @@ contract RowsTest is Test {
     function test_every_length_around_a_word_is_exact() public view {
         for (uint8 dtype = 1; dtype < 4; ++dtype) {
             for (uint256 count = 1; count <= 66; ++count) {
-                check(NodeBuilder.fill(dtype, -3, count), 0, count, dtype);
+                check(NodeBuilder.repeat(dtype, -3, count), 0, count, dtype);
             }
         }
     }
@@ -83,7 +83,7 @@ contract RowsTest is Test {
             uint256 width = 8 << (dtype - 1);
             uint256 count = 16_384;
             int256 low = -int256(1 << (width - 1));
-            bytes memory data = NodeBuilder.fill(dtype, low, count);
+            bytes memory data = NodeBuilder.repeat(dtype, low, count);
             assertEq(this.sum(data, 0, count, width), low * int256(count), "sum of the smallest");
             assertEq(this.largest(data, 0, count, width, false), low, "the smallest alone");
             assertEq(this.largest(data, 0, count, width, true), -low, "its magnitude");
@@ -93,7 +93,7 @@ contract RowsTest is Test {
                 assertEq(a, low * low * int256(count), "squares of the smallest");
                 assertEq(b, low * int256(count), "their sum");
             }
-            data = NodeBuilder.fill(dtype, -low - 1, count);
+            data = NodeBuilder.repeat(dtype, -low - 1, count);
             assertEq(this.sum(data, 0, count, width), (-low - 1) * int256(count), "sum of the largest");
             assertEq(this.largest(data, 0, count, width, true), -low - 1, "magnitude of the largest");
             if (dtype < 3) {
@@ -106,7 +106,7 @@ contract RowsTest is Test {
     function test_the_first_of_the_largest_is_found_wherever_it_stands() public view {
         for (uint8 dtype = 1; dtype < 4; ++dtype) {
             for (uint256 place = 0; place < 70; ++place) {
-                bytes memory data = NodeBuilder.fill(dtype, -2, 70);
+                bytes memory data = NodeBuilder.repeat(dtype, -2, 70);
                 uint256 size = 1 << (dtype - 1);
                 // -1 at the place and behind it; a borrow from it must not reach what stands before.
                 for (uint256 i = place * size; i < data.length; ++i) {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use selfsame_compiler::Pixels;
+use selfsame::{Pixels, floats_of_pictures};
 use selfsame_compiler::image;
 use selfsame_compiler::npz::{self, Array, ArrayData, NpzError};
 
@@ -238,21 +238,12 @@ fn floats(array: &Array, shape: &[usize], args: &PixelArgs) -> Result<Vec<f32>, 
     let ArrayData::U8(samples) = &array.data else {
         return Ok(array.to_f32());
     };
-    let Some(pixels) = args.pixels(shape) else {
-        return Ok(samples
-            .iter()
-            .map(|&s| f32::from(s) / args.divisor)
-            .collect());
-    };
-    let channels = shape.first().copied().unwrap_or(1);
-    if pixels.mean.len() != channels || pixels.deviation.len() != channels {
-        return Err(format!(
-            "--mean and --deviation need {channels} numbers each"
-        ));
-    }
-    let plane = shape.iter().skip(1).product::<usize>().max(1);
-    let float = |(index, &sample): (usize, &u8)| pixels.float(index / plane % channels, sample);
-    Ok(samples.iter().enumerate().map(float).collect())
+    let pixels = args.pixels(shape).unwrap_or(Pixels {
+        divisor: args.divisor,
+        ..Pixels::unit(0)
+    });
+    floats_of_pictures(samples, shape, &pixels)
+        .map_err(|error| format!("--mean and --deviation: {error}"))
 }
 
 /// One plane of noise: squares of one shade with a little grain.

@@ -101,12 +101,8 @@ fn coarse(reason: &str) -> String {
     words.map(plain).collect::<Vec<String>>().join(" ")
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let mut arguments = std::env::args().skip(1);
-    let folder = arguments
-        .next()
-        .ok_or("a folder written by tools/onnx_node_tests.py")?;
-    let lists_all = arguments.next().is_some();
+/// The spellings of each case.
+fn cases(folder: &Path) -> Result<BTreeMap<String, Vec<PathBuf>>, Box<dyn Error>> {
     let mut cases = BTreeMap::<String, Vec<PathBuf>>::new();
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
@@ -122,6 +118,16 @@ fn main() -> Result<(), Box<dyn Error>> {
             cases.entry(name).or_default().push(path);
         }
     }
+    Ok(cases)
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let folder = arguments
+        .next()
+        .ok_or("a folder written by tools/onnx_node_tests.py")?;
+    let lists_all = arguments.next().is_some();
+    let cases = cases(Path::new(&folder))?;
     let (mut agree, mut differ) = (0, Vec::new());
     let mut refused = BTreeMap::<String, Vec<String>>::new();
     for (name, mut paths) in cases.clone() {

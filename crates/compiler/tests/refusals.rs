@@ -170,18 +170,26 @@ fn moves_that_mix_samples_or_interpolate_are_refused() {
             .node("the_node", "Resize", &["x", "", "scales"], "y", attributes)
     };
     assert!(import(&resized(&[])).is_ok());
-    let scaled = Model::new(image)
-        .floats("scales", &[4], &[1.0, 1.0, 1.3, 1.0])
-        .node("the_node", "Resize", &["x", "", "scales"], "y", &[]);
-    assert_refused(&scaled, &["the_node", "Resize", "whole results"]);
-    let uneven = Model::new(image).ints("sizes", &[4], &[1, 4, 9, 9]).node(
+    assert_refused(
+        &resized(&[("antialias", Attr::Int(1))]),
+        &["the_node", "Resize", "antialias"],
+    );
+    let cropped = [(
+        "coordinate_transformation_mode",
+        Attr::Text("tf_crop_and_resize".to_owned()),
+    )];
+    assert_refused(
+        &resized(&cropped),
+        &["the_node", "Resize", "tf_crop_and_resize", "align_corners"],
+    );
+    let sizes = Model::new(image).floats("scales", &[2], &[2.0, 2.0]).node(
         "the_node",
         "Resize",
-        &["x", "", "", "sizes"],
+        &["x", "", "scales"],
         "y",
         &[],
     );
-    assert_refused(&uneven, &["the_node", "Resize", "6 to 9 cells"]);
+    assert_refused(&sizes, &["the_node", "Resize", "keep the rank"]);
 }
 
 #[test]

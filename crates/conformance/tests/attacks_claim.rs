@@ -9,102 +9,23 @@ mod common;
 
 use alloy_primitives::{Address, B256, U256, keccak256};
 use alloy_sol_types::SolCall as _;
+use common::forms::{convict_form, form_proof, recommit, status};
 use common::{Scene, holder};
 use selfsame_chain::bindings::{DisputeGame, ModelRegistry, ProviderRegistry, Requests, RulesSet};
 use selfsame_chain::{Child, Deployment};
-use selfsame_commit::{Tree, multiproof, root, tile_hashes};
+use selfsame_commit::{root, tile_hashes};
 use selfsame_conformance::game::{
-    CHALLENGER, CONSTANTS, Claimed, Court, DEPLOYER, Model, PROVIDER, REQUESTER, register_call,
+    CHALLENGER, CONSTANTS, Claimed, Court, DEPLOYER, PROVIDER, REQUESTER, register_call,
 };
 use selfsame_conformance::game_play::Session;
-use selfsame_ir::{ModelCommitment, NodeLeaf, Op, Tensor, program_rules_id};
-use selfsame_protocol::constants::{TAG_HEADER, TAG_MODEL};
-use selfsame_protocol::{Hash, Keccak, keccak256_tagged};
+use selfsame_ir::{ModelCommitment, Op, Tensor};
+use selfsame_protocol::Hash;
 use selfsame_receipt::rules::SetCode;
 
 const ETHER: u64 = 1_000_000_000_000_000_000;
 
 fn ether(count: u64) -> U256 {
     U256::from(ETHER) * U256::from(count)
-}
-
-fn words(hashes: &[Hash]) -> Vec<B256> {
-    hashes.iter().map(|hash| hash.0.into()).collect()
-}
-
-/// The commitment with changed leaves, its trees and id made anew.
-fn recommit(
-    commitment: &ModelCommitment,
-    change: impl FnOnce(&mut Vec<NodeLeaf>),
-) -> ModelCommitment {
-    let mut leaves = commitment.leaves.clone();
-    change(&mut leaves);
-    let node_tree = Tree::new(leaves.iter().map(NodeLeaf::hash).collect());
-    let roots: Vec<Hash> = leaves
-        .iter()
-        .flat_map(|leaf| leaf.tensor_roots.clone())
-        .collect();
-    let tensor_root = root(&roots);
-    let mut keccak = Keccak::tagged(TAG_MODEL);
-    keccak.update(&program_rules_id().0);
-    keccak.update(&keccak256_tagged(TAG_HEADER, &commitment.header).0);
-    keccak.update(&node_tree.root().0);
-    keccak.update(&tensor_root.0);
-    let header = commitment.header.clone();
-    ModelCommitment {
-        header,
-        leaves,
-        node_tree,
-        tensor_root,
-        model_id: keccak.finish(),
-    }
-}
-
-/// The proof that byte 0 of tile `tile` of a tensor's `bytes` is what it is.
-fn form_proof(
-    model: &Model,
-    node: u32,
-    slot: u8,
-    bytes: &[u8],
-    tile: usize,
-) -> DisputeGame::FormProof {
-    let tree = Tree::new(tile_hashes(bytes));
-    let leaf = &model.commitment.leaves[node as usize];
-    DisputeGame::FormProof {
-        node,
-        slot,
-        nodeLeaf: leaf.encode().into(),
-        leafSiblings: words(&multiproof(&model.commitment.node_tree, &[node.into()])),
-        dimensions: model.animal.values.0.clone(),
-        tileIndex: u32::try_from(tile).unwrap(),
-        tile: bytes.chunks(512).nth(tile).unwrap().to_vec().into(),
-        siblings: words(&multiproof(&tree, &[tile as u64])),
-    }
-}
-
-fn convict_form(
-    court: &mut Court,
-    claimed: &Claimed,
-    proof: DisputeGame::FormProof,
-) -> Result<(), String> {
-    let call = DisputeGame::convictFormCall {
-        requestId: claimed.request_id,
-        claimKey: claimed.claim_key,
-        proof,
-    };
-    let sent = court.send(CHALLENGER, Child::DisputeGame, &call, U256::ZERO);
-    sent.map(|_| ()).map_err(|refused| refused.name)
-}
-
-fn status(court: &Court, request_id: B256) -> u8 {
-    court
-        .read(
-            Child::Requests,
-            &Requests::requestOfCall {
-                requestId: request_id,
-            },
-        )
-        .status
 }
 
 const FINAL: u8 = 4;

@@ -1,6 +1,7 @@
-//! What a whole dispute on ResNet-20 costs, against the budget and the committed snapshot.
+//! What whole disputes cost: on ResNet-20 against the budget; on it, on a small encoder and on the
+//! longest rows against committed snapshots.
 //!
-//! `SELFSAME_BLESS=1` rewrites the snapshot.
+//! `SELFSAME_BLESS=1` rewrites the snapshots.
 #![expect(
     clippy::unwrap_used,
     reason = "helpers of tests: a failure is the test's failure"
@@ -21,10 +22,7 @@ use selfsame_conformance::game_zoo::{
 };
 use selfsame_dispute::{Certificate, Clocks, Costs, certify, reads};
 
-const SNAPSHOT: &str = concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/tests/snapshots/resnet20_gas.txt"
-);
+const SNAPSHOTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/snapshots");
 /// Budget of a whole dispute: every move and answer from the opening to the conviction.
 const GAS_MOST: u64 = 1_200_000;
 /// EIP-7825.
@@ -177,18 +175,15 @@ fn the_certificate_bounds_the_longest_contraction_and_the_deepest_descents() {
             games.push((node, game_on(&mut scene, node)));
             scene.court.back(&mut mark);
         }
-        println!(
-            "{}: {}",
-            scene.model.animal.name,
-            report(&scene, &games, &bound)
-        );
+        let name = scene.model.animal.name;
+        let report = report(&scene, &games, &bound);
+        println!("{name}: {report}");
         hold_to(&games, &bound);
+        if ["encoder", "long_rows"].contains(&name) {
+            compare_committed(name, &report);
+        }
         let deepest = games.iter().map(|(_, game)| moves_of(game)).max();
-        assert!(
-            deepest <= Some(bound.challenger_moves),
-            "{}",
-            scene.model.animal.name
-        );
+        assert!(deepest <= Some(bound.challenger_moves), "{name}");
     }
 }
 
@@ -225,12 +220,18 @@ fn a_whole_dispute_on_resnet_20_takes_four_moves_and_stays_inside_its_gas() {
             total(game)
         );
     }
+    compare_committed("resnet20", &report);
+}
+
+/// Compares with the committed snapshot, or writes it when `SELFSAME_BLESS=1`.
+fn compare_committed(name: &str, report: &str) {
+    let file = format!("{SNAPSHOTS}/{name}_gas.txt");
     if std::env::var("SELFSAME_BLESS").is_ok_and(|value| value == "1") {
-        std::fs::write(SNAPSHOT, &report).unwrap();
+        std::fs::write(&file, report).unwrap();
     }
-    let committed = std::fs::read_to_string(SNAPSHOT).unwrap_or_default();
+    let committed = std::fs::read_to_string(&file).unwrap_or_default();
     assert!(
-        is_like(&committed, &report),
+        is_like(&committed, report),
         "gas changed; look, then SELFSAME_BLESS=1 rewrites the snapshot:\n{committed}\nnow:\n{report}"
     );
 }

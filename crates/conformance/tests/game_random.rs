@@ -15,7 +15,7 @@ use alloy_primitives::U256;
 use common::{Scene, holder};
 use selfsame_conformance::game::{CHALLENGER, PROVIDER};
 use selfsame_conformance::game_play::Session;
-use selfsame_conformance::game_zoo::{Dice, deep, residual, sums, wide};
+use selfsame_conformance::game_zoo::{Dice, deep, encoder, residual, sums, wide};
 use selfsame_dispute::{
     Descent, Holder, Link, Move, Next, Reply, Revealed, Stage, Step, Witness, name,
 };
@@ -366,7 +366,7 @@ impl Player<'_> {
 fn contract_and_state_machine_take_and_refuse_the_same_moves_by_the_same_names() {
     let (rounds, turns) = if soak() { (40, 400) } else { (3, 120) };
     let mut names = BTreeMap::new();
-    for (index, animal) in [residual(1), sums(1), wide(1), deep(1)]
+    for (index, animal) in [residual(1), sums(1), wide(1), deep(1), encoder(1)]
         .into_iter()
         .enumerate()
     {
@@ -375,7 +375,8 @@ fn contract_and_state_machine_take_and_refuse_the_same_moves_by_the_same_names()
             0 => scene.lie(4, 7),
             1 => scene.lie(3, 2),
             2 => scene.lie(1, 40_000),
-            _ => scene.lie(200, 5),
+            3 => scene.lie(200, 5),
+            _ => scene.lie(19, 40),
         };
         let mut mark = scene.court.mark();
         for round in 0..rounds {

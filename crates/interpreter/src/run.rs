@@ -42,7 +42,7 @@ pub fn check_input(
     values: &DimValues,
     input: &Tensor,
 ) -> Result<(), RunError> {
-    values.check(&program.program().symbols)?;
+    program.shapes(values)?;
     let (expected, dtype) = program.output_of(0, values).unwrap_or((0, DType::I8));
     if input.dtype() != dtype {
         return Err(RunError::Type {

@@ -186,23 +186,31 @@ impl CheckedProgram {
         self.running_macs.last().copied().unwrap_or_default()
     }
 
-    /// Shape of every node's output at the given values.
+    /// Shape of every node's output at the given values, at which every node must read what there is:
+    /// counts that agree at the symbols' minima and maxima may differ between them.
     pub fn shapes(&self, values: &DimValues) -> Result<Vec<Vec<u32>>, DimError> {
         values.check(&self.program.symbols)?;
-        self.program
-            .nodes
-            .iter()
-            .map(|node| match node.op.output_shape(values) {
-                Ok(shape) => Ok(shape),
-                Err(ShapeError::Dim(error)) => Err(error),
-                // Extents grow with the symbols and the minima were checked.
-                Err(ShapeError::Window { span, extent }) => Err(DimError::Range {
-                    scale: span,
-                    value: extent,
-                    offset: 0,
-                }),
-            })
-            .collect()
+        let nodes = self.program.nodes.iter();
+        let shapes = nodes.map(|node| node.op.output_shape(values).map_err(at_values));
+        let shapes = shapes.collect::<Result<Vec<_>, _>>()?;
+        for (index, node) in self.program.nodes.iter().enumerate() {
+            for (slot, &input) in node.inputs.iter().enumerate() {
+                let read = node.op.input_shape(slot, values).map_err(at_values)?;
+                let expected = elements(&read);
+                let found = shapes
+                    .get(input as usize)
+                    .map_or(0, |shape| elements(shape));
+                if found != expected {
+                    return Err(DimError::View {
+                        node: index,
+                        slot,
+                        found,
+                        expected,
+                    });
+                }
+            }
+        }
+        Ok(shapes)
     }
 
     /// Element count and type of node `index`'s output.
@@ -219,6 +227,18 @@ impl CheckedProgram {
             .iter()
             .map(|node| node.op.tensors().iter().map(bytes).sum::<u64>())
             .sum()
+    }
+}
+
+/// Extents grow with the symbols and the minima were checked.
+fn at_values(error: ShapeError) -> DimError {
+    match error {
+        ShapeError::Dim(error) => error,
+        ShapeError::Window { span, extent } => DimError::Range {
+            scale: span,
+            value: extent,
+            offset: 0,
+        },
     }
 }
 

@@ -58,6 +58,21 @@ pub enum DimError {
         /// Its bounds.
         bounds: Option<(u32, u32)>,
     },
+    /// Between the bounds of its symbols a program reads another number of elements than there are.
+    #[error(
+        "node {node}, input {slot}: at these values it reads {expected} elements of {found}; \
+         the program has no meaning there, ask at other values"
+    )]
+    View {
+        /// The node.
+        node: usize,
+        /// Input slot.
+        slot: usize,
+        /// Elements of its source.
+        found: u64,
+        /// Elements that it reads.
+        expected: u64,
+    },
 }
 
 const DIM_MAX: i64 = 1 << 30;

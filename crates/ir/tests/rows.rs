@@ -266,6 +266,38 @@ fn an_int16_product_has_half_the_terms_of_an_int8_one() {
     ));
 }
 
+/// Spec: programs, 1.10: `s * s` and `7 * s - 10` agree at 2 and 5.
+#[test]
+fn counts_that_agree_at_the_bounds_alone_have_no_shapes_between_them() {
+    let mut program = rows();
+    program.nodes.truncate(1);
+    program.nodes[0].op = Op::Input(selfsame_ir::InputSpec {
+        shape: vec![Dim::affine(1, 1, 0), Dim::affine(1, 1, 0)],
+    });
+    let Op::Reduce(mut op) = rows().nodes[REDUCTIONS].op.clone() else {
+        panic!("a reduction")
+    };
+    (op.rows, op.columns, op.dtype) = (Dim::affine(1, 7, -10), Dim::fixed(1), DType::I32);
+    program.nodes.push(selfsame_ir::Node {
+        op: Op::Reduce(op),
+        inputs: vec![0],
+        dtype: DType::I32,
+    });
+    program.output = 1;
+    let program = CheckedProgram::new(program).unwrap();
+    assert!(program.shapes(&DimValues(vec![2])).is_ok());
+    assert!(program.shapes(&DimValues(vec![5])).is_ok());
+    assert_eq!(
+        program.shapes(&DimValues(vec![3])),
+        Err(selfsame_ir::DimError::View {
+            node: 1,
+            slot: 0,
+            found: 9,
+            expected: 11
+        })
+    );
+}
+
 /// Spec: programs, 1.6.
 #[test]
 fn opened_bytes_follow_the_formulas() {

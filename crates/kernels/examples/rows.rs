@@ -71,6 +71,10 @@ impl Bench {
 
     /// `[rows][k]` times `[outputs][k]`.
     fn matmul(&self, [rows, outputs, k]: [usize; 3], form: &Form) {
+        let name = format!("matmul {rows}x{outputs}x{k} {}", form.name);
+        if !name.contains(&self.wanted) {
+            return;
+        }
         let weights: Vec<i8> = (0..outputs * k).map(|i| (i * 31 % 63) as i8 - 31).collect();
         let constants = vec![[5, 20_000, i32::from(form.addend) * 9, 27]; outputs];
         let (lo, hi) = if form.wide_output {
@@ -114,7 +118,6 @@ impl Bench {
             factor: form.factor.then_some(&factor),
         };
         let (mut y8, mut y16) = (vec![0; rows * outputs], vec![0; rows * outputs]);
-        let name = format!("matmul {rows}x{outputs}x{k} {}", form.name);
         self.products(&name, linear.macs(), || {
             let output = if form.wide_output {
                 Output::I16(&mut y16)

@@ -13,13 +13,15 @@ use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use crate::accumulate::Scratch;
-use crate::finish::{Finish, Output, RawAddend, RawFactor, RawOutput, Rule};
-use crate::kernel::Kernel;
-use crate::linear::Stored;
+use crate::finish::{Finish, Output, RawAddend, RawFactor, RawOutput, Rule, factor_max};
+use crate::kernel::{InstructionSet, Kernel};
+use crate::operands::Stored;
 use crate::pack::{self, Block, Runs};
 use crate::spec::{Bits, LinearError};
 use crate::strip::{Contraction, PLANES_MAX};
 use crate::tiles::{self, Engine};
+#[cfg(target_arch = "x86_64")]
+use crate::x86::spread;
 
 /// Terms of 16 by 8 bits whose sum fits 32.
 const PLANE_TERMS: usize = 512;
@@ -75,6 +77,9 @@ pub struct BatchProduct {
     zeros: Vec<i32>,
     shift: Vec<i32>,
     fits: bool,
+    factor_max: u32,
+    /// Inputs of 128 each, by which bytes are summed up.
+    ones: Vec<u8>,
 }
 
 /// What a product reads.
@@ -97,6 +102,7 @@ impl BatchProduct {
             starts: vec![0],
             run_len: spec.k * size,
         };
+        let runs_len = runs.run_len;
         let planes: Vec<usize> = match spec.bits {
             Bits::Eight => vec![0],
             Bits::Sixteen => (0..spec.k).step_by(PLANE_TERMS).map(|k| k / 2).collect(),
@@ -126,6 +132,10 @@ impl BatchProduct {
             zeros: vec![0; padded],
             shift: vec![spec.shift; padded],
             fits: rounded < i64::from(i32::MAX),
+            factor_max: spec
+                .factor_shift
+                .map_or(0, |shift| factor_max(shift, rounded, 1)),
+            ones: vec![0x80; runs_len.next_multiple_of(4)],
         })
     }
 
@@ -190,30 +200,62 @@ impl BatchProduct {
             "batch product: alignment"
         );
         let flip = self.kernel.flip();
-        head.fill(0);
-        weights.fill(0);
+        let rows = Rows {
+            y,
+            first: if self.spec.y_interleaved {
+                batch * k
+            } else {
+                batch * columns * k
+            },
+            step: if self.spec.y_interleaved {
+                batches * k
+            } else {
+                k
+            },
+            len: k,
+            flip,
+            bits: self.spec.bits,
+        };
         for block in &self.blocks {
-            let end = columns.min(block.channel + block.vectors * engine.lanes);
-            for j in block.channel..end {
-                let row = if self.spec.y_interleaved {
-                    j * batches + batch
-                } else {
-                    batch * columns + j
-                };
-                let from = &y[row * k..][..k];
-                let to = &mut weights[block.weights_at + (j - block.channel) * 4..];
+            for vector in 0..block.vectors {
+                let channel = block.channel + vector * engine.lanes;
+                let end = columns.min(channel + engine.lanes);
+                let to = &mut weights[block.weights_at + vector * engine.lanes * 4..];
                 let step = block.vectors * engine.lanes * 4;
-                match self.spec.bits {
-                    Bits::Eight => {
-                        spread_bytes(from, flip, to, step);
-                        if flip != 0 {
-                            // Inputs are stored as x + 128.
-                            let sum: i32 = from.iter().map(|&b| i32::from((b ^ flip) as i8)).sum();
-                            head[j * 4..][..4].copy_from_slice(&(-128 * sum).to_le_bytes());
-                        }
-                    }
-                    Bits::Sixteen => spread_words(from, flip, to, step),
-                }
+                rows.spread(self.kernel, channel..end, to, step);
+            }
+        }
+        head.fill(0);
+        if flip != 0 && self.spec.bits == Bits::Eight {
+            self.fold_flip(&engine, head, weights);
+        }
+    }
+
+    /// What sums begin with where inputs are stored as x + 128: `-128 * sum(column)`.
+    fn fold_flip(&self, engine: &Engine, head: &mut [u8], weights: &[u8]) {
+        let mut sums = Scratch(MaybeUninit::uninit());
+        let sums: *mut i32 = sums.0.as_mut_ptr().cast();
+        let contraction = Contraction {
+            engine,
+            bits: Bits::Eight,
+            runs: &self.runs.starts,
+            groups: self.runs.groups(),
+            planes: &self.planes,
+            pixel_step: 0,
+        };
+        for block in &self.blocks {
+            let to = &mut head[block.channel * 4..][..block.vectors * engine.lanes * 4];
+            let weights = weights[block.weights_at..].as_ptr().cast();
+            let start = self.zeros[block.channel..].as_ptr();
+            // SAFETY: the token proves the instruction set; the inputs hold whole groups, the weights
+            // whole vectors.
+            unsafe {
+                contraction.sums(block.vectors, weights, start, self.ones.as_ptr(), 1, sums);
+            }
+            for (i, to) in to.as_chunks_mut::<4>().0.iter_mut().enumerate() {
+                // SAFETY: one position has as many sums as the block has lanes.
+                let sum = unsafe { *sums.wrapping_add(i) };
+                *to = sum.wrapping_neg().to_le_bytes();
             }
         }
     }
@@ -373,6 +415,7 @@ impl Part<'_> {
                     fits: product.fits,
                     table: None,
                     factor_shift: spec.factor_shift,
+                    factor_max: product.factor_max,
                 },
                 multiplier: product.multiplier[channel..].as_ptr(),
                 addend_multiplier: product.zeros[channel..].as_ptr(),
@@ -407,28 +450,72 @@ struct Place {
     step: usize,
 }
 
-/// Spreads a row of stored bytes in groups of four, `step` bytes apart.
-fn spread_bytes(from: &[u8], flip: u8, to: &mut [u8], step: usize) {
-    let mask = u32::from_le_bytes([flip; 4]);
-    let (groups, rest) = from.as_chunks::<4>();
-    for (group, bytes) in groups.iter().enumerate() {
-        let word = u32::from_le_bytes(*bytes) ^ mask;
-        to[group * step..][..4].copy_from_slice(&word.to_le_bytes());
-    }
-    for (b, &byte) in rest.iter().enumerate() {
-        to[groups.len() * step + b] = byte ^ flip;
-    }
+/// Rows of a batch of y.
+pub(crate) struct Rows<'a> {
+    pub(crate) y: &'a [u8],
+    /// Where the first row begins.
+    pub(crate) first: usize,
+    /// Bytes between rows.
+    pub(crate) step: usize,
+    /// Elements of a row.
+    pub(crate) len: usize,
+    pub(crate) flip: u8,
+    pub(crate) bits: Bits,
 }
 
-/// Spreads a row of stored bytes as pairs of 16 bits, `step` bytes apart.
-fn spread_words(from: &[u8], flip: u8, to: &mut [u8], step: usize) {
-    let wide = |byte: u8| i16::from((byte ^ flip) as i8).to_le_bytes();
-    let (pairs, rest) = from.as_chunks::<2>();
-    for (pair, &[a, b]) in pairs.iter().enumerate() {
-        let ([a, c], [b, d]) = (wide(a), wide(b));
-        to[pair * step..][..4].copy_from_slice(&[a, c, b, d]);
+impl Rows<'_> {
+    /// Row `row`.
+    pub(crate) fn row(&self, row: usize) -> &[u8] {
+        &self.y[self.first + row * self.step..][..self.len]
     }
-    if let Some(&byte) = rest.first() {
-        to[pairs.len() * step..][..2].copy_from_slice(&wide(byte));
+
+    /// Spreads `rows` over the lanes of one vector of each group: group g begins at `g * step` of `to`.
+    /// Lanes without a row hold anything; nobody stores what they compute.
+    fn spread(&self, kernel: Kernel, rows: Range<usize>, to: &mut [u8], step: usize) {
+        let done = self.spread_vectors(kernel, &rows, to, step);
+        let per_group = 4 / self.bits.bytes();
+        for (lane, row) in rows.enumerate() {
+            let groups = self.row(row).chunks(per_group).enumerate().skip(done);
+            for (group, elements) in groups {
+                let mut four = [0; 4];
+                for (i, &element) in elements.iter().enumerate() {
+                    let value = (element ^ self.flip) as i8;
+                    match self.bits {
+                        Bits::Eight => four[i] = value as u8,
+                        Bits::Sixteen => {
+                            let wide = i16::from(value).to_le_bytes();
+                            four[2 * i..][..2].copy_from_slice(&wide);
+                        }
+                    }
+                }
+                to[group * step + lane * 4..][..4].copy_from_slice(&four);
+            }
+        }
+    }
+
+    /// Spreads the first groups by vectors where there are such; returns how many.
+    #[cfg(target_arch = "x86_64")]
+    fn spread_vectors(
+        &self,
+        kernel: Kernel,
+        rows: &Range<usize>,
+        to: &mut [u8],
+        step: usize,
+    ) -> usize {
+        match kernel.instruction_set() {
+            // SAFETY: the token proves the instruction set.
+            InstructionSet::Avx512Vnni => unsafe { spread::avx512(self, rows, to, step) },
+            InstructionSet::Portable
+            | InstructionSet::Neon
+            | InstructionSet::Avx2
+            | InstructionSet::AvxVnni
+            | InstructionSet::Amx => 0,
+        }
+    }
+
+    #[cfg(not(target_arch = "x86_64"))]
+    #[expect(clippy::unused_self, reason = "the twin of a method")]
+    fn spread_vectors(&self, _: Kernel, _: &Range<usize>, _: &mut [u8], _: usize) -> usize {
+        0
     }
 }

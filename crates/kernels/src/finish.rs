@@ -141,6 +141,20 @@ pub(crate) struct Rule<'a> {
     pub(crate) table: Option<&'a [i8; 256]>,
     /// S, with a row factor.
     pub(crate) factor_shift: Option<u32>,
+    /// No row factor up to this magnitude brings a value outside 32 bits.
+    #[cfg_attr(
+        not(target_arch = "x86_64"),
+        expect(dead_code, reason = "no vector path here")
+    )]
+    pub(crate) factor_max: u32,
+}
+
+/// The largest row factor for which `t*g + offset*2^15` with S behind it fits 32 bits, given bounds on
+/// the magnitudes of t and of the offset.
+pub(crate) fn factor_max(shift: u32, t: i64, offset: i64) -> u32 {
+    let room = (1_i128 << (30 + shift)) - (i128::from(offset) << FACTOR_BITS);
+    let most = room.max(0) / i128::from(t.max(1));
+    u32::try_from(most).unwrap_or(u32::MAX)
 }
 
 /// The row factors of `pixels` positions, and what is added behind them.
@@ -287,6 +301,7 @@ mod tests {
             fits: true,
             table: None,
             factor_shift: None,
+            factor_max: 0,
         };
         for (acc, want) in [(1, 1), (-1, 0), (3, 2), (-3, -1), (300, 127), (-300, -127)] {
             assert_eq!(requantize(acc, 1, 0, 0, 1, &rule), want, "{acc} / 2");
@@ -303,6 +318,7 @@ mod tests {
             fits: false,
             table: None,
             factor_shift: None,
+            factor_max: 0,
         };
         let m = 32_767;
         assert_eq!(requantize(high, m, i32::MAX, m, 1, &rule), i32::MAX);

@@ -9,8 +9,9 @@
 //! reciprocal      min(floor(2^bits / max(v, 1)), 2^31 - 1), or of the root of max(v, 1) * 2^30
 //! ```
 //!
-//! Tables are kept in words of 32 bits, which vectors gather; a pair of neighbours of an
-//! interpolation is one word. Spec: operators, 2.20.
+//! Tables of a lookup and an interpolation are kept in words of 32 bits, which vectors gather; a pair
+//! of neighbours of an interpolation is one word. Those of an exponential fit registers, and
+//! `vpmulhrsw` is its product. Spec: operators, 2.20.
 
 use crate::kernel::{InstructionSet, Kernel};
 #[cfg(target_arch = "x86_64")]
@@ -26,10 +27,15 @@ enum Kind {
     Lookup(Box<[i32; 256]>),
     /// Entry k in the lower half, entry k + 1 in the upper one.
     Interpolate(Box<[i32; 512]>),
-    Exponential(Box<[i32; 512]>),
+    Exponential(Box<Exponential>),
     Reciprocal(u32),
     ReciprocalRoot(u32),
 }
+
+/// Coarse entries, then fine ones; no lane of a vector reads across a cache line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[repr(align(64))]
+pub(crate) struct Exponential(pub(crate) [i16; 512]);
 
 impl Function {
     /// The value itself.
@@ -55,9 +61,9 @@ impl Function {
 
     /// 256 coarse entries, then 256 fine ones; missing ones count as 0.
     pub fn exponential(entries: &[i16]) -> Self {
-        let mut table = Box::new([0; 512]);
-        for (to, &entry) in table.iter_mut().zip(entries) {
-            *to = entry.into();
+        let mut table = Box::new(Exponential([0; 512]));
+        for (to, &entry) in table.0.iter_mut().zip(entries) {
+            *to = entry;
         }
         Self(Kind::Exponential(table))
     }
@@ -116,7 +122,7 @@ macro_rules! twins {
             match kernel.instruction_set() {
                 #[cfg(target_arch = "x86_64")]
                 InstructionSet::Avx512Vnni => {
-                    let (vectors, rest) = v.as_chunks_mut::<16>();
+                    let (vectors, rest) = v.as_chunks_mut::<32>();
                     // SAFETY: the token proves the instruction set.
                     unsafe { gather::avx512::$name(table, vectors) };
                     plain::$name(table, rest);
@@ -141,10 +147,10 @@ macro_rules! twins {
 
 twins!(look_up, [i32; 256]);
 twins!(interpolate, [i32; 512]);
-twins!(exponentiate, [i32; 512]);
+twins!(exponentiate, Exponential);
 
 /// The plain twins. Masks only tell the compiler that an index lies in its table.
-mod plain {
+pub(crate) mod plain {
     pub(super) fn look_up(table: &[i32; 256], v: &mut [i32]) {
         for v in v {
             *v = table[(*v + 128) as usize & 255];
@@ -160,10 +166,11 @@ mod plain {
         }
     }
 
-    pub(super) fn exponentiate(table: &[i32; 512], v: &mut [i32]) {
+    pub(crate) fn exponentiate(super::Exponential(table): &super::Exponential, v: &mut [i32]) {
         for v in v {
             let (coarse, fine) = ((*v >> 8) as usize & 255, *v as usize & 255);
-            *v = (table[coarse] * table[256 + fine] + (1 << 14)) >> 15;
+            let product = i32::from(table[coarse]) * i32::from(table[256 + fine]);
+            *v = (product + (1 << 14)) >> 15;
         }
     }
 }

@@ -1,12 +1,13 @@
 //! Exact integer kernels, one token per instruction set, every path with the same bits.
 //!
-//! * What: linear nodes (convolution and matrix product with a fused requantisation), pools,
-//!   movement and pointwise nodes, Keccak-256 over many lanes, and the thread pool that runs them.
+//! * What: linear nodes (convolution and matrix product with a fused requantisation), products of
+//!   two inputs, pools, movement, pointwise nodes, reductions and norms of rows, Keccak-256 over many
+//!   lanes, and the thread pool that runs them.
 //! * When: only the engines call this crate; the meaning of each operator is in the interpreter,
 //!   and every kernel here is tested for equality with a portable twin.
 //! * Key types: [`Kernel`] (permission to run an instruction set), [`Grid`] (where a stored tensor
 //!   keeps its elements), [`Linear`] (packed weights of one node), [`Bytes`] (aligned storage).
-//! * Sums of products are exact because every operand is eight bits wide and no instruction used
+//! * Sums of products are exact because operands are eight or sixteen bits wide and no instruction used
 //!   here saturates on the operands that are admitted; the order of lanes is then irrelevant.
 //! * Related crates: `runtime` plans whole programs with these kernels.
 //!
@@ -37,7 +38,9 @@ mod kernel;
 mod linear;
 mod movement;
 mod normalize;
+mod operands;
 mod pack;
+mod packed;
 mod peak;
 mod planar;
 mod pointwise;
@@ -61,9 +64,11 @@ pub use grid::{Grid, GridError};
 pub use heap::trim_heap;
 pub use keccak::{HASH_BYTES, keccak_chunks, keccak_one, keccak_parts};
 pub use kernel::{InstructionSet, Kernel, KernelError};
-pub use linear::{Linear, Operands, Packed, Stored};
+pub use linear::Linear;
 pub use movement::{Movement, concat_rows, embedding};
 pub use normalize::{NormalizeSpec, normalize};
+pub use operands::{Operands, Stored};
+pub use packed::Packed;
 pub use peak::products_in_registers;
 pub use pointwise::{Formula, Lay, PointwiseSpec, Source, pointwise};
 pub use pool::{Average, PoolSpec, average_pool, max_pool, max_pool_bytes};

@@ -14,97 +14,23 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::accumulate::{LANES_MAX, Scratch};
-use crate::bytes::{Bytes, SLACK, Words};
+use crate::bytes::SLACK;
 use crate::depthwise::{self, Depthwise};
 use crate::finish::{Addend, Finish, Output, RawAddend, RawFactor, RawOutput, Rule};
 use crate::grid::Grid;
 use crate::kernel::Kernel;
-use crate::pack::{self, Block, Runs};
+use crate::operands::Operands;
+use crate::pack::Runs;
+use crate::packed::{Form, Packed, is_depthwise};
 use crate::planar::{self, PlanarTile};
 use crate::spec::{self, Bits, LinearError, LinearSpec, Steps};
-use crate::strip::{Contraction, PLANES_MAX, STRIP_PIXELS, VECTORS_MAX};
+use crate::strip::{Contraction, STRIP_PIXELS};
 use crate::tiles::{self, Engine};
 
 const _: () = assert!(LANES_MAX <= SLACK);
 
 /// Weights of this many bytes are taken to stay in the second cache while a strip passes.
 const NEAR_WEIGHTS: usize = 192 << 10;
-
-/// Stored inputs of a linear node.
-#[derive(Debug, Clone, Copy)]
-pub enum Stored<'a> {
-    /// Bytes, flipped as the kernel says.
-    Bytes(&'a Bytes),
-    /// Elements of 16 bits.
-    Words(&'a Words),
-}
-
-impl Stored<'_> {
-    pub(crate) fn bits(&self) -> Bits {
-        match self {
-            Self::Bytes(_) => Bits::Eight,
-            Self::Words(_) => Bits::Sixteen,
-        }
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        match self {
-            Self::Bytes(x) => x.len(),
-            Self::Words(x) => x.len(),
-        }
-    }
-
-    pub(crate) fn as_ptr(&self) -> *const u8 {
-        match self {
-            Self::Bytes(x) => x.as_ptr(),
-            Self::Words(x) => x.as_ptr().cast(),
-        }
-    }
-}
-
-/// What a linear node reads.
-#[derive(Debug, Clone, Copy)]
-pub struct Operands<'a> {
-    /// The input.
-    pub input: Stored<'a>,
-    /// The second input.
-    pub addend: Addend<'a>,
-    /// One factor for each position, where the node has them.
-    pub factor: Option<&'a [i32]>,
-}
-
-impl<'a> From<&'a Bytes> for Operands<'a> {
-    /// An input alone.
-    fn from(input: &'a Bytes) -> Self {
-        Self {
-            input: Stored::Bytes(input),
-            addend: Addend::None,
-            factor: None,
-        }
-    }
-}
-
-/// What of a linear node does not depend on the extents of its tensors: weights and constants in the
-/// order of one instruction set.
-#[derive(Debug)]
-pub struct Packed {
-    vectors_max: usize,
-    blocks: Vec<Block>,
-    weights: Bytes,
-    /// Weights for positions in lanes, where that layout is the better one.
-    planar_weights: Option<Bytes>,
-    /// First group of each plane of sums.
-    planes: Vec<usize>,
-    /// What sums begin with.
-    start: Vec<i32>,
-    /// What is added behind a row factor.
-    bias: Vec<i32>,
-    multiplier: Vec<i32>,
-    addend_multiplier: Vec<i32>,
-    shift: Vec<i32>,
-    fits: bool,
-    table: Option<Box<[i8; 256]>>,
-}
 
 /// A packed linear node, ready to run on one instruction set.
 #[derive(Debug)]
@@ -125,89 +51,6 @@ pub struct Linear {
     lo: i32,
     hi: i32,
     factor_shift: Option<u32>,
-}
-
-impl Packed {
-    fn new(
-        kernel: Kernel,
-        spec: &LinearSpec,
-        runs: &Runs,
-        form: Form,
-    ) -> Result<Self, LinearError> {
-        let engine = tiles::engine(kernel);
-        let outputs = spec.output.channels();
-        let terms = spec.weights.len() / outputs;
-        let (blocks, weights) = if is_depthwise(spec, runs) {
-            let weights = depthwise::pack(spec.weights, runs.starts.len(), engine.lanes);
-            (Vec::new(), weights)
-        } else {
-            let vectors_max = form.vectors_max;
-            let blocks = pack::blocks(outputs, spec.groups, vectors_max, engine.lanes, runs);
-            let weights = pack::weights(spec.weights, spec.bits, engine.lanes, runs, &blocks);
-            (blocks, weights)
-        };
-        let planar_weights = form
-            .planar
-            .then(|| planar::pack(spec.weights, outputs, runs));
-        // A block reads whole vectors, from wherever its group begins.
-        let padded = outputs + VECTORS_MAX * engine.lanes;
-        let column = |i: usize| {
-            let mut column: Vec<i32> = spec.constants.iter().map(|c| c[i]).collect();
-            column.resize(padded, i32::from(i == 3));
-            column
-        };
-        let bias = column(0);
-        let mut start = match spec.factor_shift {
-            Some(_) => vec![0; padded],
-            None => bias.clone(),
-        };
-        let planes = match spec.bits {
-            Bits::Eight => vec![0],
-            Bits::Sixteen => pack::planes(spec.weights, &start[..outputs], terms),
-        };
-        if PLANES_MAX < planes.len() {
-            return Err(LinearError::Range {
-                what: "planes of sums",
-                index: 0,
-                value: planes.len() as i64,
-            });
-        }
-        if kernel.flip() != 0 && spec.bits == Bits::Eight {
-            pack::fold_flip(&mut start, spec.weights, terms);
-        }
-        Ok(Self {
-            vectors_max: form.vectors_max,
-            blocks,
-            weights,
-            planar_weights,
-            planes,
-            start,
-            bias,
-            multiplier: column(1),
-            addend_multiplier: column(2),
-            shift: column(3),
-            fits: spec::fits(spec),
-            table: spec.table.map(|table| Box::new(*table)),
-        })
-    }
-
-    fn has(&self, form: Form) -> bool {
-        self.vectors_max == form.vectors_max && self.planar_weights.is_some() == form.planar
-    }
-}
-
-/// Which of the packed orders a node has at given extents.
-#[derive(Clone, Copy)]
-struct Form {
-    vectors_max: usize,
-    planar: bool,
-}
-
-fn is_depthwise(spec: &LinearSpec, runs: &Runs) -> bool {
-    1 < spec.groups
-        && spec.groups == spec.output.channels()
-        && runs.run_len == 1
-        && spec.bits == Bits::Eight
 }
 
 impl Linear {
@@ -538,7 +381,8 @@ impl Linear {
             lo: self.lo,
             hi: self.hi,
             flip: self.kernel.flip(),
-            fits: self.packed.fits,
+            fits: self.packed.reach.fits,
+            factor_max: self.packed.reach.factor_max,
             table: self.packed.table.as_deref(),
             factor_shift: self.factor_shift,
         }

@@ -138,15 +138,20 @@ pub(crate) fn fold_flip(bias: &mut [i32], weights: &[i8], terms: usize) {
 }
 
 /// Cuts a contraction of 16-bit inputs so that the sum of each plane fits 32 bits, its bias in the
-/// first; returns where planes begin, in groups of two terms.
+/// first; returns where planes begin, in groups of two terms. Of several runs, of `run_len` terms,
+/// a plane has whole ones.
 ///
-/// Two terms and a bias fit, so every plane has a group.
-pub(crate) fn planes(weights: &[i8], bias: &[i32], terms: usize) -> Vec<usize> {
-    let groups = terms.div_ceil(2);
+/// Two terms and a bias fit, and so does a run of several, so every plane has one.
+pub(crate) fn planes(weights: &[i8], bias: &[i32], terms: usize, run_len: usize) -> Vec<usize> {
+    let (pieces, piece, per_piece) = if run_len == terms {
+        (terms.div_ceil(2), 2, 1)
+    } else {
+        (terms / run_len, run_len, run_len.div_ceil(2))
+    };
     let mut starts = vec![0];
     let mut sums: Vec<i64> = bias.iter().map(|&b| i64::from(b).abs()).collect();
-    for group in 0..groups {
-        let (first, end) = (2 * group, terms.min(2 * group + 2));
+    for index in 0..pieces {
+        let (first, end) = (piece * index, terms.min(piece * (index + 1)));
         let added = |channel: usize| {
             let weights = &weights[channel * terms..][first..end];
             let magnitude: i64 = weights.iter().map(|&w| i64::from(w).abs()).sum();
@@ -154,7 +159,7 @@ pub(crate) fn planes(weights: &[i8], bias: &[i32], terms: usize) -> Vec<usize> {
         };
         let fits = |channel: usize| sums[channel] + added(channel) < 1 << 31;
         if !(0..sums.len()).all(fits) {
-            starts.push(group);
+            starts.push(index * per_piece);
             sums.fill(0);
         }
         for (channel, sum) in sums.iter_mut().enumerate() {

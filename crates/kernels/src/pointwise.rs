@@ -169,33 +169,41 @@ fn body(
 ) {
     let (len, flip) = (x.len(), kernel.flip());
     let (mut a, mut b) = ([0; BLOCK], [0; BLOCK]);
-    let columns = spec.columns.max(1);
-    let mut first = 0;
-    while first < len {
-        // A block ends with its row where the second operand is laid by rows or columns.
-        let rest = match spec.lay {
-            Lay::Full | Lay::One => len - first,
-            Lay::Column | Lay::Row => columns - first % columns,
-        };
-        let count = rest.min(len - first).min(BLOCK);
-        let (a, b) = (&mut a[..count], &mut b[..count]);
+    // Where the second operand is laid by rows or columns, a block is combined row by row.
+    let columns = match spec.lay {
+        Lay::Full | Lay::One => len,
+        Lay::Column | Lay::Row => spec.columns.max(1),
+    };
+    let (mut row, mut column) = (0, 0);
+    for first in (0..len).step_by(BLOCK) {
+        let a = &mut a[..BLOCK.min(len - first)];
         x.load(flip, first, a);
-        if let Some(y) = &y {
-            match spec.lay {
-                Lay::Full => y.load(flip, first, b),
-                Lay::Column => y.load(flip, first % columns, b),
-                Lay::Row => b.fill(y.at(flip, first / columns)),
-                Lay::One => b.fill(y.at(flip, 0)),
+        let mut done = 0;
+        while done < a.len() {
+            let count = (columns - column).min(a.len() - done);
+            let (x_part, b) = (&mut a[done..done + count], &mut b[..count]);
+            let one = match (&y, spec.lay) {
+                (None, _) => Some(0),
+                (Some(y), Lay::Row) => Some(y.at(flip, row)),
+                (Some(y), Lay::One) => Some(y.at(flip, 0)),
+                (Some(y), Lay::Full | Lay::Column) => {
+                    y.load(flip, column, b);
+                    None
+                }
+            };
+            match one {
+                Some(y) => affine(spec, x.bound(), y, x_part),
+                None if narrow => combine_32(spec, x_part, b),
+                None => combine_64(spec, x_part, b),
             }
-        }
-        if narrow {
-            combine_32(spec, a, b);
-        } else {
-            combine_64(spec, a, b);
+            done += count;
+            column += count;
+            if column == columns {
+                (row, column) = (row + 1, 0);
+            }
         }
         spec.function.apply(kernel, a);
         to.put_all(flip, first, a);
-        first += count;
     }
 }
 
@@ -209,6 +217,40 @@ fn fits_32_bits(spec: &PointwiseSpec, x: &Source, y: Option<&Source>) -> bool {
         Formula::Product => (x.bound() * y).saturating_mul(multiplier),
     };
     spec.shift < 31 && sum + (1 << (spec.shift - 1)) < 1 << 31
+}
+
+/// One y for the whole block: `(x*m + c) >> s` with constants m and c, in as few bits as they need;
+/// the result replaces `x`, which is at most `bound` in magnitude.
+#[inline(always)]
+fn affine(spec: &PointwiseSpec, bound: i64, y: i32, x: &mut [i32]) {
+    let (a, s) = (i64::from(spec.multiplier), spec.shift);
+    let half = 1_i64 << (s - 1);
+    let (m, c) = match spec.formula {
+        Formula::Scale => (a, half),
+        Formula::Sum { second } => (a, i64::from(y) * i64::from(second) + half),
+        Formula::Product => (i64::from(y) * a, half),
+    };
+    let (lo, hi) = (i64::from(spec.lo), i64::from(spec.hi));
+    let Ok(m) = i32::try_from(m) else {
+        for x in x {
+            *x = ((i64::from(*x) * m + c) >> s).max(lo).min(hi) as i32;
+        }
+        return;
+    };
+    // |x| is at most 2^31 and |m| too, so this fits 63 bits.
+    let largest = bound * i64::from(m).abs() + c.abs();
+    if largest < 1 << 31 && s < 31 {
+        let c = c as i32;
+        for x in x {
+            *x = (x.wrapping_mul(m).wrapping_add(c) >> s)
+                .max(spec.lo)
+                .min(spec.hi);
+        }
+        return;
+    }
+    for x in x {
+        *x = ((i64::from(*x) * i64::from(m) + c) >> s).max(lo).min(hi) as i32;
+    }
 }
 
 /// In 32 bits; the result replaces `x`.

@@ -246,6 +246,7 @@ pub fn average_pool(
         fits: false,
         table: None,
         factor_shift: None,
+        factor_max: 0,
     };
     let channels = spec.input.channels();
     for (y, x) in positions(spec) {

@@ -6,6 +6,7 @@
 use thiserror::Error;
 
 use crate::bytes::SLACK;
+use crate::finish::factor_max;
 use crate::grid::Grid;
 use crate::pack::Runs;
 use crate::planar;
@@ -213,6 +214,9 @@ fn check_ranges(spec: &LinearSpec) -> Result<(), LinearError> {
     Ok(())
 }
 
+/// Terms of a 16-bit run of several: `256 * 127 * 2^15 + 2^30 < 2^31`, with room for a bias.
+const WIDE_RUN_MAX: usize = 256;
+
 /// Where windows start and what they read, in bytes.
 pub(crate) struct Steps {
     /// Where the window of position (0, 0) starts.
@@ -274,26 +278,32 @@ impl Steps {
 }
 
 /// The runs of the window: whole rows of it where they are contiguous, else single positions.
+///
+/// Of 16-bit inputs a run of several is short enough for its sums to fit 32 bits.
 fn runs(spec: &LinearSpec) -> Runs {
     let [kh, kw] = spec.kernel;
     let channels = spec.input.channels();
     let per_group = spec.channel_count / spec.groups;
+    let is_short = |terms: usize| spec.bits == Bits::Eight || terms <= WIDE_RUN_MAX;
     // A start that saturates is refused as out of reach.
     let row = |i: usize| (i * spec.dilation[0]).saturating_mul(spec.input.row_len());
-    if per_group == channels && spec.dilation[1] == 1 {
+    if per_group == channels && spec.dilation[1] == 1 && (kh == 1 || is_short(kw * channels)) {
         return Runs {
             starts: (0..kh).map(row).collect(),
             run_len: kw * channels,
         };
     }
     let column = |j: usize| (j * spec.dilation[1]).saturating_mul(channels);
+    // Parts of one length, as few as possible.
+    let parts = (1..=per_group)
+        .find(|&parts| per_group.is_multiple_of(parts) && is_short(per_group / parts));
+    let parts = if kh * kw == 1 { 1 } else { parts.unwrap_or(1) };
+    let run_len = per_group / parts;
     let starts = (0..kh)
         .flat_map(|i| (0..kw).map(move |j| row(i).saturating_add(column(j))))
+        .flat_map(|cell| (0..parts).map(move |part| cell.saturating_add(part * run_len)))
         .collect();
-    Runs {
-        starts,
-        run_len: per_group,
-    }
+    Runs { starts, run_len }
 }
 
 /// Whether positions in lanes are possible, and better than channels in lanes.
@@ -311,32 +321,51 @@ pub(crate) fn is_planar(spec: &LinearSpec, pixel_step: usize) -> bool {
         && fits(spec)
 }
 
-/// Whether no input can bring the shifted value of any channel outside 32 bits: with a row factor
-/// the one that is multiplied by it, else the one that is clamped.
-pub(crate) fn fits(spec: &LinearSpec) -> bool {
-    let terms = spec.weights.len() / spec.constants.len();
-    let mut channels = spec.constants.iter().zip(spec.weights.chunks_exact(terms));
-    channels.all(|(&[bias, m, a, s], weights)| {
-        // Sums of a few thousand bytes fit in 32 bits, and then in the lanes of a vector.
-        let part = |part: &[i8]| {
-            part.iter()
-                .map(|w| u32::from(w.unsigned_abs()))
-                .sum::<u32>()
-        };
-        let magnitude: i64 = weights.chunks(4096).map(|w| i64::from(part(w))).sum();
-        let products = magnitude * spec.bits.bound();
-        let sum = match (spec.factor_shift, spec.bits) {
-            (Some(_), _) => products * i64::from(m),
-            (None, Bits::Eight) => {
+/// How far values of a node can reach.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reach {
+    /// No input brings the shifted value of any channel outside 32 bits: with a row factor the one that
+    /// is multiplied by it, else the one that is clamped.
+    pub(crate) fits: bool,
+    /// No row factor up to this magnitude brings a value outside 32 bits.
+    pub(crate) factor_max: u32,
+}
+
+impl Reach {
+    pub(crate) fn new(spec: &LinearSpec) -> Self {
+        let terms = spec.weights.len() / spec.constants.len();
+        let channels = spec.constants.iter().zip(spec.weights.chunks_exact(terms));
+        let mut most = (0_i64, 0_i64);
+        for (&[bias, m, a, s], weights) in channels {
+            let magnitude: i64 = weights.chunks(4096).map(magnitude).sum();
+            let products = magnitude * spec.bits.bound();
+            let addend = i64::from(spec.addend_max) * i64::from(a);
+            let bias = i64::from(bias).abs();
+            let sum = match (spec.factor_shift, spec.bits) {
+                (Some(_), _) => products * i64::from(m),
                 // These accumulators have 32 bits.
-                let acc = (products + i64::from(bias).abs()).min(1 << 31);
-                acc * i64::from(m) + i64::from(spec.addend_max) * i64::from(a)
-            }
-            (None, Bits::Sixteen) => {
-                let acc = products + i64::from(bias).abs();
-                acc * i64::from(m) + i64::from(spec.addend_max) * i64::from(a)
-            }
-        };
-        ((sum + (1_i64 << (s - 1))) >> s) < i64::from(i32::MAX)
-    })
+                (None, Bits::Eight) => (products + bias).min(1 << 31) * i64::from(m) + addend,
+                (None, Bits::Sixteen) => (products + bias) * i64::from(m) + addend,
+            };
+            let shifted = (sum + (1_i64 << (s - 1))) >> s;
+            most = (most.0.max(shifted), most.1.max(bias + addend));
+        }
+        Self {
+            fits: most.0 < i64::from(i32::MAX),
+            factor_max: spec
+                .factor_shift
+                .map_or(0, |shift| factor_max(shift, most.0, most.1 + 1)),
+        }
+    }
+}
+
+/// Sums of a few thousand bytes fit in 32 bits, and then in the lanes of a vector.
+fn magnitude(weights: &[i8]) -> i64 {
+    let sum: u32 = weights.iter().map(|w| u32::from(w.unsigned_abs())).sum();
+    sum.into()
+}
+
+/// Whether no input can bring the shifted value of any channel outside 32 bits.
+fn fits(spec: &LinearSpec) -> bool {
+    Reach::new(spec).fits
 }

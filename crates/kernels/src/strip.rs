@@ -64,12 +64,20 @@ impl Contraction<'_> {
         let kernel = table(pixels, vectors).expect("every size up to `pixels_max` is compiled");
         let vector = vectors * self.engine.lanes;
         for (plane, &first) in self.planes.iter().enumerate() {
-            let end = self.planes.get(plane + 1).copied().unwrap_or(self.groups);
+            let all = self.groups * self.runs.len();
+            let end = self.planes.get(plane + 1).copied().unwrap_or(all);
+            // A part of the only run, or whole runs of several.
+            let (runs, groups, skipped) = if self.runs.len() == 1 {
+                (self.runs, end - first, 4 * first)
+            } else {
+                let runs = &self.runs[first / self.groups..end / self.groups];
+                (runs, self.groups, 0)
+            };
             let mut tile = Tile {
                 input,
                 pixel_step: self.pixel_step,
-                runs: self.runs,
-                groups: end - first,
+                runs,
+                groups,
                 weights: weights.wrapping_add(first * vector * 4),
                 bias: if plane == 0 { start } else { ZEROS.as_ptr() },
             };
@@ -78,8 +86,8 @@ impl Contraction<'_> {
             while x < count {
                 // The last tile overlaps its neighbour rather than being smaller.
                 x = x.min(count - pixels);
-                tile.input = input.wrapping_add(x * self.pixel_step + 4 * first);
-                // SAFETY: the caller's promises; the planes are parts of one run.
+                tile.input = input.wrapping_add(x * self.pixel_step + skipped);
+                // SAFETY: the caller's promises; the planes are parts of one run, or runs.
                 unsafe { kernel(&tile, to.wrapping_add(x * vector)) };
                 x += pixels;
             }

@@ -6,6 +6,7 @@ mod avx_vnni;
 pub(crate) mod gather;
 pub(crate) mod keccak;
 pub(crate) mod planar;
+pub(crate) mod spread;
 
 pub(crate) use avx_vnni::{AvxVnni, AvxVnniWide};
 pub(crate) use avx2::{Avx2, Avx2Wide};

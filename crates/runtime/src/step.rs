@@ -145,14 +145,7 @@ impl Step {
                 };
                 run_linear(&linears[*linear], &operands, &mut output, pool);
             }
-            Work::MaxPool { spec } => match (input, &mut output) {
-                (Buffer::I8(x), Buffer::I8(y)) => {
-                    max_pool_bytes(kernel, spec, x.as_slice(), y.as_mut_slice());
-                }
-                (Buffer::I16(x), Buffer::I16(y)) => max_pool(spec, x, y),
-                (Buffer::I32(x), Buffer::I32(y)) => max_pool(spec, x, y),
-                (Buffer::I8(_) | Buffer::I16(_) | Buffer::I32(_), _) => unequal_types(),
-            },
+            Work::MaxPool { spec } => run_max_pool(kernel, spec, input, &mut output),
             Work::AveragePool { spec, average } => {
                 let mut to = whole(&mut output);
                 average_pool(kernel, spec, average, input.bytes().as_slice(), &mut to);
@@ -182,42 +175,19 @@ impl Step {
                 run_batch(batch, x, y, factor, (&mut packed, &mut output), pool);
                 buffers[batch.packed] = packed;
             }
-            Work::Reduce { spec } => {
-                let (x, columns) = (source(input), spec.columns);
-                let rows = Rows::flat(1, output.len(), columns);
-                rows.run(&mut output, pool, &|rows, output| {
-                    let x = x.part(rows.start * columns..rows.end * columns);
-                    reduce(kernel, spec, x, output);
-                });
-            }
+            Work::Reduce { spec } => run_reduce(kernel, spec, source(input), &mut output, pool),
             Work::Normalize {
                 spec,
                 center,
                 factor,
             } => {
-                let columns = spec.bias.len();
-                let center = center.map(|slot| buffers[slot].words());
-                let factor = factor.map(|slot| buffers[slot].words());
-                let x = source(input);
-                let rows = Rows::flat(columns, output.len() / columns, columns);
-                rows.run(&mut output, pool, &|rows, output| {
-                    let x = x.part(rows.start * columns..rows.end * columns);
-                    let (center, factor) =
-                        (center.map(|c| &c[rows.clone()]), factor.map(|f| &f[rows]));
-                    normalize(kernel, spec, x, center, factor, output);
-                });
+                let values = [center, factor].map(|slot| slot.map(|slot| buffers[slot].words()));
+                run_normalize(kernel, spec, source(input), values, &mut output, pool);
             }
             Work::Embedding { table, columns } => {
                 run_embedding(input.words(), table, *columns, &mut output);
             }
-            Work::Copy { from, to } => match (input, &mut output) {
-                (Buffer::I8(x), Buffer::I8(y)) => {
-                    copy_flat(x.as_slice(), from, y.as_mut_slice(), to);
-                }
-                (Buffer::I16(x), Buffer::I16(y)) => y.copy_from_slice(x),
-                (Buffer::I32(x), Buffer::I32(y)) => y.copy_from_slice(x),
-                (Buffer::I8(_) | Buffer::I16(_) | Buffer::I32(_), _) => unequal_types(),
-            },
+            Work::Copy { from, to } => run_copy((input, from), (&mut output, to)),
         }
         buffers[self.output] = output;
     }
@@ -252,6 +222,59 @@ fn run_move(movement: &Movement, fill: i32, flip: u8, input: &Buffer, output: &m
         (Buffer::I32(x), Buffer::I32(y)) => movement.run(x, fill, y),
         (Buffer::I8(_) | Buffer::I16(_) | Buffer::I32(_), _) => unequal_types(),
     }
+}
+
+fn run_max_pool(kernel: Kernel, spec: &PoolSpec, input: &Buffer, output: &mut Buffer) {
+    match (input, output) {
+        (Buffer::I8(x), Buffer::I8(y)) => {
+            max_pool_bytes(kernel, spec, x.as_slice(), y.as_mut_slice());
+        }
+        (Buffer::I16(x), Buffer::I16(y)) => max_pool(spec, x, y),
+        (Buffer::I32(x), Buffer::I32(y)) => max_pool(spec, x, y),
+        (Buffer::I8(_) | Buffer::I16(_) | Buffer::I32(_), _) => unequal_types(),
+    }
+}
+
+fn run_copy((input, from): (&Buffer, &Grid), (output, to): (&mut Buffer, &Grid)) {
+    match (input, output) {
+        (Buffer::I8(x), Buffer::I8(y)) => copy_flat(x.as_slice(), from, y.as_mut_slice(), to),
+        (Buffer::I16(x), Buffer::I16(y)) => copy_flat(x, from, y, to),
+        (Buffer::I32(x), Buffer::I32(y)) => y.copy_from_slice(x),
+        (Buffer::I8(_) | Buffer::I16(_) | Buffer::I32(_), _) => unequal_types(),
+    }
+}
+
+fn run_reduce(
+    kernel: Kernel,
+    spec: &ReduceSpec,
+    x: Source,
+    output: &mut Buffer,
+    pool: Option<&mut ThreadPool>,
+) {
+    let columns = spec.columns;
+    let rows = Rows::flat(1, output.len(), columns);
+    rows.run(output, pool, &|rows, output| {
+        let x = x.part(rows.start * columns..rows.end * columns);
+        reduce(kernel, spec, x, output);
+    });
+}
+
+/// `values` are centers and factors.
+fn run_normalize(
+    kernel: Kernel,
+    spec: &NormalizeSpec,
+    x: Source,
+    values: [Option<&[i32]>; 2],
+    output: &mut Buffer,
+    pool: Option<&mut ThreadPool>,
+) {
+    let columns = spec.bias.len();
+    let rows = Rows::flat(columns, output.len() / columns, columns);
+    rows.run(output, pool, &|rows, output| {
+        let x = x.part(rows.start * columns..rows.end * columns);
+        let [center, factor] = values.map(|values| values.map(|v| &v[rows.clone()]));
+        normalize(kernel, spec, x, center, factor, output);
+    });
 }
 
 fn run_pointwise(

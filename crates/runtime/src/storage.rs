@@ -104,7 +104,11 @@ impl Buffer {
     pub(crate) fn store(&mut self, grid: &Grid, flip: u8, from: Elements) {
         match (self, from) {
             (Self::I8(to), Elements::I8(from)) => grid.store(from, flip, to.as_mut_slice()),
-            (Self::I16(to), Elements::I16(from)) => to.copy_from_slice(from),
+            (Self::I16(to), Elements::I16(from)) => {
+                for (row, at) in from.chunks_exact(row_of(grid)).zip(row_starts(grid)) {
+                    to[at..at + row.len()].copy_from_slice(row);
+                }
+            }
             (Self::I32(to), Elements::I32(from)) => to.copy_from_slice(from),
             (Self::I8(_) | Self::I16(_) | Self::I32(_), _) => panic!("{WRONG_TYPE}"),
         }
@@ -114,7 +118,11 @@ impl Buffer {
     pub(crate) fn load(&self, grid: &Grid, flip: u8, to: ElementsMut) {
         match (self, to) {
             (Self::I8(from), ElementsMut::I8(to)) => grid.load(from.as_slice(), flip, to),
-            (Self::I16(from), ElementsMut::I16(to)) => to.copy_from_slice(from),
+            (Self::I16(from), ElementsMut::I16(to)) => {
+                for (row, at) in to.chunks_exact_mut(row_of(grid)).zip(row_starts(grid)) {
+                    row.copy_from_slice(&from[at..at + row.len()]);
+                }
+            }
             (Self::I32(from), ElementsMut::I32(to)) => to.copy_from_slice(from),
             (Self::I8(_) | Self::I16(_) | Self::I32(_), _) => panic!("{WRONG_TYPE}"),
         }
@@ -136,20 +144,35 @@ impl Buffer {
     pub(crate) fn canonical_bytes(&self, grid: &Grid, flip: u8, to: &mut Vec<u8>) {
         match self {
             Self::I8(data) => {
-                let row = grid.width() * grid.channels();
-                for y in 0..grid.height() {
-                    let start = grid.index(y, 0);
+                let row = row_of(grid);
+                for start in row_starts(grid) {
                     to.extend(data.as_slice()[start..start + row].iter().map(|b| b ^ flip));
                 }
             }
-            Self::I16(data) => to.extend(data.iter().flat_map(|v| v.to_be_bytes())),
+            Self::I16(data) => {
+                let row = row_of(grid);
+                for start in row_starts(grid) {
+                    let row = data[start..start + row].iter();
+                    to.extend(row.flat_map(|v| v.to_be_bytes()));
+                }
+            }
             Self::I32(data) => to.extend(data.iter().flat_map(|v| v.to_be_bytes())),
         }
     }
 }
 
+/// Elements of a row without halo.
+fn row_of(grid: &Grid) -> usize {
+    grid.width() * grid.channels()
+}
+
+/// Where the rows without halo start.
+fn row_starts(grid: &Grid) -> impl Iterator<Item = usize> {
+    (0..grid.height()).map(|y| grid.index(y, 0))
+}
+
 /// Copies the flat sequence stored on grid `from` to grid `to` of another shape or halo.
-pub(crate) fn copy_flat(source: &[u8], from: &Grid, target: &mut [u8], to: &Grid) {
+pub(crate) fn copy_flat<T: Copy>(source: &[T], from: &Grid, target: &mut [T], to: &Grid) {
     let (from_row, to_row) = (from.width() * from.channels(), to.width() * to.channels());
     let mut at = 0;
     while at < from.element_count() {

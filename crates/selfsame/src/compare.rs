@@ -8,7 +8,7 @@ use selfsame_compiler::{Comparison, LayerReport, compare, fitted_layers};
 use crate::import::{ImportError, Source};
 use crate::error::RunError;
 use crate::model::Model;
-use crate::runner::{RunOptions, Runner};
+use crate::runner::{Packed, RunOptions};
 
 /// Answers of rows, one after the other, in the source model's order.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -50,21 +50,21 @@ impl Source {
                 source_model: self.input_shape().to_vec(),
             });
         }
-        let runner = model.runner(&RunOptions {
+        let packed = model.pack(&RunOptions {
             threads: 1,
             ..*options
         })?;
-        in_parts(rows.len(), |range| self.part(&runner, rows, range, done))
+        in_parts(rows.len(), |range| self.part(&packed, rows, range, done))
     }
 
     fn part(
         &self,
-        runner: &Runner,
+        packed: &Packed,
         rows: &[Vec<f32>],
         range: Range<usize>,
         done: &(dyn Fn() + Sync),
     ) -> Result<Answers, ImportError> {
-        let mut runner = runner.another();
+        let mut runner = packed.runner();
         let mut answers = Answers::default();
         for row in range {
             let sample = &rows[row];
@@ -102,9 +102,9 @@ impl Source {
         rows: &[Vec<f32>],
         options: &RunOptions,
     ) -> Result<Vec<LayerReport>, ImportError> {
-        let runner = model.runner(options)?;
+        let packed = model.pack(options)?;
         fitted_layers(model.program(), &self.graph, rows, |row| {
-            let mut runner = runner.another();
+            let mut runner = packed.runner();
             let input = runner.quantize(row).map_err(RunError::from)?;
             Ok(runner.trace(&input)?.into_outputs())
         })

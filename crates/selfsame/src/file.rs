@@ -1,7 +1,7 @@
 //! Files read whole, with a bound.
 //!
 //! One read, not a mapping: decoding copies every tensor into the form that kernels read anyway, so
-//! that a mapping saves little (measured: 1 percent of loading 90 MiB), and a mapped file
+//! that a mapping saves little (measured: reading is 6 percent of loading 84 MB), and a mapped file
 //! that someone cuts short kills the process.
 
 use std::fs;

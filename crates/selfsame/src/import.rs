@@ -93,6 +93,12 @@ pub enum ImportError {
         /// The source's.
         source_model: Vec<usize>,
     },
+    /// Not as many means and deviations as channels.
+    #[error("pictures of {channels} channels need {channels} means and deviations each")]
+    Channels {
+        /// Channels of the model's pictures.
+        channels: usize,
+    },
     /// A thread ended early.
     #[error("a thread ended early while comparing")]
     Thread,
@@ -245,7 +251,8 @@ fn graph_at(
     if let (Some(dimension), Some(value)) = (&options.open, open) {
         dims.insert(dimension.name.clone(), value as usize);
     }
-    let graph = FloatGraph::import(model, &float::ImportOptions { dims })?;
+    let output = options.output.clone();
+    let graph = FloatGraph::import(model, &float::ImportOptions { dims, output })?;
     let graph = match &options.output {
         None => graph.with_first_output(),
         Some(name) => {
@@ -269,9 +276,9 @@ impl Imported {
             rows: rows.get(self.test_from..).unwrap_or_default(),
             labels: labels.get(self.test_from..).unwrap_or_default(),
         };
-        let runner = self.model.runner(&RunOptions::default())?;
+        let packed = self.model.pack(&RunOptions::default())?;
         let trace = |_: &CheckedProgram, input: Tensor| {
-            let traced = runner.another().trace(&input);
+            let traced = packed.runner().trace(&input);
             // The input was made for this program: a refusal would be a row without answers.
             traced
                 .map(selfsame_interpreter::Trace::into_outputs)
@@ -279,6 +286,27 @@ impl Imported {
         };
         Ok(import_report(&self.compiled, test, trace)?)
     }
+}
+
+/// Floats of pictures of `shape` [channels, height, width], one after the other; samples for other
+/// shapes are only divided.
+pub fn floats_of_pictures(
+    samples: &[u8],
+    shape: &[usize],
+    pixels: &Pixels,
+) -> Result<Vec<f32>, ImportError> {
+    let &[channels, height, width] = shape else {
+        return Ok(samples
+            .iter()
+            .map(|&sample| f32::from(sample) / pixels.divisor)
+            .collect());
+    };
+    if pixels.mean.len() != channels || pixels.deviation.len() != channels {
+        return Err(ImportError::Channels { channels });
+    }
+    let plane = (height * width).max(1);
+    let float = |(index, &sample): (usize, &u8)| pixels.float(index / plane % channels, sample);
+    Ok(samples.iter().enumerate().map(float).collect())
 }
 
 /// ONNX bytes to a model with its report, in one call: `rows` are samples in the source model's

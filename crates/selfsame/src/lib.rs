@@ -27,6 +27,11 @@
 
 #![forbid(unsafe_code)]
 
+/// The page of the documentation, whose Rust is compiled with the documentation tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/library.md")]
+mod library_page {}
+
 mod answer;
 #[cfg(feature = "import")]
 mod compare;
@@ -47,9 +52,11 @@ pub use compare::{Answers, Compared, accuracy, compare_answers};
 pub use error::{Error, InputError, LoadError, OpenError, RunError};
 pub use file::{FILE_BYTES_MAX, FileError, read_file, write_file};
 #[cfg(feature = "import")]
-pub use import::{ImportError, ImportOptions, Imported, Source, SourceOptions, import_onnx};
+pub use import::{
+    ImportError, ImportOptions, Imported, Source, SourceOptions, floats_of_pictures, import_onnx,
+};
 pub use model::{Model, Port};
-pub use runner::{Engine, INTERPRETER, MEMORY_BYTES_MAX, RunOptions, Runner};
+pub use runner::{Engine, INTERPRETER, MEMORY_BYTES_MAX, Packed, RunOptions, Runner};
 #[cfg(feature = "import")]
 pub use selfsame_compiler::{
     Comparison, ImportReport, LayerReport, OpenDimension, Pixels, TestRows,

@@ -10,7 +10,7 @@ use selfsame_protocol::Hash;
 
 use crate::error::{LoadError, OpenError};
 use crate::file::{FileError, read_file, write_file};
-use crate::runner::{RunOptions, Runner};
+use crate::runner::{Packed, RunOptions, Runner};
 
 /// A checked program with its commitment. Clones share one program.
 #[derive(Debug, Clone)]
@@ -225,6 +225,11 @@ impl Model {
 
     /// Packs the model for an instruction set and makes buffers and threads.
     pub fn runner(&self, options: &RunOptions) -> Result<Runner, OpenError> {
-        Runner::new(self, options)
+        Ok(self.pack(options)?.runner())
+    }
+
+    /// Packs the model for an instruction set: runners of it share the weights.
+    pub fn pack(&self, options: &RunOptions) -> Result<Packed, OpenError> {
+        Packed::new(self, options)
     }
 }

@@ -74,6 +74,15 @@ impl Order {
     pub(crate) fn to_program<T: Copy>(&self, source: &[T], program: &mut [T]) {
         match self {
             Self::Same => program.copy_from_slice(source),
+            Self::Planes { planes: 3 } => {
+                // Pictures in colour, the most common of all: three bytes at once.
+                let (first, rest) = source.split_at(source.len() / 3);
+                let (second, third) = rest.split_at(rest.len() / 2);
+                let pixels = program.as_chunks_mut::<3>().0.iter_mut();
+                for (((to, &a), &b), &c) in pixels.zip(first).zip(second).zip(third) {
+                    *to = [a, b, c];
+                }
+            }
             Self::Planes { planes } => {
                 let cells = source.len() / planes;
                 for (plane, values) in source.chunks_exact(cells.max(1)).enumerate() {

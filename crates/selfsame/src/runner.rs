@@ -80,12 +80,20 @@ impl Default for RunOptions {
     }
 }
 
+/// A model packed for an engine: runners of it share the weights. Can be sent and shared.
+#[derive(Debug, Clone)]
+pub struct Packed {
+    model: Model,
+    plan: Option<Arc<Plan>>,
+    threads: usize,
+    conversion: Arc<Conversion>,
+}
+
 /// Runs one model with its own buffers and threads.
 #[derive(Debug)]
 pub struct Runner {
-    model: Model,
+    packed: Packed,
     backend: Backend,
-    conversion: Arc<Conversion>,
     /// Inputs and outputs of the last batch.
     integers: (Tensor, Tensor),
     /// One sample in the source's order.
@@ -94,7 +102,7 @@ pub struct Runner {
 
 #[derive(Debug)]
 enum Backend {
-    Runtime(Box<Session>, Arc<Plan>),
+    Runtime(Box<Session>),
     Interpreter,
 }
 
@@ -106,16 +114,17 @@ struct Conversion {
     output_step: f64,
 }
 
-impl Runner {
+impl Packed {
     pub(crate) fn new(model: &Model, options: &RunOptions) -> Result<Self, OpenError> {
-        let backend = match options.engine {
+        let plan = match options.engine {
             Engine::Interpreter => {
                 model.program().shapes(model.values())?;
-                Backend::Interpreter
+                None
             }
             Engine::Kernel(kernel) => {
                 let plan = Plan::new(model.program(), model.values(), kernel)?;
-                Backend::runtime(Arc::new(plan), options)?
+                within(&plan, options)?;
+                Some(Arc::new(plan))
             }
         };
         let interface = model.interface();
@@ -124,31 +133,27 @@ impl Runner {
             output: Order::new(&interface.output, model.output().elements()),
             output_step: value(interface.output_scale),
         };
-        Ok(Self::with(model.clone(), backend, Arc::new(conversion)))
+        Ok(Self {
+            model: model.clone(),
+            plan,
+            threads: options.threads,
+            conversion: Arc::new(conversion),
+        })
     }
 
-    fn with(model: Model, backend: Backend, conversion: Arc<Conversion>) -> Self {
-        let empty = |port: &Port| zeros(port, 0);
-        Self {
-            integers: (empty(model.input()), empty(model.output())),
-            scratch: zeros(model.input(), 0),
-            model,
-            backend,
-            conversion,
-        }
-    }
-
-    /// Another runner with buffers and threads of its own; the packed weights are shared.
-    #[must_use]
-    pub fn another(&self) -> Self {
-        let backend = match &self.backend {
-            Backend::Interpreter => Backend::Interpreter,
-            Backend::Runtime(session, plan) => {
-                let session = Session::new(Arc::clone(plan), session.threads());
-                Backend::Runtime(Box::new(session), Arc::clone(plan))
-            }
+    /// A runner with buffers and threads of its own.
+    pub fn runner(&self) -> Runner {
+        let backend = match &self.plan {
+            None => Backend::Interpreter,
+            Some(plan) => Backend::Runtime(Box::new(Session::new(Arc::clone(plan), self.threads))),
         };
-        Self::with(self.model.clone(), backend, Arc::clone(&self.conversion))
+        let empty = |port: &Port| zeros(port, 0);
+        Runner {
+            integers: (empty(self.model.input()), empty(self.model.output())),
+            scratch: zeros(self.model.input(), 0),
+            packed: self.clone(),
+            backend,
+        }
     }
 
     /// The model.
@@ -158,16 +163,47 @@ impl Runner {
 
     /// The name of what runs: an instruction set, or `interpreter`.
     pub fn name(&self) -> &'static str {
-        match &self.backend {
-            Backend::Runtime(session, _) => session.plan().kernel().name(),
-            Backend::Interpreter => INTERPRETER,
+        match &self.plan {
+            Some(plan) => plan.kernel().name(),
+            None => INTERPRETER,
         }
+    }
+}
+
+/// Refuses buffers of more bytes than allowed.
+fn within(plan: &Plan, options: &RunOptions) -> Result<(), OpenError> {
+    let threads = options.threads.clamp(1, 64);
+    let needed = (plan.workspace_bytes() as u64).saturating_mul(threads as u64);
+    if options.memory_bytes_max < needed {
+        return Err(OpenError::Memory {
+            needed,
+            threads,
+            allowed: options.memory_bytes_max,
+        });
+    }
+    Ok(())
+}
+
+impl Runner {
+    /// The model.
+    pub fn model(&self) -> &Model {
+        &self.packed.model
+    }
+
+    /// The model as it is packed.
+    pub fn packed(&self) -> &Packed {
+        &self.packed
+    }
+
+    /// The name of what runs: an instruction set, or `interpreter`.
+    pub fn name(&self) -> &'static str {
+        self.packed.name()
     }
 
     /// Threads, the caller's included.
     pub fn threads(&self) -> usize {
         match &self.backend {
-            Backend::Runtime(session, _) => session.threads(),
+            Backend::Runtime(session) => session.threads(),
             Backend::Interpreter => 1,
         }
     }
@@ -175,8 +211,8 @@ impl Runner {
     /// Answers of one sample or a batch: whole samples in the source model's order, one after the
     /// other, to `f32[samples * output elements]`.
     pub fn run(&mut self, floats: &[f32]) -> Result<Vec<f32>, RunError> {
-        let samples = samples(floats.len(), self.model.input())?;
-        let mut answers = vec![0.0; samples.saturating_mul(self.model.output().elements())];
+        let samples = samples(floats.len(), self.packed.model.input())?;
+        let mut answers = vec![0.0; samples.saturating_mul(self.packed.model.output().elements())];
         self.run_into(floats, &mut answers)?;
         Ok(answers)
     }
@@ -184,8 +220,8 @@ impl Runner {
     /// The same into `answers`, which has room for all of them; allocates nothing for a batch size
     /// that was run before.
     pub fn run_into(&mut self, floats: &[f32], answers: &mut [f32]) -> Result<(), RunError> {
-        let samples = samples(floats.len(), self.model.input())?;
-        let answer = self.model.output().elements();
+        let samples = samples(floats.len(), self.packed.model.input())?;
+        let answer = self.packed.model.output().elements();
         if Some(answers.len()) != samples.checked_mul(answer) {
             let room = answers.len();
             return Err(InputError::Room {
@@ -212,17 +248,17 @@ impl Runner {
     /// Runs the program's own integers, in the program's order: whole samples in, as many out.
     pub fn run_integers(&mut self, input: Elements, output: ElementsMut) -> Result<(), RunError> {
         match &mut self.backend {
-            Backend::Runtime(session, _) => Ok(session.run(input, output)?),
+            Backend::Runtime(session) => Ok(session.run(input, output)?),
             Backend::Interpreter => self.interpret(input, output),
         }
     }
 
     fn interpret(&self, input: Elements, mut output: ElementsMut) -> Result<(), RunError> {
         let (sample, answer) = (
-            self.model.input().elements(),
-            self.model.output().elements(),
+            self.packed.model.input().elements(),
+            self.packed.model.output().elements(),
         );
-        let samples = samples(input.len(), self.model.input())?;
+        let samples = samples(input.len(), self.packed.model.input())?;
         if Some(output.len()) != samples.checked_mul(answer) {
             let room = output.len();
             return Err(InputError::Room {
@@ -261,25 +297,25 @@ impl Runner {
     /// The output of one sample of the program's integers.
     pub fn output(&mut self, input: &Tensor) -> Result<Tensor, RunError> {
         match &mut self.backend {
-            Backend::Runtime(session, _) => Ok(session.run_one(input)?),
+            Backend::Runtime(session) => Ok(session.run_one(input)?),
             Backend::Interpreter => self.interpreted(input),
         }
     }
 
     fn interpreted(&self, input: &Tensor) -> Result<Tensor, RunError> {
-        let (program, values) = (self.model.program(), self.model.values());
+        let (program, values) = (self.packed.model.program(), self.packed.model.values());
         let trace = selfsame_interpreter::run(program, values, input.clone())?;
         let node = program.program().output as usize;
         let output = trace.into_outputs().into_iter().nth(node);
-        Ok(output.unwrap_or_else(|| zeros(self.model.output(), 0)))
+        Ok(output.unwrap_or_else(|| zeros(self.packed.model.output(), 0)))
     }
 
     /// Every node's output for one sample; its root is what a provider commits to.
     pub fn trace(&mut self, input: &Tensor) -> Result<Trace, RunError> {
         match &mut self.backend {
-            Backend::Runtime(session, _) => Ok(Trace::new(session.trace(input)?.node_tensors)),
+            Backend::Runtime(session) => Ok(Trace::new(session.trace(input)?.node_tensors)),
             Backend::Interpreter => {
-                let (program, values) = (self.model.program(), self.model.values());
+                let (program, values) = (self.packed.model.program(), self.packed.model.values());
                 Ok(selfsame_interpreter::run(program, values, input.clone())?)
             }
         }
@@ -288,16 +324,19 @@ impl Runner {
     /// The trace root and the output of one sample; the trace is not kept.
     pub fn trace_root(&mut self, input: &Tensor) -> Result<(Hash, Tensor), RunError> {
         match &mut self.backend {
-            Backend::Runtime(session, _) => {
-                let mut output = zeros(self.model.output(), self.model.output().elements());
+            Backend::Runtime(session) => {
+                let mut output = zeros(
+                    self.packed.model.output(),
+                    self.packed.model.output().elements(),
+                );
                 let root = session.run_traced(input.into(), (&mut output).into())?;
                 Ok((root, output))
             }
             Backend::Interpreter => {
                 let trace = self.trace(input)?;
-                let node = self.model.program().program().output;
+                let node = self.packed.model.program().program().output;
                 let output = trace.output(node).cloned();
-                let output = output.unwrap_or_else(|| zeros(self.model.output(), 0));
+                let output = output.unwrap_or_else(|| zeros(self.packed.model.output(), 0));
                 Ok((trace.root(), output))
             }
         }
@@ -305,15 +344,15 @@ impl Runner {
 
     /// The program's integers of whole samples in the source model's order, all in one tensor.
     pub fn quantize(&mut self, floats: &[f32]) -> Result<Tensor, InputError> {
-        samples(floats.len(), self.model.input())?;
-        let mut input = zeros(self.model.input(), floats.len());
+        samples(floats.len(), self.packed.model.input())?;
+        let mut input = zeros(self.packed.model.input(), floats.len());
         self.quantize_into(floats, &mut input)?;
         Ok(input)
     }
 
     /// The floats, in the source model's order, of the program's answers.
     pub fn dequantize(&self, output: &Tensor) -> Result<Vec<f32>, InputError> {
-        samples(output.len(), self.model.output())?;
+        samples(output.len(), self.packed.model.output())?;
         let mut answers = vec![0.0; output.len()];
         self.dequantize_into(output, &mut answers);
         Ok(answers)
@@ -321,8 +360,11 @@ impl Runner {
 
     /// Both have as many whole samples.
     fn quantize_into(&mut self, floats: &[f32], input: &mut Tensor) -> Result<(), InputError> {
-        let (order, ratio) = (&self.conversion.input, self.model.interface().input_scale);
-        let sample = self.model.input().elements();
+        let (order, ratio) = (
+            &self.packed.conversion.input,
+            self.packed.model.interface().input_scale,
+        );
+        let sample = self.packed.model.input().elements();
         let made = match order {
             Order::Same => match input {
                 Tensor::I8(input) => quantize(ratio, floats, input),
@@ -365,30 +407,14 @@ impl Runner {
             output: order,
             output_step: step,
             ..
-        } = &*self.conversion;
-        let answer = self.model.output().elements().max(1);
+        } = &*self.packed.conversion;
+        let answer = self.packed.model.output().elements().max(1);
         let rows = output
             .chunks_exact(answer)
             .zip(answers.chunks_exact_mut(answer));
         for (from, to) in rows {
             order.to_source(from, to, |integer| dequantize(*step, integer));
         }
-    }
-}
-
-impl Backend {
-    fn runtime(plan: Arc<Plan>, options: &RunOptions) -> Result<Self, OpenError> {
-        let threads = options.threads.clamp(1, 64);
-        let needed = (plan.workspace_bytes() as u64).saturating_mul(threads as u64);
-        if options.memory_bytes_max < needed {
-            return Err(OpenError::Memory {
-                needed,
-                threads,
-                allowed: options.memory_bytes_max,
-            });
-        }
-        let session = Session::new(Arc::clone(&plan), threads);
-        Ok(Self::Runtime(Box::new(session), plan))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use selfsame::Model;
 use selfsame_agent::{LoadedModel, Plant, Shelf, word};
 use selfsame_chain::bindings::{ModelRegistry, ProviderRegistry, Requests};
 use selfsame_chain::{B256, ChainConstants, Child, Client, Deployment, Event, Key, Set, U256};
@@ -39,11 +40,8 @@ fn lenet() -> (LoadedModel, Tensor) {
         Calibration::collect(&graph, TrainingRows::before(&rows, 1400), 64).expect("calibrates");
     let compiled = compile(graph, &calibration, &Options::default()).expect("compiles");
     let input = compiled.quantize(&rows[1400]).expect("numbers");
-    let commitment = compiled.program.commit();
-    (
-        LoadedModel::new(compiled.program, commitment).expect("plans"),
-        input,
-    )
+    let model = Model::new(compiled.program);
+    (LoadedModel::new(model).expect("plans"), input)
 }
 
 async fn world() -> World {

@@ -172,7 +172,7 @@ pub(crate) fn run(args: &Args, output: Output) -> Outcome<Exit> {
 
 /// The model as provider and watcher hold it.
 pub(crate) fn load(model: &Model) -> Outcome<Arc<LoadedModel>> {
-    let loaded = LoadedModel::new(model.program().clone(), model.commitment().clone());
+    let loaded = LoadedModel::new(model.clone());
     loaded.map(Arc::new).map_err(Failure::input)
 }
 

@@ -7,6 +7,8 @@
 //!
 //! That is how fused query, key and value projections are spelled.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::graph::{FloatGraph, FloatNode, FloatOp, Linear};
 use super::walk::AxisWalk;
 
@@ -25,45 +27,40 @@ struct Cut {
 impl FloatGraph {
     /// Cuts dense nodes; what nobody reads any more stays until it is dropped.
     pub(super) fn cut_dense(&mut self) {
-        let cuts: Vec<Cut> = (0..self.nodes.len())
-            .filter_map(|walk| self.cut(walk))
-            .collect();
-        let readers = self.readers();
-        let whole = |cut: &&Cut| {
-            // Everybody who reads the dense node does so through walks that are cuts, and no
-            // output is computed twice.
-            let same = || cuts.iter().filter(|other| other.dense == cut.dense);
-            let sum: usize = same().map(|other| other.outputs.len()).sum();
-            let FloatOp::Dense(linear) = &self.nodes[cut.dense].op else {
-                return false;
-            };
-            let through = |node: usize| same().filter(|o| o.views.contains(&node)).count();
-            let alone = |node: &usize| {
-                let below = |other: &usize| {
-                    let walks = same().filter(|cut| cut.views.last() == Some(other)).count();
-                    let views: std::collections::BTreeSet<usize> = same()
-                        .filter_map(|cut| {
-                            let at = cut.views.iter().position(|view| view == other)?;
-                            cut.views.get(at + 1).copied()
-                        })
-                        .collect();
-                    walks + views.len()
-                };
-                through(*node) > 0 && readers[*node] == below(node)
-            };
-            let first: std::collections::BTreeSet<usize> = same()
-                .map(|cut| cut.views.first().copied().unwrap_or(cut.walk))
-                .collect();
-            sum <= linear.outputs
-                && readers[cut.dense] == first.len()
-                && same().all(|cut| cut.views.iter().all(alone))
-        };
-        let done: Vec<bool> = cuts.iter().map(|cut| whole(&cut)).collect();
-        let mut made: Vec<(usize, Vec<FloatNode>)> = Vec::new();
-        for (cut, _) in cuts.iter().zip(&done).filter(|(_, done)| **done) {
-            made.push((cut.walk, self.cut_nodes(cut)));
+        let cuts = (0..self.nodes.len()).filter_map(|walk| self.cut(walk));
+        let mut by_dense = BTreeMap::<usize, Vec<Cut>>::new();
+        for cut in cuts {
+            by_dense.entry(cut.dense).or_default().push(cut);
         }
+        let readers = self.readers();
+        let whole = by_dense
+            .values()
+            .filter(|cuts| self.is_cut_apart(cuts, &readers));
+        let made = whole.flatten().map(|cut| (cut.walk, self.cut_nodes(cut)));
+        let made: BTreeMap<usize, Vec<FloatNode>> = made.collect();
         self.replace(made);
+    }
+
+    /// Whether all who read a dense node, and the views of it, do so through its cuts, and no
+    /// output is made twice.
+    fn is_cut_apart(&self, cuts: &[Cut], readers: &[usize]) -> bool {
+        let Some(FloatOp::Dense(linear)) = cuts.first().map(|cut| &self.nodes[cut.dense].op) else {
+            return false;
+        };
+        // For the dense node and each view, who reads it on the way to a walk.
+        let mut below = BTreeMap::<usize, BTreeSet<usize>>::new();
+        for cut in cuts {
+            let mut at = cut.dense;
+            for &next in cut.views.iter().chain([&cut.walk]) {
+                below.entry(at).or_default().insert(next);
+                at = next;
+            }
+        }
+        let made: usize = cuts.iter().map(|cut| cut.outputs.len()).sum();
+        let alone = below
+            .iter()
+            .all(|(&node, below)| readers[node] == below.len());
+        alone && made <= linear.outputs
     }
 
     /// The cut that node `walk` is, if it is one.
@@ -76,14 +73,19 @@ impl FloatGraph {
         let (mut views, mut kept) = (Vec::new(), vec![(axis, picks.len())]);
         loop {
             let node = &self.nodes[at];
-            match &node.op {
-                FloatOp::Dense(_) if axis + 1 == node.shape.len() => break,
-                FloatOp::Transpose(perm) => axis = perm[axis],
-                FloatOp::Reshape => {
-                    let source = &self.nodes[node.inputs[0]].shape;
-                    (axis, picks) = before_reshape(source, &node.shape, axis, &picks)?;
+            if matches!(node.op, FloatOp::Dense(_)) {
+                if axis + 1 == node.shape.len() {
+                    break;
                 }
-                _ => return None,
+                return None;
+            }
+            if let FloatOp::Transpose(perm) = &node.op {
+                axis = perm[axis];
+            } else if matches!(node.op, FloatOp::Reshape) {
+                let source = &self.nodes[node.inputs[0]].shape;
+                (axis, picks) = before_reshape(source, &node.shape, axis, &picks)?;
+            } else {
+                return None;
             }
             views.push(at);
             kept.push((axis, picks.len()));
@@ -139,9 +141,7 @@ impl FloatGraph {
     }
 
     /// Puts chains of nodes in the place of single ones.
-    fn replace(&mut self, made: Vec<(usize, Vec<FloatNode>)>) {
-        let mut made: std::collections::BTreeMap<usize, Vec<FloatNode>> =
-            made.into_iter().collect();
+    fn replace(&mut self, mut made: BTreeMap<usize, Vec<FloatNode>>) {
         let mut renumbered = Vec::with_capacity(self.nodes.len());
         let mut nodes: Vec<FloatNode> = Vec::with_capacity(self.nodes.len());
         for (index, mut node) in core::mem::take(&mut self.nodes).into_iter().enumerate() {

@@ -93,7 +93,7 @@ pub fn erf(x: f64) -> f64 {
 }
 
 const HALF_PI_HIGH: f64 = 1.570_796_326_734_125_6;
-const HALF_PI_LOW: f64 = 6.077_100_506_506_192_5e-11;
+const HALF_PI_LOW: f64 = 6.077_100_506_506_192e-11;
 
 /// Sine, to about 1e-12 for arguments below a million; 0 beyond 2^40.
 ///

@@ -7,6 +7,7 @@
 //! Shapes here have no batch axis and keep the order of ONNX: images are `[C][H][W]`.
 
 mod act;
+mod affine;
 mod constant;
 mod cuts;
 mod error;

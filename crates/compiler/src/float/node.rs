@@ -73,7 +73,7 @@ impl<'a> NodeContext<'a> {
                 "export without custom operators",
             ));
         }
-        if self.node.outputs.first().is_none() {
+        if self.node.outputs.is_empty() {
             return Err(self.refuse(
                 "no output".to_owned(),
                 "one output",

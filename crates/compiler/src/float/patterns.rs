@@ -29,19 +29,16 @@ impl FloatGraph {
 
     /// What node `index` is, and of which node, if it is one of the patterns.
     fn recognised(&self, index: usize) -> Option<(FloatOp, usize)> {
-        let node = &self.nodes[index];
-        match (&node.op, node.inputs.as_slice()) {
-            (FloatOp::Reduce(ReduceKind::Sum), &[squares]) => {
-                let (FloatOp::Function(f), &[x]) = self.parts(squares) else {
-                    return None;
-                };
-                is_square(f).then_some((FloatOp::Reduce(ReduceKind::SumSquares), x))
-            }
-            (FloatOp::Pair(Arithmetic::Mul, _), &[x, factor]) => {
-                self.norm(x, factor).or_else(|| self.softmax(x, factor))
-            }
-            _ => None,
+        let parts = self.parts(index);
+        if let (FloatOp::Reduce(ReduceKind::Sum), &[squares]) = parts
+            && let (FloatOp::Function(f), &[x]) = self.parts(squares)
+        {
+            return is_square(f).then_some((FloatOp::Reduce(ReduceKind::SumSquares), x));
         }
+        if let (FloatOp::Pair(Arithmetic::Mul, _), &[x, factor]) = parts {
+            return self.norm(x, factor).or_else(|| self.softmax(x, factor));
+        }
+        None
     }
 
     fn parts(&self, index: usize) -> (&FloatOp, &[usize]) {
@@ -125,14 +122,23 @@ impl FloatGraph {
         if kind != ReduceKind::Sum || of != x || !is_inverse || !is_exponential {
             return None;
         }
-        let largest = match self.parts(argument) {
-            (FloatOp::Pair(Arithmetic::Sub, _), &[value, largest]) => match self.parts(largest) {
-                (FloatOp::Reduce(ReduceKind::Max), &[of]) if of == value => Some(value),
-                _ => None,
-            },
-            _ => None,
+        Some((
+            FloatOp::Softmax,
+            self.less_largest(argument).unwrap_or(argument),
+        ))
+    }
+}
+
+impl FloatGraph {
+    /// The value whose largest element is subtracted in node `x`.
+    fn less_largest(&self, x: usize) -> Option<usize> {
+        let (FloatOp::Pair(Arithmetic::Sub, _), &[value, largest]) = self.parts(x) else {
+            return None;
         };
-        Some((FloatOp::Softmax, largest.unwrap_or(argument)))
+        let (FloatOp::Reduce(ReduceKind::Max), &[of]) = self.parts(largest) else {
+            return None;
+        };
+        (of == value).then_some(value)
     }
 }
 

@@ -6,6 +6,7 @@
 use super::constant::transposed_order;
 use super::graph::{Arithmetic, FloatGraph, FloatOp};
 use super::walk::walk_order;
+use super::window::Window2;
 use crate::quant::map_rows;
 use conv::{conv, pool};
 use product::{dense, product};
@@ -147,17 +148,19 @@ pub(super) fn evaluate(op: &FloatOp, operands: &[Operand<'_>], shape: &[usize]) 
             order.iter().map(|i| i.map_or(*fill, |i| x[i])).collect()
         }
         FloatOp::MaxPool(window) => pool(x, from, window, shape, f32::NEG_INFINITY, f32::max),
-        FloatOp::AvgPool(window) => {
-            let mut sums = pool(x, from, window, shape, 0.0, |a, b| a + b);
-            #[expect(clippy::cast_precision_loss, reason = "a window has at most 2^24 taps")]
-            let taps = (window.kernel[0] * window.kernel[1]) as f32;
-            for sum in &mut sums {
-                *sum /= taps;
-            }
-            sums
-        }
+        FloatOp::AvgPool(window) => mean_pool(x, from, window, shape),
         FloatOp::Transpose(perm) => transposed_order(from, perm).iter().map(|&i| x[i]).collect(),
     }
+}
+
+fn mean_pool(x: &[f32], from: &[usize], window: &Window2, shape: &[usize]) -> Vec<f32> {
+    let mut sums = pool(x, from, window, shape, 0.0, |a, b| a + b);
+    #[expect(clippy::cast_precision_loss, reason = "a window has at most 2^24 taps")]
+    let taps = (window.kernel[0] * window.kernel[1]) as f32;
+    for sum in &mut sums {
+        *sum /= taps;
+    }
+    sums
 }
 
 fn pair(arithmetic: Arithmetic, x: &[f32], y: &[f32]) -> Vec<f32> {

@@ -5,7 +5,7 @@
 //! and needs at most a small multiple of the file's bytes. Sub-graphs of control flow are not
 //! entered; the importer refuses their operators by name.
 //!
-//! Source: onnx/onnx.proto, IR versions 7 to 10, opsets 7 to 27.
+//! Source: onnx/onnx.proto, IR versions 7 to 10, opsets 7 to 28.
 
 mod beside;
 mod error;
@@ -29,4 +29,4 @@ pub const NODES_MAX: usize = 100_000;
 /// Most inputs, outputs or attributes of one node.
 pub const FAN_MAX: usize = 1_024;
 /// Lowest and highest opset that the importer knows.
-pub const OPSETS: core::ops::RangeInclusive<i64> = 7..=27;
+pub const OPSETS: core::ops::RangeInclusive<i64> = 7..=28;

@@ -12,7 +12,7 @@ use super::{ELEMENTS_MAX, FAN_MAX, NAME_BYTES_MAX, NODES_MAX, OPSETS, RANK_MAX};
 /// A decoded model: names are unique and every node reads only what stands before it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OnnxModel {
-    /// Version of the operator set, 7 to 27.
+    /// Version of the operator set, 7 to 28.
     pub opset: i64,
     /// Who wrote the file, e.g. `pytorch 2.15.0`.
     pub producer: String,

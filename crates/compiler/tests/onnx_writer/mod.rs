@@ -14,6 +14,7 @@ pub(crate) enum Attr {
     Int(i64),
     Float(f32),
     Ints(Vec<i64>),
+    Text(String),
 }
 
 impl Model {
@@ -66,6 +67,10 @@ impl Model {
                     attribute.push(2 << 3 | 5);
                     attribute.extend(v.to_le_bytes());
                     varint_field(&mut attribute, 20, 1);
+                }
+                Attr::Text(text) => {
+                    bytes_field(&mut attribute, 4, text.as_bytes());
+                    varint_field(&mut attribute, 20, 3);
                 }
                 Attr::Ints(values) => {
                     for v in values {

@@ -1,6 +1,8 @@
 //! A court with one registered model, its right outputs, and claims about them.
 #![allow(dead_code, reason = "each suite uses its part")]
 
+pub(crate) mod forms;
+
 use selfsame_chain::bindings::Requests;
 use selfsame_conformance::game::{Claimed, Court, Model, PROVIDER};
 use selfsame_conformance::game_plants::{Plant, lying_outputs};

@@ -5,16 +5,18 @@
 
 use core::arch::x86_64::{
     __m512i, __mmask16, _mm_loadu_si128, _mm_mask_storeu_epi8, _mm_maskz_loadu_epi8, _mm_set1_epi8,
-    _mm_setr_epi8, _mm_storeu_si128, _mm_xor_si128, _mm256_mask_storeu_epi16,
-    _mm256_maskz_loadu_epi16, _mm512_add_epi64, _mm512_and_si512, _mm512_broadcast_i32x4,
-    _mm512_castsi512_si128, _mm512_cvtepi8_epi32, _mm512_cvtepi16_epi32, _mm512_cvtepi32_epi8,
-    _mm512_cvtepi32_epi16, _mm512_dpbusd_epi32, _mm512_dpwssd_epi32, _mm512_extracti32x4_epi32,
-    _mm512_loadu_si512, _mm512_mask_broadcast_i32x4, _mm512_mask_shuffle_epi32,
-    _mm512_mask_storeu_epi32, _mm512_maskz_loadu_epi32, _mm512_max_epi8, _mm512_max_epi32,
-    _mm512_max_epi64, _mm512_min_epi8, _mm512_min_epi32, _mm512_min_epi64, _mm512_mul_epi32,
-    _mm512_packs_epi16, _mm512_packs_epi32, _mm512_permutexvar_epi32, _mm512_set1_epi8,
-    _mm512_set1_epi32, _mm512_set1_epi64, _mm512_setr_epi32, _mm512_setzero_si512,
-    _mm512_shuffle_epi8, _mm512_shuffle_epi32, _mm512_slli_epi64, _mm512_sllv_epi64,
+    _mm_setr_epi8, _mm_storeu_si128, _mm_xor_si128, _mm256_loadu_si256, _mm256_mask_storeu_epi16,
+    _mm256_maskz_loadu_epi16, _mm256_storeu_si256, _mm512_add_epi64, _mm512_and_si512,
+    _mm512_broadcast_i32x4, _mm512_castsi512_si128, _mm512_castsi512_si256, _mm512_cvtepi8_epi32,
+    _mm512_cvtepi16_epi32, _mm512_cvtepi32_epi8, _mm512_cvtepi32_epi16, _mm512_dpbusd_epi32,
+    _mm512_dpwssd_epi32, _mm512_extracti32x4_epi32, _mm512_extracti64x4_epi64, _mm512_loadu_si512,
+    _mm512_mask_broadcast_i32x4, _mm512_mask_shuffle_epi32, _mm512_mask_storeu_epi32,
+    _mm512_maskz_loadu_epi32, _mm512_max_epi8, _mm512_max_epi16, _mm512_max_epi32,
+    _mm512_max_epi64, _mm512_min_epi8, _mm512_min_epi16, _mm512_min_epi32, _mm512_min_epi64,
+    _mm512_mul_epi32, _mm512_packs_epi16, _mm512_packs_epi32, _mm512_permutexvar_epi32,
+    _mm512_permutexvar_epi64, _mm512_set1_epi8, _mm512_set1_epi16, _mm512_set1_epi32,
+    _mm512_set1_epi64, _mm512_setr_epi32, _mm512_setr_epi64, _mm512_setzero_si512,
+    _mm512_shuffle_epi8, _mm512_shuffle_epi32, _mm512_slli_epi32, _mm512_sllv_epi64,
     _mm512_srav_epi64, _mm512_srli_epi64, _mm512_storeu_si512, _mm512_xor_si512,
 };
 
@@ -135,6 +137,11 @@ impl Constants {
                 _mm512_loadu_si512(f.shift.cast()),
             )
         };
+        // Behind a row factor an addend counts 2^15 times; A has 15 bits.
+        let a = match f.rule.factor_shift {
+            None => a,
+            Some(_) => _mm512_slli_epi32::<FACTOR_BITS>(a),
+        };
         let low = _mm512_set1_epi64(0xffff_ffff);
         let shift = [_mm512_and_si512(s, low), _mm512_srli_epi64::<32>(s)];
         let one = _mm512_set1_epi64(1);
@@ -173,11 +180,14 @@ unsafe fn shifted<const ADDS: bool, const FACTOR: bool>(
     c: &Constants,
     p: usize,
 ) -> __m512i {
-    let [mut even, mut odd] = c.half;
-    for plane in 0..f.planes {
-        let at = p * f.sums_step + plane * f.plane_step;
-        // SAFETY: vector `p` of `f.pixels` of a plane.
-        let acc = unsafe { _mm512_loadu_si512(f.sums.wrapping_add(at).cast()) };
+    let at = f.sums.wrapping_add(p * f.sums_step);
+    // SAFETY: vector `p` of `f.pixels` of the first plane.
+    let acc = unsafe { _mm512_loadu_si512(at.cast()) };
+    let mut even = _mm512_add_epi64(_mm512_mul_epi32(acc, c.multiplier[0]), c.half[0]);
+    let mut odd = _mm512_add_epi64(_mm512_mul_epi32(odd_lanes(acc), c.multiplier[1]), c.half[1]);
+    for plane in 1..f.planes {
+        // SAFETY: vector `p` of `f.pixels` of this plane.
+        let acc = unsafe { _mm512_loadu_si512(at.wrapping_add(plane * f.plane_step).cast()) };
         even = _mm512_add_epi64(even, _mm512_mul_epi32(acc, c.multiplier[0]));
         odd = _mm512_add_epi64(odd, _mm512_mul_epi32(odd_lanes(acc), c.multiplier[1]));
     }
@@ -199,16 +209,19 @@ unsafe fn shifted<const ADDS: bool, const FACTOR: bool>(
     if FACTOR {
         // SAFETY: with a factor shift the maker of `f` promises a factor for each position.
         let factor = unsafe { *f.factor.at.add(p * f.factor.step) };
-        let factor = _mm512_set1_epi64(factor.into());
+        let vector = _mm512_set1_epi64(factor.into());
         let apply = |t, i: usize| {
-            let mut v = _mm512_add_epi64(_mm512_mul_epi32(t, factor), c.offset[i]);
+            let mut v = _mm512_add_epi64(_mm512_mul_epi32(t, vector), c.offset[i]);
             if ADDS {
-                v = _mm512_add_epi64(v, _mm512_slli_epi64::<FACTOR_BITS>(addend[i]));
+                v = _mm512_add_epi64(v, addend[i]);
             }
-            let v = _mm512_srav_epi64(v, c.factor_shift);
-            _mm512_min_epi64(_mm512_max_epi64(v, c.clamp[0]), c.clamp[1])
+            _mm512_srav_epi64(v, c.factor_shift)
         };
         (even, odd) = (apply(even, 0), apply(odd, 1));
+        if f.rule.factor_max < factor.unsigned_abs() {
+            let clamp = |v| _mm512_min_epi64(_mm512_max_epi64(v, c.clamp[0]), c.clamp[1]);
+            (even, odd) = (clamp(even), clamp(odd));
+        }
     }
     // Odd lanes take the low half of `odd`, even lanes stay.
     _mm512_mask_shuffle_epi32::<0b10_10_00_00>(even, 0xaaaa, odd)
@@ -239,6 +252,20 @@ unsafe fn finish_avx512<const ADDS: bool, const FACTOR: bool>(f: &Finish) {
                 ];
                 store_four(f, to, p, c.mask, values);
                 p += 4;
+            }
+            return;
+        }
+        if let (RawOutput::I16(to), LANES, true) = (f.output, f.channels, 2 <= f.pixels) {
+            let mut p = 0;
+            while p < f.pixels {
+                // The last two positions may overlap the ones before.
+                p = p.min(f.pixels - 2);
+                let values = [
+                    shifted::<ADDS, FACTOR>(f, &c, p),
+                    shifted::<ADDS, FACTOR>(f, &c, p + 1),
+                ];
+                store_two(f, to.wrapping_add(p * f.pixel_step), values);
+                p += 2;
             }
             return;
         }
@@ -294,6 +321,27 @@ unsafe fn store_four(f: &Finish, to: *mut u8, p: usize, mask: __mmask16, y: [__m
     }
 }
 
+/// Narrows two positions of sixteen channels to 16 bits with saturation, clamps and writes them.
+///
+/// # Safety
+///
+/// AVX-512 is there, and sixteen elements can be written at `to` and a `pixel_step` further.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+unsafe fn store_two(f: &Finish, to: *mut i16, y: [__m512i; 2]) {
+    // Each 128-bit lane holds four channels of either position; gather the positions.
+    let order = _mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7);
+    let words = _mm512_permutexvar_epi64(order, _mm512_packs_epi32(y[0], y[1]));
+    let words = _mm512_max_epi16(words, _mm512_set1_epi16(f.rule.lo as i16));
+    let words = _mm512_min_epi16(words, _mm512_set1_epi16(f.rule.hi as i16));
+    // SAFETY: the caller's promise.
+    unsafe {
+        _mm256_storeu_si256(to.cast(), _mm512_castsi512_si256(words));
+        let second = to.wrapping_add(f.pixel_step);
+        _mm256_storeu_si256(second.cast(), _mm512_extracti64x4_epi64::<1>(words));
+    }
+}
+
 /// The masked elements of the second input, zero elsewhere.
 ///
 /// # Safety
@@ -310,6 +358,9 @@ unsafe fn load_addend(f: &Finish, at: usize, mask: __mmask16) -> __m512i {
                 let stored = _mm_maskz_loadu_epi8(mask, x.add(at).cast());
                 let flip = _mm_set1_epi8(f.rule.flip as i8);
                 _mm512_cvtepi8_epi32(_mm_xor_si128(stored, flip))
+            }
+            RawAddend::I16(x) if mask == __mmask16::MAX => {
+                _mm512_cvtepi16_epi32(_mm256_loadu_si256(x.add(at).cast()))
             }
             RawAddend::I16(x) => _mm512_cvtepi16_epi32(_mm256_maskz_loadu_epi16(mask, x.add(at))),
             RawAddend::I32(x) => _mm512_maskz_loadu_epi32(mask, x.add(at)),

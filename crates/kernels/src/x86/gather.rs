@@ -5,11 +5,18 @@
 /// 512-bit vectors.
 pub(crate) mod avx512 {
     use core::arch::x86_64::{
-        __m512i, _mm512_add_epi32, _mm512_and_si512, _mm512_i32gather_epi32, _mm512_loadu_si512,
-        _mm512_madd_epi16, _mm512_mullo_epi32, _mm512_or_si512, _mm512_set1_epi32,
-        _mm512_slli_epi32, _mm512_srai_epi32, _mm512_srli_epi32, _mm512_storeu_si512,
-        _mm512_sub_epi32,
+        __m512i, _mm512_add_epi32, _mm512_and_si512, _mm512_castsi256_si512,
+        _mm512_castsi512_si256, _mm512_cvtepi16_epi32, _mm512_cvtepi32_epi16,
+        _mm512_extracti64x4_epi64, _mm512_i32gather_epi32, _mm512_inserti64x4, _mm512_loadu_si512,
+        _mm512_madd_epi16, _mm512_mask_blend_epi16, _mm512_mulhrs_epi16, _mm512_or_si512,
+        _mm512_permutex2var_epi16, _mm512_set1_epi16, _mm512_set1_epi32, _mm512_setzero_si512,
+        _mm512_slli_epi32, _mm512_srai_epi32, _mm512_srli_epi16, _mm512_srli_epi32,
+        _mm512_storeu_si512, _mm512_sub_epi32, _mm512_test_epi16_mask,
     };
+
+    use crate::function::Exponential;
+
+    const LANES: usize = 16;
 
     /// Words `first + (index & 2^k - 1)` of a table of at least as many.
     #[inline]
@@ -23,30 +30,32 @@ pub(crate) mod avx512 {
 
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw")]
-    fn load(from: &[i32; 16]) -> __m512i {
+    fn load(from: &[i32]) -> __m512i {
+        assert!(LANES <= from.len(), "gather: vector");
         // SAFETY: sixteen readable numbers.
         unsafe { _mm512_loadu_si512(from.as_ptr().cast()) }
     }
 
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw")]
-    fn store(to: &mut [i32; 16], v: __m512i) {
+    fn store(to: &mut [i32], v: __m512i) {
+        assert!(LANES <= to.len(), "gather: vector");
         // SAFETY: room for sixteen numbers.
         unsafe { _mm512_storeu_si512(to.as_mut_ptr().cast(), v) }
     }
 
     #[target_feature(enable = "avx512f,avx512bw")]
-    pub(crate) fn look_up(table: &[i32; 256], vectors: &mut [[i32; 16]]) {
-        for v in vectors {
+    pub(crate) fn look_up(table: &[i32; 256], vectors: &mut [[i32; 32]]) {
+        for v in vectors.as_flattened_mut().as_chunks_mut::<LANES>().0 {
             let at = _mm512_add_epi32(load(v), _mm512_set1_epi32(128));
             store(v, words(table, 0, 255, at));
         }
     }
 
     #[target_feature(enable = "avx512f,avx512bw")]
-    pub(crate) fn interpolate(table: &[i32; 512], vectors: &mut [[i32; 16]]) {
+    pub(crate) fn interpolate(table: &[i32; 512], vectors: &mut [[i32; 32]]) {
         let steps = _mm512_set1_epi32(128);
-        for v in vectors {
+        for v in vectors.as_flattened_mut().as_chunks_mut::<LANES>().0 {
             let u = _mm512_add_epi32(load(v), _mm512_set1_epi32(32_768));
             let pair = words(table, 0, 511, _mm512_srli_epi32::<7>(u));
             let f = _mm512_and_si512(u, _mm512_set1_epi32(127));
@@ -58,15 +67,40 @@ pub(crate) mod avx512 {
         }
     }
 
+    /// Sixteen-bit entry `at & 255` of 256 that lie in eight vectors.
+    #[inline]
     #[target_feature(enable = "avx512f,avx512bw")]
-    pub(crate) fn exponentiate(table: &[i32; 512], vectors: &mut [[i32; 16]]) {
+    fn entries(table: &[__m512i; 8], at: __m512i) -> __m512i {
+        // Bits 0 to 5 choose within a pair of vectors, bits 6 and 7 the pair.
+        let pair = |i: usize| _mm512_permutex2var_epi16(table[2 * i], at, table[2 * i + 1]);
+        let odd = _mm512_test_epi16_mask(at, _mm512_set1_epi16(64));
+        let upper = _mm512_test_epi16_mask(at, _mm512_set1_epi16(128));
+        let low = _mm512_mask_blend_epi16(odd, pair(0), pair(1));
+        let high = _mm512_mask_blend_epi16(odd, pair(2), pair(3));
+        _mm512_mask_blend_epi16(upper, low, high)
+    }
+
+    #[target_feature(enable = "avx512f,avx512bw")]
+    pub(crate) fn exponentiate(table: &Exponential, vectors: &mut [[i32; 32]]) {
+        let mut parts = [[_mm512_setzero_si512(); 8]; 2];
+        let from = table.0.as_chunks::<32>().0;
+        for (to, from) in parts.as_flattened_mut().iter_mut().zip(from) {
+            // SAFETY: 64 readable bytes.
+            *to = unsafe { _mm512_loadu_si512(from.as_ptr().cast()) };
+        }
         for v in vectors {
-            let at = load(v);
-            let coarse = words(table, 0, 255, _mm512_srli_epi32::<8>(at));
-            let fine = words(table, 256, 255, at);
-            let product = _mm512_mullo_epi32(coarse, fine);
-            let rounded = _mm512_add_epi32(product, _mm512_set1_epi32(1 << 14));
-            store(v, _mm512_srai_epi32::<15>(rounded));
+            let (first, second) = v.split_at_mut(LANES);
+            let words = _mm512_castsi256_si512(_mm512_cvtepi32_epi16(load(first)));
+            let at = _mm512_inserti64x4::<1>(words, _mm512_cvtepi32_epi16(load(second)));
+            let coarse = entries(&parts[0], _mm512_srli_epi16::<8>(at));
+            let fine = entries(&parts[1], at);
+            // (a*b + 2^14) >> 15; entries are not negative.
+            let y = _mm512_mulhrs_epi16(coarse, fine);
+            store(first, _mm512_cvtepi16_epi32(_mm512_castsi512_si256(y)));
+            store(
+                second,
+                _mm512_cvtepi16_epi32(_mm512_extracti64x4_epi64::<1>(y)),
+            );
         }
     }
 }
@@ -75,10 +109,12 @@ pub(crate) mod avx512 {
 pub(crate) mod avx2 {
     use core::arch::x86_64::{
         __m256i, _mm256_add_epi32, _mm256_and_si256, _mm256_i32gather_epi32, _mm256_loadu_si256,
-        _mm256_madd_epi16, _mm256_mullo_epi32, _mm256_or_si256, _mm256_set1_epi32,
-        _mm256_slli_epi32, _mm256_srai_epi32, _mm256_srli_epi32, _mm256_storeu_si256,
-        _mm256_sub_epi32,
+        _mm256_madd_epi16, _mm256_or_si256, _mm256_set1_epi32, _mm256_slli_epi32,
+        _mm256_srai_epi32, _mm256_srli_epi32, _mm256_storeu_si256, _mm256_sub_epi32,
     };
+
+    use crate::function::Exponential;
+    use crate::function::plain::exponentiate as exponentiate_plain;
 
     /// Words `first + (index & 2^k - 1)` of a table of at least as many.
     #[inline]
@@ -127,15 +163,10 @@ pub(crate) mod avx2 {
         }
     }
 
+    /// The plain twin: its tables stay in the first cache, and two loads for each element cost no more
+    /// than the gathers of this set.
     #[target_feature(enable = "avx2")]
-    pub(crate) fn exponentiate(table: &[i32; 512], vectors: &mut [[i32; 8]]) {
-        for v in vectors {
-            let at = load(v);
-            let coarse = words(table, 0, 255, _mm256_srli_epi32::<8>(at));
-            let fine = words(table, 256, 255, at);
-            let product = _mm256_mullo_epi32(coarse, fine);
-            let rounded = _mm256_add_epi32(product, _mm256_set1_epi32(1 << 14));
-            store(v, _mm256_srai_epi32::<15>(rounded));
-        }
+    pub(crate) fn exponentiate(table: &Exponential, vectors: &mut [[i32; 8]]) {
+        exponentiate_plain(table, vectors.as_flattened_mut());
     }
 }

@@ -97,8 +97,8 @@ impl NodeContext<'_> {
             let count = usize::try_from(count).ok().filter(|&n| n <= RANGE_MAX);
             let count = count.ok_or_else(|| refuse(self))?;
             self.spend(count)?;
-            let numbers =
-                (0..count as i64).map(|i| SymInt::fixed(start.wrapping_add(i.wrapping_mul(delta))));
+            let number = |i: i64| SymInt::fixed(start.wrapping_add(i.wrapping_mul(delta)));
+            let numbers = (0..).take(count).map(number);
             return Ok(int_list(numbers));
         }
         let number = |index: usize| -> Result<f64, ImportError> {
@@ -107,7 +107,7 @@ impl NodeContext<'_> {
         };
         let (start, limit, delta) = (number(0)?, number(1)?, number(2)?);
         let count = ((limit - start) / delta).ceil().max(0.0);
-        if !(count <= 4_194_304.0) {
+        if count.is_nan() || count > 4_194_304.0 {
             return Err(refuse(self));
         }
         #[expect(
@@ -268,7 +268,7 @@ impl NodeContext<'_> {
                         Some(Function::primitive(Primitive::Sign).then(Primitive::Abs))
                     }
                     // Sums of quantised products are whole numbers times their step here.
-                    (Kind::Quantised(_), _) | (Kind::Float | Kind::Int | Kind::Bool, _) => None,
+                    (Kind::Quantised(_) | Kind::Float | Kind::Int | Kind::Bool, _) => None,
                 };
                 let cast = match f {
                     Some(f) => self.mapped(FloatOp::Function(f), &act)?,

@@ -108,10 +108,10 @@ impl NodeContext<'_> {
     /// `condition ? a : b`.
     pub(super) fn choose(&mut self) -> Imported {
         self.allow(&[])?;
-        if let Value::Int(condition) = self.value(0)?.clone() {
-            if let Some(value) = self.choose_by_constant(&condition)? {
-                return Ok(value);
-            }
+        if let Value::Int(condition) = self.value(0)?.clone()
+            && let Some(value) = self.choose_by_constant(&condition)?
+        {
+            return Ok(value);
         }
         let condition = self.act(0)?;
         let (a, b) = (self.act(1)?, self.act(2)?);

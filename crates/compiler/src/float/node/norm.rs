@@ -185,6 +185,9 @@ impl NodeContext<'_> {
                 ));
             }
         };
+        // A row of zeros stays one.
+        let least = FloatOp::Clip(f32::MIN_POSITIVE, f32::INFINITY);
+        let length = self.mapped(least, &length)?;
         let inverse = function(Function::primitive(Primitive::Reciprocal));
         let inverse = self.mapped(inverse, &length)?;
         let normal = self.pair_of(Arithmetic::Mul, &act, &inverse)?;

@@ -321,7 +321,7 @@ impl NodeContext<'_> {
                         zeros,
                         element: ElementType::Whole,
                     };
-                    let axis = if op == "Conv" { 0 } else { 1 };
+                    let axis = i64::from(op != "Conv");
                     Value::Float(self.real_constant(&c, &grid, axis, 0)?)
                 }
                 Value::Activation(act) => match act.kind {

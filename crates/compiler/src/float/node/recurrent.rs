@@ -53,7 +53,7 @@ impl Cell {
 }
 
 impl NodeContext<'_> {
-    /// A recurrent node: outputs Y, Y_h and, of an LSTM, Y_c.
+    /// A recurrent node: the outputs `Y`, `Y_h` and, of an LSTM, `Y_c`.
     pub(super) fn recurrent(&mut self) -> Result<Vec<Value>, ImportError> {
         self.allow(&[
             "activations",
@@ -186,32 +186,10 @@ impl NodeContext<'_> {
             None
         };
         let gates = cell.gates();
-        let (&[count, height, inputs], &[_, _, hidden]) = (w.dims.as_slice(), r.dims.as_slice())
-        else {
+        let (&[count, _, inputs], &[_, _, hidden]) = (w.dims.as_slice(), r.dims.as_slice()) else {
             return Err(self.unknown_target());
         };
-        let expected = match self.text("direction", "forward")?.as_str() {
-            "forward" | "reverse" => 1,
-            "bidirectional" => 2,
-            _ => 0,
-        };
-        let fits = count == expected
-            && hidden >= 1
-            && height == gates * hidden
-            && r.dims == [count, gates * hidden, hidden]
-            && biases
-                .as_ref()
-                .is_none_or(|b| b.dims == [count, 2 * gates * hidden])
-            && peepholes
-                .as_ref()
-                .is_none_or(|p| p.dims == [count, 3 * hidden]);
-        if !fits {
-            return Err(self.refuse(
-                format!("weights of shapes {:?} and {:?}", w.dims, r.dims),
-                "[directions][gates * hidden][inputs] and [directions][gates * hidden][hidden]",
-                "check the model with onnx.checker",
-            ));
-        }
+        self.check_weights(&w, &r, [biases.as_ref(), peepholes.as_ref()], gates)?;
         self.spend(w.elements.len() + r.elements.len())?;
         let linear_before_reset = self.int("linear_before_reset", 0)? != 0;
         let functions = self.gate_functions(cell, count)?;
@@ -248,6 +226,36 @@ impl NodeContext<'_> {
             });
         }
         Ok(directions)
+    }
+
+    /// Refuses weights whose shapes do not fit each other.
+    fn check_weights(
+        &self,
+        w: &Const<f32>,
+        r: &Const<f32>,
+        [biases, peepholes]: [Option<&Const<f32>>; 2],
+        gates: usize,
+    ) -> Result<(), ImportError> {
+        let (count, height, hidden) = (w.dims[0], w.dims[1], r.dims[2]);
+        let expected = match self.text("direction", "forward")?.as_str() {
+            "forward" | "reverse" => 1,
+            "bidirectional" => 2,
+            _ => 0,
+        };
+        let fits = count == expected
+            && hidden >= 1
+            && height == gates * hidden
+            && r.dims == [count, gates * hidden, hidden]
+            && biases.is_none_or(|b| b.dims == [count, 2 * gates * hidden])
+            && peepholes.is_none_or(|p| p.dims == [count, 3 * hidden]);
+        if !fits {
+            return Err(self.refuse(
+                format!("weights of shapes {:?} and {:?}", w.dims, r.dims),
+                "[directions][gates * hidden][inputs] and [directions][gates * hidden][hidden]",
+                "check the model with onnx.checker",
+            ));
+        }
+        Ok(())
     }
 
     /// The functions of each direction, by name.

@@ -34,12 +34,10 @@ impl NodeContext<'_> {
             "nearest_mode",
         ])?;
         self.require_int("antialias", 0)?;
-        for (name, only) in [("keep_aspect_ratio_policy", "stretch")] {
-            let value = self.text(name, only)?;
-            if value != only {
-                let what = format!("attribute {name:?} = {value:?}");
-                return Err(self.refuse(what, only, "export with fixed sizes"));
-            }
+        let policy = self.text("keep_aspect_ratio_policy", "stretch")?;
+        if policy != "stretch" {
+            let what = format!("attribute \"keep_aspect_ratio_policy\" = {policy:?}");
+            return Err(self.refuse(what, "stretch", "export with fixed sizes"));
         }
         let mut act = self.act(0)?;
         let axes = self.resized(&act)?;
@@ -257,7 +255,9 @@ impl NodeContext<'_> {
             }
             if excludes {
                 let sum: f64 = row.iter().sum();
-                row.iter_mut().for_each(|weight| *weight /= sum);
+                for weight in row {
+                    *weight /= sum;
+                }
             }
         }
         #[expect(clippy::cast_possible_truncation, reason = "single precision")]

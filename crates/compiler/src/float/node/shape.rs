@@ -30,14 +30,18 @@ impl NodeContext<'_> {
     pub(super) fn reshape(&mut self) -> Imported {
         self.allow(&["allowzero", "shape"])?;
         let keeps_zero = self.int("allowzero", 0)? != 0;
-        let target = match (self.ints("shape")?, self.has(1)) {
-            (Some(listed), false) => listed.into_iter().map(SymInt::fixed).collect(),
-            _ => {
-                let Value::Int(target) = self.value(1)?.clone() else {
-                    return Err(self.unknown_target());
-                };
-                target.elements.to_vec()
-            }
+        let listed = if self.has(1) {
+            None
+        } else {
+            self.ints("shape")?
+        };
+        let target: Vec<SymInt> = if let Some(listed) = listed {
+            listed.into_iter().map(SymInt::fixed).collect()
+        } else {
+            let Value::Int(target) = self.value(1)?.clone() else {
+                return Err(self.unknown_target());
+            };
+            target.elements.to_vec()
         };
         self.check_rank(target.len())?;
         if let Value::Float(c) = self.value(0)?.clone() {

@@ -3,7 +3,7 @@
 use super::super::act::{Act, Batch, Frame};
 use super::super::constant::{Const, Value};
 use super::super::error::ImportError;
-use super::super::graph::FloatOp;
+use super::super::graph::{FloatOp, INPUT_ELEMENTS_MAX};
 use super::super::symbolic::SymInt;
 use super::{Imported, Kind, NodeContext};
 
@@ -112,7 +112,7 @@ impl NodeContext<'_> {
         #[expect(clippy::cast_precision_loss, reason = "positions stay below 2^24")]
         let positions = (first..first + c.elements.len()).map(|i| i as f32);
         let positions: Vec<f32> = positions.collect();
-        if first + positions.len() > super::EXACT_MAX.unsigned_abs() as usize {
+        if first + positions.len() > INPUT_ELEMENTS_MAX {
             return Err(self.refuse(
                 format!("{} whole numbers", first + positions.len()),
                 "16777216 whole numbers",

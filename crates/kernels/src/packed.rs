@@ -1,0 +1,120 @@
+//! Weights and constants of a linear node in the order of one instruction set.
+
+use crate::bytes::Bytes;
+use crate::depthwise;
+use crate::kernel::Kernel;
+use crate::pack::{self, Block, Runs};
+use crate::planar;
+use crate::spec::{Bits, LinearError, LinearSpec, Reach};
+use crate::strip::{PLANES_MAX, VECTORS_MAX};
+use crate::tiles;
+
+/// What of a linear node does not depend on the extents of its tensors: weights and constants in the
+/// order of one instruction set.
+#[derive(Debug)]
+pub struct Packed {
+    pub(crate) vectors_max: usize,
+    pub(crate) blocks: Vec<Block>,
+    pub(crate) weights: Bytes,
+    /// Weights for positions in lanes, where that layout is the better one.
+    pub(crate) planar_weights: Option<Bytes>,
+    /// First group of each plane of sums.
+    pub(crate) planes: Vec<usize>,
+    /// What sums begin with.
+    pub(crate) start: Vec<i32>,
+    /// What is added behind a row factor.
+    pub(crate) bias: Vec<i32>,
+    pub(crate) multiplier: Vec<i32>,
+    pub(crate) addend_multiplier: Vec<i32>,
+    pub(crate) shift: Vec<i32>,
+    pub(crate) reach: Reach,
+    pub(crate) table: Option<Box<[i8; 256]>>,
+}
+
+impl Packed {
+    pub(crate) fn new(
+        kernel: Kernel,
+        spec: &LinearSpec,
+        runs: &Runs,
+        form: Form,
+    ) -> Result<Self, LinearError> {
+        let engine = tiles::engine(kernel);
+        let outputs = spec.output.channels();
+        let terms = spec.weights.len() / outputs;
+        let (blocks, weights) = if is_depthwise(spec, runs) {
+            let weights = depthwise::pack(spec.weights, runs.starts.len(), engine.lanes);
+            (Vec::new(), weights)
+        } else {
+            let vectors_max = form.vectors_max;
+            let blocks = pack::blocks(outputs, spec.groups, vectors_max, engine.lanes, runs);
+            let weights = pack::weights(spec.weights, spec.bits, engine.lanes, runs, &blocks);
+            (blocks, weights)
+        };
+        let planar_weights = form
+            .planar
+            .then(|| planar::pack(spec.weights, outputs, runs));
+        // A block reads whole vectors, from wherever its group begins.
+        let padded = outputs + VECTORS_MAX * engine.lanes;
+        let column = |i: usize| {
+            let mut column: Vec<i32> = spec.constants.iter().map(|c| c[i]).collect();
+            column.resize(padded, i32::from(i == 3));
+            column
+        };
+        let bias = column(0);
+        let mut start = match spec.factor_shift {
+            Some(_) => vec![0; padded],
+            None => bias.clone(),
+        };
+        let planes = match spec.bits {
+            Bits::Eight => vec![0],
+            Bits::Sixteen => {
+                let run_len = runs.run_len / spec.bits.bytes();
+                pack::planes(spec.weights, &start[..outputs], terms, run_len)
+            }
+        };
+        if PLANES_MAX < planes.len() {
+            return Err(LinearError::Range {
+                what: "planes of sums",
+                index: 0,
+                value: planes.len() as i64,
+            });
+        }
+        if kernel.flip() != 0 && spec.bits == Bits::Eight {
+            pack::fold_flip(&mut start, spec.weights, terms);
+        }
+        Ok(Self {
+            vectors_max: form.vectors_max,
+            blocks,
+            weights,
+            planar_weights,
+            planes,
+            start,
+            bias,
+            multiplier: column(1),
+            addend_multiplier: column(2),
+            shift: column(3),
+            reach: Reach::new(spec),
+            table: spec.table.map(|table| Box::new(*table)),
+        })
+    }
+
+    /// Whether this is packed in the order of `form`.
+    pub(crate) fn has(&self, form: Form) -> bool {
+        self.vectors_max == form.vectors_max && self.planar_weights.is_some() == form.planar
+    }
+}
+
+/// Which of the packed orders a node has at given extents.
+#[derive(Clone, Copy)]
+pub(crate) struct Form {
+    pub(crate) vectors_max: usize,
+    pub(crate) planar: bool,
+}
+
+/// Whether channels lie in the lanes of inputs and weights alike.
+pub(crate) fn is_depthwise(spec: &LinearSpec, runs: &Runs) -> bool {
+    1 < spec.groups
+        && spec.groups == spec.output.channels()
+        && runs.run_len == 1
+        && spec.bits == Bits::Eight
+}

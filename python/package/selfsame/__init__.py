@@ -1,0 +1,134 @@
+"""AI inference as an exact integer program: the same bits on every machine.
+
+    import selfsame
+
+    model = selfsame.import_onnx("model.onnx", calibration="data.npz")
+    model.save("model.selfsame")
+    model = selfsame.load("model.selfsame")
+    answers = model.run(rows)              # numpy float32, one sample or a batch on axis 0
+    model.trace_root(rows[0])              # what anybody can check by running it again
+"""
+
+from __future__ import annotations
+
+import os
+
+import numpy as _numpy
+
+from selfsame import _native
+from selfsame._errors import (
+    ArtefactError,
+    EngineError,
+    InputError,
+    OnnxError,
+    ReceiptError,
+    SelfsameError,
+)
+from selfsame._native import Model, Port, check_receipt, kernels
+
+__all__ = [
+    "ArtefactError",
+    "EngineError",
+    "InputError",
+    "Model",
+    "OnnxError",
+    "Port",
+    "ReceiptError",
+    "SelfsameError",
+    "check_receipt",
+    "compare",
+    "import_onnx",
+    "kernels",
+    "load",
+]
+
+
+def load(source, *, threads=1, kernel="auto"):
+    """The model in an artefact: a path, or its bytes. It is checked whole."""
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return _native.load_bytes(bytes(source), threads, kernel)
+    return _native.load_file(source, threads, kernel)
+
+
+def import_onnx(
+    onnx,
+    calibration,
+    *,
+    labels=None,
+    name=None,
+    class_names=(),
+    test_from=None,
+    calibration_rows=256,
+    divisor=255.0,
+    mean=(),
+    deviation=(),
+    threads=1,
+    kernel="auto",
+):
+    """Makes a model of an ONNX file (a path, or its bytes).
+
+    `calibration` holds samples on axis 0: an array, or the path of an .npy or .npz (array `x`, labels
+    `y`). Rows before `test_from` (three quarters of them) calibrate, the others make the report,
+    which is `model.report`. Arrays of uint8 are samples of pictures, `[n, channels, height, width]`;
+    they become floats by `(sample / divisor - mean[c]) / deviation[c]`.
+    """
+    if name is None:
+        path = isinstance(onnx, (str, os.PathLike))
+        name = os.path.splitext(os.path.basename(os.fspath(onnx)))[0] if path else ""
+    rows, found = _rows(calibration)
+    labels = found if labels is None else labels
+    wishes = {
+        "name": name,
+        "class_names": list(class_names),
+        "test_from": test_from,
+        "calibration_rows": calibration_rows,
+        "scaling": _scaling(divisor, mean, deviation),
+        "threads": threads,
+        "kernel": kernel,
+    }
+    return _native.import_rows(_source(onnx), rows, _labels(labels), wishes)
+
+
+def compare(model, onnx, rows, *, labels=None, divisor=255.0, mean=(), deviation=()):
+    """How near `model` comes to its source on `rows`: a dictionary of figures.
+
+    `onnx` is the path or the bytes of the source, or None for a model that was imported here. Float
+    answers are those of the importer's own float reference.
+    """
+    rows, found = _rows(rows)
+    source = None if onnx is None else _source(onnx)
+    labels = found if labels is None else labels
+    scaling = _scaling(divisor, mean, deviation)
+    return model.compare_rows(source, rows, _labels(labels), scaling)
+
+
+# A method as well: `model.compare(None, rows)`.
+Model.compare = compare
+
+
+def _source(onnx):
+    if not isinstance(onnx, (bytes, bytearray, memoryview)):
+        with open(onnx, "rb") as file:
+            onnx = file.read()
+    return _native.Source(bytes(onnx))
+
+
+def _rows(data):
+    """Samples on axis 0, and labels if the file has them."""
+    if not isinstance(data, (str, os.PathLike)):
+        return data, None
+    loaded = _numpy.load(data, allow_pickle=False)
+    if isinstance(loaded, _numpy.ndarray):
+        return loaded, None
+    with loaded:
+        if "x" not in loaded:
+            raise InputError(f"{os.fspath(data)}: no array x, only {', '.join(loaded)}")
+        return loaded["x"], loaded["y"] if "y" in loaded else None
+
+
+def _labels(labels):
+    return [] if labels is None else _numpy.asarray(labels, dtype=_numpy.int64).ravel().tolist()
+
+
+def _scaling(divisor, mean, deviation):
+    return {"divisor": divisor, "mean": list(mean), "deviation": list(deviation)}

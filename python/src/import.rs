@@ -1,0 +1,191 @@
+//! ONNX bytes and arrays of rows to models, and reports as dictionaries.
+
+use std::sync::Arc;
+
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList};
+use selfsame::{Compared, ImportOptions, ImportReport, Imported, Pixels, floats_of_pictures};
+
+use crate::arrays::Input;
+use crate::errors;
+use crate::model::{Model, options};
+
+/// An ONNX model, read and simplified.
+#[pyclass(frozen, module = "selfsame")]
+pub(crate) struct Source(Arc<selfsame::Source>);
+
+#[pymethods]
+impl Source {
+    /// Reads ONNX bytes.
+    #[new]
+    fn new(py: Python<'_>, onnx: &[u8]) -> PyResult<Self> {
+        let source = py.detach(|| selfsame::Source::from_onnx(onnx));
+        Ok(Self(Arc::new(
+            source.map_err(|error| errors::import(&error))?,
+        )))
+    }
+
+    /// Shape of one input, without the batch axis.
+    #[getter]
+    fn input_shape(&self) -> Vec<usize> {
+        self.0.input_shape().to_vec()
+    }
+
+    /// Shape of one answer, without the batch axis.
+    #[getter]
+    fn output_shape(&self) -> Vec<usize> {
+        self.0.output_shape().to_vec()
+    }
+}
+
+impl Source {
+    /// The library's source.
+    pub(crate) fn shared(&self) -> Arc<selfsame::Source> {
+        Arc::clone(&self.0)
+    }
+}
+
+/// Everything but the source and the rows.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+pub(crate) struct Wishes {
+    name: String,
+    class_names: Vec<String>,
+    test_from: Option<usize>,
+    calibration_rows: usize,
+    scaling: Scaling,
+    threads: usize,
+    kernel: String,
+}
+
+/// How samples of eight bits become floats: `(sample / divisor - mean[c]) / deviation[c]`.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+pub(crate) struct Scaling {
+    divisor: f32,
+    mean: Vec<f32>,
+    deviation: Vec<f32>,
+}
+
+/// A model of `source`, calibrated and reported on `rows`.
+#[pyfunction]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "Python's arguments become owned values"
+)]
+pub(crate) fn import_rows(
+    py: Python<'_>,
+    source: &Bound<'_, Source>,
+    rows: &Bound<'_, PyAny>,
+    labels: Vec<i64>,
+    wishes: Wishes,
+) -> PyResult<Model> {
+    let source = selfsame::Source::clone(&source.get().0);
+    let run_options = options(wishes.threads, &wishes.kernel)?;
+    let pixels = wishes.scaling.pixels(source.input_shape());
+    let (data, pictures) = self::rows(rows, source.input_shape(), &pixels)?;
+    let options = ImportOptions {
+        name: wishes.name,
+        labels: wishes.class_names,
+        pixels: (pictures && source.input_shape().len() == 3).then_some(pixels),
+        calibration_rows: wishes.calibration_rows,
+        test_from: wishes.test_from,
+    };
+    let kept = source.clone();
+    let made = py.detach(|| {
+        let imported = source.import(&data, &options)?;
+        let report = imported.report(&data, &labels)?;
+        Ok((imported, report))
+    });
+    let (imported, report) = made.map_err(|error| errors::import(&error))?;
+    let report = report_dict(py, &imported, &report, options.calibration_rows)?;
+    Ok(Model::new(&imported.model, run_options)?.imported(kept, report.unbind()))
+}
+
+impl Scaling {
+    /// The rule for pictures of `shape`.
+    pub(crate) fn pixels(&self, shape: &[usize]) -> Pixels {
+        let mut pixels = Pixels::unit(shape.first().copied().unwrap_or(1));
+        pixels.divisor = self.divisor;
+        if !self.mean.is_empty() {
+            pixels.mean.clone_from(&self.mean);
+        }
+        if !self.deviation.is_empty() {
+            pixels.deviation.clone_from(&self.deviation);
+        }
+        pixels
+    }
+}
+
+/// The rows of an array, `shape` each, and whether they were samples of eight bits, which become
+/// floats by `pixels`.
+pub(crate) fn rows(
+    array: &Bound<'_, PyAny>,
+    shape: &[usize],
+    pixels: &Pixels,
+) -> PyResult<(Vec<Vec<f32>>, bool)> {
+    let input = Input::new(array)?;
+    let sample: usize = shape.iter().product();
+    let count = input.shape().first().copied().unwrap_or(0);
+    if count == 0 || sample == 0 || input.shape().iter().product::<usize>() != count * sample {
+        let found = input.shape();
+        return Err(errors::input(format!(
+            "an array of shape {found:?}; the model takes rows of {shape:?}"
+        )));
+    }
+    let cut = |floats: &[f32]| floats.chunks_exact(sample).map(<[f32]>::to_vec).collect();
+    match &input {
+        Input::Floats(floats) => Ok((cut(floats.as_slice()?), false)),
+        Input::Samples(samples) => {
+            let made = floats_of_pictures(samples.as_slice()?, shape, pixels);
+            Ok((cut(&made.map_err(|error| errors::import(&error))?), true))
+        }
+    }
+}
+
+/// The figures of a comparison.
+pub(crate) fn figures<'py>(py: Python<'py>, compared: &Compared) -> PyResult<Bound<'py, PyDict>> {
+    let found = compared.comparison;
+    let figures = PyDict::new(py);
+    figures.set_item("samples", found.samples)?;
+    figures.set_item("top1_agreement", found.top1_agreement)?;
+    figures.set_item("cosine_mean", found.cosine_mean)?;
+    figures.set_item("cosine_min", found.cosine_min)?;
+    figures.set_item("snr_db", found.snr_db)?;
+    figures.set_item("max_abs_error", found.max_abs_error)?;
+    figures.set_item("float_accuracy", compared.float_accuracy)?;
+    figures.set_item("exact_accuracy", compared.exact_accuracy)?;
+    Ok(figures)
+}
+
+fn report_dict<'py>(
+    py: Python<'py>,
+    imported: &Imported,
+    report: &ImportReport,
+    calibration_rows: usize,
+) -> PyResult<Bound<'py, PyDict>> {
+    let figures = figures(
+        py,
+        &Compared {
+            comparison: report.comparison,
+            float_accuracy: report.float_accuracy(),
+            exact_accuracy: report.exact_accuracy(),
+        },
+    )?;
+    figures.set_item("test_from", imported.test_from)?;
+    figures.set_item("calibration_rows", calibration_rows.min(imported.test_from))?;
+    figures.set_item("node_count", report.sizes.nodes)?;
+    figures.set_item("tensor_bytes", report.sizes.tensor_bytes)?;
+    figures.set_item("macs", report.sizes.macs)?;
+    let layers = PyList::empty(py);
+    for layer in &report.layers {
+        let row = PyDict::new(py);
+        row.set_item("node", layer.node)?;
+        row.set_item("name", &layer.name)?;
+        row.set_item("op", layer.op)?;
+        row.set_item("snr_db", layer.snr_db)?;
+        layers.append(row)?;
+    }
+    figures.set_item("layers", layers)?;
+    Ok(figures)
+}
