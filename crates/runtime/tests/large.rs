@@ -49,6 +49,8 @@ fn large() -> CheckedProgram {
             k_offset: 0,
             k_len: pair[0],
             out_channels: pair[1],
+            dtype: DType::I8,
+            factor: None,
             linear,
         };
         nodes.push(node(Op::MatMul(op), vec![from]));
