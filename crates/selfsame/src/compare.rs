@@ -5,8 +5,8 @@ use std::thread;
 
 use selfsame_compiler::{Comparison, LayerReport, compare, fitted_layers};
 
-use crate::import::{ImportError, Source};
 use crate::error::RunError;
+use crate::import::{ImportError, Source};
 use crate::model::Model;
 use crate::runner::{Packed, RunOptions};
 

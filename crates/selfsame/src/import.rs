@@ -185,6 +185,17 @@ impl Source {
         inputs.map(|input| (input.name.as_str(), input.shape.as_slice()))
     }
 
+    /// What the elements of input `input` are; `None` if there is no such input.
+    pub fn input_kind(&self, input: usize) -> Option<float::InputKind> {
+        self.graph.inputs().get(input).map(|input| input.kind)
+    }
+
+    /// Rows of the smallest table of which input `input` picks rows, as token ids do; `None` if it
+    /// picks none.
+    pub fn table_rows(&self, input: usize) -> Option<usize> {
+        self.graph.table_rows(input)
+    }
+
     /// Numbers of one sample: those of all inputs, one after the other.
     pub fn sample_elements(&self) -> usize {
         self.graph.sample_elements()

@@ -4,6 +4,7 @@
 //! whenever it is asked, so that both sides take turns; the time of a graph of one Identity node
 //! shows what a call costs before any work.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -44,8 +45,19 @@ pub(crate) struct BaselineRow {
     pub(crate) times: Percentiles,
 }
 
+/// Values of the peer's named dimensions other than the batch.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct PeerDims {
+    /// By name.
+    pub(crate) named: BTreeMap<String, u32>,
+    /// Of all others.
+    pub(crate) other: Option<u32>,
+}
+
 #[derive(Serialize)]
 struct Request<'a> {
+    dims: &'a BTreeMap<String, u32>,
+    other_dim: Option<u32>,
     model: &'a str,
     batch: usize,
     threads: usize,
@@ -73,6 +85,7 @@ pub(crate) struct Baseline {
     requests: Option<ChildStdin>,
     replies: BufReader<ChildStdout>,
     entries: Vec<Entry>,
+    dims: PeerDims,
 }
 
 impl Baseline {
@@ -96,6 +109,7 @@ impl Baseline {
         python: &str,
         (float32, int8): (Option<&Path>, Option<&Path>),
         orders: &[Order],
+        dims: PeerDims,
     ) -> Outcome<Self> {
         let spawned = Command::new(python)
             .args(["-c", SCRIPT, "serve"])
@@ -127,6 +141,7 @@ impl Baseline {
             requests: Some(requests),
             replies: BufReader::new(replies),
             entries,
+            dims,
         })
     }
 
@@ -134,6 +149,8 @@ impl Baseline {
     pub(crate) fn round(&mut self, iterations: usize, keep: bool) -> Outcome<()> {
         for entry in &mut self.entries {
             let request = Request {
+                dims: &self.dims.named,
+                other_dim: self.dims.other,
                 model: &entry.model,
                 batch: entry.order.batch,
                 threads: entry.order.threads,

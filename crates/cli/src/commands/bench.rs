@@ -16,12 +16,13 @@ use selfsame_compiler::node_sizes;
 use selfsame_ir::Tensor;
 use selfsame_runtime::{Elements, ElementsMut, InstructionSet, Kernel, Plan, Session};
 
-use crate::commands::baseline::{Baseline, BaselineRow, Order};
+use crate::commands::baseline::{Baseline, BaselineRow, Order, PeerDims};
 use crate::commands::bench_plot;
 use crate::commands::bench_report::{Bench, Row};
 use crate::commands::bench_trace::{self, TraceCost};
 use crate::commands::cold;
 use crate::commands::times::Percentiles;
+use crate::dims::SymbolArgs;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 use crate::model::{self, write_file};
@@ -77,6 +78,8 @@ pub(crate) struct Args {
     /// One cold start, as a line of JSON: what this command runs for each of --cold-starts.
     #[arg(long, hide = true)]
     probe: bool,
+    #[command(flatten)]
+    symbols: SymbolArgs,
 }
 
 /// On or off.
@@ -112,20 +115,23 @@ pub(crate) fn run(args: &Args, output: Output) -> Outcome<Exit> {
     let threads = args.threads.first().copied().unwrap_or(1);
     if args.probe {
         let kernel = kernels.first().copied().unwrap_or_else(Kernel::best);
-        output.section(&cold::probe(&args.file, kernel, threads)?.line());
+        output.section(&cold::probe(&args.file, &args.symbols, kernel, threads)?.line());
         return Ok(Exit::Ok);
     }
-    let model = model::read(&args.file)?;
+    let model = args.symbols.bind(model::read(&args.file)?)?;
     // First, while this process has not filled the machine's memory.
     let (cold_start, memory) = match (args.cold_starts, kernels.first()) {
         (0, _) | (_, None) => (None, None),
         (starts, Some(&kernel)) => {
-            let (cold, memory) = cold::measure(&args.file, kernel, threads, starts.min(1000))?;
+            let (cold, memory) = {
+                let values = &model.values().0;
+                cold::measure((&args.file, values), kernel, threads, starts.min(1000))?
+            };
             (Some(cold), memory)
         }
     };
     let mut contenders = contenders(args, &model, &kernels)?;
-    let (mut baseline, peer_absent) = peer(args, output)?;
+    let (mut baseline, peer_absent) = peer(args, &model, output)?;
     race(args, &mut contenders, baseline.as_mut(), output)?;
     let baseline = baseline.map(Baseline::finish).unwrap_or_default();
     let mut runs: Vec<Row> = contenders.iter_mut().map(|c| c.row(&baseline)).collect();
@@ -171,7 +177,7 @@ fn contenders(args: &Args, model: &Model, kernels: &[Kernel]) -> Outcome<Vec<Con
 }
 
 /// The peer, started; or why it does not run, told as a note.
-fn peer(args: &Args, output: Output) -> Outcome<(Option<Baseline>, Option<String>)> {
+fn peer(args: &Args, model: &Model, output: Output) -> Outcome<(Option<Baseline>, Option<String>)> {
     let models = (args.peer.as_deref(), args.peer_int8.as_deref());
     if models == (None, None) {
         return match args.against {
@@ -189,8 +195,19 @@ fn peer(args: &Args, output: Output) -> Outcome<(Option<Baseline>, Option<String
             return Ok((None, Some(why)));
         }
     }
-    let baseline = Baseline::start(&args.python, models, &orders(args))?;
+    let dims = PeerDims {
+        named: args.symbols.named().into_iter().map(owned).collect(),
+        other: match model.values().0.as_slice() {
+            &[one] => Some(one),
+            _ => None,
+        },
+    };
+    let baseline = Baseline::start(&args.python, models, &orders(args), dims)?;
     Ok((Some(baseline), None))
+}
+
+fn owned((name, value): (&str, u32)) -> (String, u32) {
+    (name.to_owned(), value)
 }
 
 /// All rounds; the first one warms up.

@@ -24,6 +24,7 @@ use selfsame_runtime::{Kernel, Plan, Session, trim_heap};
 use serde::{Deserialize, Serialize};
 
 use crate::commands::times::quantile;
+use crate::dims::SymbolArgs;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 use crate::model::read_file;
@@ -76,7 +77,12 @@ pub(crate) struct Memory {
 }
 
 /// Opens the artefact at `path` and answers one sample; prints what it took as a line of JSON.
-pub(crate) fn probe(path: &Path, kernel: Kernel, threads: usize) -> Outcome<Probe> {
+pub(crate) fn probe(
+    path: &Path,
+    symbols: &SymbolArgs,
+    kernel: Kernel,
+    threads: usize,
+) -> Outcome<Probe> {
     let before = resident();
     let mut begun = Instant::now();
     let bytes = read_file(path)?;
@@ -84,6 +90,7 @@ pub(crate) fn probe(path: &Path, kernel: Kernel, threads: usize) -> Outcome<Prob
     let artefact_bytes = bytes.len() as u64;
     let model = Model::from_bytes(&bytes).map_err(|error| Failure::file(path, error))?;
     drop(bytes);
+    let model = symbols.bind(model)?;
     let check_ms = lap(&mut begun);
     let plan = Plan::new(model.program(), model.values(), kernel).map_err(Failure::input)?;
     let pack_ms = lap(&mut begun);
@@ -114,9 +121,9 @@ pub(crate) fn probe(path: &Path, kernel: Kernel, threads: usize) -> Outcome<Prob
     })
 }
 
-/// Starts this program `starts` times on the artefact at `path`.
+/// Starts this program `starts` times on the artefact at `path`, at `values` of its symbols.
 pub(crate) fn measure(
-    path: &Path,
+    (path, values): (&Path, &[u32]),
     kernel: Kernel,
     threads: usize,
     starts: usize,
@@ -128,6 +135,7 @@ pub(crate) fn measure(
         let output = Command::new(&program)
             .args(["bench", "--probe", "--kernel", kernel.name(), "--threads"])
             .arg(threads.to_string())
+            .args(values.iter().map(|value| format!("--dim={value}")))
             .arg(path)
             .stdin(Stdio::null())
             .output()

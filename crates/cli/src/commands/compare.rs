@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use selfsame::{Source, accuracy};
+use selfsame::{Model, Source, accuracy};
 use selfsame_compiler::page::{Page, Value};
 use selfsame_compiler::{NodeSizes, Scatter, Sizes, compare, node_sizes};
 use serde::Serialize;
@@ -11,11 +11,13 @@ use crate::commands::compare_layers;
 use crate::commands::report_page::{self, LayerRow, Quality, SizeFacts, fact};
 use crate::comparison;
 use crate::dataset::{self, PixelArgs};
+use crate::dims::SourceArgs;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 use crate::model::{self, file_bytes, read_file, write_file};
 use crate::output::{Output, Report};
 use crate::paint::Paint;
+use crate::takes::Takes;
 
 /// Arguments of `compare`.
 #[derive(Debug, clap::Args)]
@@ -24,7 +26,7 @@ pub(crate) struct Args {
     model: PathBuf,
     /// The program made from it.
     file: PathBuf,
-    /// Rows: .npz (array `x`, labels `y`), .npy, a folder of .png, or the word `synthetic`.
+    /// Rows: .npz (array `x`, or one for each input by its name; labels `y`), .npy, a folder of .png, or the word `synthetic`.
     #[arg(long, value_name = "DATA")]
     data: PathBuf,
     /// First row to compare on.
@@ -39,6 +41,8 @@ pub(crate) struct Args {
     /// Also write the report as one HTML page with plots that needs nothing else.
     #[arg(long, value_name = "OUT.html")]
     html: Option<PathBuf>,
+    #[command(flatten)]
+    source: SourceArgs,
     #[command(flatten)]
     pixels: PixelArgs,
 }
@@ -62,23 +66,17 @@ struct Compared {
 pub(crate) fn run(args: &Args, output: Output) -> Outcome<Exit> {
     let model = model::read(&args.file)?;
     let onnx = read_file(&args.model)?;
-    let graph = Source::from_onnx(&onnx).map_err(|error| Failure::file(&args.model, error))?;
-    let data = dataset::read(&args.data, graph.input_shape(), &args.pixels)?;
+    let graph = Source::with_options(&onnx, &args.source.options()?)
+        .map_err(|error| Failure::file(&args.model, error))?;
+    let data = dataset::read(&args.data, &Takes::of(&graph), &args.pixels)?;
     let count = data.rows.len();
     if count <= args.from {
         let what = format!("--from {} leaves none of {count} rows", args.from);
         return Err(Failure::usage(what));
     }
-    let interface = model.interface();
-    let input = interface.input.shape.iter().map(|&extent| extent as usize);
-    if !input.eq(graph.input_shape().iter().copied()) {
-        let what = format!(
-            "it takes {:?}, the ONNX model {:?}",
-            interface.input.shape,
-            graph.input_shape()
-        );
-        return Err(Failure::file(&args.file, what).hint("compare a program with its own source"));
-    }
+    let model = at_source(model, &graph).map_err(|what| {
+        Failure::file(&args.file, what).hint("compare a program with its own source")
+    })?;
     let bar = output.bar((count - args.from) as u64, "comparing");
     let kernel = args.kernel.as_deref();
     let answers = comparison::answers(&model, &graph, &data, args.from, kernel, &bar)
@@ -114,6 +112,27 @@ pub(crate) fn run(args: &Args, output: Output) -> Outcome<Exit> {
     }
     output.report(&found);
     Ok(Exit::Ok)
+}
+
+/// The program at the values that the source has; an open dimension is that of the source's samples.
+fn at_source(model: Model, source: &Source) -> Result<Model, String> {
+    let model = model
+        .at_length(source.sample_elements())
+        .map_err(|error| error.to_string())?;
+    let one = source.inputs().count() == 1;
+    let fits = if one {
+        model.input().shape == source.input_shape()
+    } else {
+        model.input().elements() == source.sample_elements()
+    };
+    if fits {
+        return Ok(model);
+    }
+    let shape = &model.input().shape;
+    Err(format!(
+        "it takes {shape:?}, the ONNX model {}",
+        Takes::of(source)
+    ))
 }
 
 /// The same report as a page.

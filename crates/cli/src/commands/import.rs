@@ -10,19 +10,21 @@ use serde::Serialize;
 use crate::certificate::{CertificateReport, certificate};
 use crate::commands::report_page::{self, LayerRow, Quality, SizeFacts, fact};
 use crate::dataset::{self, PixelArgs};
+use crate::dims::SourceArgs;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 use crate::model::{read_file, write_file};
 use crate::output::{Output, Report};
 use crate::paint::Paint;
+use crate::takes::Takes;
 
 /// Arguments of `import`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// An ONNX model, opset 11 to 22.
     model: PathBuf,
-    /// Rows to calibrate on, those before --test-from: .npz (array `x`, labels `y`), .npy, a folder of
-    /// .png in the order of their names, or the word `synthetic`.
+    /// Rows to calibrate on, those before --test-from: .npz (array `x`, or one for each input by its
+    /// name; labels `y`), .npy, a folder of .png in the order of their names, or the word `synthetic`.
     #[arg(long, value_name = "DATA")]
     calibrate: PathBuf,
     /// The program file to write.
@@ -44,6 +46,8 @@ pub(crate) struct Args {
     /// Also write the report as one HTML page with plots that needs nothing else.
     #[arg(long, value_name = "OUT.html")]
     html: Option<PathBuf>,
+    #[command(flatten)]
+    source: SourceArgs,
     #[command(flatten)]
     pixels: PixelArgs,
 }
@@ -68,9 +72,9 @@ struct Imported {
 pub(crate) fn run(args: &Args, output: Output) -> Outcome<Exit> {
     let onnx = read_file(&args.model)?;
     let named = |error: ImportError| Failure::file(&args.model, error);
-    let source = Source::from_onnx(&onnx).map_err(named)?;
-    let shape = source.input_shape().to_vec();
-    let data = dataset::read(&args.calibrate, &shape, &args.pixels)?;
+    let source = Source::with_options(&onnx, &args.source.options()?).map_err(named)?;
+    let takes = Takes::of(&source);
+    let data = dataset::read(&args.calibrate, &takes, &args.pixels)?;
     if data.synthetic {
         output.note(
             "WARNING: calibrated on noise that was made up here, not on data. Scales will not fit real inputs, \
@@ -90,11 +94,10 @@ pub(crate) fn run(args: &Args, output: Output) -> Outcome<Exit> {
             .clone()
             .unwrap_or_else(|| stem.to_string_lossy().into_owned()),
         labels: args.labels.clone(),
-        pixels: if data.samples {
-            args.pixels.pixels(&shape)
-        } else {
-            None
-        },
+        pixels: takes
+            .real()
+            .filter(|_| data.samples)
+            .and_then(|shape| args.pixels.pixels(shape)),
         calibration_rows: args.calibration_rows,
         test_from: Some(test_from),
     };

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use selfsame::Model;
+use selfsame::{Model, NamedInput};
+use selfsame_ir::Symbol;
 use serde::Serialize;
 
 use crate::certificate::{CertificateReport, certificate};
@@ -37,6 +38,20 @@ struct NodeRow {
     macs: u64,
 }
 
+/// A dimension that is open.
+#[derive(Debug, Serialize)]
+struct SymbolRow {
+    minimum: u32,
+    maximum: u32,
+}
+
+/// An input of the source model.
+#[derive(Debug, Serialize)]
+struct InputRow {
+    name: String,
+    elements: usize,
+}
+
 /// What `inspect` found.
 #[derive(Debug, Serialize)]
 struct Inspection {
@@ -45,6 +60,10 @@ struct Inspection {
     artefact_bytes: u64,
     tensor_bytes: u64,
     macs: u64,
+    /// Bounds of the dimensions that are open; sizes and shapes are those of the largest values.
+    symbols: Vec<SymbolRow>,
+    /// Inputs of the source model, one behind the other in a sample.
+    inputs: Vec<InputRow>,
     input_shape: Vec<u32>,
     output_shape: Vec<u32>,
     labels: Vec<String>,
@@ -109,6 +128,8 @@ fn inspection(model: &Model, artefact_bytes: u64) -> Outcome<Inspection> {
         artefact_bytes,
         tensor_bytes: program.tensor_bytes(),
         macs: program.macs(),
+        symbols: program.program().symbols.iter().map(symbol).collect(),
+        inputs: model.inputs().into_iter().map(input).collect(),
         input_shape: interface.input.shape.clone(),
         output_shape: interface.output.shape.clone(),
         labels: interface.labels.clone(),
@@ -119,6 +140,20 @@ fn inspection(model: &Model, artefact_bytes: u64) -> Outcome<Inspection> {
         nodes: (0..).zip(&shapes).filter_map(row).collect(),
         certificate: certificate(program),
     })
+}
+
+fn symbol(symbol: &Symbol) -> SymbolRow {
+    SymbolRow {
+        minimum: symbol.minimum,
+        maximum: symbol.maximum,
+    }
+}
+
+fn input(input: NamedInput) -> InputRow {
+    InputRow {
+        name: input.name,
+        elements: input.elements,
+    }
 }
 
 /// The word for an element type.
@@ -170,8 +205,25 @@ impl Report for Inspection {
             .map_or(String::new(), |[height, width, channels]| {
                 format!(" or pictures {height}x{width}, {channels} channel(s)")
             });
+        let inputs: Vec<String> = self
+            .inputs
+            .iter()
+            .map(|input| format!("{} {}", input.name, grouped(input.elements as u64)))
+            .collect();
+        let inputs = match inputs.len() {
+            0 | 1 => String::new(),
+            _ => format!(": {}", inputs.join(", ")),
+        };
+        let bounds = |(index, symbol): (usize, &SymbolRow)| {
+            let SymbolRow { minimum, maximum } = symbol;
+            format!(
+                "  open      dimension {}: {minimum} to {maximum}\n",
+                index + 1
+            )
+        };
+        let symbols: String = self.symbols.iter().enumerate().map(bounds).collect();
         format!(
-            "{}  {}\n  model id  {}\n  input     {}{pictures}\n  output    {}, {} labels\n  \
+            "{}  {}\n  model id  {}\n  input     {}{inputs}{pictures}\n  output    {}, {} labels\n{symbols}  \
              sizes     {} bytes of artefact, {} of tensors, {} MACs\n\n{}\n{}",
             paint.bold("program"),
             self.name,
