@@ -78,6 +78,12 @@ impl Function {
         Self(Kind::ReciprocalRoot(bits))
     }
 
+    /// Whether values stay as they are.
+    #[cfg(target_arch = "x86_64")]
+    pub(crate) const fn is_identity(&self) -> bool {
+        matches!(self.0, Kind::Identity)
+    }
+
     /// Smallest and largest value that it takes.
     pub(crate) const fn domain(&self) -> (i32, i32) {
         match self.0 {
