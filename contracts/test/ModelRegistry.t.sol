@@ -59,7 +59,7 @@ contract ModelRegistryTest is Test {
             NodeBuilder.list(0),
             hashes(2, "conv"),
             abi.encodePacked(
-                NodeBuilder.dim(6), NodeBuilder.dim(6), uint32(2), uint32(4), uint32(1), NodeBuilder.window(w), tail
+                NodeBuilder.dim(6), NodeBuilder.dim(6), uint32(2), uint32(4), uint32(1), NodeBuilder.window(w), uint8(1), tail
             )
         );
     }
@@ -287,7 +287,7 @@ contract ModelRegistryTest is Test {
     function test_counts_and_operators_are_those_of_page_one() public {
         spoil(2, 0, hex"0c", abi.encodeWithSelector(NodeLeaf.LeafOperator.selector, 12));
         leaves[1][3] = 0x01;
-        uint256 length = 12 + 4 + 32 + 58;
+        uint256 length = 12 + 4 + 32 + 59;
         refuse(abi.encodeWithSelector(NodeLeaf.LeafLength.selector, length, length + 32));
     }
 
@@ -302,12 +302,18 @@ contract ModelRegistryTest is Test {
     }
 
     function test_clamps_are_held_to_the_output_type() public {
-        uint256 lo = 80 + 24 + 1 + 36; // of node 1: tail behind the window
-        lo = 12 + 4 + 64 + 48 + 1;
+        uint256 lo = 12 + 4 + 64 + 49 + 1; // of node 1: tail behind the window and the type of x
         bytes4 bound_ = Parameters.ClampBound.selector;
         spoil(1, lo, abi.encodePacked(int32(-128)), abi.encodeWithSelector(bound_, -127, 127, -128));
         spoil(1, lo + 4, abi.encodePacked(int32(128)), abi.encodeWithSelector(bound_, -127, 127, 128));
         spoil(1, lo, abi.encodePacked(int32(5), int32(4)), abi.encodeWithSelector(bound_, 5, 127, 4));
+    }
+
+    function test_a_convolution_reads_eight_or_sixteen_bits() public {
+        uint256 dtype = 12 + 4 + 64 + 48;
+        bytes4 field = Parameters.FieldOutside.selector;
+        spoil(1, dtype, hex"03", abi.encodeWithSelector(field, 6, 1, 2, 3));
+        spoil(1, dtype, hex"00", abi.encodeWithSelector(field, 6, 1, 2, 0));
     }
 
     function test_groups_divide_channels() public {
@@ -411,6 +417,7 @@ contract ModelRegistryTest is Test {
                     uint32(2),
                     uint32(1),
                     NodeBuilder.window(NodeBuilder.square(3, 1, 1)),
+                    uint8(1),
                     NodeBuilder.tail(i == 1 ? 0 : 1, -127, 127, false)
                 )
             );

@@ -75,13 +75,22 @@ contract LinearLeaf is Leaf {
 
         Opened.Reads memory x = Opened.start(openings[0]);
         Opened.Reads memory w = Opened.start(openings[slot]);
-        uint256 size = Parameters.dtypeBytes(m.dtype);
         uint256 first = (e.flat / m.outputs) * m.rowElements + m.offset;
-        uint256 xFrom = x.touch(first * size, m.terms * size);
         uint256 wFrom = w.touch(e.channel * m.terms, m.terms);
-        e.sum = m.dtype == DTYPE_I8 ? Dot.i8(xFrom, wFrom, m.terms) : Dot.i16(xFrom, wFrom, m.terms);
-        roots[0] = x.root(openings[0], 0, Dimensions.times(m.rows, m.rowElements) * size);
+        e.sum = _run(m.dtype, x, first, wFrom, m.terms);
+        uint256 elements = Dimensions.times(m.rows, m.rowElements);
+        roots[0] = x.root(openings[0], 0, elements * Parameters.dtypeBytes(m.dtype));
         roots[slot] = w.root(openings[slot], slot, Dimensions.times(m.outputs, m.terms));
+    }
+
+    /// Sum of x*w over `terms` elements of x from `first` on and the weights at the calldata offset `w`.
+    function _run(uint8 dtype, Opened.Reads memory x, uint256 first, uint256 w, uint256 terms)
+        private
+        pure
+        returns (int256)
+    {
+        if (dtype == DTYPE_I8) return Dot.i8(x.touch(first, terms), w, terms);
+        return Dot.i16(x.touch(2 * first, 2 * terms), w, terms);
     }
 
     /// 2.13: terms over the cells of the window that lie inside the input.
@@ -101,7 +110,8 @@ contract LinearLeaf is Leaf {
         Opened.Reads memory w = Opened.start(openings[slot]);
         uint256 wFrom = w.touch(e.channel * terms, terms);
         e.sum = _window(c, e, x, wFrom);
-        roots[0] = x.root(openings[0], 0, Dimensions.times(Dimensions.times(c.height, c.width), c.channels));
+        uint256 elements = Dimensions.times(Dimensions.times(c.height, c.width), c.channels);
+        roots[0] = x.root(openings[0], 0, elements * Parameters.dtypeBytes(c.dtype));
         roots[slot] = w.root(openings[slot], slot, Dimensions.times(c.outputs, terms));
     }
 
@@ -129,13 +139,13 @@ contract LinearLeaf is Leaf {
             uint256 weights = wFrom + i * p.width * perGroup;
             if (whole) {
                 uint256 length = (end - first) * perGroup;
-                uint256 from = x.touch((row + left + first - p.padLeft) * perGroup, length);
-                sum += Dot.i8(from, weights + first * perGroup, length);
+                uint256 at = (row + left + first - p.padLeft) * perGroup;
+                sum += _run(c.dtype, x, at, weights + first * perGroup, length);
             } else {
                 for (uint256 j = first; j < end; ++j) {
                     uint256 column = left + j * p.dilationWidth - p.padLeft;
-                    uint256 from = x.touch((row + column) * c.channels + firstChannel, perGroup);
-                    sum += Dot.i8(from, weights + j * perGroup, perGroup);
+                    uint256 at = (row + column) * c.channels + firstChannel;
+                    sum += _run(c.dtype, x, at, weights + j * perGroup, perGroup);
                 }
             }
         }

@@ -75,12 +75,13 @@ library NodeSizes {
         s.outputElements = Dimensions.times(Dimensions.times(c.outHeight, c.outWidth), c.outputs);
         uint256 elements = Dimensions.times(Dimensions.times(c.height, c.width), c.channels);
         s.terms = c.window.height * c.window.width * (c.channels / c.groups);
+        uint256 size = Parameters.dtypeBytes(c.dtype);
         uint256 row = ((c.window.width - 1) * c.window.dilationWidth + 1) * c.channels;
-        uint256 rows = c.window.height * _run(row, elements);
-        uint256 all = Tiles.tileCount(elements) * TILE_BYTES;
+        uint256 rows = c.window.height * _run(row * size, elements * size);
+        uint256 all = Tiles.tileCount(elements * size) * TILE_BYTES;
         s.opened = rows < all ? rows : all;
         s.inputs = new Input[](c.tail.addend == 0 ? 1 : 2);
-        s.inputs[0] = Input(elements, DTYPE_I8);
+        s.inputs[0] = Input(elements, c.dtype);
         _linear(s, c.outputs, c.tail);
     }
 

@@ -26,7 +26,7 @@ import {Dimensions} from "./Dimensions.sol";
 library Parameters {
     uint256 internal constant TAIL_BYTES = 10;
     uint256 internal constant MATMUL_BYTES = 36;
-    uint256 internal constant CONV_BYTES = 58;
+    uint256 internal constant CONV_BYTES = 59;
     uint256 internal constant POOL_BYTES = 40;
     uint256 internal constant AVG_POOL_BYTES = 51;
     uint256 internal constant POINTWISE_BYTES = 44;
@@ -92,7 +92,7 @@ library Parameters {
     error FillOutside(int256 least, int256 most, int256 actual);
     /// A concatenation has `least` to `most` inputs.
     error ConcatInputs(uint256 least, uint256 most, uint256 actual);
-    /// A field of a matmul, a pointwise node or one of the operators behind it, counted in the order of 1.10
+    /// A field of a matmul, a convolution (its window counts as one), a pointwise node or one of the operators behind it, counted in the order of 1.10
     /// from 0, lies outside [least, most].
     error FieldOutside(uint256 field, int256 least, int256 most, int256 actual);
     /// At most one factor of a product is i32.
@@ -139,6 +139,7 @@ library Parameters {
         uint256 outHeight;
         uint256 outWidth;
         Tail tail;
+        uint8 dtype; // of the input
     }
 
     struct Pool {
@@ -237,13 +238,13 @@ library Parameters {
         c.outputs = read(leaf, start + 20, 4);
         c.groups = read(leaf, start + 24, 4);
         c.window = _window(leaf, start + 28);
-        c.tail = _tail(leaf, start + 48);
+        c.dtype = uint8(number(leaf, start + 48, 1, 6, DTYPE_I8, DTYPE_I16));
+        c.tail = _tail(leaf, start + 49);
         if (c.channels == 0 || c.outputs == 0 || c.groups == 0) revert SizeZero();
         if (c.channels % c.groups != 0) revert GroupsUneven(c.groups, c.channels);
         if (c.outputs % c.groups != 0) revert GroupsUneven(c.groups, c.outputs);
         (c.outHeight, c.outWidth) = _outputs(c.window, c.height, c.width);
-        uint256 terms = c.window.height * c.window.width * (c.channels / c.groups);
-        if (TERMS_MAX < terms) revert TermsTooMany(TERMS_MAX, terms);
+        checkProduct(c.dtype, c.window.height * c.window.width * (c.channels / c.groups));
     }
 
     /// Either pool; the fields of an average pool are 0 for a maximum.

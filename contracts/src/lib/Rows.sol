@@ -146,14 +146,19 @@ library Rows {
             let ones := div(not(0), one)
             let tops := shl(sub(width, 1), ones)
             let wanted := mul(ones, and(value, one))
-            let each := div(256, width)
-            let a := xor(calldataload(from), wanted)
-            // No lane of the word is zero: the borrow of one could reach only lanes before it.
-            for {} iszero(and(and(sub(a, ones), not(a)), tops)) { a := xor(calldataload(from), wanted) } {
-                from := add(from, 32)
-                index := add(index, each)
+            // Two words at a time. Where no lane of either is zero the value is not there; a borrow could reach
+            // only the lanes before a zero.
+            let place := from
+            for {} 1 { place := add(place, 64) } {
+                let a := xor(calldataload(place), wanted)
+                let b := xor(calldataload(add(place, 32)), wanted)
+                if and(or(and(sub(a, ones), not(a)), and(sub(b, ones), not(b))), tops) { break }
             }
-            for {} shr(sub(256, width), a) { a := shl(width, a) } { index := add(index, 1) }
+            // The first that agrees.
+            let step := shr(3, width)
+            let drop := sub(256, width)
+            for {} xor(shr(drop, calldataload(place)), and(value, one)) {} { place := add(place, step) }
+            index := div(sub(place, from), step)
         }
     }
 }

@@ -93,6 +93,7 @@ contract GasTest is GameFixture {
                 uint32(C),
                 uint32(1),
                 NodeBuilder.window(NodeBuilder.square(3, 1, 1)),
+                uint8(1),
                 NodeBuilder.tail(addend ? 1 : 0, -127, 127, false)
             )
         );

@@ -80,6 +80,7 @@ contract LinearLeafTest is Test {
                 uint32(64),
                 uint32(1),
                 NodeBuilder.window(NodeBuilder.square(3, 1, 1)),
+                uint8(1),
                 NodeBuilder.tail(1, 0, 127, false)
             )
         );

@@ -25,6 +25,7 @@ fn graph_at(length: u32) -> Result<FloatGraph, CompileError> {
     let model = OnnxModel::decode(ONNX).unwrap();
     let options = ImportOptions {
         dims: [("seq".to_owned(), length as usize)].into(),
+        ..ImportOptions::default()
     };
     Ok(FloatGraph::import(&model, &options).unwrap().fuse())
 }
@@ -47,7 +48,15 @@ fn compiled() -> Compiled {
         minimum: 2,
         maximum: 32,
     };
-    compile_open(graph, 32, &calibration, &open, &Options::default(), graph_at).unwrap()
+    compile_open(
+        graph,
+        32,
+        &calibration,
+        &open,
+        &Options::default(),
+        graph_at,
+    )
+    .unwrap()
 }
 
 fn answer(program: &CheckedProgram, length: u32, ids: &[i32], mask: &[i32]) -> Tensor {
@@ -79,7 +88,11 @@ fn an_encoder_with_outlier_channels_keeps_its_embeddings() {
 #[test]
 fn one_program_serves_every_length_and_padding_changes_no_bit() {
     let program = compiled().program;
-    let whole = |value: f32| i32::try_from(value.to_bits()).map(|_| value as i32).unwrap();
+    let whole = |value: f32| {
+        i32::try_from(value.to_bits())
+            .map(|_| value as i32)
+            .unwrap()
+    };
     for row in &rows()[TEST_FROM..TEST_FROM + 8] {
         let ids: Vec<i32> = row[..LENGTH].iter().copied().map(whole).collect();
         let mask: Vec<i32> = row[LENGTH..].iter().copied().map(whole).collect();
@@ -104,7 +117,11 @@ fn the_runtime_of_every_length_is_the_interpreter() {
         for kernel in Kernel::available() {
             let plan = Plan::new(&program, &values, kernel).unwrap();
             let fast = Session::new(Arc::new(plan), 1).trace(&input).unwrap();
-            assert_eq!(fast.node_tensors, slow.clone().into_outputs(), "{kernel:?} {length}");
+            assert_eq!(
+                fast.node_tensors,
+                slow.clone().into_outputs(),
+                "{kernel:?} {length}"
+            );
         }
     }
 }

@@ -10,9 +10,7 @@ use fixtures::read;
 use selfsame_compiler::float::FloatGraph;
 use selfsame_compiler::npz::{Array, ArrayData, read_npz};
 use selfsame_compiler::onnx::OnnxModel;
-use selfsame_compiler::{
-    Calibration, Options, TestRows, TrainingRows, compile, import_report,
-};
+use selfsame_compiler::{Calibration, Options, TestRows, TrainingRows, compile, import_report};
 use selfsame_ir::{CheckedProgram, DimValues, Tensor};
 use selfsame_runtime::{Kernel, Plan, Session};
 
@@ -20,7 +18,6 @@ use selfsame_runtime::{Kernel, Plan, Session};
 const DIFFERENCE_MAX: f32 = 1e-4;
 /// Models of random weights lose more than trained ones: 26 dB is one part in twenty.
 const SNR_DB_MIN: f64 = 26.0;
-
 
 struct Case {
     name: String,
@@ -102,7 +99,10 @@ fn every_operator_compiles_to_a_program_that_answers_alike() {
         let worst = report.layers.iter().map(|layer| layer.snr_db);
         let worst = worst.fold(snr_db, f64::min);
         if worst <= SNR_DB_MIN {
-            faults.push(format!("{}: {snr_db:.1} dB, a layer {worst:.1} dB", case.name));
+            faults.push(format!(
+                "{}: {snr_db:.1} dB, a layer {worst:.1} dB",
+                case.name
+            ));
         }
     }
     assert!(faults.is_empty(), "{} faults: {faults:#?}", faults.len());

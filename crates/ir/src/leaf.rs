@@ -194,12 +194,9 @@ fn encode_parameters(op: &Op, writer: &mut Writer) {
         Op::Conv(op) => {
             op.height.encode(writer);
             op.width.encode(writer);
-            writer
-                .u32(op.channels)
-                .u32(op.out_channels)
-                .u32(op.groups)
-                .u8(op.dtype.code());
+            writer.u32(op.channels).u32(op.out_channels).u32(op.groups);
             op.window.encode(writer);
+            writer.u8(op.dtype.code());
             op.linear.tail().encode(writer);
         }
         Op::MaxPool(op) => encode_pool(op.height, op.width, op.channels, &op.window, writer),
@@ -247,8 +244,8 @@ fn decode_parameters(code: u8, reader: &mut Reader<'_>) -> Result<Op, DecodeErro
             channels: reader.u32("channels")?,
             out_channels: reader.u32("output channels")?,
             groups: reader.u32("groups")?,
-            dtype: decode_dtype(reader)?,
             window: Window::decode(reader)?,
+            dtype: decode_dtype(reader)?,
             linear: skeleton(Tail::decode(reader)?),
         }),
         c::OP_MAX_POOL => Op::MaxPool(MaxPool {

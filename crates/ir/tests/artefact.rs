@@ -124,6 +124,12 @@ fn each_broken_rule_is_refused_by_its_name() {
         broken(&|p| conv(p, &|c| c.height = Dim::fixed(7))),
         ProgramError::Elements { .. }
     ));
+    for dtype in [DType::I16, DType::I32] {
+        assert!(matches!(
+            broken(&|p| conv(p, &|c| c.dtype = dtype)),
+            ProgramError::Type { node: 1, .. }
+        ));
+    }
     assert_eq!(
         field(broken(&|p| conv(p, &|c| c.linear.low = -128))),
         "clamp low"

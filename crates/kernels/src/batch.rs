@@ -79,7 +79,7 @@ pub struct BatchProduct {
     zeros: Vec<i32>,
     shift: Vec<i32>,
     fits: bool,
-    factor_max: u32,
+    factor_max: i64,
     /// Inputs of 128 each, by which bytes are summed up.
     ones: Vec<u8>,
 }

@@ -141,20 +141,22 @@ pub(crate) struct Rule<'a> {
     pub(crate) table: Option<&'a [i8; 256]>,
     /// S, with a row factor.
     pub(crate) factor_shift: Option<u32>,
-    /// No row factor up to this magnitude brings a value outside 32 bits.
+    /// No row factor up to this magnitude brings a value outside 32 bits; below 0 any may.
     #[cfg_attr(
         not(target_arch = "x86_64"),
         expect(dead_code, reason = "no vector path here")
     )]
-    pub(crate) factor_max: u32,
+    pub(crate) factor_max: i64,
 }
 
 /// The largest row factor for which `t*g + offset*2^15` with S behind it fits 32 bits, given bounds on
-/// the magnitudes of t and of the offset.
-pub(crate) fn factor_max(shift: u32, t: i64, offset: i64) -> u32 {
+/// the magnitudes of t and of the offset; -1 where the offset alone does not.
+pub(crate) fn factor_max(shift: u32, t: i64, offset: i64) -> i64 {
     let room = (1_i128 << (30 + shift)) - (i128::from(offset) << FACTOR_BITS);
-    let most = room.max(0) / i128::from(t.max(1));
-    u32::try_from(most).unwrap_or(u32::MAX)
+    if room < 0 {
+        return -1;
+    }
+    i64::try_from(room / i128::from(t.max(1))).unwrap_or(i64::MAX)
 }
 
 /// The row factors of `pixels` positions, and what is added behind them.
@@ -291,6 +293,14 @@ pub(crate) unsafe fn look_up(f: &Finish) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Spec: operators, 2.21: a bias at its limit leaves 32 bits whatever the row factor is, also 0.
+    #[test]
+    fn an_offset_that_alone_leaves_32_bits_is_clamped_at_every_row_factor() {
+        assert_eq!(factor_max(8, 1, 1 << 30), -1);
+        assert_eq!(factor_max(15, 1, 1 << 30), 0);
+        assert_eq!(factor_max(16, 4, 0), 1 << 44);
+    }
 
     #[test]
     fn halves_round_up_on_both_sides_of_zero() {

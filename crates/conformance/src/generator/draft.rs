@@ -175,7 +175,7 @@ impl<'r> Draft<'r> {
         let elements = shape.iter().fold(1, count);
         let input_dtype = self.dtype(node.inputs[0]);
         let opened = opened_bytes(&node.op, input_dtype, &maxima).unwrap_or(u64::MAX);
-        let product = matches!(node.op, Op::MatMul(_) | Op::BatchMatMul(_));
+        let product = matches!(node.op, Op::MatMul(_) | Op::Conv(_) | Op::BatchMatMul(_));
         let terms_max = if product && input_dtype != DType::I8 {
             TERMS_WIDE_MAX
         } else {

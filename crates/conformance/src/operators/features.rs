@@ -24,7 +24,7 @@ pub const KINDS: [&str; 11] = [
 ];
 
 /// Every feature that the generator must reach, in the order of the report.
-pub const FEATURES: [&str; 154] = [
+pub const FEATURES: [&str; 156] = [
     "matmul",
     "matmul: slice of a row",
     "matmul: K above 4096",
@@ -41,6 +41,8 @@ pub const FEATURES: [&str; 154] = [
     "conv: a window all in padding",
     "conv: grouped",
     "conv: depthwise",
+    "conv: i16",
+    "conv: i16 in groups or dilated",
     "linear: to i8",
     "linear: to i16",
     "linear: to i32",
@@ -297,6 +299,10 @@ fn conv(op: &Conv, subject: &Subject, met: &mut Vec<&'static str>) {
         "conv: depthwise",
         met,
     );
+    let wide = op.dtype == DType::I16;
+    when(wide, "conv: i16", met);
+    let apart = op.groups > 1 || op.window.dilation != [1, 1];
+    when(wide && apart, "conv: i16 in groups or dilated", met);
     let width = op.width.at(&subject.values).unwrap_or(0);
     let span = op.window.span(1);
     let outside = u32::from(left) >= span || u32::from(right) >= span;

@@ -218,7 +218,7 @@ unsafe fn shifted<const ADDS: bool, const FACTOR: bool>(
             _mm512_srav_epi64(v, c.factor_shift)
         };
         (even, odd) = (apply(even, 0), apply(odd, 1));
-        if f.rule.factor_max < factor.unsigned_abs() {
+        if f.rule.factor_max < i64::from(factor.unsigned_abs()) {
             let clamp = |v| _mm512_min_epi64(_mm512_max_epi64(v, c.clamp[0]), c.clamp[1]);
             (even, odd) = (clamp(even), clamp(odd));
         }
