@@ -78,10 +78,17 @@ impl Function {
         Self(Kind::ReciprocalRoot(bits))
     }
 
-    /// Whether values stay as they are.
+    /// The table of an interpolation, or nothing for the value itself; an error for all others.
     #[cfg(target_arch = "x86_64")]
-    pub(crate) const fn is_identity(&self) -> bool {
-        matches!(self.0, Kind::Identity)
+    pub(crate) fn in_words(&self) -> Result<Option<&[i32; 512]>, ()> {
+        match &self.0 {
+            Kind::Identity => Ok(None),
+            Kind::Interpolate(table) => Ok(Some(table)),
+            Kind::Lookup(_)
+            | Kind::Exponential(_)
+            | Kind::Reciprocal(_)
+            | Kind::ReciprocalRoot(_) => Err(()),
+        }
     }
 
     /// Smallest and largest value that it takes.

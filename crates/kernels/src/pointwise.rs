@@ -19,7 +19,7 @@ use crate::kernel::InstructionSet;
 use crate::kernel::Kernel;
 use crate::sets::per_set;
 #[cfg(target_arch = "x86_64")]
-use crate::x86::line as lines;
+use crate::x86::{gather, line as lines};
 
 /// Elements of a block.
 const BLOCK: usize = 256;
@@ -286,7 +286,10 @@ fn run_lines(
 ) -> bool {
     let by_rows = y.is_none() || matches!(spec.lay, Lay::Row | Lay::One);
     let is_known = kernel.instruction_set() == InstructionSet::Avx512Vnni;
-    if !(by_rows && is_known && spec.function.is_identity()) {
+    let Ok(table) = spec.function.in_words() else {
+        return false;
+    };
+    if !(by_rows && is_known) {
         return false;
     }
     let Source::I16(x) = x else { return false };
@@ -300,7 +303,9 @@ fn run_lines(
         Line::new(spec, bound, y.map_or(0, |y| y.at(kernel.flip(), at)))
     };
     let rows = x.len().div_ceil(columns);
-    if matches!(to, Output::I32(_)) || !(0..rows).all(|row| row_line(row).is_some()) {
+    let is_word = matches!(to, Output::I16(_));
+    let is_byte = matches!(to, Output::I8(_)) && table.is_none();
+    if !(is_word || is_byte) || !(0..rows).all(|row| row_line(row).is_some()) {
         return false;
     }
     for (row, x) in x.chunks(columns).enumerate() {
@@ -318,6 +323,15 @@ fn run_lines(
             let v = (i64::from(x) * i64::from(line.m) + line.c) >> line.s;
             let v = v.clamp(i64::from(line.lo), i64::from(line.hi));
             to.put(kernel.flip(), first + i, v as i32);
+        }
+    }
+    if let (Some(table), Output::I16(to)) = (table, to) {
+        // SAFETY: the token proves the instruction set.
+        let done = unsafe { gather::avx512::interpolate_words(table, to) };
+        for y in &mut to[done..] {
+            let mut one = [i32::from(*y)];
+            spec.function.apply(kernel, &mut one);
+            *y = one[0] as i16;
         }
     }
     true
@@ -444,6 +458,31 @@ mod tests {
                             assert_eq!(found, want, "{} {spec:?}", kernel.name());
                         }
                     }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn interpolations_of_sixteen_bits_have_the_plain_bits_on_every_kernel() {
+        let mixed = |i: usize| ((i as i32).wrapping_mul(0x9e37_79b1_u32 as i32) >> 16) as i16;
+        let entries: Vec<i16> = (0..513).map(|i| mixed(i + 3)).collect();
+        for len in [1, 15, 16, 255, 256, 300, 70_000] {
+            let x: Vec<i16> = (0..len).map(mixed).collect();
+            for multiplier in [2, -300] {
+                let spec = PointwiseSpec {
+                    columns: len,
+                    lay: Lay::Full,
+                    formula: Formula::Scale,
+                    multiplier,
+                    shift: 1,
+                    lo: -32_768,
+                    hi: 32_767,
+                    function: Function::interpolation(&entries),
+                };
+                let want = run(Kernel::PORTABLE, &spec, &x, None);
+                for kernel in Kernel::available() {
+                    assert_eq!(run(kernel, &spec, &x, None), want, "{}", kernel.name());
                 }
             }
         }
