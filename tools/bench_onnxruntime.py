@@ -5,6 +5,7 @@ usage:
       One JSON request a line on stdin, one JSON reply a line on stdout:
       {"model": "m.onnx", "batch": 1, "threads": 1, "iterations": 200}
       -> {"model": .., "batch": .., "threads": .., "version": .., "seconds": [..]}   or   {"error": ".."}
+      "dims": {"seq": 32} gives named dimensions other than the batch a value, "other_dim": 32 all others.
       The model "identity" is a graph of one Identity node: what a call costs before any work.
   python3 bench_onnxruntime.py bench MODEL.onnx .. [--batch 1,16] [--threads 1,2] [--iterations 500]
       The same as a table: JSON lines with median and p99 in milliseconds, identity first.
@@ -50,17 +51,42 @@ def with_batch(path, batch):
     return model.SerializeToString()
 
 
+def extent(name, value, dims, other_dim):
+    """The value of dimension `name` of input `value`."""
+    found = dims.get(name, other_dim)
+    if not isinstance(found, int) or found < 1:
+        raise ValueError(f"input {value}: dimension {name!r} has no value; give --dim {name}=VALUE")
+    return found
+
+
+def numbers(random, value, shape):
+    """An input: random floats; whole numbers are ones where they are a mask, else 0 and 1, which any table has."""
+    import numpy as np
+
+    kinds = {"tensor(int64)": np.int64, "tensor(int32)": np.int32, "tensor(bool)": np.bool_,
+             "tensor(float16)": np.float16, "tensor(double)": np.float64, "tensor(float)": np.float32}
+    if value.type not in kinds:
+        raise ValueError(f"input {value.name} is a {value.type}; fed are {', '.join(kinds)}")
+    kind = kinds[value.type]
+    if np.issubdtype(kind, np.floating):
+        return random.random(shape).astype(kind)
+    if "mask" in value.name or kind is np.bool_:
+        return np.ones(shape, dtype=kind)
+    return random.integers(0, 2, shape).astype(kind)
+
+
 class Sessions:
     """Loaded models by (path, batch, threads), each with an input."""
 
     def __init__(self):
         self.loaded = {}
 
-    def get(self, path, batch, threads):
+    def get(self, path, batch, threads, dims=None, other_dim=None):
         import numpy as np
         import onnxruntime as ort
 
-        key = (path, batch, threads)
+        dims = dims or {}
+        key = (path, batch, threads, tuple(sorted(dims.items())), other_dim)
         if key not in self.loaded:
             options = ort.SessionOptions()
             options.intra_op_num_threads = threads
@@ -72,13 +98,13 @@ class Sessions:
             random = np.random.default_rng(1)
             feed = {}
             for value in session.get_inputs():
-                shape = [batch if not isinstance(n, int) else n for n in value.shape]
-                feed[value.name] = random.random(shape, dtype=np.float32)
+                shape = [n if isinstance(n, int) else extent(n, value.name, dims, other_dim) for n in value.shape]
+                feed[value.name] = numbers(random, value, shape)
             self.loaded[key] = (session, feed)
         return self.loaded[key]
 
-    def seconds(self, path, batch, threads, iterations):
-        session, feed = self.get(path, batch, threads)
+    def seconds(self, path, batch, threads, iterations, dims=None, other_dim=None):
+        session, feed = self.get(path, batch, threads, dims, other_dim)
         run, clock = session.run, time.perf_counter
         for _ in range(3):
             run(None, feed)
@@ -101,7 +127,8 @@ def reply(sessions, line):
         iterations = int(request.get("iterations", 100))
         if min(batch, threads, iterations) < 1 or iterations > 1_000_000:
             raise ValueError("batch, threads and iterations are at least 1, iterations at most 1000000")
-        seconds = sessions.seconds(model, batch, threads, iterations)
+        dims = {str(name): int(value) for name, value in (request.get("dims") or {}).items()}
+        seconds = sessions.seconds(model, batch, threads, iterations, dims, request.get("other_dim"))
     except Exception as error:  # The caller decides; one bad request must not end the service.
         return {"error": f"{type(error).__name__}: {error}"}
     return {"model": model, "batch": batch, "threads": threads, "version": ort.__version__, "seconds": seconds}

@@ -8,6 +8,8 @@ use selfsame_compiler::npz::{self, Array, ArrayData, NpzError};
 
 use crate::failure::{Failure, Outcome};
 use crate::model::read_file;
+use crate::noise::Noise;
+use crate::takes::Takes;
 
 /// Rows that are made up where there is no data.
 const SYNTHETIC_ROWS: usize = 64;
@@ -20,14 +22,15 @@ const SAMPLES_MAX: usize = 1 << 30;
 /// Edge of a blotch, in pixels.
 const BLOTCH: usize = 4;
 
-/// Reads what `--calibrate` names, for a model with inputs of `shape`.
-pub(crate) fn read(path: &Path, shape: &[usize], args: &PixelArgs) -> Outcome<DataSet> {
+/// Reads what `--calibrate` names, for a model of these inputs.
+pub(crate) fn read(path: &Path, takes: &Takes, args: &PixelArgs) -> Outcome<DataSet> {
     let named = |what: String| Failure::file(path, what);
     if path.as_os_str() == "synthetic" && !path.exists() {
-        return DataSet::synthetic(shape, args).map_err(named);
+        return DataSet::synthetic(takes, args).map_err(named);
     }
     if path.is_dir() {
-        return DataSet::folder(path, shape, args);
+        let none = || named(format!("the model takes {takes}, no pictures"));
+        return DataSet::folder(path, takes.real().ok_or_else(none)?, args);
     }
     let bytes = read_file(path)?;
     if path
@@ -35,9 +38,13 @@ pub(crate) fn read(path: &Path, shape: &[usize], args: &PixelArgs) -> Outcome<Da
         .is_some_and(|e| e.eq_ignore_ascii_case("npy"))
     {
         let array = npz::read_npy(&bytes).map_err(|error| named(error.to_string()))?;
-        return DataSet::new(&array, Vec::new(), shape, args).map_err(named);
+        let data = match takes.real() {
+            Some(shape) => DataSet::new(&array, Vec::new(), shape, args),
+            None => takes.rows(&[array]).map(DataSet::unlabelled),
+        };
+        return data.map_err(named);
     }
-    DataSet::read(&bytes, shape, args).map_err(named)
+    DataSet::read(&bytes, takes, args).map_err(named)
 }
 
 /// How samples of eight bits become floats.
@@ -98,15 +105,35 @@ pub(crate) struct DataSet {
 }
 
 impl DataSet {
-    /// Reads array `x` (and labels `y`) of an npz archive for a model with inputs of `shape`.
-    pub(crate) fn read(bytes: &[u8], shape: &[usize], args: &PixelArgs) -> Result<Self, String> {
-        let array = npz::read_npz_array(bytes, "x").map_err(|error| error.to_string())?;
+    /// Reads an npz archive for a model of these inputs: labels `y`, and array `x` for an only input
+    /// of real numbers, else an array for each input.
+    pub(crate) fn read(bytes: &[u8], takes: &Takes, args: &PixelArgs) -> Result<Self, String> {
         let labels = match npz::read_npz_array(bytes, "y") {
+            Ok(_) if takes.has("y") => Vec::new(),
             Ok(labels) => labels.to_i64().ok_or("array y holds no whole numbers")?,
             Err(NpzError::Missing { .. }) => Vec::new(),
             Err(error) => return Err(error.to_string()),
         };
-        Self::new(&array, labels, shape, args)
+        if let Some(shape) = takes.real() {
+            let array = npz::read_npz_array(bytes, "x").map_err(|error| error.to_string())?;
+            return Self::new(&array, labels, shape, args);
+        }
+        let rows = takes.rows(&takes.arrays(bytes)?)?;
+        same_count(&labels, rows.len())?;
+        Ok(Self {
+            labels,
+            ..Self::unlabelled(rows)
+        })
+    }
+
+    /// Rows of measured numbers without labels.
+    fn unlabelled(rows: Vec<Vec<f32>>) -> Self {
+        Self {
+            rows,
+            labels: Vec::new(),
+            samples: false,
+            synthetic: false,
+        }
     }
 
     fn new(
@@ -123,12 +150,7 @@ impl DataSet {
                 array.shape
             ));
         }
-        if !labels.is_empty() && labels.len() != count {
-            return Err(format!(
-                "{} labels in y for {count} rows in x",
-                labels.len()
-            ));
-        }
+        same_count(&labels, count)?;
         let samples = matches!(array.data, ArrayData::U8(_));
         let values = floats(array, shape, args)?;
         Ok(Self {
@@ -139,10 +161,10 @@ impl DataSet {
         })
     }
 
-    /// Rows of noise, the same for the same shape: pictures of blotches where the model takes
-    /// pictures, else numbers in -1..=1.
-    fn synthetic(shape: &[usize], args: &PixelArgs) -> Result<Self, String> {
-        let elements: usize = shape.iter().product();
+    /// Rows of noise, the same for the same inputs: pictures of blotches where the model takes
+    /// pictures, token ids of its tables, masks of ones, else numbers in -1..=1.
+    fn synthetic(takes: &Takes, args: &PixelArgs) -> Result<Self, String> {
+        let elements = takes.elements();
         let most = SYNTHETIC_ELEMENTS_MAX / 4;
         if elements == 0 || most < elements {
             return Err(format!(
@@ -150,29 +172,20 @@ impl DataSet {
             ));
         }
         let rows = (SYNTHETIC_ELEMENTS_MAX / elements).min(SYNTHETIC_ROWS);
-        let mut state = 0x9e37_79b9_u32;
-        let mut noise = || {
-            state ^= state << 13;
-            state ^= state >> 17;
-            state ^= state << 5;
-            state.to_be_bytes()[0]
-        };
-        let data = if let &[channels, height, width] = shape {
+        let made = if let Some(shape @ &[channels, height, width]) = takes.real() {
+            let mut noise = Noise::default();
             let mut samples = Vec::with_capacity(rows * elements);
             for _ in 0..rows * channels {
                 blotches(&mut samples, height, width, &mut noise);
             }
-            ArrayData::U8(samples)
+            let array = Array {
+                shape: vec![rows, channels, height, width],
+                data: ArrayData::U8(samples),
+            };
+            Self::new(&array, Vec::new(), shape, args)?
         } else {
-            let number = |_| f32::from(noise()) / 127.5 - 1.0;
-            ArrayData::F32((0..rows * elements).map(number).collect())
+            Self::unlabelled(takes.noise(rows))
         };
-        let shape_of_array = [&[rows], shape].concat();
-        let array = Array {
-            shape: shape_of_array,
-            data,
-        };
-        let made = Self::new(&array, Vec::new(), shape, args)?;
         Ok(Self {
             synthetic: true,
             ..made
@@ -246,16 +259,24 @@ fn floats(array: &Array, shape: &[usize], args: &PixelArgs) -> Result<Vec<f32>, 
         .map_err(|error| format!("--mean and --deviation: {error}"))
 }
 
+/// Labels are of every row, or there are none.
+fn same_count(labels: &[i64], rows: usize) -> Result<(), String> {
+    if labels.is_empty() || labels.len() == rows {
+        return Ok(());
+    }
+    Err(format!("{} labels in y for {rows} rows", labels.len()))
+}
+
 /// One plane of noise: squares of one shade with a little grain.
-fn blotches(samples: &mut Vec<u8>, height: usize, width: usize, noise: &mut impl FnMut() -> u8) {
+fn blotches(samples: &mut Vec<u8>, height: usize, width: usize, noise: &mut Noise) {
     let columns = width.div_ceil(BLOTCH);
     let shades: Vec<u8> = (0..height.div_ceil(BLOTCH) * columns)
-        .map(|_| noise())
+        .map(|_| noise.byte())
         .collect();
     for y in 0..height {
         for x in 0..width {
             let shade = shades[y / BLOTCH * columns + x / BLOTCH];
-            samples.push(shade.saturating_add(noise() / 16));
+            samples.push(shade.saturating_add(noise.byte() / 16));
         }
     }
 }

@@ -6,6 +6,8 @@
 
 use std::fmt::Write as _;
 
+use selfsame_compiler::svg::escaped;
+
 const ROW: usize = 34;
 const BOX: usize = 26;
 const WIDTH: usize = 470;
@@ -150,22 +152,6 @@ fn lanes(nodes: &[Drawn]) -> Vec<Line> {
         lines.push(Line { from, to, lane });
     }
     lines
-}
-
-/// Text of a stranger's file inside XML.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            c if c.is_control() || ('\u{fffe}'..='\u{ffff}').contains(&c) => out.push(' '),
-            c => out.push(c),
-        }
-    }
-    out
 }
 
 #[cfg(test)]

@@ -31,6 +31,12 @@ pub(crate) fn read_file(path: &Path) -> Outcome<Vec<u8>> {
     selfsame::read_file(path).map_err(|error| refused(&error))
 }
 
+/// Bytes of a file.
+pub(crate) fn file_bytes(path: &Path) -> Outcome<u64> {
+    let found = std::fs::metadata(path).map_err(|error| Failure::file(path, error))?;
+    Ok(found.len())
+}
+
 /// Writes a file.
 pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Outcome<()> {
     selfsame::write_file(path, bytes).map_err(|error| refused(&error))

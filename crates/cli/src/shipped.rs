@@ -8,6 +8,7 @@ use selfsame_protocol::Hash;
 
 use crate::dataset::{DataSet, PixelArgs};
 use crate::failure::{Failure, Outcome};
+use crate::takes::Takes;
 
 /// A model with its data set; rows from `test_from` on are for testing only.
 #[derive(Debug)]
@@ -75,7 +76,7 @@ impl Shipped {
     /// The float source and the data set.
     pub(crate) fn source(&self) -> Outcome<(Source, DataSet)> {
         let source = Source::from_onnx(self.onnx).map_err(Failure::input)?;
-        let data = DataSet::read(self.data, source.input_shape(), &PixelArgs::UNIT);
+        let data = DataSet::read(self.data, &Takes::of(&source), &PixelArgs::UNIT);
         Ok((source, data.map_err(Failure::input)?))
     }
 }

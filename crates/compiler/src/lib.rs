@@ -24,6 +24,8 @@ pub use compile::{Compiled, OpenDimension, compile, compile_open};
 pub use lower::{CompileError, Options, Pixels};
 pub use quant::{Calibration, CalibrationError, TrainingRows};
 pub use report::{
-    Comparison, ImportReport, LayerReport, ReportError, Sizes, TestRows, compare, import_report,
+    Comparison, ERROR_BINS, ImportReport, LayerReport, NodeSizes, ReportError, Scatter, Sizes,
+    TestRows, compare, fitted_layers, import_report, node_sizes, spearman,
 };
+pub use report::{page, svg};
 pub use zip::ZipError;

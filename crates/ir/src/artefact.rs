@@ -9,6 +9,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use selfsame_commit::{root, tile_hashes};
 use selfsame_protocol::constants as c;
 use selfsame_protocol::{DecodeError, Hash, Reader, Writer};
 
@@ -98,57 +99,134 @@ pub fn encode(program: &CheckedProgram, commitment: &ModelCommitment) -> Vec<u8>
 
 /// Reads a program, checks it whole, and gives its commitment.
 pub fn decode(bytes: &[u8]) -> Result<(CheckedProgram, ModelCommitment), ArtefactError> {
-    let mut reader = Reader::new(bytes);
-    let magic: [u8; 8] = reader.array("magic")?;
-    let version = reader.u16("artefact version")?;
-    if magic != MAGIC || version != VERSION {
-        return Err(reader
-            .invalid("artefact", u64::from(version), "SELFSAME, version 1")
-            .into());
-    }
-    let expected = reader.hash("model id")?;
-    let header = read_section(&mut reader, "header")?;
-    let frame = Frame::decode(header)?;
-    let interface = decode_interface(read_section(&mut reader, "interface")?, &frame)?;
-    let mut leaves = Vec::new();
-    for node in 0..frame.node_count {
-        let leaf = read_section(&mut reader, "node leaf")?;
-        leaves.push(NodeLeaf::decode(leaf).map_err(|error| ArtefactError::Leaf { node, error })?);
-    }
-    let name = read_text(&mut reader)?;
-    let names = (0..frame.node_count)
-        .map(|_| read_text(&mut reader))
-        .collect::<Result<_, _>>()?;
-    let nodes = leaves
-        .iter()
-        .map(|leaf| read_node(leaf, &mut reader))
-        .collect::<Result<_, _>>()?;
-    reader.finish()?;
-    let program = CheckedProgram::new(Program {
-        symbols: frame.symbols,
-        nodes,
-        output: frame.output,
-        interface,
-        notes: Notes { name, nodes: names },
-    })?;
-    let commitment = program.commit();
-    for (node, (found, expected)) in (0..).zip(leaves.iter().zip(&commitment.leaves)) {
-        if found != expected {
-            let field = if found.tensor_roots == expected.tensor_roots {
-                "MAC total"
-            } else {
-                "tensor root"
-            };
-            return Err(ArtefactError::Mismatch { node, field });
-        }
-    }
-    let found = commitment.model_id;
-    if found != expected {
-        return Err(ArtefactError::ModelId { found, expected });
-    }
-    Ok((program, commitment))
+    let file = Parsed::read(bytes)?;
+    let program = file.program()?;
+    let (tensors, ends) = file.tensors();
+    file.commit(program, &tensor_roots(tensors, ends))
 }
 
+/// Roots of tensors that lie behind one another, each up to its end.
+pub fn tensor_roots(bytes: &[u8], ends: &[usize]) -> Vec<Hash> {
+    let mut start = 0;
+    let tensor = |&end: &usize| {
+        let tensor = bytes.get(start..end).unwrap_or_default();
+        start = end;
+        root(&tile_hashes(tensor))
+    };
+    ends.iter().map(tensor).collect()
+}
+
+/// A file cut into its parts, nothing checked yet: an engine hashes the tensors on many lanes while
+/// the program is read and checked. [`decode`] is the meaning of doing both.
+#[derive(Debug)]
+pub struct Parsed<'a> {
+    model_id: Hash,
+    frame: Frame,
+    interface: Interface,
+    leaves: Vec<NodeLeaf>,
+    notes: Notes,
+    tensors: &'a [u8],
+    ends: Vec<usize>,
+}
+
+impl<'a> Parsed<'a> {
+    /// Cuts `bytes`; copies no tensor.
+    pub fn read(bytes: &'a [u8]) -> Result<Self, ArtefactError> {
+        let mut reader = Reader::new(bytes);
+        let magic: [u8; 8] = reader.array("magic")?;
+        let version = reader.u16("artefact version")?;
+        if magic != MAGIC || version != VERSION {
+            return Err(reader
+                .invalid("artefact", u64::from(version), "SELFSAME, version 1")
+                .into());
+        }
+        let model_id = reader.hash("model id")?;
+        let header = read_section(&mut reader, "header")?;
+        let frame = Frame::decode(header)?;
+        let interface = decode_interface(read_section(&mut reader, "interface")?, &frame)?;
+        let mut leaves = Vec::new();
+        for node in 0..frame.node_count {
+            let leaf = NodeLeaf::decode(read_section(&mut reader, "node leaf")?);
+            leaves.push(leaf.map_err(|error| ArtefactError::Leaf { node, error })?);
+        }
+        let name = read_text(&mut reader)?;
+        let nodes = (0..frame.node_count)
+            .map(|_| read_text(&mut reader))
+            .collect::<Result<_, _>>()?;
+        let tensors = bytes.get(reader.offset()..).unwrap_or_default();
+        let mut places = Tensors {
+            first: reader.offset(),
+            reader,
+            ends: Some(Vec::new()),
+        };
+        for leaf in &leaves {
+            read_node(leaf, &mut places)?;
+        }
+        let Tensors { reader, ends, .. } = places;
+        reader.finish()?;
+        Ok(Self {
+            model_id,
+            frame,
+            interface,
+            leaves,
+            notes: Notes { name, nodes },
+            tensors,
+            ends: ends.unwrap_or_default(),
+        })
+    }
+
+    /// The bytes of all tensors, and one past the last of each.
+    pub fn tensors(&self) -> (&'a [u8], &[usize]) {
+        (self.tensors, &self.ends)
+    }
+
+    /// Reads the tensors and checks the program whole.
+    pub fn program(&self) -> Result<CheckedProgram, ArtefactError> {
+        let mut tensors = Tensors {
+            reader: Reader::new(self.tensors),
+            first: 0,
+            ends: None,
+        };
+        let nodes = self
+            .leaves
+            .iter()
+            .map(|leaf| read_node(leaf, &mut tensors))
+            .collect::<Result<_, _>>()?;
+        Ok(CheckedProgram::new(Program {
+            symbols: self.frame.symbols.clone(),
+            nodes,
+            output: self.frame.output,
+            interface: self.interface.clone(),
+            notes: self.notes.clone(),
+        })?)
+    }
+
+    /// Compares what `program` and the `roots` of its tensors give with what the file says.
+    pub fn commit(
+        &self,
+        program: CheckedProgram,
+        roots: &[Hash],
+    ) -> Result<(CheckedProgram, ModelCommitment), ArtefactError> {
+        let commitment = program.commit_with(roots);
+        for (node, (found, expected)) in (0..).zip(self.leaves.iter().zip(&commitment.leaves)) {
+            if found != expected {
+                let field = if found.tensor_roots == expected.tensor_roots {
+                    "MAC total"
+                } else {
+                    "tensor root"
+                };
+                return Err(ArtefactError::Mismatch { node, field });
+            }
+        }
+        let (found, expected) = (commitment.model_id, self.model_id);
+        if found != expected {
+            return Err(ArtefactError::ModelId { found, expected });
+        }
+        Ok((program, commitment))
+    }
+}
+
+#[derive(Debug)]
 struct Frame {
     node_count: u32,
     output: u32,
@@ -222,6 +300,33 @@ fn decode_interface(bytes: &[u8], frame: &Frame) -> Result<Interface, ArtefactEr
     Ok(interface)
 }
 
+/// The tensors of a file, one after the other.
+struct Tensors<'a> {
+    reader: Reader<'a>,
+    /// Where the first one begins.
+    first: usize,
+    /// Takes the end of each tensor, where that alone is wanted: then no tensor is copied.
+    ends: Option<Vec<usize>>,
+}
+
+impl Tensors<'_> {
+    fn read(
+        &mut self,
+        field: &'static str,
+        dtype: DType,
+        elements: u64,
+    ) -> Result<Tensor, DecodeError> {
+        let Some(ends) = &mut self.ends else {
+            return read_tensor(&mut self.reader, field, dtype, elements);
+        };
+        let bytes = elements.saturating_mul(u64::from(dtype.size()));
+        self.reader
+            .take(field, usize::try_from(bytes).unwrap_or(usize::MAX))?;
+        ends.push(self.reader.offset() - self.first);
+        read_tensor(&mut Reader::new(&[]), field, dtype, 0)
+    }
+}
+
 fn read_tensor(
     reader: &mut Reader<'_>,
     field: &'static str,
@@ -236,23 +341,28 @@ fn read_tensor(
         .map_err(|_| reader.invalid(field, elements, "a whole number of elements"))
 }
 
-fn read_node(leaf: &NodeLeaf, reader: &mut Reader<'_>) -> Result<Node, DecodeError> {
+fn read_node(leaf: &NodeLeaf, tensors: &mut Tensors<'_>) -> Result<Node, DecodeError> {
     let mut node = leaf.node.clone();
     // The weights of a linear node have no symbolic extents.
     let terms = node.op.terms(&DimValues::NONE);
     match &mut node.op {
-        Op::MatMul(op) => read_linear(reader, op.out_channels, terms, &mut op.linear)?,
-        Op::Conv(op) => read_linear(reader, op.out_channels, terms, &mut op.linear)?,
-        Op::Pointwise(op) => read_pointwise(reader, op)?,
+        Op::MatMul(op) => read_linear(tensors, op.out_channels, terms, &mut op.linear)?,
+        Op::Conv(op) => read_linear(tensors, op.out_channels, terms, &mut op.linear)?,
+        Op::Pointwise(op) => read_pointwise(tensors, op)?,
         Op::Normalize(op) => {
             let elements = u64::from(op.columns).saturating_mul(4);
-            let constants = read_tensor(reader, "constants", DType::I32, elements)?;
-            op.fill(&constants)
-                .ok_or_else(|| reader.invalid("constants", elements, "0 as third of four"))?;
+            let constants = tensors.read("constants", DType::I32, elements)?;
+            // Where only the places are read, there is nothing to fill in.
+            if tensors.ends.is_none() {
+                op.fill(&constants).ok_or_else(|| {
+                    let reader = &tensors.reader;
+                    reader.invalid("constants", elements, "0 as third of four")
+                })?;
+            }
         }
         Op::Embedding(op) => {
             let elements = u64::from(op.entries).saturating_mul(u64::from(op.columns));
-            op.table = read_tensor(reader, "table", node.dtype, elements)?;
+            op.table = tensors.read("table", node.dtype, elements)?;
         }
         Op::Input(_)
         | Op::MaxPool(_)
@@ -266,16 +376,16 @@ fn read_node(leaf: &NodeLeaf, reader: &mut Reader<'_>) -> Result<Node, DecodeErr
 }
 
 fn read_linear(
-    reader: &mut Reader<'_>,
+    tensors: &mut Tensors<'_>,
     out_channels: u32,
     terms: u64,
     linear: &mut Linear,
 ) -> Result<(), DecodeError> {
     let channels = u64::from(out_channels);
-    let weights = read_tensor(reader, "weights", DType::I8, channels.saturating_mul(terms))?;
-    let constants = read_tensor(reader, "constants", DType::I32, channels.saturating_mul(4))?;
+    let weights = tensors.read("weights", DType::I8, channels.saturating_mul(terms))?;
+    let constants = tensors.read("constants", DType::I32, channels.saturating_mul(4))?;
     let table = match linear.table {
-        Some(_) => Some(read_tensor(reader, "table", DType::I8, 256)?),
+        Some(_) => Some(tensors.read("table", DType::I8, 256)?),
         None => None,
     };
     if let (Tensor::I8(weights), Tensor::I32(constants)) = (weights, constants) {
@@ -288,16 +398,16 @@ fn read_linear(
     Ok(())
 }
 
-fn read_pointwise(reader: &mut Reader<'_>, op: &mut Pointwise) -> Result<(), DecodeError> {
+fn read_pointwise(from: &mut Tensors<'_>, op: &mut Pointwise) -> Result<(), DecodeError> {
     let mut tensors = Vec::new();
     let constant = op.second.as_ref().and_then(|y| y.constant.as_ref());
     if let Some(constant) = constant {
         let (dtype, elements) = (constant.values.dtype(), constant.elements.into());
-        tensors.push(read_tensor(reader, "constant", dtype, elements)?);
+        tensors.push(from.read("constant", dtype, elements)?);
     }
     let table = op.activation.as_ref().and_then(Activation::table);
     if let Some((dtype, entries)) = table {
-        tensors.push(read_tensor(reader, "table", dtype, entries as u64)?);
+        tensors.push(from.read("table", dtype, entries as u64)?);
     }
     op.fill(tensors);
     Ok(())

@@ -56,16 +56,27 @@ pub struct ModelCommitment {
 impl CheckedProgram {
     /// Hashes every tensor and makes the model id.
     pub fn commit(&self) -> ModelCommitment {
+        let tensors = self.nodes().iter().flat_map(|node| node.op.tensors());
+        let roots: Vec<Hash> = tensors.map(|tensor| tensor.root()).collect();
+        self.commit_with(&roots)
+    }
+
+    /// Makes the model id from the roots of all tensors, in the order of the nodes.
+    pub(crate) fn commit_with(&self, tensor_roots: &[Hash]) -> ModelCommitment {
         let mut leaves = Vec::with_capacity(self.program().nodes.len());
-        let mut tensor_roots = Vec::new();
+        let mut rest = tensor_roots;
         for (index, node) in self.program().nodes.iter().enumerate() {
-            let roots: Vec<Hash> = node.op.tensors().iter().map(crate::Tensor::root).collect();
-            tensor_roots.extend_from_slice(&roots);
-            leaves.push(NodeLeaf::new(node, roots, self.running_macs(index)));
+            let (roots, others) = rest.split_at(node.op.tensor_count().min(rest.len()));
+            rest = others;
+            leaves.push(NodeLeaf::new(
+                node,
+                roots.to_vec(),
+                self.running_macs(index),
+            ));
         }
         let node_tree = Tree::new(leaves.iter().map(NodeLeaf::hash).collect());
         let header = self.program().header_bytes();
-        let tensor_root = root(&tensor_roots);
+        let tensor_root = root(tensor_roots);
         let mut keccak = Keccak::tagged(c::TAG_MODEL);
         keccak.update(&program_rules_id().0);
         keccak.update(&keccak256_tagged(c::TAG_HEADER, &header).0);

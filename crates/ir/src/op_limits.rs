@@ -403,8 +403,9 @@ fn check_linear(
         channels,
         channels,
     )?;
-    if let Some(&weight) = linear.weights.iter().find(|&&weight| weight == i8::MIN) {
-        limit_signed(index, "weight", i64::from(weight), -127, 127)?;
+    // The least one: a search that stops early looks at one weight at a time.
+    if let Some(least) = linear.weights.iter().copied().min() {
+        limit_signed(index, "weight", i64::from(least), -127, 127)?;
     }
     for constants in &linear.constants {
         check_constants(index, constants, linear.addend.is_some())?;

@@ -50,6 +50,17 @@ impl<T: sealed::Plain> Cells<T> {
         cells
     }
 
+    /// Takes another length, at most that of the allocation; the elements are what was there.
+    ///
+    /// # Panics
+    ///
+    /// If `len` elements and the slack do not fit.
+    pub fn set_len(&mut self, len: usize) {
+        let bytes = len * size_of::<T>();
+        assert!(bytes.div_ceil(64) < self.lines.len(), "bytes: no room");
+        self.len = len;
+    }
+
     /// The elements.
     pub fn as_slice(&self) -> &[T] {
         // SAFETY: `lines` holds at least `len` initialised elements, contiguous by `repr(C)`.
@@ -112,6 +123,10 @@ mod tests {
             assert_eq!(bytes.as_slice(), vec![7; len]);
             bytes.as_mut_slice().fill(9);
             assert!(bytes.as_slice().iter().all(|&b| b == 9));
+            bytes.set_len(len / 2);
+            assert_eq!(bytes.as_slice(), vec![9; len / 2]);
+            bytes.set_len(len);
+            assert_eq!(bytes.len(), len);
             let words = Words::filled(len, -2);
             assert_eq!(words.as_slice(), vec![-2; len]);
             assert!(len * 2 + SLACK <= words.lines.len() * 64);

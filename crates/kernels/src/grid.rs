@@ -141,6 +141,23 @@ impl Grid {
         self.height == other.height && self.width == other.width && self.channels == other.channels
     }
 
+    /// Writes `value` to the halo of a stored tensor; the elements stay.
+    ///
+    /// # Panics
+    ///
+    /// If the length is not [`Grid::len`].
+    pub fn fill_halo<T: Copy>(&self, stored: &mut [T], value: T) {
+        assert_eq!(stored.len(), self.len(), "fill_halo: stored length");
+        let row = self.width * self.channels;
+        let mut end = 0;
+        for y in 0..self.height {
+            let start = self.index(y, 0);
+            stored[end..start].fill(value);
+            end = start + row;
+        }
+        stored[end..].fill(value);
+    }
+
     /// Copies the flat row-major sequence `dense` into `stored`, combining each byte by exclusive or with `flip`.
     ///
     /// # Panics
@@ -179,6 +196,20 @@ impl Grid {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_halo_is_filled_and_nothing_else() {
+        for halo in [[0; 4], [1, 2, 3, 1], [0, 1, 0, 0], [2, 0, 1, 0]] {
+            let grid = Grid::new(3, 4, 2, halo).expect("small");
+            let dense: Vec<i8> = (1..=24).collect();
+            let mut stored = vec![99; grid.len()];
+            grid.store(&dense, 0, &mut stored);
+            grid.fill_halo(&mut stored, 7);
+            let mut fresh = vec![7; grid.len()];
+            grid.store(&dense, 0, &mut fresh);
+            assert_eq!(stored, fresh);
+        }
+    }
 
     #[test]
     fn sides_of_zero_or_beyond_the_bound_are_refused() {

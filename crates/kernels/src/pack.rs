@@ -93,16 +93,14 @@ pub(crate) fn weights(
                 (output - block.channel) / lanes,
                 (output - block.channel) % lanes,
             );
-            for run in 0..run_count {
-                for k in 0..run_len {
-                    let at = k * size;
-                    let group = (run * groups + at / 4) * block.vectors + vector;
-                    let to = block.weights_at + (group * lanes + lane) * 4 + at % 4;
-                    let w = weights[(output * run_count + run) * run_len + k];
-                    target[to] = w as u8;
-                    if width == Bits::Sixteen {
-                        target[to + 1] = (w >> 7) as u8;
-                    }
+            let terms = run_count * run_len;
+            let source = &weights[output * terms..(output + 1) * terms];
+            let step = block.vectors * lanes * 4;
+            let mut at = block.weights_at + (vector * lanes + lane) * 4;
+            for run in source.chunks_exact(run_len) {
+                for some in run.chunks(4 / size) {
+                    put(&mut target[at..at + 4], some, width);
+                    at += step;
                 }
             }
         }
@@ -110,10 +108,31 @@ pub(crate) fn weights(
     packed
 }
 
+/// Writes the weights of one group of four bytes; missing ones stay 0.
+fn put(target: &mut [u8], weights: &[i8], width: Bits) {
+    match (width, weights, target) {
+        (Bits::Eight, &[a, b, c, d], target) => {
+            target.copy_from_slice(&[a, b, c, d].map(|w| w as u8));
+        }
+        (Bits::Eight, weights, target) => {
+            for (to, &w) in target.iter_mut().zip(weights) {
+                *to = w as u8;
+            }
+        }
+        (Bits::Sixteen, weights, target) => {
+            for (to, &w) in target.chunks_exact_mut(2).zip(weights) {
+                to.copy_from_slice(&i16::from(w).to_le_bytes());
+            }
+        }
+    }
+}
+
 /// `bias -= 128 * sum(weights)`, because inputs are stored as x + 128.
 pub(crate) fn fold_flip(bias: &mut [i32], weights: &[i8], terms: usize) {
     for (bias, weights) in bias.iter_mut().zip(weights.chunks_exact(terms)) {
-        let sum: i64 = weights.iter().map(|&w| i64::from(w)).sum();
+        // Sums of a few thousand bytes fit in 32 bits, and then in the lanes of a vector.
+        let part = |part: &[i8]| part.iter().map(|&w| i32::from(w)).sum::<i32>();
+        let sum: i64 = weights.chunks(4096).map(|w| i64::from(part(w))).sum();
         *bias = bias.wrapping_sub((128 * sum) as i32);
     }
 }

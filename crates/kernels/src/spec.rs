@@ -337,7 +337,7 @@ impl Reach {
         let channels = spec.constants.iter().zip(spec.weights.chunks_exact(terms));
         let mut most = (0_i64, 0_i64);
         for (&[bias, m, a, s], weights) in channels {
-            let magnitude: i64 = weights.iter().map(|&w| i64::from(w).abs()).sum();
+            let magnitude: i64 = weights.chunks(4096).map(magnitude).sum();
             let products = magnitude * spec.bits.bound();
             let addend = i64::from(spec.addend_max) * i64::from(a);
             let bias = i64::from(bias).abs();
@@ -357,6 +357,12 @@ impl Reach {
                 .map_or(0, |shift| factor_max(shift, most.0, most.1 + 1)),
         }
     }
+}
+
+/// Sums of a few thousand bytes fit in 32 bits, and then in the lanes of a vector.
+fn magnitude(weights: &[i8]) -> i64 {
+    let sum: u32 = weights.iter().map(|w| u32::from(w.unsigned_abs())).sum();
+    sum.into()
 }
 
 /// Whether no input can bring the shifted value of any channel outside 32 bits.

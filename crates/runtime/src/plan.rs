@@ -8,14 +8,15 @@ use selfsame_ir::{
     Walk, Window,
 };
 use selfsame_kernels::{
-    Average, BatchProduct, BatchSpec, Bits, Formula, Function, Grid, Kernel, Lay, Linear,
-    LinearSpec, Movement, NormalizeSpec, PointwiseSpec, PoolSpec, ReduceSpec, Reduction,
+    Average, BatchProduct, BatchSpec, Bits, Formula, Function, Grid, Kernel, Lay, Linear, Movement,
+    NormalizeSpec, PointwiseSpec, PoolSpec, ReduceSpec, Reduction,
 };
 
 use crate::error::PlanError;
-use crate::layout::{self, Dims, Need, Place, Slots};
+use crate::layout::{self, Dims, Need, Place, Slot, Slots};
+use crate::packing::{self, Shape, Unpacked};
 use crate::plans::Weights;
-use crate::step::{Batch, Second, Step, Work, addend_max};
+use crate::step::{Batch, Second, Step, Work};
 use crate::storage::Buffer;
 
 /// Everything about a program that does not change from sample to sample.
@@ -24,8 +25,10 @@ pub struct Plan {
     pub(crate) kernel: Kernel,
     pub(crate) values: DimValues,
     pub(crate) steps: Vec<Step>,
-    /// Place of each slot.
-    pub(crate) slots: Vec<Place>,
+    /// The packed linear nodes that the steps name.
+    pub(crate) linears: Vec<Linear>,
+    /// The buffers of a workspace.
+    pub(crate) slots: Vec<Slot>,
     /// Place of each node's output.
     pub(crate) places: Vec<Place>,
     pub(crate) input_slot: usize,
@@ -60,6 +63,7 @@ impl Plan {
             slots: Slots::default(),
             slot_of: Vec::with_capacity(places.len()),
             steps: Vec::new(),
+            unpacked: Vec::new(),
             places: &places,
         };
         let last_use = last_uses(program);
@@ -74,10 +78,11 @@ impl Plan {
             }
         }
         let (slot_of, steps, slots) = (builder.slot_of, builder.steps, builder.slots);
-        let macs = steps.iter().map(|step| match &step.work {
-            Work::Linear { linear, .. } => linear.macs(),
-            Work::Batch(batch) => batch.product.macs(),
-            Work::MaxPool { .. }
+        let linears = packing::pack(kernel, builder.unpacked, builder.weights)?;
+        let products = steps.iter().filter_map(|step| match &step.work {
+            Work::Batch(batch) => Some(batch.product.macs()),
+            Work::Linear { .. }
+            | Work::MaxPool { .. }
             | Work::AveragePool { .. }
             | Work::Move { .. }
             | Work::Concat { .. }
@@ -85,14 +90,15 @@ impl Plan {
             | Work::Reduce { .. }
             | Work::Normalize { .. }
             | Work::Embedding { .. }
-            | Work::Copy { .. } => 0,
+            | Work::Copy { .. } => None,
         });
         Ok(Self {
             kernel,
             values: values.clone(),
-            macs: macs.sum(),
+            macs: linears.iter().map(Linear::macs).chain(products).sum(),
             steps,
-            slots: slots.into_places(),
+            linears,
+            slots: slots.into_slots(),
             input_slot: slot_of[0],
             output_slot: slot_of[output_node],
             output_node,
@@ -129,7 +135,7 @@ impl Plan {
 
     /// Bytes of all buffers of one workspace.
     pub fn workspace_bytes(&self) -> usize {
-        let bytes = |place: &Place| place.grid.len() * place.dtype.size() as usize;
+        let bytes = |slot: &Slot| slot.len * slot.dtype.size() as usize;
         self.slots.iter().map(bytes).sum()
     }
 
@@ -158,11 +164,12 @@ struct Builder<'a> {
     /// Slot of each node so far.
     slot_of: Vec<usize>,
     steps: Vec<Step>,
+    unpacked: Vec<Unpacked<'a>>,
     places: &'a [Place],
 }
 
-impl Builder<'_> {
-    fn node(&mut self, index: usize, node: &Node) -> Result<(), PlanError> {
+impl<'a> Builder<'a> {
+    fn node(&mut self, index: usize, node: &'a Node) -> Result<(), PlanError> {
         let place = self.places[index];
         let output = layout::dims(&place.grid);
         let mut operands = Vec::new();
@@ -183,6 +190,7 @@ impl Builder<'_> {
                 work,
                 input,
                 output: output_slot,
+                grid: place.grid,
                 node: Some(index),
             });
         }
@@ -224,6 +232,7 @@ impl Builder<'_> {
             work,
             input: slot,
             output: copy,
+            grid: view,
             node: None,
         });
         Ok(((copy, view), true))
@@ -232,15 +241,15 @@ impl Builder<'_> {
     fn work(
         &mut self,
         index: usize,
-        node: &Node,
+        node: &'a Node,
         output: Grid,
         operands: &[(usize, Grid)],
     ) -> Result<Work, PlanError> {
         let input = operands.first().map_or(output, |&(_, grid)| grid);
         let addend = operands.get(1).copied();
         Ok(match &node.op {
-            Op::Conv(op) => self.conv(index, op, input, output, addend)?,
-            Op::MatMul(op) => self.matmul(index, op, output, operands)?,
+            Op::Conv(op) => self.conv(index, op, input, output, addend),
+            Op::MatMul(op) => self.matmul(index, op, output, operands),
             Op::MaxPool(op) => Work::MaxPool {
                 spec: pool(&op.window, input, output),
             },
@@ -296,11 +305,11 @@ impl Builder<'_> {
     fn conv(
         &mut self,
         index: usize,
-        op: &Conv,
+        op: &'a Conv,
         input: Grid,
         output: Grid,
         addend: Option<(usize, Grid)>,
-    ) -> Result<Work, PlanError> {
+    ) -> Work {
         let window = &op.window;
         let pair = |axes: [u16; 2]| axes.map(usize::from);
         let shape = Shape {
@@ -315,7 +324,7 @@ impl Builder<'_> {
             groups: op.groups as usize,
             channels: 0..op.channels as usize,
         };
-        self.linear(index, &op.linear, &shape, addend)
+        self.linear(index, &op.linear, shape, addend)
     }
 
     fn batch(
@@ -338,6 +347,7 @@ impl Builder<'_> {
             product,
             y: operands.get(1).map_or(0, |&(slot, _)| slot),
             packed,
+            packed_grid: grid,
             factor: factor(node, operands),
         })))
     }
@@ -345,10 +355,10 @@ impl Builder<'_> {
     fn matmul(
         &mut self,
         index: usize,
-        op: &MatMul,
+        op: &'a MatMul,
         output: Grid,
         operands: &[(usize, Grid)],
-    ) -> Result<Work, PlanError> {
+    ) -> Work {
         let first = op.k_offset as usize;
         let addend = op.linear.addend.and(operands.get(1).copied());
         let factor = op.factor.and(operands.last()).map(|&(slot, _)| slot);
@@ -364,64 +374,26 @@ impl Builder<'_> {
             groups: 1,
             channels: first..first + op.k_len as usize,
         };
-        self.linear(index, &op.linear, &shape, addend)
+        self.linear(index, &op.linear, shape, addend)
     }
 
+    /// Leaves the packing for later: all nodes are packed at once, on several threads.
     fn linear(
         &mut self,
-        index: usize,
-        op: &selfsame_ir::Linear,
-        shape: &Shape,
+        node: usize,
+        op: &'a selfsame_ir::Linear,
+        shape: Shape,
         addend: Option<(usize, Grid)>,
-    ) -> Result<Work, PlanError> {
-        let constants: Vec<[i32; 4]> = op
-            .constants
-            .iter()
-            .map(|c| [c.bias, c.multiplier, c.addend_multiplier, c.shift])
-            .collect();
-        let spec = LinearSpec {
-            input: shape.input,
-            bits: shape.bits,
-            output: shape.output,
-            kernel: shape.kernel,
-            stride: shape.stride,
-            dilation: shape.dilation,
-            pad: shape.pad,
-            groups: shape.groups,
-            channel_offset: shape.channels.start,
-            channel_count: shape.channels.len(),
-            weights: &op.weights,
-            constants: &constants,
-            addend_max: op.addend.map_or(0, addend_max),
-            lo: op.low,
-            hi: op.high,
-            table: op.table.as_deref(),
-            factor_shift: shape.factor.map(|(_, shift)| shift.0.into()),
-        };
-        let known = self.weights.linear(index);
-        let linear = Linear::sharing(self.kernel, &spec, known)
-            .map_err(|error| PlanError::Linear { node: index, error })?;
-        Ok(Work::Linear {
-            linear: Box::new(linear),
+    ) -> Work {
+        let factor = shape.factor.map(|(slot, _)| slot);
+        self.unpacked.push(Unpacked { node, op, shape });
+        let linear = self.unpacked.len() - 1;
+        Work::Linear {
+            linear,
             addend,
-            factor: shape.factor.map(|(slot, _)| slot),
-        })
+            factor,
+        }
     }
-}
-
-/// The geometry of a linear node.
-struct Shape {
-    input: Grid,
-    bits: Bits,
-    /// Slot of the row factor and its shift.
-    factor: Option<(usize, FactorShift)>,
-    output: Grid,
-    kernel: [usize; 2],
-    stride: [usize; 2],
-    dilation: [usize; 2],
-    pad: [usize; 2],
-    groups: usize,
-    channels: std::ops::Range<usize>,
 }
 
 fn movement(op: &Move, values: &DimValues) -> Result<Movement, DimError> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use selfsame_ir::{DimValues, Tensor};
-use selfsame_kernels::{THREADS_MAX, ThreadPool};
+use selfsame_kernels::{Grid, THREADS_MAX, ThreadPool};
 use selfsame_protocol::Hash;
 
 use crate::elements::{Elements, ElementsMut, zeros};
@@ -281,8 +281,7 @@ impl Ready {
 impl Workspace {
     fn new(plan: &Plan) -> Self {
         let flip = plan.kernel.flip();
-        let buffer =
-            |place: &crate::layout::Place| Buffer::new(place.dtype, place.grid.len(), flip);
+        let buffer = |slot: &crate::layout::Slot| Buffer::new(slot.dtype, slot.len, flip);
         Self {
             buffers: plan.slots.iter().map(buffer).collect(),
         }
@@ -297,13 +296,26 @@ impl Workspace {
         mut keep: impl FnMut(usize, &Buffer),
     ) {
         let flip = plan.kernel.flip();
+        self.lay_out(plan, plan.input_slot, &plan.places[0].grid);
         self.buffers[plan.input_slot].store(&plan.places[0].grid, flip, input);
         keep(0, &self.buffers[plan.input_slot]);
         for step in &plan.steps {
-            step.run(plan.kernel, &mut self.buffers, pool.as_deref_mut());
+            self.lay_out(plan, step.output, &step.grid);
+            if let Some((slot, grid)) = step.scratch() {
+                self.lay_out(plan, slot, grid);
+            }
+            let (kernel, linears) = (plan.kernel, &plan.linears);
+            step.run(kernel, linears, &mut self.buffers, pool.as_deref_mut());
             if let Some(node) = step.node {
                 keep(node, &self.buffers[step.output]);
             }
+        }
+    }
+
+    /// Prepares a slot for an output of `grid`, if other grids use it too.
+    fn lay_out(&mut self, plan: &Plan, slot: usize, grid: &Grid) {
+        if plan.slots[slot].shared {
+            self.buffers[slot].lay_out(grid, plan.kernel.flip());
         }
     }
 

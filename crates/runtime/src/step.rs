@@ -20,8 +20,9 @@ const BYTES_PER_THREAD: usize = 32_768;
 /// A kernel and what it runs on.
 #[derive(Debug)]
 pub(crate) enum Work {
+    /// A linear node by its place among the packed ones.
     Linear {
-        linear: Box<Linear>,
+        linear: usize,
         addend: Option<(usize, Grid)>,
         factor: Option<usize>,
     },
@@ -71,6 +72,7 @@ pub(crate) struct Batch {
     pub(crate) product: BatchProduct,
     pub(crate) y: usize,
     pub(crate) packed: usize,
+    pub(crate) packed_grid: Grid,
     pub(crate) factor: Option<usize>,
 }
 
@@ -88,15 +90,35 @@ pub(crate) struct Step {
     pub(crate) work: Work,
     pub(crate) input: usize,
     pub(crate) output: usize,
+    /// How the output is stored.
+    pub(crate) grid: Grid,
     /// The node whose output this step completes.
     pub(crate) node: Option<usize>,
 }
 
 impl Step {
+    /// The slot that the step works in beside its output, and how it is laid out.
+    pub(crate) fn scratch(&self) -> Option<(usize, &Grid)> {
+        match &self.work {
+            Work::Batch(batch) => Some((batch.packed, &batch.packed_grid)),
+            Work::Linear { .. }
+            | Work::MaxPool { .. }
+            | Work::AveragePool { .. }
+            | Work::Move { .. }
+            | Work::Concat { .. }
+            | Work::Pointwise { .. }
+            | Work::Reduce { .. }
+            | Work::Normalize { .. }
+            | Work::Embedding { .. }
+            | Work::Copy { .. } => None,
+        }
+    }
+
     /// Runs the step; `output` is never one of the slots that it reads.
     pub(crate) fn run(
         &self,
         kernel: Kernel,
+        linears: &[Linear],
         buffers: &mut [Buffer],
         pool: Option<&mut ThreadPool>,
     ) {
@@ -114,7 +136,7 @@ impl Step {
                     addend,
                     factor: factor.map(|slot| buffers[slot].words()),
                 };
-                run_linear(linear, &operands, &mut output, pool);
+                run_linear(&linears[*linear], &operands, &mut output, pool);
             }
             Work::MaxPool { spec } => run_max_pool(kernel, spec, input, &mut output),
             Work::AveragePool { spec, average } => {

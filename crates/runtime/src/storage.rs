@@ -51,6 +51,22 @@ impl Buffer {
         }
     }
 
+    /// Makes the buffer one of `grid`: its length and its halo. The buffer was made for as many
+    /// elements or more, so that nothing is allocated.
+    pub(crate) fn lay_out(&mut self, grid: &Grid, flip: u8) {
+        match self {
+            Self::I8(data) => {
+                data.set_len(grid.len());
+                grid.fill_halo(data.as_mut_slice(), flip);
+            }
+            Self::I16(data) => {
+                data.set_len(grid.len());
+                grid.fill_halo(data.as_mut_slice(), 0);
+            }
+            Self::I32(data) => data.resize(grid.len(), 0),
+        }
+    }
+
     /// Stored elements.
     pub(crate) fn len(&self) -> usize {
         match self {

@@ -7,6 +7,8 @@
 //!
 //! The same hashes as `commit` makes, on many lanes at once. Spec: commitments, 2.1 to 2.3.
 
+use std::mem::take;
+
 use selfsame_commit::absent;
 use selfsame_ir::Tensor;
 use selfsame_kernels::{Kernel, THREADS_MAX, ThreadPool, keccak_one, keccak_parts};
@@ -59,10 +61,24 @@ impl Hasher {
 
     /// The root of every node, in order.
     pub(crate) fn node_roots(&mut self, kernel: Kernel, pool: &mut ThreadPool) -> Vec<Hash> {
+        let (bytes, ends) = (take(&mut self.bytes), take(&mut self.ends));
+        let roots = self.roots(kernel, pool, &bytes, &ends);
+        (self.bytes, self.ends) = (bytes, ends);
+        roots
+    }
+
+    /// The roots of tensors that lie behind one another in `bytes`, each up to its end.
+    pub(crate) fn roots(
+        &mut self,
+        kernel: Kernel,
+        pool: &mut ThreadPool,
+        bytes: &[u8],
+        ends: &[usize],
+    ) -> Vec<Hash> {
         self.parts.clear();
         self.counts.clear();
         let mut start = 0;
-        for &end in &self.ends {
+        for &end in ends {
             let count = (end - start).div_ceil(TILE_BYTES as usize).max(1);
             self.counts.push(count);
             let tiles = (0..count).map(|tile| start + tile * TILE_BYTES as usize);
@@ -72,14 +88,7 @@ impl Hasher {
         }
         self.level.clear();
         self.level.resize(self.parts.len(), [0; 32]);
-        hash_parts(
-            kernel,
-            pool,
-            TAG_TILE,
-            &self.bytes,
-            &self.parts,
-            &mut self.level,
-        );
+        hash_parts(kernel, pool, TAG_TILE, bytes, &self.parts, &mut self.level);
         self.fold(kernel, pool);
         self.level.iter().map(|&root| Hash(root)).collect()
     }
@@ -182,10 +191,10 @@ fn hash_parts(
     parts: &[(usize, usize)],
     out: &mut [[u8; 32]],
 ) {
-    // Whole groups of lanes for each thread.
+    // Whole groups of lanes, and several jobs for each thread, so that a slow one leaves its own.
     let each = parts
         .len()
-        .div_ceil(pool.threads())
+        .div_ceil((JOBS_PER_THREAD * pool.threads()).min(THREADS_MAX))
         .next_multiple_of(8)
         .max(PARTS_PER_THREAD);
     if parts.len() <= each {
@@ -210,6 +219,9 @@ fn hash_parts(
 
 /// Parts and the places of their hashes.
 type Job<'a> = (&'a [(usize, usize)], &'a mut [[u8; 32]]);
+
+/// Jobs that each thread gets where there is much to hash.
+const JOBS_PER_THREAD: usize = 4;
 
 /// Hashes that make a second thread worth its start.
 const PARTS_PER_THREAD: usize = 16;

@@ -3,8 +3,9 @@
 use std::ops::Range;
 use std::thread;
 
-use selfsame_compiler::{Comparison, compare};
+use selfsame_compiler::{Comparison, LayerReport, compare, fitted_layers};
 
+use crate::error::RunError;
 use crate::import::{ImportError, Source};
 use crate::model::Model;
 use crate::runner::{Packed, RunOptions};
@@ -91,6 +92,22 @@ impl Source {
         let answers = self.answers(model, rows, options, &|| {})?;
         compare_answers(&answers, model.output().elements(), labels)
             .ok_or(selfsame_compiler::ReportError::NoRows.into())
+    }
+
+    /// Every layer of `model` that has a value of its name in the source, against that value, on
+    /// `rows`.
+    pub fn layers(
+        &self,
+        model: &Model,
+        rows: &[Vec<f32>],
+        options: &RunOptions,
+    ) -> Result<Vec<LayerReport>, ImportError> {
+        let packed = model.pack(options)?;
+        fitted_layers(model.program(), &self.graph, rows, |row| {
+            let mut runner = packed.runner();
+            let input = runner.quantize(row).map_err(RunError::from)?;
+            Ok(runner.trace(&input)?.into_outputs())
+        })
     }
 }
 

@@ -8,6 +8,10 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+/// Files from this size on are read on [`READERS`] threads.
+const PARALLEL_BYTES_MIN: u64 = 2 << 20;
+const READERS: usize = 4;
+
 /// Most bytes that any file may have.
 pub const FILE_BYTES_MAX: u64 = 1 << 30;
 
@@ -37,8 +41,12 @@ pub fn read_file(path: &Path) -> Result<Vec<u8>, FileError> {
         error,
     };
     let file = fs::File::open(path).map_err(refuse)?;
+    let found = file.metadata().map_err(refuse)?;
+    let size = found.len();
+    if found.is_file() && (PARALLEL_BYTES_MIN..=FILE_BYTES_MAX).contains(&size) {
+        return read_in_parts(&file, size).map_err(refuse);
+    }
     // The size is a hint for one allocation; what is read is what counts.
-    let size = file.metadata().map_or(0, |metadata| metadata.len());
     let room = usize::try_from(size.min(FILE_BYTES_MAX)).unwrap_or(0);
     let mut bytes = Vec::with_capacity(room);
     let read = file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes);
@@ -46,6 +54,36 @@ pub fn read_file(path: &Path) -> Result<Vec<u8>, FileError> {
     if bytes.len() as u64 > FILE_BYTES_MAX {
         return Err(FileError::TooLarge { path: path.into() });
     }
+    Ok(bytes)
+}
+
+/// Reads the first `len` bytes of a large file on several threads: most of the time is the system's,
+/// which hands out fresh memory page by page.
+#[cfg(unix)]
+fn read_in_parts(file: &fs::File, len: u64) -> io::Result<Vec<u8>> {
+    use std::os::unix::fs::FileExt as _;
+
+    let len = usize::try_from(len).map_err(io::Error::other)?;
+    let mut bytes = vec![0; len];
+    let part = len.div_ceil(READERS);
+    let read = |(index, part_bytes): (usize, &mut [u8])| {
+        file.read_exact_at(part_bytes, (index * part) as u64)
+    };
+    std::thread::scope(|scope| {
+        let parts = bytes.chunks_mut(part).enumerate();
+        let readers: Vec<_> = parts.map(|one| scope.spawn(move || read(one))).collect();
+        readers.into_iter().try_for_each(|reader| {
+            let failed = |_| io::Error::other("a thread ended early");
+            reader.join().map_err(failed)?
+        })
+    })?;
+    Ok(bytes)
+}
+
+#[cfg(not(unix))]
+fn read_in_parts(file: &fs::File, len: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.take(len).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 

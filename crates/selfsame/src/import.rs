@@ -77,6 +77,12 @@ pub enum ImportError {
         /// Why.
         error: float::RunError,
     },
+    /// A row does not fit the float model.
+    #[error(transparent)]
+    Float(#[from] float::RunError),
+    /// A row does not fit the program.
+    #[error(transparent)]
+    Run(#[from] RunError),
     /// Program and source have other shapes.
     #[error(
         "the program takes {program:?}, the ONNX model {source_model:?}; compare a program with its own source"
@@ -143,7 +149,7 @@ pub struct SourceOptions {
 pub struct Source {
     model: OnnxModel,
     options: SourceOptions,
-    graph: FloatGraph,
+    pub(crate) graph: FloatGraph,
 }
 
 /// A model made of a source.
@@ -177,6 +183,17 @@ impl Source {
     pub fn inputs(&self) -> impl Iterator<Item = (&str, &[usize])> {
         let inputs = self.graph.inputs().iter();
         inputs.map(|input| (input.name.as_str(), input.shape.as_slice()))
+    }
+
+    /// What the elements of input `input` are; `None` if there is no such input.
+    pub fn input_kind(&self, input: usize) -> Option<float::InputKind> {
+        self.graph.inputs().get(input).map(|input| input.kind)
+    }
+
+    /// Rows of the smallest table of which input `input` picks rows, as token ids do; `None` if it
+    /// picks none.
+    pub fn table_rows(&self, input: usize) -> Option<usize> {
+        self.graph.table_rows(input)
     }
 
     /// Numbers of one sample: those of all inputs, one after the other.

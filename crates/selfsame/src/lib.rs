@@ -55,8 +55,10 @@ pub use file::{FILE_BYTES_MAX, FileError, read_file, write_file};
 pub use import::{
     ImportError, ImportOptions, Imported, Source, SourceOptions, floats_of_pictures, import_onnx,
 };
-pub use model::{Model, Port};
+pub use model::{Model, NamedInput, Port};
 pub use runner::{Engine, INTERPRETER, MEMORY_BYTES_MAX, Packed, RunOptions, Runner};
+#[cfg(feature = "import")]
+pub use selfsame_compiler::float::InputKind;
 #[cfg(feature = "import")]
 pub use selfsame_compiler::{
     Comparison, ImportReport, LayerReport, OpenDimension, Pixels, TestRows,

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use selfsame_ir::{
-    CheckedProgram, DType, DimError, DimValues, Interface, Layout, ModelCommitment, artefact,
+    CheckedProgram, DType, DimError, DimValues, Interface, Layout, ModelCommitment, Op, artefact,
 };
 use selfsame_protocol::Hash;
 
@@ -42,6 +42,15 @@ pub struct Port {
     pub program_shape: Vec<usize>,
     /// Type of the program's integers.
     pub dtype: DType,
+}
+
+/// One input of the source model, as the artefact's notes name it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedInput {
+    /// Its name; empty if the artefact has none.
+    pub name: String,
+    /// Elements of one sample.
+    pub elements: usize,
 }
 
 impl Bound {
@@ -95,9 +104,9 @@ impl Model {
         Ok(Self::from_bytes(&read_file(path.as_ref())?)?)
     }
 
-    /// Checks artefact bytes.
+    /// Checks artefact bytes; large ones on several threads.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, artefact::ArtefactError> {
-        let (program, commitment) = artefact::decode(bytes)?;
+        let (program, commitment) = selfsame_runtime::open(bytes)?;
         Ok(Self::with_commitment(program, commitment))
     }
 
@@ -185,6 +194,39 @@ impl Model {
     /// What goes in.
     pub fn input(&self) -> &Port {
         &self.bound.input
+    }
+
+    /// The inputs of the source model, in the order in which a sample holds them: [`Self::input`] is all
+    /// of them. Names are notes, not part of the id.
+    pub fn inputs(&self) -> Vec<NamedInput> {
+        let notes = &self.program().program().notes.nodes;
+        let name = notes.first().map_or("", String::as_str);
+        let parts: Option<Vec<NamedInput>> = name.split(", ").map(|name| self.part(name)).collect();
+        let whole = |parts: &Vec<NamedInput>| {
+            let elements: usize = parts.iter().map(|part| part.elements).sum();
+            1 < parts.len() && elements == self.input().elements()
+        };
+        parts.filter(whole).unwrap_or_else(|| {
+            vec![NamedInput {
+                name: name.to_owned(),
+                elements: self.input().elements(),
+            }]
+        })
+    }
+
+    /// The part of the input that a MOVE of this name cuts out.
+    fn part(&self, name: &str) -> Option<NamedInput> {
+        let program = self.program();
+        let named = program.program().notes.nodes.iter().map(String::as_str);
+        let mut nodes = (0..).zip(program.nodes()).zip(named);
+        let ((node, _), _) = nodes.find(|((_, node), found)| {
+            *found == name && matches!(node.op, Op::Move(_)) && node.inputs == [0]
+        })?;
+        let (elements, _) = program.output_of(node, self.values())?;
+        Some(NamedInput {
+            name: name.to_owned(),
+            elements: usize::try_from(elements).ok()?,
+        })
     }
 
     /// What comes out.

@@ -4,17 +4,21 @@
 //! whenever it is asked, so that both sides take turns; the time of a graph of one Identity node
 //! shows what a call costs before any work.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde::{Deserialize, Serialize};
 
-use crate::commands::bench::quantile;
+use crate::commands::times::Percentiles;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 
 const SCRIPT: &str = include_str!("../../../../tools/bench_onnxruntime.py");
+
+/// The engine whose times are those of a call that computes nothing.
+pub(crate) const IDENTITY: &str = "onnxruntime-identity";
 
 /// A pair of batch and threads to be timed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,16 +40,24 @@ pub(crate) struct BaselineRow {
     pub(crate) batch: usize,
     /// Threads.
     pub(crate) threads: usize,
-    /// Median time of a run, its Python call included.
-    pub(crate) median_ms: f64,
-    /// 99th percentile.
-    pub(crate) p99_ms: f64,
-    /// Timed runs.
-    pub(crate) samples: usize,
+    /// Times of a run, its Python call included.
+    #[serde(flatten)]
+    pub(crate) times: Percentiles,
+}
+
+/// Values of the peer's named dimensions other than the batch.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct PeerDims {
+    /// By name.
+    pub(crate) named: BTreeMap<String, u32>,
+    /// Of all others.
+    pub(crate) other: Option<u32>,
 }
 
 #[derive(Serialize)]
 struct Request<'a> {
+    dims: &'a BTreeMap<String, u32>,
+    other_dim: Option<u32>,
     model: &'a str,
     batch: usize,
     threads: usize,
@@ -73,15 +85,31 @@ pub(crate) struct Baseline {
     requests: Option<ChildStdin>,
     replies: BufReader<ChildStdout>,
     entries: Vec<Entry>,
+    dims: PeerDims,
 }
 
 impl Baseline {
-    /// Starts the child; it fails here if it cannot load a model.
+    /// Whether a Python with all that the child needs is there.
+    pub(crate) fn present(python: &str) -> Outcome<()> {
+        let output = Command::new(python)
+            .args(["-c", "import numpy, onnx, onnxruntime"])
+            .stdin(Stdio::null())
+            .output()
+            .map_err(|error| stopped(&format!("{python}: {error}")))?;
+        if output.status.success() {
+            return Ok(());
+        }
+        let said = String::from_utf8_lossy(&output.stderr);
+        let last = said.trim_end().lines().last().unwrap_or("it failed");
+        Err(stopped(&format!("{python}: {last}")))
+    }
+
+    /// Starts the child on a float32 model, an int8 model, or both.
     pub(crate) fn start(
         python: &str,
-        onnx: &Path,
-        onnx_int8: Option<&Path>,
+        (float32, int8): (Option<&Path>, Option<&Path>),
         orders: &[Order],
+        dims: PeerDims,
     ) -> Outcome<Self> {
         let spawned = Command::new(python)
             .args(["-c", SCRIPT, "serve"])
@@ -93,9 +121,10 @@ impl Baseline {
         let (Some(requests), Some(replies)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(stopped("its streams are missing"));
         };
-        let mut models = vec![("onnxruntime-float32", onnx.display().to_string())];
-        models.extend(onnx_int8.map(|path| ("onnxruntime-int8", path.display().to_string())));
-        models.push(("onnxruntime-identity", "identity".to_owned()));
+        let mut models = Vec::new();
+        models.extend(float32.map(|path| ("onnxruntime-float32", path.display().to_string())));
+        models.extend(int8.map(|path| ("onnxruntime-int8", path.display().to_string())));
+        models.push((IDENTITY, "identity".to_owned()));
         let entry = |(engine, model): &(&'static str, String), order: &Order| Entry {
             engine,
             model: model.clone(),
@@ -112,6 +141,7 @@ impl Baseline {
             requests: Some(requests),
             replies: BufReader::new(replies),
             entries,
+            dims,
         })
     }
 
@@ -119,6 +149,8 @@ impl Baseline {
     pub(crate) fn round(&mut self, iterations: usize, keep: bool) -> Outcome<()> {
         for entry in &mut self.entries {
             let request = Request {
+                dims: &self.dims.named,
+                other_dim: self.dims.other,
                 model: &entry.model,
                 batch: entry.order.batch,
                 threads: entry.order.threads,
@@ -161,9 +193,7 @@ impl Baseline {
             version: entry.version.clone(),
             batch: entry.order.batch,
             threads: entry.order.threads,
-            median_ms: quantile(&mut entry.times_ms, 0.5),
-            p99_ms: quantile(&mut entry.times_ms, 0.99),
-            samples: entry.times_ms.len(),
+            times: Percentiles::of(&mut entry.times_ms, entry.order.batch),
         };
         std::mem::take(&mut self.entries)
             .iter_mut()

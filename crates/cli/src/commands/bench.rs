@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! round: a few timed runs of every configuration in turn, ours and theirs; figures over all rounds
-//! ratio = our median / median of the other engine           below 1: we are faster
+//! ratio = our median / median of the peer                   below 1: we are faster
 //! ```
 //!
 //! Interleaving lets a noisy machine hit every configuration alike.
@@ -12,17 +12,21 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use selfsame::{Model, patterned};
+use selfsame_compiler::node_sizes;
 use selfsame_ir::Tensor;
 use selfsame_runtime::{Elements, ElementsMut, InstructionSet, Kernel, Plan, Session};
-use serde::Serialize;
 
-use crate::commands::baseline::{Baseline, BaselineRow, Order};
+use crate::commands::baseline::{Baseline, BaselineRow, Order, PeerDims};
+use crate::commands::bench_plot;
+use crate::commands::bench_report::{Bench, Row};
+use crate::commands::bench_trace::{self, TraceCost};
+use crate::commands::cold;
+use crate::commands::times::Percentiles;
+use crate::dims::SymbolArgs;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
-use crate::model;
-use crate::output::{Output, Report};
-use crate::paint::Paint;
-use crate::table::Table;
+use crate::model::{self, write_file};
+use crate::output::Output;
 
 /// Arguments of `bench`.
 #[derive(Debug, clap::Args)]
@@ -43,7 +47,7 @@ pub(crate) struct Args {
         long,
         value_name = "on|off",
         value_delimiter = ',',
-        default_value = "off"
+        default_value = "off,on"
     )]
     trace: Vec<Switch>,
     /// Timed rounds.
@@ -52,18 +56,30 @@ pub(crate) struct Args {
     /// Timed runs of each configuration in a round.
     #[arg(long, value_name = "N", default_value_t = 10)]
     iterations: usize,
-    /// Another engine to run in the same rounds (a Python with onnxruntime is needed).
-    #[arg(long, value_name = "ENGINE", requires = "onnx")]
-    against: Option<Against>,
-    /// The float32 model for it.
-    #[arg(long, value_name = "M.onnx", requires = "against")]
-    onnx: Option<PathBuf>,
+    /// Processes that open the artefact and answer once, for cold start and memory; 0 for none.
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    cold_starts: usize,
+    /// The float32 model for ONNX Runtime, which then runs in the same rounds if its Python package
+    /// is there.
+    #[arg(long, value_name = "M.onnx", alias = "onnx")]
+    peer: Option<PathBuf>,
     /// A statically quantised model for it.
-    #[arg(long, value_name = "Q.onnx", requires = "against")]
-    onnx_int8: Option<PathBuf>,
+    #[arg(long, value_name = "Q.onnx", alias = "onnx-int8")]
+    peer_int8: Option<PathBuf>,
+    /// Insist on the peer: without its package the command fails.
+    #[arg(long, value_name = "ENGINE")]
+    against: Option<Against>,
     /// The Python to run it in.
     #[arg(long, value_name = "PATH", default_value = "python3")]
     python: String,
+    /// Draw latency by batch and threads, ours and the peer's.
+    #[arg(long, value_name = "OUT.svg")]
+    plot: Option<PathBuf>,
+    /// One cold start, as a line of JSON: what this command runs for each of --cold-starts.
+    #[arg(long, hide = true)]
+    probe: bool,
+    #[command(flatten)]
+    symbols: SymbolArgs,
 }
 
 /// On or off.
@@ -82,32 +98,6 @@ enum Against {
     Onnxruntime,
 }
 
-#[derive(Debug, Clone, Serialize)]
-struct Row {
-    batch: usize,
-    threads: usize,
-    kernel: &'static str,
-    trace: &'static str,
-    median_ms: f64,
-    p99_ms: f64,
-    samples: usize,
-    /// Median of the strongest baseline given / ours.
-    ratio: Option<f64>,
-    ratio_float32: Option<f64>,
-    ratio_int8: Option<f64>,
-}
-
-#[derive(Debug, Serialize)]
-struct Bench {
-    model_id: String,
-    name: String,
-    macs: u64,
-    rounds: usize,
-    gaps: Vec<&'static str>,
-    runs: Vec<Row>,
-    baseline: Vec<BaselineRow>,
-}
-
 /// One configuration of ours with its room and its times.
 struct Contender {
     batch: usize,
@@ -121,62 +111,148 @@ struct Contender {
 
 /// Runs the command.
 pub(crate) fn run(args: &Args, output: Output) -> Outcome<Exit> {
-    let model = model::read(&args.file)?;
     let kernels = kernels(&args.kernel)?;
+    let threads = args.threads.first().copied().unwrap_or(1);
+    if args.probe {
+        let kernel = kernels.first().copied().unwrap_or_else(Kernel::best);
+        output.section(&cold::probe(&args.file, &args.symbols, kernel, threads)?.line());
+        return Ok(Exit::Ok);
+    }
+    let model = args.symbols.bind(model::read(&args.file)?)?;
+    // First, while this process has not filled the machine's memory.
+    let (cold_start, memory) = match (args.cold_starts, kernels.first()) {
+        (0, _) | (_, None) => (None, None),
+        (starts, Some(&kernel)) => {
+            let (cold, memory) = {
+                let values = &model.values().0;
+                cold::measure((&args.file, values), kernel, threads, starts.min(1000))?
+            };
+            (Some(cold), memory)
+        }
+    };
+    let mut contenders = contenders(args, &model, &kernels)?;
+    let (mut baseline, peer_absent) = peer(args, &model, output)?;
+    race(args, &mut contenders, baseline.as_mut(), output)?;
+    let baseline = baseline.map(Baseline::finish).unwrap_or_default();
+    let mut runs: Vec<Row> = contenders.iter_mut().map(|c| c.row(&baseline)).collect();
+    let hashed_bytes = bench_trace::hashed_bytes(&node_sizes(model.program()));
+    let trace = trace_costs(&mut runs, hashed_bytes);
+    let bench = Bench {
+        model_id: model.id().to_string(),
+        name: model.name().to_owned(),
+        macs: model.program().macs(),
+        rounds: args.rounds.max(1),
+        gaps: Kernel::gaps()
+            .into_iter()
+            .map(InstructionSet::name)
+            .collect(),
+        runs,
+        baseline,
+        peer_absent,
+        trace,
+        cold_start,
+        memory,
+    };
+    if let Some(plot) = &args.plot {
+        write_file(plot, bench_plot::svg(&bench).as_bytes())?;
+    }
+    output.report(&bench);
+    Ok(Exit::Ok)
+}
+
+/// Every configuration that was asked for.
+fn contenders(args: &Args, model: &Model, kernels: &[Kernel]) -> Outcome<Vec<Contender>> {
     let mut contenders = Vec::new();
     for &threads in &args.threads {
         for &batch in &args.batch {
-            for &kernel in &kernels {
+            for &kernel in kernels {
                 for &trace in &args.trace {
                     let traced = trace == Switch::On;
-                    contenders.push(Contender::new(&model, kernel, threads, batch, traced)?);
+                    contenders.push(Contender::new(model, kernel, threads, batch, traced)?);
                 }
             }
         }
     }
-    let mut baseline = match &args.onnx {
-        Some(onnx) => {
-            let orders = orders(args);
-            Some(Baseline::start(
-                &args.python,
-                onnx,
-                args.onnx_int8.as_deref(),
-                &orders,
-            )?)
+    Ok(contenders)
+}
+
+/// The peer, started; or why it does not run, told as a note.
+fn peer(args: &Args, model: &Model, output: Output) -> Outcome<(Option<Baseline>, Option<String>)> {
+    let models = (args.peer.as_deref(), args.peer_int8.as_deref());
+    if models == (None, None) {
+        return match args.against {
+            Some(Against::Onnxruntime) => Err(Failure::usage("--against needs a model for it")
+                .hint("--peer M.onnx, --peer-int8 Q.onnx, or both")),
+            None => Ok((None, None)),
+        };
+    }
+    match (Baseline::present(&args.python), args.against) {
+        (Ok(()), _) => {}
+        (Err(failure), Some(Against::Onnxruntime)) => return Err(failure),
+        (Err(failure), None) => {
+            let why = failure.to_string();
+            output.note(&format!("warning: timed without the peer: {why}"));
+            return Ok((None, Some(why)));
         }
-        None => None,
+    }
+    let dims = PeerDims {
+        named: args.symbols.named().into_iter().map(owned).collect(),
+        other: match model.values().0.as_slice() {
+            &[one] => Some(one),
+            _ => None,
+        },
     };
+    let baseline = Baseline::start(&args.python, models, &orders(args), dims)?;
+    Ok((Some(baseline), None))
+}
+
+fn owned((name, value): (&str, u32)) -> (String, u32) {
+    (name.to_owned(), value)
+}
+
+/// All rounds; the first one warms up.
+fn race(
+    args: &Args,
+    contenders: &mut [Contender],
+    mut baseline: Option<&mut Baseline>,
+    output: Output,
+) -> Outcome<()> {
     let rounds = args.rounds.max(1);
     let iterations = args.iterations.clamp(1, 1_000_000);
     let bar = output.bar(rounds as u64 + 1, "timing");
-    // The first round warms up.
     for round in 0..=rounds {
-        for contender in &mut contenders {
+        for contender in &mut *contenders {
             contender.round(iterations, round > 0)?;
         }
-        if let Some(baseline) = &mut baseline {
+        if let Some(baseline) = baseline.as_deref_mut() {
             baseline.round(iterations, round > 0)?;
         }
         bar.inc(1);
     }
     bar.finish_and_clear();
-    let baseline = baseline.map(Baseline::finish).unwrap_or_default();
-    output.report(&Bench {
-        model_id: model.id().to_string(),
-        name: model.name().to_owned(),
-        macs: model.program().macs(),
-        rounds,
-        gaps: Kernel::gaps()
-            .into_iter()
-            .map(InstructionSet::name)
-            .collect(),
-        runs: contenders
-            .iter_mut()
-            .map(|one| one.row(&baseline))
-            .collect(),
-        baseline,
-    });
-    Ok(Exit::Ok)
+    Ok(())
+}
+
+/// Fills in what each trace adds; the first one that has a twin without speaks for the model.
+fn trace_costs(runs: &mut [Row], hashed_bytes: u64) -> Option<TraceCost> {
+    let mut first = None;
+    for index in 0..runs.len() {
+        let run = &runs[index];
+        let is_twin = |other: &&Row| {
+            other.trace == "off"
+                && (other.batch, other.threads, other.kernel)
+                    == (run.batch, run.threads, run.kernel)
+        };
+        let Some(twin) = runs.iter().find(is_twin).filter(|_| run.trace == "on") else {
+            continue;
+        };
+        let medians = (run.times.median_ms, twin.times.median_ms);
+        let place = (run.batch, run.threads, run.kernel);
+        first.get_or_insert_with(|| TraceCost::new(place, hashed_bytes, medians.0, medians.1));
+        runs[index].trace_overhead_percent =
+            Some(bench_trace::overhead_percent(medians.0, medians.1));
+    }
+    first
 }
 
 fn kernels(names: &[String]) -> Outcome<Vec<Kernel>> {
@@ -263,13 +339,13 @@ impl Contender {
     }
 
     fn row(&mut self, baseline: &[BaselineRow]) -> Row {
-        let median = quantile(&mut self.times_ms, 0.5);
+        let times = Percentiles::of(&mut self.times_ms, self.batch);
         let threads = self.session.threads();
         let against = |engine: &str| {
             let same = |row: &&BaselineRow| {
                 row.engine == engine && row.batch == self.batch && row.threads == threads
             };
-            Some(median / baseline.iter().find(same)?.median_ms)
+            Some(times.median_ms / baseline.iter().find(same)?.times.median_ms)
         };
         let ratio_float32 = against("onnxruntime-float32");
         let ratio_int8 = against("onnxruntime-int8");
@@ -278,30 +354,13 @@ impl Contender {
             threads,
             kernel: self.kernel,
             trace: if self.traced { "on" } else { "off" },
-            median_ms: median,
-            p99_ms: quantile(&mut self.times_ms, 0.99),
-            samples: self.times_ms.len(),
+            times,
             ratio: ratio_int8.or(ratio_float32),
             ratio_float32,
             ratio_int8,
+            trace_overhead_percent: None,
         }
     }
-}
-
-/// The smallest time that at least a share `q` of all times does not exceed.
-pub(crate) fn quantile(times: &mut [f64], q: f64) -> f64 {
-    times.sort_by(f64::total_cmp);
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_precision_loss,
-        reason = "q is in 0..=1, and the counts of rounds are small"
-    )]
-    let rank = (times.len() as f64 * q).ceil() as usize;
-    times
-        .get(rank.saturating_sub(1))
-        .copied()
-        .unwrap_or_default()
 }
 
 fn part(tensor: &Tensor, first: usize, len: usize) -> Elements<'_> {
@@ -317,86 +376,5 @@ fn part_mut(tensor: &mut Tensor, first: usize, len: usize) -> ElementsMut<'_> {
         Tensor::I8(values) => ElementsMut::I8(&mut values[first..first + len]),
         Tensor::I16(values) => ElementsMut::I16(&mut values[first..first + len]),
         Tensor::I32(values) => ElementsMut::I32(&mut values[first..first + len]),
-    }
-}
-
-impl Report for Bench {
-    fn command(&self) -> &'static str {
-        "bench"
-    }
-
-    fn text(&self, paint: Paint) -> String {
-        let mut table = Table::new(&[
-            "engine",
-            ">batch",
-            ">threads",
-            "trace",
-            ">median ms",
-            ">p99 ms",
-            ">samples/s",
-            ">ratio f32",
-            ">ratio int8",
-        ]);
-        let ratio = |value: Option<f64>| value.map_or(String::new(), |ratio| format!("{ratio:.2}"));
-        let rate = |batch: usize, median: f64| {
-            #[expect(clippy::cast_precision_loss, reason = "batches are small")]
-            let rate = batch as f64 / median * 1e3;
-            format!("{rate:.0}")
-        };
-        for run in &self.runs {
-            table.row([
-                run.kernel.to_owned(),
-                run.batch.to_string(),
-                run.threads.to_string(),
-                run.trace.to_owned(),
-                format!("{:.4}", run.median_ms),
-                format!("{:.4}", run.p99_ms),
-                rate(run.batch, run.median_ms),
-                ratio(run.ratio_float32),
-                ratio(run.ratio_int8),
-            ]);
-        }
-        for row in &self.baseline {
-            table.row([
-                row.engine.clone(),
-                row.batch.to_string(),
-                row.threads.to_string(),
-                String::new(),
-                format!("{:.4}", row.median_ms),
-                format!("{:.4}", row.p99_ms),
-                rate(row.batch, row.median_ms),
-                String::new(),
-                String::new(),
-            ]);
-        }
-        let gaps = match self.gaps.as_slice() {
-            [] => String::new(),
-            gaps => format!("  not on this machine: {}\n", gaps.join(", ")),
-        };
-        let legend = if self.baseline.is_empty() {
-            ""
-        } else {
-            "  ratio: our median / theirs, below 1 we are faster; onnxruntime-identity is the overhead of a call\n"
-        };
-        format!(
-            "{}  {} rounds, interleaved; {} MACs a sample\n{}{gaps}{legend}",
-            paint.bold(&self.name),
-            self.rounds,
-            self.macs,
-            table.render(paint),
-        )
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_quantile_is_one_of_the_times() {
-        let mut times = [4.0, 1.0, 3.0, 2.0];
-        assert!((quantile(&mut times, 0.5) - 2.0).abs() < 1e-12);
-        assert!((quantile(&mut times, 0.99) - 4.0).abs() < 1e-12);
-        assert!((quantile(&mut [], 0.5)).abs() < 1e-12);
     }
 }

@@ -2,18 +2,22 @@
 
 use std::path::PathBuf;
 
-use selfsame::{Source, accuracy};
-use selfsame_compiler::compare;
+use selfsame::{Model, Source, accuracy};
+use selfsame_compiler::page::{Page, Value};
+use selfsame_compiler::{NodeSizes, Scatter, Sizes, compare, node_sizes};
 use serde::Serialize;
 
+use crate::commands::compare_layers;
+use crate::commands::report_page::{self, LayerRow, Quality, SizeFacts, fact};
 use crate::comparison;
 use crate::dataset::{self, PixelArgs};
+use crate::dims::SourceArgs;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
-use crate::model::{self, read_file};
+use crate::model::{self, file_bytes, read_file, write_file};
 use crate::output::{Output, Report};
 use crate::paint::Paint;
-use crate::table::percent;
+use crate::takes::Takes;
 
 /// Arguments of `compare`.
 #[derive(Debug, clap::Args)]
@@ -22,7 +26,7 @@ pub(crate) struct Args {
     model: PathBuf,
     /// The program made from it.
     file: PathBuf,
-    /// Rows: .npz (array `x`, labels `y`), .npy, a folder of .png, or the word `synthetic`.
+    /// Rows: .npz (array `x`, or one for each input by its name; labels `y`), .npy, a folder of .png, or the word `synthetic`.
     #[arg(long, value_name = "DATA")]
     data: PathBuf,
     /// First row to compare on.
@@ -31,6 +35,14 @@ pub(crate) struct Args {
     /// Kernel set; the best of this machine if not given.
     #[arg(long, value_name = "NAME")]
     kernel: Option<String>,
+    /// Rows, evenly spaced, on which every layer is compared.
+    #[arg(long, value_name = "N", default_value_t = 32)]
+    layer_rows: usize,
+    /// Also write the report as one HTML page with plots that needs nothing else.
+    #[arg(long, value_name = "OUT.html")]
+    html: Option<PathBuf>,
+    #[command(flatten)]
+    source: SourceArgs,
     #[command(flatten)]
     pixels: PixelArgs,
 }
@@ -38,38 +50,33 @@ pub(crate) struct Args {
 #[derive(Debug, Serialize)]
 struct Compared {
     model_id: String,
-    samples: usize,
+    name: String,
     top1_agreement: f64,
-    cosine_mean: f64,
-    cosine_min: f64,
-    /// Null if there is no noise at all.
-    snr_db: f64,
-    max_abs_error: f64,
-    float_accuracy: Option<f64>,
-    exact_accuracy: Option<f64>,
+    #[serde(flatten)]
+    quality: Quality,
+    #[serde(flatten)]
+    sizes: SizeFacts,
+    /// Rows that the layers were compared on.
+    layer_rows: usize,
+    /// Worst first.
+    layers: Vec<LayerRow>,
 }
 
 /// Runs the command.
 pub(crate) fn run(args: &Args, output: Output) -> Outcome<Exit> {
     let model = model::read(&args.file)?;
     let onnx = read_file(&args.model)?;
-    let graph = Source::from_onnx(&onnx).map_err(|error| Failure::file(&args.model, error))?;
-    let data = dataset::read(&args.data, graph.input_shape(), &args.pixels)?;
+    let graph = Source::with_options(&onnx, &args.source.options()?)
+        .map_err(|error| Failure::file(&args.model, error))?;
+    let data = dataset::read(&args.data, &Takes::of(&graph), &args.pixels)?;
     let count = data.rows.len();
     if count <= args.from {
         let what = format!("--from {} leaves none of {count} rows", args.from);
         return Err(Failure::usage(what));
     }
-    let interface = model.interface();
-    let input = interface.input.shape.iter().map(|&extent| extent as usize);
-    if !input.eq(graph.input_shape().iter().copied()) {
-        let what = format!(
-            "it takes {:?}, the ONNX model {:?}",
-            interface.input.shape,
-            graph.input_shape()
-        );
-        return Err(Failure::file(&args.file, what).hint("compare a program with its own source"));
-    }
+    let model = at_source(model, &graph).map_err(|what| {
+        Failure::file(&args.file, what).hint("compare a program with its own source")
+    })?;
     let bar = output.bar((count - args.from) as u64, "comparing");
     let kernel = args.kernel.as_deref();
     let answers = comparison::answers(&model, &graph, &data, args.from, kernel, &bar)
@@ -80,20 +87,86 @@ pub(crate) fn run(args: &Args, output: Output) -> Outcome<Exit> {
         let what = "its output is not that of the ONNX model";
         return Err(Failure::file(&args.file, what));
     }
-    let found = compare(&answers.float, &answers.exact, classes);
+    let rows = compare_layers::rows(&data, args.from, args.layer_rows);
+    let layers = compare_layers::layers(&model, &graph, &rows, kernel)
+        .map_err(|failure| failure.at(&args.data))?;
+    let agreement = compare(&answers.float, &answers.exact, classes);
     let labels = data.labels_from(args.from);
-    output.report(&Compared {
+    let sizes = node_sizes(model.program());
+    let found = Compared {
         model_id: model.id().to_string(),
-        samples: found.samples,
-        top1_agreement: found.top1_agreement,
-        cosine_mean: found.cosine_mean,
-        cosine_min: found.cosine_min,
-        snr_db: found.snr_db,
-        max_abs_error: found.max_abs_error,
-        float_accuracy: accuracy(&answers.float, classes, labels),
-        exact_accuracy: accuracy(&answers.exact, classes, labels),
-    });
+        name: model.name().to_owned(),
+        top1_agreement: agreement.top1_agreement,
+        quality: Quality::new(&agreement).with_accuracy(
+            accuracy(&answers.float, classes, labels),
+            accuracy(&answers.exact, classes, labels),
+        ),
+        sizes: SizeFacts::new(file_bytes(&args.file)?, &Sizes::of(model.program())),
+        layer_rows: rows.len(),
+        layers: LayerRow::worst_first(&layers, &sizes),
+    };
+    if let Some(html) = &args.html {
+        let scatter = Scatter::of(&answers.float, &answers.exact);
+        let page = page(args, &found, &scatter, &sizes);
+        write_file(html, page.html().as_bytes())?;
+    }
+    output.report(&found);
     Ok(Exit::Ok)
+}
+
+/// The program at the values that the source has; an open dimension is that of the source's samples.
+fn at_source(model: Model, source: &Source) -> Result<Model, String> {
+    let model = model
+        .at_length(source.sample_elements())
+        .map_err(|error| error.to_string())?;
+    let one = source.inputs().count() == 1;
+    let fits = if one {
+        model.input().shape == source.input_shape()
+    } else {
+        model.input().elements() == source.sample_elements()
+    };
+    if fits {
+        return Ok(model);
+    }
+    let shape = &model.input().shape;
+    Err(format!(
+        "it takes {shape:?}, the ONNX model {}",
+        Takes::of(source)
+    ))
+}
+
+/// The same report as a page.
+fn page(args: &Args, found: &Compared, scatter: &Scatter, sizes: &[NodeSizes]) -> Page {
+    let summary = format!(
+        "The exact integer program {}, beside its float source {} on {} rows from row {} on.",
+        report_page::file_name(&args.file),
+        report_page::file_name(&args.model),
+        found.quality.samples,
+        args.from,
+    );
+    let title = if found.name.is_empty() {
+        report_page::file_name(&args.file)
+    } else {
+        found.name.clone()
+    };
+    let layer_rows = Value::Count(found.layer_rows as u64);
+    report_page::Source {
+        title: &title,
+        summary,
+        model_id: &found.model_id,
+        layers_caption: report_page::LAYERS_FITTED,
+        run: vec![fact(
+            "layer_rows",
+            "rows that layers were compared on",
+            layer_rows,
+        )],
+        sizes: &found.sizes,
+        quality: &found.quality,
+        layers: &found.layers,
+        scatter,
+        nodes: sizes,
+    }
+    .page()
 }
 
 impl Report for Compared {
@@ -102,27 +175,14 @@ impl Report for Compared {
     }
 
     fn text(&self, paint: Paint) -> String {
-        let accuracy = match (self.float_accuracy, self.exact_accuracy) {
-            (Some(float), Some(exact)) => {
-                format!(
-                    "  accuracy        float {}, exact {}\n",
-                    percent(float),
-                    percent(exact)
-                )
-            }
-            _ => String::new(),
-        };
         format!(
-            "{}  {} samples, model {}\n{accuracy}  same answer     {}\n  cosine          mean {:.6}, \
-             least {:.6}\n  logit SNR       {:.1} dB\n  largest error   {:.6}\n",
+            "{}  {} samples, model {}\n{}{}\n{}",
             paint.bold("exact against float"),
-            self.samples,
+            self.quality.samples,
             self.model_id,
-            percent(self.top1_agreement),
-            self.cosine_mean,
-            self.cosine_min,
-            self.snr_db,
-            self.max_abs_error,
+            self.quality.text(),
+            self.sizes.text(),
+            report_page::layer_text(&self.layers, paint),
         )
     }
 }

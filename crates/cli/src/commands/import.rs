@@ -2,25 +2,29 @@
 
 use std::path::PathBuf;
 
-use selfsame::{ImportError, ImportOptions, ImportReport, LayerReport, Source};
+use selfsame::{ImportError, ImportOptions, ImportReport, Source};
+use selfsame_compiler::page::{Page, Value};
+use selfsame_compiler::{NodeSizes, node_sizes};
 use serde::Serialize;
 
 use crate::certificate::{CertificateReport, certificate};
+use crate::commands::report_page::{self, LayerRow, Quality, SizeFacts, fact};
 use crate::dataset::{self, PixelArgs};
+use crate::dims::SourceArgs;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 use crate::model::{read_file, write_file};
 use crate::output::{Output, Report};
 use crate::paint::Paint;
-use crate::table::{Table, grouped, percent};
+use crate::takes::Takes;
 
 /// Arguments of `import`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// An ONNX model, opset 11 to 22.
     model: PathBuf,
-    /// Rows to calibrate on, those before --test-from: .npz (array `x`, labels `y`), .npy, a folder of
-    /// .png in the order of their names, or the word `synthetic`.
+    /// Rows to calibrate on, those before --test-from: .npz (array `x`, or one for each input by its
+    /// name; labels `y`), .npy, a folder of .png in the order of their names, or the word `synthetic`.
     #[arg(long, value_name = "DATA")]
     calibrate: PathBuf,
     /// The program file to write.
@@ -39,16 +43,13 @@ pub(crate) struct Args {
     /// Names of the classes, in order.
     #[arg(long, value_name = "A,B,..", value_delimiter = ',')]
     labels: Vec<String>,
+    /// Also write the report as one HTML page with plots that needs nothing else.
+    #[arg(long, value_name = "OUT.html")]
+    html: Option<PathBuf>,
+    #[command(flatten)]
+    source: SourceArgs,
     #[command(flatten)]
     pixels: PixelArgs,
-}
-
-#[derive(Debug, Serialize)]
-struct Layer {
-    node: usize,
-    name: String,
-    op: &'static str,
-    snr_db: f64,
 }
 
 #[derive(Debug, Serialize)]
@@ -56,21 +57,14 @@ struct Imported {
     model_id: String,
     name: String,
     output: String,
-    artefact_bytes: usize,
-    tensor_bytes: u64,
-    macs: u64,
-    node_count: usize,
+    #[serde(flatten)]
+    sizes: SizeFacts,
     calibration_rows: usize,
     test_from: usize,
-    samples: usize,
-    float_accuracy: Option<f64>,
-    exact_accuracy: Option<f64>,
-    agreement: f64,
-    snr_db: f64,
-    cosine_min: f64,
-    max_abs_error: f64,
+    #[serde(flatten)]
+    quality: Quality,
     /// Worst first.
-    layers: Vec<Layer>,
+    layers: Vec<LayerRow>,
     certificate: CertificateReport,
 }
 
@@ -78,9 +72,9 @@ struct Imported {
 pub(crate) fn run(args: &Args, output: Output) -> Outcome<Exit> {
     let onnx = read_file(&args.model)?;
     let named = |error: ImportError| Failure::file(&args.model, error);
-    let source = Source::from_onnx(&onnx).map_err(named)?;
-    let shape = source.input_shape().to_vec();
-    let data = dataset::read(&args.calibrate, &shape, &args.pixels)?;
+    let source = Source::with_options(&onnx, &args.source.options()?).map_err(named)?;
+    let takes = Takes::of(&source);
+    let data = dataset::read(&args.calibrate, &takes, &args.pixels)?;
     if data.synthetic {
         output.note(
             "WARNING: calibrated on noise that was made up here, not on data. Scales will not fit real inputs, \
@@ -100,11 +94,10 @@ pub(crate) fn run(args: &Args, output: Output) -> Outcome<Exit> {
             .clone()
             .unwrap_or_else(|| stem.to_string_lossy().into_owned()),
         labels: args.labels.clone(),
-        pixels: if data.samples {
-            args.pixels.pixels(&shape)
-        } else {
-            None
-        },
+        pixels: takes
+            .real()
+            .filter(|_| data.samples)
+            .and_then(|shape| args.pixels.pixels(shape)),
         calibration_rows: args.calibration_rows,
         test_from: Some(test_from),
     };
@@ -120,39 +113,73 @@ pub(crate) fn run(args: &Args, output: Output) -> Outcome<Exit> {
     let artefact = model.to_bytes();
     write_file(&args.output, &artefact)?;
     bar.finish_and_clear();
-    let mut layers: Vec<Layer> = report.layers.iter().map(layer).collect();
-    layers.sort_by(|a, b| a.snr_db.total_cmp(&b.snr_db));
-    output.report(&Imported {
+    let sizes = node_sizes(model.program());
+    let found = Imported {
         model_id: model.id().to_string(),
         name: options.name,
         output: args.output.display().to_string(),
-        artefact_bytes: artefact.len(),
-        tensor_bytes: report.sizes.tensor_bytes,
-        macs: report.sizes.macs,
-        node_count: report.sizes.nodes,
+        sizes: SizeFacts::new(artefact.len() as u64, &report.sizes),
         calibration_rows: options.calibration_rows.min(test_from),
         test_from,
-        samples: report.rows,
-        float_accuracy: report.float_accuracy(),
-        exact_accuracy: report.exact_accuracy(),
-        agreement: report.comparison.top1_agreement,
-        snr_db: report.comparison.snr_db,
-        cosine_min: report.comparison.cosine_min,
-        max_abs_error: report.comparison.max_abs_error,
-        layers,
+        quality: Quality::new(&report.comparison)
+            .with_accuracy(report.float_accuracy(), report.exact_accuracy()),
+        layers: LayerRow::worst_first(&report.layers, &sizes),
         certificate: certificate(model.program()),
-    });
+    };
+    if let Some(html) = &args.html {
+        let page = page(args, &found, &report, data.synthetic, &sizes);
+        write_file(html, page.html().as_bytes())?;
+    }
+    output.report(&found);
     warn(&report, output);
     Ok(Exit::Ok)
 }
 
-fn layer(layer: &LayerReport) -> Layer {
-    Layer {
-        node: layer.node,
-        name: layer.name.clone(),
-        op: layer.op,
-        snr_db: layer.snr_db,
+/// The same report as a page.
+fn page(
+    args: &Args,
+    found: &Imported,
+    report: &ImportReport,
+    synthetic: bool,
+    sizes: &[NodeSizes],
+) -> Page {
+    let noise = if synthetic {
+        " Calibrated and compared on noise that was made up: nothing here says how it does on data."
+    } else {
+        ""
+    };
+    let summary = format!(
+        "The exact integer program of {}, beside its float source on {} rows from row {} on, which \
+         calibration never saw.{noise}",
+        report_page::file_name(&args.model),
+        report.rows,
+        found.test_from,
+    );
+    let run = vec![
+        fact(
+            "calibration_rows",
+            "rows of the calibration",
+            Value::Count(found.calibration_rows as u64),
+        ),
+        fact(
+            "test_from",
+            "first row of the report",
+            Value::Count(found.test_from as u64),
+        ),
+    ];
+    report_page::Source {
+        title: &found.name,
+        summary,
+        model_id: &found.model_id,
+        layers_caption: report_page::LAYERS_MEASURED,
+        run,
+        sizes: &found.sizes,
+        quality: &found.quality,
+        layers: &found.layers,
+        scatter: &report.scatter,
+        nodes: sizes,
     }
+    .page()
 }
 
 /// Says what looks wrong, and what to try.
@@ -171,42 +198,16 @@ impl Report for Imported {
     }
 
     fn text(&self, paint: Paint) -> String {
-        let mut table = Table::new(&[">node", "operator", ">SNR dB", "name"]);
-        for layer in self.layers.iter().take(8) {
-            table.row([
-                layer.node.to_string(),
-                layer.op.to_owned(),
-                format!("{:.1}", layer.snr_db),
-                layer.name.clone(),
-            ]);
-        }
-        let accuracy = match (self.float_accuracy, self.exact_accuracy) {
-            (Some(float), Some(exact)) => {
-                format!(
-                    "accuracy float {}, exact {}; ",
-                    percent(float),
-                    percent(exact)
-                )
-            }
-            _ => String::new(),
-        };
+        let layers = report_page::layer_text(&self.layers, paint);
         format!(
-            "{}  {} in {}\n  model id   {}\n  sizes      {} nodes, {} bytes of artefact, {} of tensors, {} MACs\n  \
-             {} rows    {accuracy}agreement {}, logit SNR {:.1} dB\n\n{}  the worst of {} layers against float\n{}\n{}",
+            "{}  {} in {}\n  model id   {}\n{}  {} rows\n{}\n{layers}\n{}",
             paint.bold("imported"),
             self.name,
             self.output,
             self.model_id,
-            self.node_count,
-            grouped(self.artefact_bytes as u64),
-            grouped(self.tensor_bytes),
-            grouped(self.macs),
-            self.samples,
-            percent(self.agreement),
-            self.snr_db,
-            paint.bold("layers"),
-            self.layers.len(),
-            table.render(paint),
+            self.sizes.text(),
+            self.quality.samples,
+            self.quality.text(),
             self.certificate.text(paint),
         )
     }

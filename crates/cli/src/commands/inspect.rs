@@ -2,14 +2,15 @@
 
 use std::path::PathBuf;
 
-use selfsame::Model;
+use selfsame::{Model, NamedInput};
+use selfsame_ir::Symbol;
 use serde::Serialize;
 
 use crate::certificate::{CertificateReport, certificate};
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 use crate::graph::{Drawn, svg};
-use crate::model::{self, write_file};
+use crate::model::{self, file_bytes, write_file};
 use crate::output::{Output, Report};
 use crate::paint::Paint;
 use crate::table::{Table, grouped};
@@ -37,6 +38,20 @@ struct NodeRow {
     macs: u64,
 }
 
+/// A dimension that is open.
+#[derive(Debug, Serialize)]
+struct SymbolRow {
+    minimum: u32,
+    maximum: u32,
+}
+
+/// An input of the source model.
+#[derive(Debug, Serialize)]
+struct InputRow {
+    name: String,
+    elements: usize,
+}
+
 /// What `inspect` found.
 #[derive(Debug, Serialize)]
 struct Inspection {
@@ -45,6 +60,10 @@ struct Inspection {
     artefact_bytes: u64,
     tensor_bytes: u64,
     macs: u64,
+    /// Bounds of the dimensions that are open; sizes and shapes are those of the largest values.
+    symbols: Vec<SymbolRow>,
+    /// Inputs of the source model, one behind the other in a sample.
+    inputs: Vec<InputRow>,
     input_shape: Vec<u32>,
     output_shape: Vec<u32>,
     labels: Vec<String>,
@@ -56,7 +75,7 @@ struct Inspection {
 /// Runs the command.
 pub(crate) fn run(args: &Args, output: Output) -> Outcome<Exit> {
     let model = model::read(&args.file)?;
-    let inspection = inspection(&model)?;
+    let inspection = inspection(&model, file_bytes(&args.file)?)?;
     if let Some(path) = &args.graph {
         write_file(path, drawing(&inspection).as_bytes())?;
         output.note(&format!("drawn in {}", path.display()));
@@ -84,10 +103,11 @@ fn drawing(inspection: &Inspection) -> String {
     svg(&inspection.name, &facts, &nodes)
 }
 
-fn inspection(model: &Model) -> Outcome<Inspection> {
+fn inspection(model: &Model, artefact_bytes: u64) -> Outcome<Inspection> {
     let program = model.program();
     let interface = &program.program().interface;
-    let shapes = program.shapes(model.values()).map_err(Failure::input)?;
+    let values = model.values();
+    let shapes = program.shapes(values).map_err(Failure::input)?;
     let row = |(id, shape): (u32, &Vec<u32>)| {
         let node = program.node(id)?;
         let elements = shape.iter().map(|&extent| u64::from(extent)).product();
@@ -99,15 +119,17 @@ fn inspection(model: &Model) -> Outcome<Inspection> {
             dtype: dtype_name(node.dtype),
             shape: shape.clone(),
             elements,
-            macs: elements.saturating_mul(node.op.terms(model.values())),
+            macs: elements.saturating_mul(node.op.terms(values)),
         })
     };
     Ok(Inspection {
         model_id: model.id().to_string(),
         name: model.name().to_owned(),
-        artefact_bytes: model.to_bytes().len() as u64,
+        artefact_bytes,
         tensor_bytes: program.tensor_bytes(),
         macs: program.macs(),
+        symbols: program.program().symbols.iter().map(symbol).collect(),
+        inputs: model.inputs().into_iter().map(input).collect(),
         input_shape: interface.input.shape.clone(),
         output_shape: interface.output.shape.clone(),
         labels: interface.labels.clone(),
@@ -118,6 +140,20 @@ fn inspection(model: &Model) -> Outcome<Inspection> {
         nodes: (0..).zip(&shapes).filter_map(row).collect(),
         certificate: certificate(program),
     })
+}
+
+fn symbol(symbol: &Symbol) -> SymbolRow {
+    SymbolRow {
+        minimum: symbol.minimum,
+        maximum: symbol.maximum,
+    }
+}
+
+fn input(input: NamedInput) -> InputRow {
+    InputRow {
+        name: input.name,
+        elements: input.elements,
+    }
 }
 
 /// The word for an element type.
@@ -169,8 +205,25 @@ impl Report for Inspection {
             .map_or(String::new(), |[height, width, channels]| {
                 format!(" or pictures {height}x{width}, {channels} channel(s)")
             });
+        let inputs: Vec<String> = self
+            .inputs
+            .iter()
+            .map(|input| format!("{} {}", input.name, grouped(input.elements as u64)))
+            .collect();
+        let inputs = match inputs.len() {
+            0 | 1 => String::new(),
+            _ => format!(": {}", inputs.join(", ")),
+        };
+        let bounds = |(index, symbol): (usize, &SymbolRow)| {
+            let SymbolRow { minimum, maximum } = symbol;
+            format!(
+                "  open      dimension {}: {minimum} to {maximum}\n",
+                index + 1
+            )
+        };
+        let symbols: String = self.symbols.iter().enumerate().map(bounds).collect();
         format!(
-            "{}  {}\n  model id  {}\n  input     {}{pictures}\n  output    {}, {} labels\n  \
+            "{}  {}\n  model id  {}\n  input     {}{inputs}{pictures}\n  output    {}, {} labels\n{symbols}  \
              sizes     {} bytes of artefact, {} of tensors, {} MACs\n\n{}\n{}",
             paint.bold("program"),
             self.name,

@@ -3,9 +3,14 @@
 mod ask;
 mod baseline;
 mod bench;
+mod bench_plot;
+mod bench_report;
+mod bench_trace;
 mod challenge;
 mod claims;
+mod cold;
 mod compare;
+mod compare_layers;
 mod demo;
 mod devnet;
 mod dispute;
@@ -13,9 +18,11 @@ mod import;
 mod inspect;
 mod provide;
 mod publish;
+mod report_page;
 mod run;
 mod settle;
 mod stake;
+mod times;
 mod trace;
 mod verify;
 

@@ -8,6 +8,7 @@ use selfsame_interpreter::{Trace, TraceFile};
 use selfsame_ir::{Interface, Tensor};
 use serde::Serialize;
 
+use crate::dims::SymbolArgs;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 use crate::inputs;
@@ -21,7 +22,7 @@ use crate::table::Table;
 pub(crate) struct Args {
     /// A program file.
     file: PathBuf,
-    /// Inputs: .npy, .npz (array `x`, labels `y`), .json (lists of numbers) or .png.
+    /// Inputs: .npy, .npz (array `x`, or one for each input by its name; labels `y`), .json (lists of numbers) or .png.
     #[arg(long, value_name = "X")]
     input: PathBuf,
     /// Only this sample of the file, from 0.
@@ -43,6 +44,8 @@ pub(crate) struct Args {
     /// Threads.
     #[arg(long, value_name = "N", default_value_t = 1)]
     threads: usize,
+    #[command(flatten)]
+    symbols: SymbolArgs,
 }
 
 #[derive(Debug, Serialize)]
@@ -67,6 +70,8 @@ struct Answers {
     model_id: String,
     name: String,
     kernel: &'static str,
+    /// Values of the program's symbols.
+    dims: Vec<u32>,
     samples: Vec<Sample>,
     correct: Option<usize>,
     trace: Option<TraceReport>,
@@ -75,8 +80,14 @@ struct Answers {
 /// Runs the command.
 pub(crate) fn run(args: &Args, output: Output) -> Outcome<Exit> {
     let model = model::read(&args.file)?;
+    let (model, read) = if args.symbols.is_empty() {
+        inputs::read_at_length(&args.input, &model)?
+    } else {
+        let model = args.symbols.bind(model)?;
+        let read = inputs::read(&args.input, &model)?;
+        (model, read)
+    };
     let interface = model.interface();
-    let read = inputs::read(&args.input, &model)?;
     let count = read.samples.len();
     let rows = match args.row {
         Some(row) if row < count => row..row + 1,
@@ -135,6 +146,7 @@ pub(crate) fn run(args: &Args, output: Output) -> Outcome<Exit> {
         model_id: model.id().to_string(),
         name: model.name().to_owned(),
         kernel: runner.name(),
+        dims: model.values().0.clone(),
         samples,
         correct,
         trace,

@@ -8,6 +8,7 @@ use selfsame_protocol::CheckableBy;
 use selfsame_receipt::{ChainFacts, Context, Receipt, Replay, decode, verify};
 use serde::Serialize;
 
+use crate::dims::SymbolArgs;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 use crate::inputs;
@@ -33,6 +34,8 @@ pub(crate) struct Args {
     /// The program, to run it again; shipped models are known.
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
+    #[command(flatten)]
+    symbols: SymbolArgs,
 }
 
 /// One check.
@@ -86,6 +89,8 @@ pub(crate) struct Brought {
     pub(crate) input: Option<PathBuf>,
     /// An endpoint.
     pub(crate) rpc: Option<String>,
+    /// Values of the model's symbols.
+    pub(crate) symbols: SymbolArgs,
 }
 
 /// Runs the command.
@@ -94,6 +99,7 @@ pub(crate) fn run(args: &Args, output: Output) -> Outcome<Exit> {
         model: args.model.clone(),
         input: args.input.clone(),
         rpc: args.rpc.clone(),
+        symbols: args.symbols.clone(),
     };
     let verified = verify_file(&args.receipt, &brought)?;
     output.report(&verified);
@@ -188,10 +194,11 @@ fn claim(receipt: &Receipt) -> Claim {
 }
 
 fn find_model(receipt: &Receipt, brought: &Brought) -> Outcome<Option<Model>> {
-    match &brought.model {
-        Some(path) => model::read(path).map(Some),
-        None => Ok(shipped::by_id(receipt.core.model_id)),
-    }
+    let model = match &brought.model {
+        Some(path) => Some(model::read(path)?),
+        None => shipped::by_id(receipt.core.model_id),
+    };
+    model.map(|model| brought.symbols.bind(model)).transpose()
 }
 
 fn input_bytes(path: &Path, model: Option<&Model>) -> Outcome<Vec<u8>> {

@@ -18,6 +18,7 @@ mod import;
 mod math;
 mod node;
 mod patterns;
+mod picks;
 mod run;
 mod spread;
 mod symbolic;

@@ -12,6 +12,7 @@ use crate::onnx::OnnxNode;
 mod activation;
 mod align;
 mod arithmetic;
+mod attention;
 mod attributes;
 mod blocks;
 mod constants;
@@ -40,6 +41,8 @@ pub(super) const NODES_MAX: usize = 8_192;
 const WORKING_NODES_MAX: usize = 1 << 17;
 /// Largest whole number that stands exactly in single precision.
 const EXACT_MAX: i64 = 1 << 24;
+/// Most elements of a constant that is computed during import.
+const FOLD_ELEMENTS_MAX: usize = 1 << 25;
 /// Most multiplications of one node over constants.
 const FOLD_COST_MAX: usize = 1 << 31;
 
@@ -272,6 +275,13 @@ impl<'a> NodeContext<'a> {
     ) -> Result<FloatOp, ImportError> {
         let count = shape.iter().try_fold(1_usize, |p, &d| p.checked_mul(d));
         let count = count.unwrap_or(usize::MAX);
+        if count > FOLD_ELEMENTS_MAX {
+            return Err(self.refuse(
+                format!("a constant of shape {shape:?} made during import"),
+                "33554432 elements",
+                "let the exporter fold constants (do_constant_folding=True)",
+            ));
+        }
         self.spend(count)?;
         let nodes = &self.importer.nodes;
         let columns = nodes[inputs[0]].shape.last().copied().unwrap_or(1);

@@ -62,6 +62,7 @@ pub(crate) fn lower(
         emitter: Emitter::default(),
         places: vec![None; graph.nodes().len()],
         input: None,
+        multiplies_words: std::env::var("WIDE").is_ok(),
     };
     lowering.inputs()?;
     let chains = chains(graph);
@@ -87,6 +88,8 @@ pub(super) struct Lowering<'a> {
     pub(super) places: Vec<Option<Place>>,
     /// The program's input.
     pub(super) input: Option<ProgramInput>,
+    /// Whether convolutions read int16 as it is.
+    multiplies_words: bool,
 }
 
 impl Lowering<'_> {
@@ -230,6 +233,21 @@ impl Lowering<'_> {
         layout: &Layout,
     ) -> Result<Place, CompileError> {
         let place = self.settled(name, index)?;
+        self.emitter.arrange(name, place, layout)
+    }
+
+    /// Value `index` as int8 or int16 in `layout`.
+    fn product_operand(
+        &mut self,
+        name: &str,
+        index: usize,
+        layout: &Layout,
+    ) -> Result<Place, CompileError> {
+        let place = self.settled(name, index)?;
+        let place = self.narrow(name, index, place)?;
+        if place.dtype == DType::I16 && !self.multiplies_words {
+            return self.byte_operand(name, index, layout);
+        }
         self.emitter.arrange(name, place, layout)
     }
 
@@ -417,7 +435,7 @@ impl Lowering<'_> {
             unreachable!("the caller matched")
         };
         let (c, h, w) = self.image(node.inputs[0]);
-        let input = self.byte_operand(&node.name, node.inputs[0], &Layout::image(c, h, w))?;
+        let input = self.product_operand(&node.name, node.inputs[0], &Layout::image(c, h, w))?;
         let weights = interleave_channels(linear, window.kernel[0] * window.kernel[1]);
         if linear.row_len() > TERMS_MAX as usize {
             return Err(CompileError::Terms {

@@ -9,7 +9,9 @@ use crate::float::{FloatGraph, FloatOp};
 /// For each node whether its value is int16.
 pub(super) fn wide_nodes(graph: &FloatGraph) -> Vec<bool> {
     let readers = graph.readers();
-    let mut wide = if graph.is_of_rows() {
+    let mut wide = if std::env::var("WIDE").is_ok() {
+        vec![true; graph.nodes().len()]
+    } else if graph.is_of_rows() {
         rows_of(graph)
     } else {
         vec![false; graph.nodes().len()]

@@ -1,5 +1,7 @@
 //! Agreement of two sets of answers.
 
+use super::rank::{mean_spearman, pair_spearman};
+
 /// How near exact answers are to float answers.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Comparison {
@@ -15,6 +17,11 @@ pub struct Comparison {
     pub snr_db: f64,
     /// Largest difference of an element.
     pub max_abs_error: f64,
+    /// Mean rank correlation of the elements of an answer; `None` if answers have one element.
+    pub spearman: Option<f64>,
+    /// Rank correlation of the cosines between pairs of answers, what counts for embeddings; `None`
+    /// with fewer than three answers.
+    pub spearman_pairs: Option<f64>,
 }
 
 /// Compares answers of `classes` elements each, `float` as the signal.
@@ -52,6 +59,8 @@ pub fn compare(float: &[f32], exact: &[f32], classes: usize) -> Comparison {
         cosine_min,
         snr_db: noise.snr_db(),
         max_abs_error: noise.largest,
+        spearman: mean_spearman(float, exact, classes),
+        spearman_pairs: pair_spearman(float, exact, classes),
     }
 }
 

@@ -5,7 +5,9 @@
 
 use selfsame_ir::{CheckedProgram, NotANumber, Tensor};
 
+use super::answers::Scatter;
 use super::compare::{Comparison, Noise, compare, top1};
+use super::sizes::Sizes;
 use crate::compile::Compiled;
 use crate::float::RunError;
 use crate::quant::{map_rows, ratio_value};
@@ -54,6 +56,8 @@ pub struct ImportReport {
     pub exact_right: Option<usize>,
     /// Answers of the program against those of the float model.
     pub comparison: Comparison,
+    /// Answers to be drawn.
+    pub scatter: Scatter,
     /// Every node that stands for a float value.
     pub layers: Vec<LayerReport>,
     /// Sizes.
@@ -71,17 +75,6 @@ pub struct LayerReport {
     pub op: &'static str,
     /// Signal-to-noise ratio in decibels.
     pub snr_db: f64,
-}
-
-/// Sizes of a program.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Sizes {
-    /// Nodes, INPUT included.
-    pub nodes: usize,
-    /// Bytes of all tensors.
-    pub tensor_bytes: u64,
-    /// Multiply-accumulates of one sample.
-    pub macs: u64,
 }
 
 /// Accuracy as a share of the rows.
@@ -157,6 +150,7 @@ pub fn import_report(
         float_right: right(&float),
         exact_right: right(&exact),
         comparison: compare(&float, &exact, classes),
+        scatter: Scatter::of(&float, &exact),
         layers: named
             .map(|(node, _)| LayerReport {
                 node,
@@ -165,11 +159,7 @@ pub fn import_report(
                 snr_db: layers[node].snr_db(),
             })
             .collect(),
-        sizes: Sizes {
-            nodes: program.nodes.len(),
-            tensor_bytes: compiled.program.tensor_bytes(),
-            macs: compiled.program.macs(),
-        },
+        sizes: Sizes::of(&compiled.program),
     })
 }
 

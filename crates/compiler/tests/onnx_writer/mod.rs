@@ -104,6 +104,36 @@ impl Model {
         self
     }
 
+    /// Single floats in another file.
+    pub(crate) fn beside(
+        mut self,
+        name: &str,
+        dims: &[u64],
+        location: &str,
+        offset: &str,
+        length: &str,
+    ) -> Self {
+        let mut tensor = Vec::new();
+        for &dim in dims {
+            varint_field(&mut tensor, 1, dim);
+        }
+        varint_field(&mut tensor, 2, 1);
+        bytes_field(&mut tensor, 8, name.as_bytes());
+        for (key, value) in [
+            ("location", location),
+            ("offset", offset),
+            ("length", length),
+        ] {
+            let mut entry = Vec::new();
+            bytes_field(&mut entry, 1, key.as_bytes());
+            bytes_field(&mut entry, 2, value.as_bytes());
+            bytes_field(&mut tensor, 13, &entry);
+        }
+        varint_field(&mut tensor, 14, 1);
+        bytes_field(&mut self.graph, 5, &tensor);
+        self
+    }
+
     fn tensor(mut self, name: &str, dims: &[u64], data_type: u64, raw: &[u8]) -> Self {
         let mut tensor = Vec::new();
         for &dim in dims {

@@ -140,6 +140,9 @@ impl NodeContext<'_> {
         let pick = |from: &[char], keep: &dyn Fn(&char) -> bool| -> Vec<char> {
             from.iter().copied().filter(|l| keep(l)).collect()
         };
+        if !fit(&a, &b, output) {
+            return Err(self.unknown_target());
+        }
         let common = pick(&a.letters, &|l| both(l) && shown(l));
         let inner = pick(&a.letters, &|l| both(l) && !shown(l));
         let left = pick(&a.letters, &|l| !both(l));
@@ -190,6 +193,17 @@ impl NodeContext<'_> {
         let batch: Batch = act.batch;
         self.framed(&act, Frame { dims, batch })
     }
+}
+
+/// Whether two terms agree about the extents of their letters; one of 1 may be spread over the
+/// other in the output.
+fn fit(a: &Term, b: &Term, output: &[char]) -> bool {
+    a.letters
+        .iter()
+        .all(|l| match (a.extent(*l), b.extent(*l)) {
+            (Some(x), Some(y)) => x == y || (output.contains(l) && (x == 1 || y == 1)),
+            (Some(_) | None, _) => true,
+        })
 }
 
 fn repeats(text: &str) -> bool {

@@ -2,9 +2,9 @@
 
 use super::super::act::Act;
 use super::super::error::ImportError;
+use super::super::graph::INPUT_ELEMENTS_MAX;
 use super::super::walk::AxisWalk;
 use super::{Imported, NodeContext, Value};
-use crate::onnx::ELEMENTS_MAX;
 
 impl NodeContext<'_> {
     /// Cells around an activation; negative pads cut.
@@ -97,7 +97,7 @@ impl NodeContext<'_> {
         let signed = i64::try_from(extent).unwrap_or(i64::MAX);
         let padded = signed.checked_add(begin).and_then(|e| e.checked_add(end));
         let padded = padded.and_then(|e| usize::try_from(e).ok());
-        let padded = padded.filter(|e| extent >= 1 && (1..=ELEMENTS_MAX).contains(e));
+        let padded = padded.filter(|e| extent >= 1 && (1..=INPUT_ELEMENTS_MAX).contains(e));
         let padded = padded.ok_or_else(|| self.unknown_target())?;
         Ok(AxisWalk {
             offset: begin.saturating_neg(),

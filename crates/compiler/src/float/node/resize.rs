@@ -3,7 +3,7 @@
 use super::super::act::Act;
 use super::super::constant::Value;
 use super::super::error::ImportError;
-use super::super::graph::Linear;
+use super::super::graph::{INPUT_ELEMENTS_MAX, Linear};
 use super::super::symbolic::SymInt;
 use super::super::walk::AxisWalk;
 use super::{Imported, NodeContext};
@@ -41,6 +41,11 @@ impl NodeContext<'_> {
         }
         let mut act = self.act(0)?;
         let axes = self.resized(&act)?;
+        let fits =
+            |axis: &Resized| axis.extent >= 1 && (1..=INPUT_ELEMENTS_MAX).contains(&axis.size);
+        if !axes.iter().all(fits) {
+            return Err(self.unknown_target());
+        }
         let mode = self.text("mode", "nearest")?;
         if mode == "nearest" {
             return self.resize_nearest(&act, &axes);

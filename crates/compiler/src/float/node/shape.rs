@@ -268,6 +268,13 @@ impl NodeContext<'_> {
     /// Axes in another order: axis `j` of the result is axis `perm[j]`. Where only the batch
     /// moves, nothing moves.
     pub(super) fn turned(&mut self, act: &Act, perm: &[usize]) -> Result<Act, ImportError> {
+        if perm.len() != act.dims.len() {
+            return Err(self.refuse(
+                format!("an operand of shape {:?}", act.dims),
+                &format!("{} axes", perm.len()),
+                "check the model with onnx.checker",
+            ));
+        }
         let at = |axis: usize| perm.iter().position(|&from| from == axis);
         let batch = act.batch.axis().and_then(at);
         let frame = Frame {

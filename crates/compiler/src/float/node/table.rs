@@ -18,6 +18,7 @@ pub const SUPPORTED: &[&str] = &[
     "Asinh",
     "Atan",
     "Atanh",
+    "Attention",
     "AveragePool",
     "BatchNormalization",
     "Cast",
@@ -154,6 +155,7 @@ impl NodeContext<'_> {
         match self.node.op.as_str() {
             "Split" => return self.split(),
             "LSTM" | "GRU" | "RNN" => return self.recurrent(),
+            "Attention" => return self.attention(),
             "DynamicQuantizeLinear" => return self.dynamic_quantize(),
             _ => {}
         }

@@ -1,7 +1,7 @@
 //! Views of activations, and the ways in which a node asks for a shape.
 
 use super::super::act::{Act, Batch, Frame};
-use super::super::constant::{Const, Value};
+use super::super::constant::{Const, Value, product};
 use super::super::error::ImportError;
 use super::super::graph::{FloatOp, INPUT_ELEMENTS_MAX};
 use super::super::symbolic::SymInt;
@@ -20,6 +20,9 @@ impl NodeContext<'_> {
     pub(super) fn view(&mut self, input: usize, shape: Vec<usize>) -> Result<usize, ImportError> {
         if shape == self.shape_of(input) {
             return Ok(input);
+        }
+        if product(&shape) != product(self.shape_of(input)) {
+            return Err(self.unknown_target());
         }
         self.push(FloatOp::Reshape, vec![input], shape)
     }

@@ -1,0 +1,147 @@
+//! Values of dimensions on the command line: those of a source's names, and those of a program's symbols.
+//!
+//! ```text
+//! source     --dim seq=32          --open seq=2..128          --output-name embedding
+//! program    --dim seq=17          or --dim 17: an artefact keeps no names of its symbols
+//! ```
+
+use std::collections::BTreeMap;
+
+use selfsame::{Model, OpenDimension, SourceOptions};
+
+use crate::failure::{Failure, Outcome};
+
+/// How an ONNX model is read.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct SourceArgs {
+    /// The value that a named dimension of the model has in the data; once for each name.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = named)]
+    dim: Vec<(String, usize)>,
+    /// A dimension that the program keeps open, between these values; without --dim the data has the
+    /// largest one.
+    #[arg(long, value_name = "NAME=MIN..MAX", value_parser = open)]
+    open: Option<OpenDimension>,
+    /// The output that the program answers with; the model's first one if not given.
+    #[arg(long, value_name = "NAME")]
+    output_name: Option<String>,
+}
+
+impl SourceArgs {
+    /// The same for the library.
+    pub(crate) fn options(&self) -> Outcome<SourceOptions> {
+        let mut dims = BTreeMap::new();
+        for (name, value) in &self.dim {
+            if dims.insert(name.clone(), *value).is_some() {
+                let what = format!("--dim gives {name} twice");
+                return Err(Failure::usage(what));
+            }
+        }
+        if let Some(open) = &self.open {
+            dims.entry(open.name.clone())
+                .or_insert(open.maximum as usize);
+        }
+        Ok(SourceOptions {
+            dims,
+            open: self.open.clone(),
+            output: self.output_name.clone(),
+        })
+    }
+}
+
+/// The values of a program's symbols.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(crate) struct SymbolArgs {
+    /// Value of a dimension that the program keeps open, the largest one if not given. Several in the
+    /// order of the program's symbols: an artefact keeps no names, so that NAME is for the reader.
+    #[arg(long = "dim", value_name = "[NAME=]VALUE", value_parser = symbol)]
+    values: Vec<(String, u32)>,
+}
+
+impl SymbolArgs {
+    /// Whether nothing was said.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
+    /// The values by name, where a name was given.
+    pub(crate) fn named(&self) -> BTreeMap<&str, u32> {
+        let named = self.values.iter().filter(|(name, _)| !name.is_empty());
+        named.map(|(name, value)| (name.as_str(), *value)).collect()
+    }
+
+    /// `model` at these values.
+    pub(crate) fn bind(&self, model: Model) -> Outcome<Model> {
+        if self.is_empty() {
+            return Ok(model);
+        }
+        let values: Vec<u32> = self.values.iter().map(|(_, value)| *value).collect();
+        model.at(&values).map_err(|error| {
+            Failure::usage(format!("--dim: {error}")).hint(
+                "`selfsame inspect FILE` shows the dimensions that are open, with their bounds",
+            )
+        })
+    }
+}
+
+fn named(text: &str) -> Result<(String, usize), String> {
+    let (name, value) = pair(text).ok_or("give NAME=VALUE, as in seq=32")?;
+    let value = value
+        .parse()
+        .map_err(|error| format!("{value:?}: {error}"))?;
+    if value == 0 {
+        return Err("a dimension is at least 1".to_owned());
+    }
+    Ok((name.to_owned(), value))
+}
+
+fn open(text: &str) -> Result<OpenDimension, String> {
+    let form = "give NAME=MIN..MAX, as in seq=2..128";
+    let (name, bounds) = pair(text).ok_or(form)?;
+    let (minimum, maximum) = bounds.split_once("..").ok_or(form)?;
+    let bound = |text: &str| {
+        let bound: Result<u32, _> = text.parse();
+        bound.map_err(|error| format!("{text:?}: {error}"))
+    };
+    let (minimum, maximum) = (bound(minimum)?, bound(maximum)?);
+    if minimum == 0 || maximum <= minimum {
+        return Err(format!("{minimum}..{maximum}: 1 <= MIN < MAX"));
+    }
+    Ok(OpenDimension {
+        name: name.to_owned(),
+        minimum,
+        maximum,
+    })
+}
+
+fn symbol(text: &str) -> Result<(String, u32), String> {
+    let (name, value) = pair(text).unwrap_or(("", text));
+    let parsed = value.parse().map_err(|error| format!("{value:?}: {error}"));
+    Ok((name.to_owned(), parsed?))
+}
+
+fn pair(text: &str) -> Option<(&str, &str)> {
+    text.split_once('=').filter(|(name, _)| !name.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_and_bounds_are_read_and_nonsense_is_refused() {
+        assert_eq!(named("seq=32"), Ok(("seq".to_owned(), 32)));
+        for text in ["seq", "=32", "seq=", "seq=0", "seq=-1", "seq=x"] {
+            assert!(named(text).is_err(), "{text}");
+        }
+        let read = open("seq=2..128").map(|open| (open.name, open.minimum, open.maximum));
+        assert_eq!(read, Ok(("seq".to_owned(), 2, 128)));
+        for text in [
+            "seq=2", "seq=2..2", "seq=0..9", "seq=9..2", "2..9", "seq=2..x",
+        ] {
+            assert!(open(text).is_err(), "{text}");
+        }
+        assert_eq!(symbol("17"), Ok((String::new(), 17)));
+        assert_eq!(symbol("seq=17"), Ok(("seq".to_owned(), 17)));
+        assert!(symbol("seq=").is_err());
+    }
+}

@@ -1,0 +1,164 @@
+//! Layers of a program beside those of its source, for a program whose making nobody remembers.
+//!
+//! An artefact keeps the names of the ONNX nodes, not the scales of its tensors. A node is matched
+//! with the float value of its name; order of the elements and step are those that fit best:
+//!
+//! ```text
+//! step = <f, q> / <q, q>        SNR = <f, f> / |f - step * q|^2 = 1 / (1 - <f, q>^2 / (<f, f> <q, q>))
+//! ```
+
+use selfsame_ir::{CheckedProgram, Tensor};
+
+use super::import::LayerReport;
+use crate::float::{FloatGraph, FloatNode, RunError};
+use crate::quant::map_rows;
+
+/// Products of a float value with the integers of a node, in both orders of the elements.
+#[derive(Debug, Clone, Copy, Default)]
+struct Products {
+    float: f64,
+    integers: f64,
+    /// As they lie, and with the channels of a picture last.
+    mixed: [f64; 2],
+}
+
+impl Products {
+    fn add(&mut self, float: &FloatNode, values: &[f32], integers: &Tensor) {
+        let last = channels_last(&float.shape);
+        for (index, q) in integers.iter().enumerate() {
+            let (q, f) = (f64::from(q), f64::from(values[index]));
+            self.float += f * f;
+            self.integers += q * q;
+            self.mixed[0] += f * q;
+            self.mixed[1] += f64::from(values[last(index)]) * q;
+        }
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.float += other.float;
+        self.integers += other.integers;
+        self.mixed[0] += other.mixed[0];
+        self.mixed[1] += other.mixed[1];
+    }
+
+    fn snr_db(&self) -> f64 {
+        let mixed = self.mixed[0].max(self.mixed[1]);
+        let signal = self.float * self.integers;
+        if signal == 0.0 {
+            return if self.float == 0.0 {
+                f64::INFINITY
+            } else {
+                0.0
+            };
+        }
+        // Rounding alone can bring the difference to zero or below.
+        let noise = (1.0 - mixed * mixed / signal).max(0.0);
+        -10.0 * noise.log10()
+    }
+}
+
+/// Element of `[C][H][W]` for each element of `[H][W][C]`; other shapes stay as they are.
+fn channels_last(shape: &[usize]) -> impl Fn(usize) -> usize {
+    let (channels, plane) = match *shape {
+        [c, h, w] => (c, h * w),
+        _ => (1, 0),
+    };
+    move |index| {
+        if plane == 0 {
+            index
+        } else {
+            index % channels * plane + index / channels
+        }
+    }
+}
+
+/// Every node of `program` whose name is that of a float value with as many elements, against that
+/// value, on `rows`. `trace` gives the outputs of all nodes for one row.
+pub fn fitted_layers<E: From<RunError> + Send>(
+    program: &CheckedProgram,
+    graph: &FloatGraph,
+    rows: &[Vec<f32>],
+    trace: impl Fn(&[f32]) -> Result<Vec<Tensor>, E> + Sync,
+) -> Result<Vec<LayerReport>, E> {
+    let names = &program.program().notes.nodes;
+    let matched = matches(names, graph);
+    let of_row = |row: &Vec<f32>| -> Result<Vec<Option<Products>>, E> {
+        let (values, outputs) = (graph.run_all(row)?, trace(row)?);
+        let product = |&(node, float): &(usize, usize)| {
+            let (output, value) = (outputs.get(node)?, &values[float]);
+            let mut products = Products::default();
+            (output.len() == value.len()).then(|| {
+                products.add(&graph.nodes()[float], value, output);
+                products
+            })
+        };
+        Ok(matched.iter().map(product).collect())
+    };
+    let mut sums = vec![None::<Products>; matched.len()];
+    for row in map_rows(rows, of_row) {
+        for (sum, one) in sums.iter_mut().zip(row?) {
+            if let Some(one) = one {
+                sum.get_or_insert_default().merge(&one);
+            }
+        }
+    }
+    let layer = |(&(node, _), sum): (&(usize, usize), &Option<Products>)| {
+        Some(LayerReport {
+            node,
+            name: names[node].clone(),
+            op: program.nodes()[node].op.name(),
+            snr_db: sum.as_ref()?.snr_db(),
+        })
+    };
+    Ok(matched.iter().zip(&sums).filter_map(layer).collect())
+}
+
+/// Nodes of a program and of the float graph with one name; of several the last one.
+fn matches(names: &[String], graph: &FloatGraph) -> Vec<(usize, usize)> {
+    let nodes = graph.nodes();
+    let of_node = |(node, name): (usize, &String)| {
+        let is_last = !name.is_empty() && !names[node + 1..].contains(name);
+        let float = nodes.iter().rposition(|float| &float.name == name)?;
+        is_last.then_some((node, float))
+    };
+    names.iter().enumerate().filter_map(of_node).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::float::FloatOp;
+
+    #[test]
+    fn the_order_and_the_step_that_fit_are_found() {
+        let float = FloatNode {
+            name: "picture".into(),
+            op: FloatOp::Input,
+            inputs: vec![],
+            shape: vec![2, 1, 3],
+        };
+        let values = [1.0, 2.0, 3.0, -4.0, 5.0, 6.5];
+        let mut products = Products::default();
+        products.add(&float, &values, &Tensor::I8(vec![2, -8, 4, 10, 6, 13]));
+        assert!(products.snr_db() > 120.0, "{}", products.snr_db());
+        let mut noisy = Products::default();
+        noisy.add(&float, &values, &Tensor::I8(vec![2, -8, 4, 10, 6, 12]));
+        assert!((15.0..30.0).contains(&noisy.snr_db()), "{}", noisy.snr_db());
+    }
+
+    #[test]
+    fn a_dead_layer_has_no_noise_and_a_lost_one_no_signal() {
+        let float = FloatNode {
+            name: "zeros".into(),
+            op: FloatOp::Input,
+            inputs: vec![],
+            shape: vec![2],
+        };
+        let mut dead = Products::default();
+        dead.add(&float, &[0.0, 0.0], &Tensor::I8(vec![0, 0]));
+        assert!(dead.snr_db().is_infinite());
+        let mut lost = Products::default();
+        lost.add(&float, &[1.0, 2.0], &Tensor::I8(vec![0, 0]));
+        assert!(lost.snr_db().abs() < 1e-12);
+    }
+}

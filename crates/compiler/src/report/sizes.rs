@@ -1,0 +1,97 @@
+//! Sizes of a program, whole and node by node.
+//!
+//! ```text
+//! live(i) = bytes of all outputs that exist while node i runs: its own, and those still to be read
+//! ```
+
+use selfsame_ir::{CheckedProgram, DimValues};
+
+/// Sizes of a program at the maxima of its symbols.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sizes {
+    /// Nodes, INPUT included.
+    pub nodes: usize,
+    /// Weights and biases of linear nodes.
+    pub parameters: u64,
+    /// Bytes of the weights of linear nodes.
+    pub weight_bytes: u64,
+    /// Bytes of all tensors: weights, constants of the channels, tables.
+    pub tensor_bytes: u64,
+    /// Bytes of all outputs of one sample, the input included: what a trace commits to.
+    pub activation_bytes: u64,
+    /// Bytes of the largest set of outputs that must exist at the same time.
+    pub live_bytes: u64,
+    /// Multiply-accumulates of one sample.
+    pub macs: u64,
+}
+
+/// Sizes of one node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeSizes {
+    /// Shape of the output.
+    pub shape: Vec<u32>,
+    /// Bytes of the output of one sample.
+    pub output_bytes: u64,
+    /// Bytes of its tensors.
+    pub tensor_bytes: u64,
+    /// Its multiply-accumulates.
+    pub macs: u64,
+}
+
+impl Sizes {
+    /// The sizes of `program`.
+    pub fn of(program: &CheckedProgram) -> Self {
+        let linear = || program.nodes().iter().filter_map(|node| node.op.linear());
+        let weights: usize = linear().map(|linear| linear.weights.len()).sum();
+        let biases: usize = linear().map(|linear| linear.constants.len()).sum();
+        let nodes = node_sizes(program);
+        Self {
+            nodes: nodes.len(),
+            parameters: (weights + biases) as u64,
+            weight_bytes: weights as u64,
+            tensor_bytes: nodes.iter().map(|node| node.tensor_bytes).sum(),
+            activation_bytes: nodes.iter().map(|node| node.output_bytes).sum(),
+            live_bytes: live_bytes(program, &nodes),
+            macs: program.macs(),
+        }
+    }
+}
+
+/// The sizes of each node.
+pub fn node_sizes(program: &CheckedProgram) -> Vec<NodeSizes> {
+    let values = DimValues::maxima(&program.program().symbols);
+    let mut below = 0;
+    let size = |(index, node): (usize, &selfsame_ir::Node)| {
+        let macs = program.running_macs(index);
+        let own = macs - std::mem::replace(&mut below, macs);
+        let shape = node.op.output_shape(&values).unwrap_or_default();
+        let elements: u64 = shape.iter().map(|&extent| u64::from(extent)).product();
+        let bytes =
+            |tensor: &selfsame_ir::Tensor| tensor.len() as u64 * u64::from(tensor.dtype().size());
+        NodeSizes {
+            output_bytes: elements * u64::from(node.dtype.size()),
+            shape,
+            tensor_bytes: node.op.tensors().iter().map(bytes).sum(),
+            macs: own,
+        }
+    };
+    program.nodes().iter().enumerate().map(size).collect()
+}
+
+fn live_bytes(program: &CheckedProgram, nodes: &[NodeSizes]) -> u64 {
+    let mut last: Vec<usize> = (0..nodes.len()).collect();
+    for (index, node) in program.nodes().iter().enumerate() {
+        node.inputs
+            .iter()
+            .for_each(|&input| last[input as usize] = index);
+    }
+    last[program.program().output as usize] = nodes.len();
+    let (mut now, mut most) = (0, 0);
+    for (index, node) in nodes.iter().enumerate() {
+        now += node.output_bytes;
+        most = most.max(now);
+        let done = (0..=index).filter(|&source| last[source] == index);
+        now -= done.map(|source| nodes[source].output_bytes).sum::<u64>();
+    }
+    most
+}
