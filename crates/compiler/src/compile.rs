@@ -3,7 +3,7 @@
 use selfsame_ir::{CheckedProgram, DType, DimValues, NotANumber, Tensor};
 
 use crate::float::FloatGraph;
-use crate::lower::{CompileError, Lowered, Options, Source, agrees, join, lower};
+use crate::lower::{CompileError, ConstantSteps, Lowered, Options, Source, agrees, join, lower};
 use crate::quant::Calibration;
 
 /// A dimension of the source model that the program keeps open: its values are bound by a request.
@@ -38,7 +38,7 @@ pub fn compile(
     calibration: &Calibration,
     options: &Options,
 ) -> Result<Compiled, CompileError> {
-    let lowered = lower(&graph, calibration, options)?;
+    let lowered = lower(&graph, calibration, options, &mut ConstantSteps::default())?;
     let program = CheckedProgram::new(lowered.program)?;
     Ok(Compiled {
         program,
@@ -75,8 +75,10 @@ pub fn compile_open<E: From<CompileError>>(
         let what = format!("the bounds {minimum}..={maximum} with samples of {at}");
         return Err(refuse(what).into());
     }
-    let lowered_at =
-        |value: u32| -> Result<Lowered, E> { Ok(lower(&other(value)?, calibration, options)?) };
+    let mut steps = ConstantSteps::default();
+    let mut lowered_at = |value: u32| -> Result<Lowered, E> {
+        Ok(lower(&other(value)?, calibration, options, &mut steps)?)
+    };
     let lower_end = if at < *maximum {
         at
     } else {
@@ -85,8 +87,8 @@ pub fn compile_open<E: From<CompileError>>(
     let long = lowered_at(*maximum)?.program;
     let short = lowered_at(lower_end)?.program;
     let joined = join(name, (lower_end, &short), (*maximum, long), *minimum)?;
-    let here = lower(&graph, calibration, options)?;
     let least = lowered_at(*minimum)?;
+    let here = lower(&graph, calibration, options, &mut steps)?;
     for (value, lowered) in [(at, &here), (*minimum, &least)] {
         if !agrees(&joined, value, &lowered.program) {
             return Err(refuse(format!("the program at {value} has another form")).into());

@@ -26,5 +26,5 @@ mod widths;
 pub(crate) use emit::Source;
 pub use error::CompileError;
 pub use interface::{Options, Pixels};
-pub(crate) use program::{Lowered, lower};
+pub(crate) use program::{ConstantSteps, Lowered, lower};
 pub(crate) use symbols::{agrees, join};

@@ -50,7 +50,8 @@ impl Lowering<'_> {
         })?;
         if let FloatOp::Constant(values) = &self.node(index).op {
             let values = values.clone();
-            return constant(name, &laid, x, over, &values, spread);
+            let step = self.constant_step(index, &values);
+            return constant(name, &laid, (x, over), (&values, step), spread);
         }
         let place = self.settled(name, index)?;
         let place = self.emitter.arrange(name, place, &laid.layout)?;
@@ -133,7 +134,8 @@ impl Lowering<'_> {
         });
         let place = (layout.clone(), input.dtype, 1.0);
         let moved = self.emitter.push(&name, op, vec![0], place, None)?;
-        let (step, levels) = integers(values);
+        let step = self.constant_step(index, values);
+        let levels = integers(values, step);
         let operand = Operand {
             dtype: DType::I16,
             spread: Lay::Full,
@@ -154,6 +156,21 @@ impl Lowering<'_> {
         let place = (layout, DType::I16, step);
         self.emitter
             .push(&name, op, vec![moved.node], place, Some(index))
+    }
+}
+
+impl Lowering<'_> {
+    /// The step of a constant: the same at every length of an open dimension.
+    fn constant_step(&mut self, index: usize, values: &[f32]) -> f64 {
+        let largest = values
+            .iter()
+            .fold(0.0_f64, |m, v| m.max(f64::from(v.abs())));
+        let own = if largest == 0.0 {
+            1.0
+        } else {
+            largest / CONSTANT_LEVELS
+        };
+        *self.constants.0.entry(index).or_insert(own)
     }
 }
 
@@ -190,31 +207,25 @@ fn lie(layout: &Layout, shape: &[usize], spread: &Spread) -> Option<Laid> {
     })
 }
 
-/// The step and the integers of a constant.
-fn integers(values: &[f32]) -> (f64, Vec<i16>) {
-    let largest = values
-        .iter()
-        .fold(0.0_f64, |m, v| m.max(f64::from(v.abs())));
-    let step = if largest == 0.0 {
-        1.0
-    } else {
-        largest / CONSTANT_LEVELS
-    };
+/// The integers of a constant.
+fn integers(values: &[f32], step: f64) -> Vec<i16> {
     #[expect(
         clippy::cast_possible_truncation,
-        reason = "at most 32767 by the choice of the step"
+        reason = "clamped to the range of int16"
     )]
-    let levels = values.iter().map(|&v| (f64::from(v) / step).round() as i16);
-    (step, levels.collect())
+    let level = |&v: &f32| {
+        let level = (f64::from(v) / step).round();
+        level.clamp(-CONSTANT_LEVELS, CONSTANT_LEVELS) as i16
+    };
+    values.iter().map(level).collect()
 }
 
 /// A constant spread over `x`, in its order; repeated here where no lay of the format fits.
 fn constant(
     name: &str,
     laid: &Laid,
-    x: &Place,
-    over: &[usize],
-    values: &[f32],
+    (x, over): (&Place, &[usize]),
+    (values, step): (&[f32], f64),
     spread: &Spread,
 ) -> Result<Second, CompileError> {
     let (order, lay, rows, columns) = match laid.lay {
@@ -226,7 +237,7 @@ fn constant(
         }
     };
     let ordered: Vec<f32> = order.into_iter().map(|at| values[at]).collect();
-    let (step, levels) = integers(&ordered);
+    let levels = integers(&ordered, step);
     Ok(Second {
         node: None,
         operand: Operand {

@@ -1,5 +1,7 @@
 //! The whole program: input, one node per chain, output, interface.
 
+use std::collections::BTreeMap;
+
 use selfsame_ir::{AvgPool, Conv, DType, Dim, FactorShift, MaxPool, Notes, Op, Program, Window};
 use selfsame_protocol::constants::{SHIFT_MAX, TERMS_MAX};
 
@@ -41,11 +43,16 @@ pub(crate) struct Lowered {
     pub(crate) sources: Vec<Option<Source>>,
 }
 
+/// Steps of the constants of the float graph, by node: those of the first lowering serve all others.
+#[derive(Debug, Default)]
+pub(crate) struct ConstantSteps(pub(super) BTreeMap<usize, f64>);
+
 /// Lowers a fused graph.
 pub(crate) fn lower(
     graph: &FloatGraph,
     calibration: &Calibration,
     options: &Options,
+    constants: &mut ConstantSteps,
 ) -> Result<Lowered, CompileError> {
     if calibration.node_count() != graph.nodes().len() {
         return Err(CompileError::Calibration {
@@ -62,6 +69,7 @@ pub(crate) fn lower(
         emitter: Emitter::default(),
         places: vec![None; graph.nodes().len()],
         input: None,
+        constants,
         multiplies_words: std::env::var("WIDE").is_ok(),
     };
     lowering.inputs()?;
@@ -88,6 +96,7 @@ pub(super) struct Lowering<'a> {
     pub(super) places: Vec<Option<Place>>,
     /// The program's input.
     pub(super) input: Option<ProgramInput>,
+    pub(super) constants: &'a mut ConstantSteps,
     /// Whether convolutions read int16 as it is.
     multiplies_words: bool,
 }
