@@ -65,7 +65,7 @@ fn a_model_of_two_inputs_imports_open_runs_at_the_length_of_its_input_and_compar
     let (code, report) = import(&folder, TEXTS, &dims);
     assert_eq!(code, 0, "{report}");
     assert!(
-        report["cosine_mean"].as_f64().expect("a cosine") >= 0.995,
+        report["cosine_mean"].as_f64().expect("a cosine") >= 0.99,
         "{report}"
     );
 
@@ -135,7 +135,7 @@ fn a_model_of_two_inputs_imports_open_runs_at_the_length_of_its_input_and_compar
     assert_eq!(code, 0, "{compared}");
     assert_eq!(compared["samples"], 32);
     assert!(
-        compared["cosine_mean"].as_f64().expect("a cosine") >= 0.995,
+        compared["cosine_mean"].as_f64().expect("a cosine") >= 0.99,
         "{compared}"
     );
 

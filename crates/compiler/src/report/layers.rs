@@ -7,7 +7,7 @@
 //! step = <f, q> / <q, q>        SNR = <f, f> / |f - step * q|^2 = 1 / (1 - <f, q>^2 / (<f, f> <q, q>))
 //! ```
 
-use selfsame_ir::{CheckedProgram, Tensor};
+use selfsame_ir::{CheckedProgram, Op, Tensor};
 
 use super::import::LayerReport;
 use crate::float::{FloatGraph, FloatNode, RunError};
@@ -91,7 +91,7 @@ fn heads_inside(shape: &[usize]) -> impl Fn(usize) -> usize {
     }
 }
 
-/// Every node of `program` whose name is that of a float value with as many elements, against that
+/// Every node of `program` behind the input whose name is that of a float value with as many elements, against that
 /// value, on `rows`. `trace` gives the outputs of all nodes for one row.
 pub fn fitted_layers<E: From<RunError> + Send>(
     program: &CheckedProgram,
@@ -100,7 +100,14 @@ pub fn fitted_layers<E: From<RunError> + Send>(
     trace: impl Fn(&[f32]) -> Result<Vec<Tensor>, E> + Sync,
 ) -> Result<Vec<LayerReport>, E> {
     let names = &program.program().notes.nodes;
-    let matched = matches(names, graph);
+    let is_computed = |&(node, _): &(usize, usize)| {
+        let op = program.nodes().get(node).map(|node| &node.op);
+        !matches!(op, Some(Op::Input(_)))
+    };
+    let matched: Vec<_> = matches(names, graph)
+        .into_iter()
+        .filter(is_computed)
+        .collect();
     let of_row = |row: &Vec<f32>| -> Result<Vec<Option<Products>>, E> {
         let (values, outputs) = (graph.run_all(row)?, trace(row)?);
         let product = |&(node, float): &(usize, usize)| {
