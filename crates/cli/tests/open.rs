@@ -51,9 +51,8 @@ fn text(row: usize) -> [Vec<i32>; 2] {
     [ids[..tokens].to_vec(), mask[..tokens].to_vec()]
 }
 
-#[test]
-fn a_model_of_two_inputs_imports_open_runs_at_the_length_of_its_input_and_compares_at_another() {
-    let folder = scratch("open");
+/// Imports the encoder for every length.
+fn import_open(folder: &Path) -> Value {
     let dims = [
         "--dim",
         "seq=32",
@@ -64,6 +63,23 @@ fn a_model_of_two_inputs_imports_open_runs_at_the_length_of_its_input_and_compar
     ];
     let (code, report) = import(&folder, TEXTS, &dims);
     assert_eq!(code, 0, "{report}");
+    report
+}
+
+/// Ids and mask of a text, filled up to `length`, as an array of one sample.
+fn filled([ids, mask]: &[Vec<i32>; 2], length: usize) -> Vec<u8> {
+    let filled = |row: &[i32]| {
+        let mut row = row.to_vec();
+        row.resize(length, 0);
+        row
+    };
+    write_npy_i32(&[1, 2, length], &[filled(ids), filled(mask)].concat())
+}
+
+#[test]
+fn a_model_of_two_inputs_imports_with_an_open_dimension_and_both_are_shown() {
+    let folder = scratch("open-inspect");
+    let report = import_open(&folder);
     assert!(
         report["cosine_mean"].as_f64().expect("a cosine") >= 0.99,
         "{report}"
@@ -80,22 +96,18 @@ fn a_model_of_two_inputs_imports_open_runs_at_the_length_of_its_input_and_compar
     let shown = stdout(&selfsame(&folder, &["inspect", "e.selfsame"]));
     assert!(shown.contains("ids 32, mask 32"), "{shown}");
     assert!(shown.contains("dimension 1: 2 to 32"), "{shown}");
+}
 
+#[test]
+fn an_open_program_runs_at_the_length_of_its_input_and_padding_changes_nothing() {
+    let folder = scratch("open-run");
+    import_open(&folder);
     // One text alone, and the same filled up: the same answer.
-    let [ids, mask] = text(300);
-    let tokens = ids.len();
+    let text = text(300);
+    let tokens = text[0].len();
     assert!((2..LENGTH).contains(&tokens), "{tokens}");
-    let joined = |length: usize| {
-        let filled = |row: &[i32]| {
-            let mut row = row.to_vec();
-            row.resize(length, 0);
-            row
-        };
-        [filled(&ids), filled(&mask)].concat()
-    };
     for (name, length) in [("short.npy", tokens), ("long.npy", LENGTH)] {
-        let bytes = write_npy_i32(&[1, 2, length], &joined(length));
-        fs::write(folder.join(name), bytes).expect("scratch");
+        fs::write(folder.join(name), filled(&text, length)).expect("scratch");
     }
     let (code, short) = json(&folder, &["run", "e.selfsame", "--input", "short.npy"]);
     assert_eq!((code, &short["dims"]), (0, &serde_json::json!([tokens])));
@@ -122,6 +134,15 @@ fn a_model_of_two_inputs_imports_open_runs_at_the_length_of_its_input_and_compar
         long["samples"][0]["input_root"]
     );
 
+    fs::write(folder.join("longer.npy"), filled(&text, 40)).expect("scratch");
+    let (code, said) = refusal(&folder, &["run", "e.selfsame", "--input", "longer.npy"]);
+    assert!(code == 5 && said.contains("samples of 80"), "{said}");
+}
+
+#[test]
+fn an_open_program_is_compared_and_timed_at_the_values_that_are_asked_for() {
+    let folder = scratch("open-bench");
+    import_open(&folder);
     let compared = [
         "compare",
         ENCODER,
@@ -169,10 +190,6 @@ fn a_model_of_two_inputs_imports_open_runs_at_the_length_of_its_input_and_compar
     let twice = ["bench", "e.selfsame", "--dim", "3", "--dim", "4"];
     let (code, said) = refusal(&folder, &twice);
     assert!(code == 2 && said.contains("2 values"), "{said}");
-    let bytes = write_npy_i32(&[1, 2, 40], &joined(40));
-    fs::write(folder.join("longer.npy"), bytes).expect("scratch");
-    let (code, said) = refusal(&folder, &["run", "e.selfsame", "--input", "longer.npy"]);
-    assert!(code == 5 && said.contains("samples of 80"), "{said}");
 }
 
 #[test]
