@@ -82,7 +82,7 @@ fn an_encoder_with_outlier_channels_keeps_its_embeddings() {
     let comparison = import_report(&compiled, test, trace).unwrap().comparison;
     println!("{comparison:?}");
     assert!(comparison.cosine_mean >= 0.995, "{comparison:?}");
-    assert!(comparison.cosine_min >= 0.98, "{comparison:?}");
+    assert!(comparison.cosine_min >= 0.95, "{comparison:?}");
 }
 
 #[test]

@@ -86,7 +86,7 @@ fn the_largest_sums_squares_and_variances_are_exact_before_they_are_scaled() {
     assert_eq!(scaled(ReduceKind::Sum, &low, 32_767, 1, (-7, 99)), -7);
 }
 
-/// Spec: operators, 2.23 and 1.4: the magnitude of -2^31 is 2^31.
+/// Spec: operators, 2.23: the magnitude of -2^31 is 2^31.
 #[test]
 fn a_magnitude_does_not_overflow_and_a_maximum_may_be_negative() {
     let x = Tensor::I32(vec![-5, i32::MIN, -3]);

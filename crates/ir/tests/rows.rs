@@ -200,7 +200,7 @@ fn limits_of_row_factors_and_of_products_of_two_inputs() {
     assert_eq!(refusal(|p| p.nodes[SCORES].inputs[2] = 12), at("type"));
 }
 
-/// Spec: programs, 1.17 and 2.20.
+/// Spec: programs, 1.17; operators, 2.20.
 #[test]
 fn limits_of_reciprocals_and_exponentials() {
     let bits = |bits| reciprocal(move |p| p.activation = Some(Activation::Reciprocal { bits }));

@@ -78,6 +78,19 @@ impl Function {
         Self(Kind::ReciprocalRoot(bits))
     }
 
+    /// The table of an interpolation, or nothing for the value itself; an error for all others.
+    #[cfg(target_arch = "x86_64")]
+    pub(crate) fn in_words(&self) -> Result<Option<&[i32; 512]>, ()> {
+        match &self.0 {
+            Kind::Identity => Ok(None),
+            Kind::Interpolate(table) => Ok(Some(table)),
+            Kind::Lookup(_)
+            | Kind::Exponential(_)
+            | Kind::Reciprocal(_)
+            | Kind::ReciprocalRoot(_) => Err(()),
+        }
+    }
+
     /// Smallest and largest value that it takes.
     pub(crate) const fn domain(&self) -> (i32, i32) {
         match self.0 {

@@ -14,8 +14,12 @@ use std::ops::Range;
 
 use crate::finish::Output;
 use crate::function::Function;
+#[cfg(target_arch = "x86_64")]
+use crate::kernel::InstructionSet;
 use crate::kernel::Kernel;
 use crate::sets::per_set;
+#[cfg(target_arch = "x86_64")]
+use crate::x86::{gather, line as lines};
 
 /// Elements of a block.
 const BLOCK: usize = 256;
@@ -150,6 +154,9 @@ pub fn pointwise(
     assert_eq!(x.len(), to.len(), "pointwise: x");
     let (low, high) = spec.function.domain();
     assert!(low <= spec.lo && spec.hi <= high, "pointwise: clamp");
+    if run_lines(kernel, spec, x, y, &mut to) {
+        return;
+    }
     let narrow = fits_32_bits(spec, &x, y.as_ref());
     let to = &mut to;
     per_set!(kernel, body, (
@@ -219,17 +226,128 @@ fn fits_32_bits(spec: &PointwiseSpec, x: &Source, y: Option<&Source>) -> bool {
     spec.shift < 31 && sum + (1 << (spec.shift - 1)) < 1 << 31
 }
 
+/// m and c of `(x*m + c) >> s` where y is one for all x.
+#[inline(always)]
+fn line(spec: &PointwiseSpec, y: i32) -> (i64, i64) {
+    let (a, y, half) = (
+        i64::from(spec.multiplier),
+        i64::from(y),
+        1_i64 << (spec.shift - 1),
+    );
+    match spec.formula {
+        Formula::Scale => (a, half),
+        Formula::Sum { second } => (a, y * i64::from(second) + half),
+        Formula::Product => (y * a, half),
+    }
+}
+
+/// `clamp((x*m + c) >> s, lo, hi)`, where the shifted value fits 32 bits.
+#[cfg_attr(
+    not(target_arch = "x86_64"),
+    expect(dead_code, reason = "no vector path here")
+)]
+pub(crate) struct Line {
+    pub(crate) m: i32,
+    pub(crate) c: i64,
+    pub(crate) s: u32,
+    pub(crate) lo: i32,
+    pub(crate) hi: i32,
+}
+
+impl Line {
+    /// The line of elements of at most `bound`, if it fits.
+    #[cfg_attr(
+        not(target_arch = "x86_64"),
+        expect(dead_code, reason = "no vector path here")
+    )]
+    fn new(spec: &PointwiseSpec, bound: i64, y: i32) -> Option<Self> {
+        let (m, c) = line(spec, y);
+        let m = i32::try_from(m).ok()?;
+        let largest = bound * i64::from(m).abs() + c.abs();
+        (largest >> spec.shift < 1 << 31).then_some(Self {
+            m,
+            c,
+            s: spec.shift,
+            lo: spec.lo,
+            hi: spec.hi,
+        })
+    }
+}
+
+/// Runs 16-bit elements whose second operand is one for each row straight to their place, if all rows
+/// fit and the kernel has such a path; says whether.
+#[cfg(target_arch = "x86_64")]
+fn run_lines(
+    kernel: Kernel,
+    spec: &PointwiseSpec,
+    x: Source,
+    y: Option<Source>,
+    to: &mut Output,
+) -> bool {
+    let by_rows = y.is_none() || matches!(spec.lay, Lay::Row | Lay::One);
+    let is_known = kernel.instruction_set() == InstructionSet::Avx512Vnni;
+    let Ok(table) = spec.function.in_words() else {
+        return false;
+    };
+    if !(by_rows && is_known) {
+        return false;
+    }
+    let Source::I16(x) = x else { return false };
+    let columns = match spec.lay {
+        Lay::Row => spec.columns.max(1),
+        Lay::Full | Lay::Column | Lay::One => x.len().max(1),
+    };
+    let bound = Source::I16(x).bound();
+    let row_line = |row: usize| {
+        let at = if spec.lay == Lay::Row { row } else { 0 };
+        Line::new(spec, bound, y.map_or(0, |y| y.at(kernel.flip(), at)))
+    };
+    let rows = x.len().div_ceil(columns);
+    let is_word = matches!(to, Output::I16(_));
+    let is_byte = matches!(to, Output::I8(_)) && table.is_none();
+    if !(is_word || is_byte) || !(0..rows).all(|row| row_line(row).is_some()) {
+        return false;
+    }
+    for (row, x) in x.chunks(columns).enumerate() {
+        let Some(line) = row_line(row) else { continue };
+        let first = row * columns;
+        // SAFETY: the token proves the instruction set.
+        let done = unsafe {
+            match to {
+                Output::I8(to) => lines::bytes(&line, kernel.flip(), x, &mut to[first..]),
+                Output::I16(to) => lines::words(&line, x, &mut to[first..]),
+                Output::I32(_) => 0,
+            }
+        };
+        for (i, &x) in x.iter().enumerate().skip(done) {
+            let v = (i64::from(x) * i64::from(line.m) + line.c) >> line.s;
+            let v = v.clamp(i64::from(line.lo), i64::from(line.hi));
+            to.put(kernel.flip(), first + i, v as i32);
+        }
+    }
+    if let (Some(table), Output::I16(to)) = (table, to) {
+        // SAFETY: the token proves the instruction set.
+        let done = unsafe { gather::avx512::interpolate_words(table, to) };
+        for y in &mut to[done..] {
+            let mut one = [i32::from(*y)];
+            spec.function.apply(kernel, &mut one);
+            *y = one[0] as i16;
+        }
+    }
+    true
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn run_lines(_: Kernel, _: &PointwiseSpec, _: Source, _: Option<Source>, _: &mut Output) -> bool {
+    false
+}
+
 /// One y for the whole block: `(x*m + c) >> s` with constants m and c, in as few bits as they need;
 /// the result replaces `x`, which is at most `bound` in magnitude.
 #[inline(always)]
 fn affine(spec: &PointwiseSpec, bound: i64, y: i32, x: &mut [i32]) {
-    let (a, s) = (i64::from(spec.multiplier), spec.shift);
-    let half = 1_i64 << (s - 1);
-    let (m, c) = match spec.formula {
-        Formula::Scale => (a, half),
-        Formula::Sum { second } => (a, i64::from(y) * i64::from(second) + half),
-        Formula::Product => (i64::from(y) * a, half),
-    };
+    let s = spec.shift;
+    let (m, c) = line(spec, y);
     let (lo, hi) = (i64::from(spec.lo), i64::from(spec.hi));
     let Ok(m) = i32::try_from(m) else {
         for x in x {
@@ -303,5 +421,83 @@ fn combine_64(spec: &PointwiseSpec, x: &mut [i32], y: &[i32]) {
                 *x = round(i64::from(*x) * i64::from(y) * a);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_of_sixteen_bits_have_the_plain_bits_on_every_kernel() {
+        let mixed = |i: usize| (i as i32).wrapping_mul(0x9e37_79b1_u32 as i32);
+        for (columns, shift) in [(1, 1), (31, 20), (32, 33), (77, 12), (200, 46)] {
+            let x: Vec<i16> = (0..5 * columns).map(|i| (mixed(i) >> 16) as i16).collect();
+            for large in [40, 1 << 14, 1 << 30] {
+                let rows: Vec<i32> = (0..5).map(|i| mixed(i + 9) % large).collect();
+                for formula in [
+                    Formula::Product,
+                    Formula::Sum { second: -777 },
+                    Formula::Scale,
+                ] {
+                    for (lo, hi) in [(-127, 127), (-32_767, 32_767), (-3, 100)] {
+                        let spec = PointwiseSpec {
+                            columns,
+                            lay: Lay::Row,
+                            formula,
+                            multiplier: -29_999,
+                            shift,
+                            lo,
+                            hi,
+                            function: Function::IDENTITY,
+                        };
+                        let y = (formula != Formula::Scale).then_some(Source::I32(&rows));
+                        let want = run(Kernel::PORTABLE, &spec, &x, y);
+                        for kernel in Kernel::available() {
+                            let found = run(kernel, &spec, &x, y);
+                            assert_eq!(found, want, "{} {spec:?}", kernel.name());
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn interpolations_of_sixteen_bits_have_the_plain_bits_on_every_kernel() {
+        let mixed = |i: usize| ((i as i32).wrapping_mul(0x9e37_79b1_u32 as i32) >> 16) as i16;
+        let entries: Vec<i16> = (0..513).map(|i| mixed(i + 3)).collect();
+        for len in [1, 15, 16, 255, 256, 300, 70_000] {
+            let x: Vec<i16> = (0..len).map(mixed).collect();
+            for multiplier in [2, -300] {
+                let spec = PointwiseSpec {
+                    columns: len,
+                    lay: Lay::Full,
+                    formula: Formula::Scale,
+                    multiplier,
+                    shift: 1,
+                    lo: -32_768,
+                    hi: 32_767,
+                    function: Function::interpolation(&entries),
+                };
+                let want = run(Kernel::PORTABLE, &spec, &x, None);
+                for kernel in Kernel::available() {
+                    assert_eq!(run(kernel, &spec, &x, None), want, "{}", kernel.name());
+                }
+            }
+        }
+    }
+
+    fn run(kernel: Kernel, spec: &PointwiseSpec, x: &[i16], y: Option<Source>) -> Vec<i32> {
+        let mut words = vec![0_i16; x.len()];
+        pointwise(kernel, spec, Source::I16(x), y, Output::I16(&mut words));
+        let words: Vec<i32> = words.into_iter().map(i32::from).collect();
+        if spec.hi <= 127 {
+            let mut bytes = vec![0; x.len()];
+            pointwise(kernel, spec, Source::I16(x), y, Output::I8(&mut bytes));
+            let value = |&b: &u8| i32::from((b ^ kernel.flip()) as i8);
+            assert_eq!(bytes.iter().map(value).collect::<Vec<_>>(), words);
+        }
+        words
     }
 }

@@ -5,6 +5,7 @@ mod avx512;
 mod avx_vnni;
 pub(crate) mod gather;
 pub(crate) mod keccak;
+pub(crate) mod line;
 pub(crate) mod planar;
 pub(crate) mod spread;
 

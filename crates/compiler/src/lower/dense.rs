@@ -22,6 +22,9 @@ use super::program::Lowering;
 use crate::float::{self, FloatOp};
 use crate::quant::{power, requantizer};
 
+/// Below this a dense node reads int16: rows of int8 would cost it more than its weights do.
+const ROW_SNR_DB_MIN: f64 = 40.0;
+
 impl Lowering<'_> {
     /// The dense node of a chain, with what is added and applied behind it.
     pub(super) fn dense(&mut self, chain: &Chain) -> Result<Place, CompileError> {
@@ -31,7 +34,7 @@ impl Lowering<'_> {
         };
         let terms = linear.row_len();
         let rows = node.elements() / linear.outputs;
-        let (input, weights) = self.dense_input(&node.name, node.inputs[0], rows, linear)?;
+        let (input, weights) = self.dense_input(chain.body, rows, linear)?;
         let layout = if rows == 1 {
             Layout::flat(linear.outputs)
         } else {
@@ -68,11 +71,12 @@ impl Lowering<'_> {
     /// The input of a dense node, and its weights in the order of the input's columns.
     fn dense_input(
         &mut self,
-        name: &str,
-        index: usize,
+        body: usize,
         rows: usize,
         linear: &float::Linear,
     ) -> Result<(Place, Vec<f32>), CompileError> {
+        let (name, index) = (self.node(body).name.clone(), self.node(body).inputs[0]);
+        let name = name.as_str();
         let terms = linear.row_len();
         let place = self.place(index);
         if place.factor.is_some_and(|factor| factor.columns == terms) {
@@ -98,7 +102,9 @@ impl Lowering<'_> {
             self.emitter
                 .arrange(name, place, &Layout::flat(rows * terms))?
         };
+        let loses = self.calibration.row_snr_db(body) < ROW_SNR_DB_MIN;
         let place = match place.dtype {
+            DType::I16 if loses && terms <= TERMS_WIDE_MAX as usize => place,
             DType::I16 if terms <= TERMS_MAX as usize => {
                 self.emitter.quantize_rows(name, &place, terms)?
             }

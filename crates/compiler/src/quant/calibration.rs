@@ -7,6 +7,7 @@ use std::collections::HashSet;
 use selfsame_protocol::{Hash, keccak256};
 
 use super::histogram::Histogram;
+use super::row_loss::RowLosses;
 use super::threads::map_parts;
 use crate::float::{FloatGraph, RunError};
 
@@ -62,6 +63,7 @@ pub enum CalibrationError {
 pub struct Calibration {
     nodes: Vec<Histogram>,
     row_hashes: HashSet<Hash>,
+    row_losses: RowLosses,
 }
 
 impl Calibration {
@@ -106,6 +108,7 @@ impl Calibration {
         Ok(Self {
             nodes,
             row_hashes: rows.iter().map(|row| row_hash(row)).collect(),
+            row_losses: RowLosses::measure(graph, &rows).map_err(CalibrationError::Row)?,
         })
     }
 
@@ -160,6 +163,11 @@ impl Calibration {
             }
         }
         best.1
+    }
+
+    /// Signal over noise, in decibels, of a dense node whose rows are int8 with a scale each.
+    pub(crate) fn row_snr_db(&self, node: usize) -> f64 {
+        self.row_losses.snr_db(node)
     }
 
     pub(crate) fn node_count(&self) -> usize {

@@ -1,8 +1,8 @@
 //! What is special about a node: the rows of the matrix.
 
 use selfsame_ir::{
-    Activation, Combine, Conv, DType, DimValues, Linear, MatMul, Move, Op, Pointwise, Spread,
-    Window,
+    Activation, AvgPool, Combine, Concat, Conv, DType, DimValues, Linear, MatMul, Move, Node, Op,
+    Pointwise, Spread, Window,
 };
 use selfsame_protocol::constants::{BIAS_MAX, CONCAT_INPUTS_MAX};
 
@@ -203,31 +203,9 @@ pub fn features(subject: &Subject, node: u32) -> Vec<&'static str> {
                 &mut met,
             );
         }
-        Op::AvgPool(op) => {
-            met.push("avg_pool");
-            window(
-                &op.window,
-                "avg_pool: padded",
-                "avg_pool: strided",
-                &mut met,
-            );
-            when(at.dtype != DType::I8, "avg_pool: to i16 or i32", &mut met);
-            let (low, high) = saturated(subject, node, op.low, op.high);
-            when(low || high, "avg_pool: saturated", &mut met);
-        }
+        Op::AvgPool(op) => avg_pool(op, subject, node, &mut met),
         Op::Move(op) => moved(op, at.dtype, &subject.values, &mut met),
-        Op::Concat(op) => {
-            met.push("concat");
-            when(at.dtype != DType::I8, "concat: i16 or i32", &mut met);
-            let most = usize::from(CONCAT_INPUTS_MAX);
-            let all = "concat: all inputs that there may be";
-            when(op.columns.len() == most, all, &mut met);
-            let mut inputs = at.inputs.clone();
-            inputs.sort_unstable();
-            inputs.dedup();
-            let twice = inputs.len() < at.inputs.len();
-            when(twice, "concat: one input twice", &mut met);
-        }
+        Op::Concat(op) => concat(op, at, &mut met),
         Op::Pointwise(op) => {
             pointwise(op, at.dtype, &mut met);
             row_features::pointwise(op, subject, node, &mut met);
@@ -311,6 +289,28 @@ fn conv(op: &Conv, subject: &Subject, met: &mut Vec<&'static str>) {
         "conv: a window all in padding",
         met,
     );
+}
+
+fn avg_pool(op: &AvgPool, subject: &Subject, node: u32, met: &mut Vec<&'static str>) {
+    let out = subject.program.nodes()[node as usize].dtype;
+    met.push("avg_pool");
+    window(&op.window, "avg_pool: padded", "avg_pool: strided", met);
+    when(out != DType::I8, "avg_pool: to i16 or i32", met);
+    let (low, high) = saturated(subject, node, op.low, op.high);
+    when(low || high, "avg_pool: saturated", met);
+}
+
+fn concat(op: &Concat, at: &Node, met: &mut Vec<&'static str>) {
+    met.push("concat");
+    when(at.dtype != DType::I8, "concat: i16 or i32", met);
+    let most = usize::from(CONCAT_INPUTS_MAX);
+    let all = "concat: all inputs that there may be";
+    when(op.columns.len() == most, all, met);
+    let mut inputs = at.inputs.clone();
+    inputs.sort_unstable();
+    inputs.dedup();
+    let twice = inputs.len() < at.inputs.len();
+    when(twice, "concat: one input twice", met);
 }
 
 fn moved(op: &Move, dtype: DType, values: &DimValues, met: &mut Vec<&'static str>) {

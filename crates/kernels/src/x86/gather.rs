@@ -2,16 +2,26 @@
 //!
 //! An index is masked to its table, so that no value can make a gather read outside of it.
 
+/// The entries that an interpolation of `v` reads, one load after the other: measured faster than the
+/// gathers of a Cascade Lake. Not inlined, so that it stays such loads.
+#[inline(never)]
+fn fetch(table: &[i32; 512], v: &[i16], to: &mut [i32]) {
+    for (to, &v) in to.iter_mut().zip(v) {
+        *to = table[((i32::from(v) + 32_768) >> 7) as usize & 511];
+    }
+}
+
 /// 512-bit vectors.
 pub(crate) mod avx512 {
     use core::arch::x86_64::{
-        __m512i, _mm512_add_epi32, _mm512_and_si512, _mm512_castsi256_si512,
-        _mm512_castsi512_si256, _mm512_cvtepi16_epi32, _mm512_cvtepi32_epi16,
-        _mm512_extracti64x4_epi64, _mm512_i32gather_epi32, _mm512_inserti64x4, _mm512_loadu_si512,
-        _mm512_madd_epi16, _mm512_mask_blend_epi16, _mm512_mulhrs_epi16, _mm512_or_si512,
-        _mm512_permutex2var_epi16, _mm512_set1_epi16, _mm512_set1_epi32, _mm512_setzero_si512,
-        _mm512_slli_epi32, _mm512_srai_epi32, _mm512_srli_epi16, _mm512_srli_epi32,
-        _mm512_storeu_si512, _mm512_sub_epi32, _mm512_test_epi16_mask,
+        __m512i, _mm256_loadu_si256, _mm256_storeu_si256, _mm512_add_epi32, _mm512_and_si512,
+        _mm512_castsi256_si512, _mm512_castsi512_si256, _mm512_cvtepi16_epi32,
+        _mm512_cvtepi32_epi16, _mm512_extracti64x4_epi64, _mm512_i32gather_epi32,
+        _mm512_inserti64x4, _mm512_loadu_si512, _mm512_madd_epi16, _mm512_mask_blend_epi16,
+        _mm512_mulhrs_epi16, _mm512_or_si512, _mm512_permutex2var_epi16, _mm512_set1_epi16,
+        _mm512_set1_epi32, _mm512_setzero_si512, _mm512_slli_epi32, _mm512_srai_epi32,
+        _mm512_srli_epi16, _mm512_srli_epi32, _mm512_storeu_si512, _mm512_sub_epi32,
+        _mm512_test_epi16_mask,
     };
 
     use crate::function::Exponential;
@@ -54,17 +64,45 @@ pub(crate) mod avx512 {
 
     #[target_feature(enable = "avx512f,avx512bw")]
     pub(crate) fn interpolate(table: &[i32; 512], vectors: &mut [[i32; 32]]) {
-        let steps = _mm512_set1_epi32(128);
         for v in vectors.as_flattened_mut().as_chunks_mut::<LANES>().0 {
             let u = _mm512_add_epi32(load(v), _mm512_set1_epi32(32_768));
             let pair = words(table, 0, 511, _mm512_srli_epi32::<7>(u));
-            let f = _mm512_and_si512(u, _mm512_set1_epi32(127));
-            // 128 - f in the lower half, f in the upper one.
-            let weights = _mm512_or_si512(_mm512_sub_epi32(steps, f), _mm512_slli_epi32::<16>(f));
-            let sum = _mm512_madd_epi16(pair, weights);
-            let rounded = _mm512_add_epi32(sum, _mm512_set1_epi32(64));
-            store(v, _mm512_srai_epi32::<7>(rounded));
+            store(v, between(pair, u));
         }
+    }
+
+    /// Interpolates whole vectors of 16 bits in place; returns how many elements that were.
+    #[target_feature(enable = "avx512f,avx512bw")]
+    pub(crate) fn interpolate_words(table: &[i32; 512], words_16: &mut [i16]) -> usize {
+        let vectors = words_16.as_chunks_mut::<LANES>().0;
+        let mut pairs = [[0; LANES]; TOGETHER];
+        for part in vectors.chunks_mut(TOGETHER) {
+            super::fetch(table, part.as_flattened(), pairs.as_flattened_mut());
+            for (v, pair) in part.iter_mut().zip(&pairs) {
+                // SAFETY: sixteen readable elements of 16 bits.
+                let x = unsafe { _mm256_loadu_si256(v.as_ptr().cast()) };
+                // A difference of 2^15 changes nothing in the bits that are looked at.
+                let y = _mm512_cvtepi32_epi16(between(load(pair), _mm512_cvtepi16_epi32(x)));
+                // SAFETY: room for sixteen elements of 16 bits.
+                unsafe { _mm256_storeu_si256(v.as_mut_ptr().cast(), y) };
+            }
+        }
+        vectors.len() * LANES
+    }
+
+    /// Vectors that pass through the table together.
+    const TOGETHER: usize = 16;
+
+    /// `(low*(128 - f) + high*f + 64) >> 7` with f the last seven bits of u.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw")]
+    fn between(pair: __m512i, u: __m512i) -> __m512i {
+        let f = _mm512_and_si512(u, _mm512_set1_epi32(127));
+        // 128 - f in the lower half, f in the upper one.
+        let rest = _mm512_sub_epi32(_mm512_set1_epi32(128), f);
+        let weights = _mm512_or_si512(rest, _mm512_slli_epi32::<16>(f));
+        let sum = _mm512_madd_epi16(pair, weights);
+        _mm512_srai_epi32::<7>(_mm512_add_epi32(sum, _mm512_set1_epi32(64)))
     }
 
     /// Sixteen-bit entry `at & 255` of 256 that lie in eight vectors.
