@@ -75,11 +75,29 @@ impl SymbolArgs {
             return Ok(model);
         }
         let values: Vec<u32> = self.values.iter().map(|(_, value)| *value).collect();
-        model.at(&values).map_err(|error| {
-            Failure::usage(format!("--dim: {error}")).hint(
+        let symbols = &model.program().program().symbols;
+        let refuse = |what: String| {
+            Failure::usage(what).hint(
                 "`selfsame inspect FILE` shows the dimensions that are open, with their bounds",
             )
-        })
+        };
+        if values.len() != symbols.len() {
+            let (given, open) = (values.len(), symbols.len());
+            let what =
+                format!("--dim: {given} values, of {open} dimensions that the program keeps open");
+            return Err(refuse(what));
+        }
+        for (index, (symbol, value)) in symbols.iter().zip(&values).enumerate() {
+            let (low, high) = (symbol.minimum, symbol.maximum);
+            if !(low..=high).contains(value) {
+                let number = index + 1;
+                let what = format!("--dim {value}: dimension {number} has {low} to {high}");
+                return Err(refuse(what));
+            }
+        }
+        model
+            .at(&values)
+            .map_err(|error| refuse(format!("--dim: {error}")))
     }
 }
 

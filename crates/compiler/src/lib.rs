@@ -25,7 +25,7 @@ pub use lower::{CompileError, Options, Pixels};
 pub use quant::{Calibration, CalibrationError, TrainingRows};
 pub use report::{
     Comparison, ERROR_BINS, ImportReport, LayerReport, NodeSizes, ReportError, Scatter, Sizes,
-    TestRows, compare, fitted_layers, import_report, node_sizes, spearman,
+    TestRows, compare, fitted_layers, import_report, node_sizes, node_sizes_at, spearman,
 };
 pub use report::{page, svg};
 pub use zip::ZipError;

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use selfsame::{Model, patterned};
-use selfsame_compiler::node_sizes;
+use selfsame_compiler::node_sizes_at;
 use selfsame_ir::Tensor;
 use selfsame_runtime::{Elements, ElementsMut, InstructionSet, Kernel, Plan, Session};
 
@@ -135,12 +135,14 @@ pub(crate) fn run(args: &Args, output: Output) -> Outcome<Exit> {
     race(args, &mut contenders, baseline.as_mut(), output)?;
     let baseline = baseline.map(Baseline::finish).unwrap_or_default();
     let mut runs: Vec<Row> = contenders.iter_mut().map(|c| c.row(&baseline)).collect();
-    let hashed_bytes = bench_trace::hashed_bytes(&node_sizes(model.program()));
+    let sizes = node_sizes_at(model.program(), model.values());
+    let hashed_bytes = bench_trace::hashed_bytes(&sizes);
     let trace = trace_costs(&mut runs, hashed_bytes);
     let bench = Bench {
         model_id: model.id().to_string(),
         name: model.name().to_owned(),
-        macs: model.program().macs(),
+        dims: model.values().0.clone(),
+        macs: sizes.iter().map(|node| node.macs).sum(),
         rounds: args.rounds.max(1),
         gaps: Kernel::gaps()
             .into_iter()

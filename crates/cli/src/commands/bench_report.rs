@@ -32,6 +32,9 @@ pub(crate) struct Row {
 pub(crate) struct Bench {
     pub(crate) model_id: String,
     pub(crate) name: String,
+    /// Values of the program's symbols.
+    pub(crate) dims: Vec<u32>,
+    /// Of one sample at these values.
     pub(crate) macs: u64,
     pub(crate) rounds: usize,
     pub(crate) gaps: Vec<&'static str>,

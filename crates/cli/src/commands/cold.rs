@@ -103,7 +103,7 @@ pub(crate) fn probe(
         session.run_one(&input).map_err(Failure::input)?;
     }
     let with_program = resident();
-    let live_bytes = Sizes::of(model.program()).live_bytes;
+    let live_bytes = Sizes::at(model.program(), model.values()).live_bytes;
     drop(model);
     trim_heap();
     session.run_one(&input).map_err(Failure::input)?;

@@ -74,7 +74,7 @@ pub(crate) fn run(args: &Args, output: Output) -> Outcome<Exit> {
         let what = format!("--from {} leaves none of {count} rows", args.from);
         return Err(Failure::usage(what));
     }
-    let model = at_source(model, &graph).map_err(|what| {
+    let model = at_source(&model, &graph).map_err(|what| {
         Failure::file(&args.file, what).hint("compare a program with its own source")
     })?;
     let bar = output.bar((count - args.from) as u64, "comparing");
@@ -115,7 +115,7 @@ pub(crate) fn run(args: &Args, output: Output) -> Outcome<Exit> {
 }
 
 /// The program at the values that the source has; an open dimension is that of the source's samples.
-fn at_source(model: Model, source: &Source) -> Result<Model, String> {
+fn at_source(model: &Model, source: &Source) -> Result<Model, String> {
     let model = model
         .at_length(source.sample_elements())
         .map_err(|error| error.to_string())?;

@@ -128,7 +128,13 @@ fn inspection(model: &Model, artefact_bytes: u64) -> Outcome<Inspection> {
         artefact_bytes,
         tensor_bytes: program.tensor_bytes(),
         macs: program.macs(),
-        symbols: program.program().symbols.iter().map(symbol).collect(),
+        symbols: program
+            .program()
+            .symbols
+            .iter()
+            .copied()
+            .map(symbol)
+            .collect(),
         inputs: model.inputs().into_iter().map(input).collect(),
         input_shape: interface.input.shape.clone(),
         output_shape: interface.output.shape.clone(),
@@ -142,7 +148,7 @@ fn inspection(model: &Model, artefact_bytes: u64) -> Outcome<Inspection> {
     })
 }
 
-fn symbol(symbol: &Symbol) -> SymbolRow {
+fn symbol(symbol: Symbol) -> SymbolRow {
     SymbolRow {
         minimum: symbol.minimum,
         maximum: symbol.maximum,

@@ -113,6 +113,9 @@ impl Noise {
 
     /// Infinite without noise.
     pub(crate) fn snr_db(&self) -> f64 {
+        if self.error == 0.0 {
+            return f64::INFINITY;
+        }
         10.0 * (self.signal / self.error).log10()
     }
 }

@@ -7,7 +7,7 @@
 //! step = <f, q> / <q, q>        SNR = <f, f> / |f - step * q|^2 = 1 / (1 - <f, q>^2 / (<f, f> <q, q>))
 //! ```
 
-use selfsame_ir::{CheckedProgram, Tensor};
+use selfsame_ir::{CheckedProgram, Op, Tensor};
 
 use super::import::LayerReport;
 use crate::float::{FloatGraph, FloatNode, RunError};
@@ -18,31 +18,35 @@ use crate::quant::map_rows;
 struct Products {
     float: f64,
     integers: f64,
-    /// As they lie, and with the channels of a picture last.
-    mixed: [f64; 2],
+    /// As they lie, with the channels of a picture last, and with the heads of an attention inside
+    /// its rows.
+    mixed: [f64; 3],
 }
 
 impl Products {
     fn add(&mut self, float: &FloatNode, values: &[f32], integers: &Tensor) {
         let last = channels_last(&float.shape);
+        let inside = heads_inside(&float.shape);
         for (index, q) in integers.iter().enumerate() {
             let (q, f) = (f64::from(q), f64::from(values[index]));
             self.float += f * f;
             self.integers += q * q;
             self.mixed[0] += f * q;
             self.mixed[1] += f64::from(values[last(index)]) * q;
+            self.mixed[2] += f64::from(values[inside(index)]) * q;
         }
     }
 
     fn merge(&mut self, other: &Self) {
         self.float += other.float;
         self.integers += other.integers;
-        self.mixed[0] += other.mixed[0];
-        self.mixed[1] += other.mixed[1];
+        for (sum, other) in self.mixed.iter_mut().zip(other.mixed) {
+            *sum += other;
+        }
     }
 
     fn snr_db(&self) -> f64 {
-        let mixed = self.mixed[0].max(self.mixed[1]);
+        let mixed = self.mixed.iter().copied().fold(f64::MIN, f64::max);
         let signal = self.float * self.integers;
         if signal == 0.0 {
             return if self.float == 0.0 {
@@ -72,7 +76,22 @@ fn channels_last(shape: &[usize]) -> impl Fn(usize) -> usize {
     }
 }
 
-/// Every node of `program` whose name is that of a float value with as many elements, against that
+/// Element of `[H][R][C]` for each element of `[R][H][C]`; other shapes stay as they are.
+fn heads_inside(shape: &[usize]) -> impl Fn(usize) -> usize {
+    let (heads, rows, columns) = match *shape {
+        [h, r, c] => (h, r, c),
+        _ => (0, 0, 0),
+    };
+    move |index| {
+        if heads * columns == 0 {
+            return index;
+        }
+        let (row, head) = (index / (heads * columns), index / columns % heads);
+        (head * rows + row) * columns + index % columns
+    }
+}
+
+/// Every node of `program` behind the input whose name is that of a float value with as many elements, against that
 /// value, on `rows`. `trace` gives the outputs of all nodes for one row.
 pub fn fitted_layers<E: From<RunError> + Send>(
     program: &CheckedProgram,
@@ -81,7 +100,14 @@ pub fn fitted_layers<E: From<RunError> + Send>(
     trace: impl Fn(&[f32]) -> Result<Vec<Tensor>, E> + Sync,
 ) -> Result<Vec<LayerReport>, E> {
     let names = &program.program().notes.nodes;
-    let matched = matches(names, graph);
+    let is_computed = |&(node, _): &(usize, usize)| {
+        let op = program.nodes().get(node).map(|node| &node.op);
+        !matches!(op, Some(Op::Input(_)))
+    };
+    let matched: Vec<_> = matches(names, graph)
+        .into_iter()
+        .filter(is_computed)
+        .collect();
     let of_row = |row: &Vec<f32>| -> Result<Vec<Option<Products>>, E> {
         let (values, outputs) = (graph.run_all(row)?, trace(row)?);
         let product = |&(node, float): &(usize, usize)| {
@@ -144,6 +170,25 @@ mod tests {
         let mut noisy = Products::default();
         noisy.add(&float, &values, &Tensor::I8(vec![2, -8, 4, 10, 6, 12]));
         assert!((15.0..30.0).contains(&noisy.snr_db()), "{}", noisy.snr_db());
+    }
+
+    #[test]
+    fn heads_are_found_inside_the_rows() {
+        let float = FloatNode {
+            name: "attention".into(),
+            op: FloatOp::Input,
+            inputs: vec![],
+            shape: vec![2, 3, 2],
+        };
+        let values: Vec<f32> = (0_u8..12).map(|n| f32::from(n) - 4.5).collect();
+        let rows = [0, 1, 6, 7, 2, 3, 8, 9, 4, 5, 10, 11];
+        let mut products = Products::default();
+        products.add(
+            &float,
+            &values,
+            &Tensor::I8(rows.map(|n| 2 * n - 9).to_vec()),
+        );
+        assert!(products.snr_db() > 120.0, "{}", products.snr_db());
     }
 
     #[test]

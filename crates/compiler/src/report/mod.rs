@@ -15,4 +15,4 @@ pub use compare::{Comparison, compare};
 pub use import::{ImportReport, LayerReport, ReportError, TestRows, import_report};
 pub use layers::fitted_layers;
 pub use rank::spearman;
-pub use sizes::{NodeSizes, Sizes, node_sizes};
+pub use sizes::{NodeSizes, Sizes, node_sizes, node_sizes_at};

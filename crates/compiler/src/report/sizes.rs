@@ -6,7 +6,7 @@
 
 use selfsame_ir::{CheckedProgram, DimValues};
 
-/// Sizes of a program at the maxima of its symbols.
+/// Sizes of a program at some values of its symbols.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sizes {
     /// Nodes, INPUT included.
@@ -39,12 +39,17 @@ pub struct NodeSizes {
 }
 
 impl Sizes {
-    /// The sizes of `program`.
+    /// The sizes of `program` at the maxima of its symbols.
     pub fn of(program: &CheckedProgram) -> Self {
+        Self::at(program, &DimValues::maxima(&program.program().symbols))
+    }
+
+    /// The sizes of `program` at some values of its symbols.
+    pub fn at(program: &CheckedProgram, values: &DimValues) -> Self {
         let linear = || program.nodes().iter().filter_map(|node| node.op.linear());
         let weights: usize = linear().map(|linear| linear.weights.len()).sum();
         let biases: usize = linear().map(|linear| linear.constants.len()).sum();
-        let nodes = node_sizes(program);
+        let nodes = node_sizes_at(program, values);
         Self {
             nodes: nodes.len(),
             parameters: (weights + biases) as u64,
@@ -52,19 +57,20 @@ impl Sizes {
             tensor_bytes: nodes.iter().map(|node| node.tensor_bytes).sum(),
             activation_bytes: nodes.iter().map(|node| node.output_bytes).sum(),
             live_bytes: live_bytes(program, &nodes),
-            macs: program.macs(),
+            macs: nodes.iter().map(|node| node.macs).sum(),
         }
     }
 }
 
-/// The sizes of each node.
+/// The sizes of each node at the maxima of the program's symbols.
 pub fn node_sizes(program: &CheckedProgram) -> Vec<NodeSizes> {
-    let values = DimValues::maxima(&program.program().symbols);
-    let mut below = 0;
-    let size = |(index, node): (usize, &selfsame_ir::Node)| {
-        let macs = program.running_macs(index);
-        let own = macs - std::mem::replace(&mut below, macs);
-        let shape = node.op.output_shape(&values).unwrap_or_default();
+    node_sizes_at(program, &DimValues::maxima(&program.program().symbols))
+}
+
+/// The sizes of each node at some values of the program's symbols.
+pub fn node_sizes_at(program: &CheckedProgram, values: &DimValues) -> Vec<NodeSizes> {
+    let size = |node: &selfsame_ir::Node| {
+        let shape = node.op.output_shape(values).unwrap_or_default();
         let elements: u64 = shape.iter().map(|&extent| u64::from(extent)).product();
         let bytes =
             |tensor: &selfsame_ir::Tensor| tensor.len() as u64 * u64::from(tensor.dtype().size());
@@ -72,10 +78,10 @@ pub fn node_sizes(program: &CheckedProgram) -> Vec<NodeSizes> {
             output_bytes: elements * u64::from(node.dtype.size()),
             shape,
             tensor_bytes: node.op.tensors().iter().map(bytes).sum(),
-            macs: own,
+            macs: elements.saturating_mul(node.op.terms(values)),
         }
     };
-    program.nodes().iter().enumerate().map(size).collect()
+    program.nodes().iter().map(size).collect()
 }
 
 fn live_bytes(program: &CheckedProgram, nodes: &[NodeSizes]) -> u64 {

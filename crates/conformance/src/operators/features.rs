@@ -24,7 +24,7 @@ pub const KINDS: [&str; 11] = [
 ];
 
 /// Every feature that the generator must reach, in the order of the report.
-pub const FEATURES: [&str; 156] = [
+pub const FEATURES: [&str; 157] = [
     "matmul",
     "matmul: slice of a row",
     "matmul: K above 4096",
