@@ -24,7 +24,7 @@ pub const KINDS: [&str; 11] = [
 ];
 
 /// Every feature that the generator must reach, in the order of the report.
-pub const FEATURES: [&str; 157] = [
+pub const FEATURES: [&str; 156] = [
     "matmul",
     "matmul: slice of a row",
     "matmul: K above 4096",
@@ -33,7 +33,6 @@ pub const FEATURES: [&str; 157] = [
     "matmul: row factor and addend",
     "conv",
     "conv: 1 x 1",
-    "conv: i16",
     "conv: K above 4096",
     "conv: strided",
     "conv: dilated",
@@ -267,7 +266,6 @@ fn matmul(op: &MatMul, met: &mut Vec<&'static str>) {
 fn conv(op: &Conv, subject: &Subject, met: &mut Vec<&'static str>) {
     met.push("conv");
     when(op.window.cells() == 1, "conv: 1 x 1", met);
-    when(op.dtype == DType::I16, "conv: i16", met);
     let terms = op.window.cells() * u64::from(op.channels / op.groups);
     when(terms > 4_096, "conv: K above 4096", met);
     when(op.window.dilation != [1, 1], "conv: dilated", met);
