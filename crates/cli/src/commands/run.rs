@@ -1,5 +1,6 @@
 //! `selfsame run FILE --input X`: labels, floats, and the trace if asked.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use selfsame::{Class, Engine, Model, RunOptions};
@@ -82,19 +83,7 @@ pub(crate) fn run(args: &Args, output: Output) -> Outcome<Exit> {
     let model = model::read(&args.file)?;
     let (model, read) = read(args, model)?;
     let interface = model.interface();
-    let count = read.samples.len();
-    let rows = match args.row {
-        Some(row) if row < count => row..row + 1,
-        Some(row) => {
-            let what = format!("no row {row}; the file has {count} samples, from 0");
-            return Err(Failure::file(&args.input, what));
-        }
-        None => 0..count,
-    };
-    if args.trace.is_some() && rows.len() != 1 {
-        let what = format!("--trace is of one sample; the file has {count}");
-        return Err(Failure::usage(what).hint("name one with --row N"));
-    }
+    let rows = rows_of(args, read.samples.len())?;
     let engine = Engine::named(args.kernel.as_deref().unwrap_or("auto")).map_err(Failure::input)?;
     let options = RunOptions {
         engine,
@@ -127,15 +116,7 @@ pub(crate) fn run(args: &Args, output: Output) -> Outcome<Exit> {
     if let Some(path) = &args.output {
         write_outputs(path, interface, &samples)?;
     }
-    let labelled = samples.iter().all(|sample| sample.expected.is_some());
-    let right = |sample: &&Sample| {
-        let best = sample
-            .top
-            .first()
-            .and_then(|class| i64::try_from(class.index).ok());
-        best.is_some() && best == sample.expected
-    };
-    let correct = labelled.then(|| samples.iter().filter(right).count());
+    let correct = correct(&samples);
     output.report(&Answers {
         model_id: model.id().to_string(),
         name: model.name().to_owned(),
@@ -146,6 +127,34 @@ pub(crate) fn run(args: &Args, output: Output) -> Outcome<Exit> {
         trace,
     });
     Ok(Exit::Ok)
+}
+
+/// The samples that are asked for, of `count`.
+fn rows_of(args: &Args, count: usize) -> Outcome<Range<usize>> {
+    let rows = match args.row {
+        Some(row) if row < count => row..row + 1,
+        Some(row) => {
+            let what = format!("no row {row}; the file has {count} samples, from 0");
+            return Err(Failure::file(&args.input, what));
+        }
+        None => 0..count,
+    };
+    if args.trace.is_some() && rows.len() != 1 {
+        let what = format!("--trace is of one sample; the file has {count}");
+        return Err(Failure::usage(what).hint("name one with --row N"));
+    }
+    Ok(rows)
+}
+
+/// How many samples were answered right, if the class of each is known.
+fn correct(samples: &[Sample]) -> Option<usize> {
+    let right = |sample: &&Sample| {
+        let best = sample.top.first();
+        let best = best.and_then(|class| i64::try_from(class.index).ok());
+        best.is_some() && best == sample.expected
+    };
+    let labelled = samples.iter().all(|sample| sample.expected.is_some());
+    labelled.then(|| samples.iter().filter(right).count())
 }
 
 /// The inputs, and the program at the values that were asked for, else at their length.

@@ -45,6 +45,16 @@ impl FloatGraph {
 
     /// The values of all nodes for one sample.
     pub fn run_all(&self, sample: &[f32]) -> Result<Vec<Vec<f32>>, RunError> {
+        self.run_with(sample, |_, _| {})
+    }
+
+    /// The values of all nodes for one sample, where `change` may change what a node of that index
+    /// makes before others read it.
+    pub(crate) fn run_with(
+        &self,
+        sample: &[f32],
+        change: impl Fn(usize, &mut [f32]),
+    ) -> Result<Vec<Vec<f32>>, RunError> {
         let needed = self.sample_elements();
         if sample.len() != needed {
             return Err(RunError::Length {
@@ -60,7 +70,7 @@ impl FloatGraph {
         let mut rest = sample;
         let mut values: Vec<Vec<f32>> = Vec::with_capacity(self.nodes.len());
         for node in &self.nodes {
-            let value = if matches!(node.op, FloatOp::Input) {
+            let mut value = if matches!(node.op, FloatOp::Input) {
                 let (own, others) = rest.split_at(node.elements());
                 rest = others;
                 own.to_vec()
@@ -72,6 +82,7 @@ impl FloatGraph {
                 let operands: Vec<Operand<'_>> = node.inputs.iter().map(operand).collect();
                 evaluate(&node.op, &operands, &node.shape)
             };
+            change(values.len(), &mut value);
             values.push(value);
         }
         Ok(values)

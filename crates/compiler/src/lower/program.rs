@@ -63,14 +63,14 @@ pub(crate) fn lower(
     let mut lowering = Lowering {
         graph,
         calibration,
-        wide: wide_nodes(graph),
+        wide: wide_nodes(graph, calibration),
         readers: readers(graph),
         shared: SharedSteps::new(graph, calibration),
         emitter: Emitter::default(),
         places: vec![None; graph.nodes().len()],
         input: None,
         constants,
-        multiplies_words: std::env::var("WIDE").is_ok(),
+        multiplies_words: !graph.is_of_rows(),
     };
     lowering.inputs()?;
     let chains = chains(graph);

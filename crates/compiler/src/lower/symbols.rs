@@ -4,10 +4,7 @@
 //! grow in proportion: `extent = scale * value + offset`. Constants that a run reads from its
 //! beginning must agree as far as the shorter one goes. A third value checks the result.
 
-use selfsame_ir::{
-    BatchMatMul, Concat, Conv, Dim, DimValues, Embedding, InputSpec, MatMul, MaxPool, Move, Node,
-    Normalize, Op, Pointwise, Program, Reduce, Symbol, Tensor,
-};
+use selfsame_ir::{Dim, DimValues, Move, Node, Op, Pointwise, Program, Symbol, Tensor};
 
 use super::error::CompileError;
 
@@ -111,93 +108,41 @@ fn join_node(line: Line, low: &Node, high: &Node) -> Option<Node> {
 /// Joins the extents of `low` into `op`, which is the operator at the high value; what is left of
 /// the two must be equal.
 fn join_op(line: Line, low: &Op, op: &mut Op) -> Option<()> {
-    let same = |a: &Op, b: &Op| (a == b).then_some(());
     let mut short = low.clone();
-    match (&mut short, &mut *op) {
-        (Op::Input(InputSpec { shape: a }), Op::Input(InputSpec { shape: b })) => {
-            line.each(a, b)?;
-            b.clone_from(a);
-        }
-        (Op::MatMul(MatMul { rows: a, .. }), Op::MatMul(MatMul { rows: b, .. }))
-        | (Op::Normalize(Normalize { rows: a, .. }), Op::Normalize(Normalize { rows: b, .. }))
-        | (Op::Embedding(Embedding { rows: a, .. }), Op::Embedding(Embedding { rows: b, .. })) => {
-            *a = line.through(*a, *b)?;
-            *b = *a;
-        }
-        (
-            Op::Conv(Conv {
-                height: a,
-                width: c,
-                ..
-            }),
-            Op::Conv(Conv {
-                height: b,
-                width: d,
-                ..
-            }),
-        )
-        | (
-            Op::MaxPool(MaxPool {
-                height: a,
-                width: c,
-                ..
-            }),
-            Op::MaxPool(MaxPool {
-                height: b,
-                width: d,
-                ..
-            }),
-        ) => {
-            (*a, *c) = (line.through(*a, *b)?, line.through(*c, *d)?);
-            (*b, *d) = (*a, *c);
-        }
-        (Op::Move(a), Op::Move(b)) => join_move(line, a, b)?,
-        (
-            Op::Concat(Concat {
-                rows: a,
-                columns: c,
-            }),
-            Op::Concat(Concat {
-                rows: b,
-                columns: d,
-            }),
-        ) => {
-            *a = line.through(*a, *b)?;
-            line.each(c, d)?;
-            *b = *a;
-            d.clone_from(c);
-        }
-        (Op::Pointwise(a), Op::Pointwise(b)) => join_pointwise(line, a, b)?,
-        (Op::BatchMatMul(a), Op::BatchMatMul(b)) => {
-            let BatchMatMul {
-                rows, columns, k, ..
-            } = *a;
-            a.rows = line.through(rows, b.rows)?;
-            a.columns = line.through(columns, b.columns)?;
-            a.k = line.through(k, b.k)?;
-            (b.rows, b.columns, b.k) = (a.rows, a.columns, a.k);
-            // How many bits a sum leaves for its scale is decided by the longest one.
-            (a.multiplier, a.shift, a.factor) = (b.multiplier, b.shift, b.factor);
-        }
-        (
-            Op::Reduce(Reduce {
-                rows: a,
-                columns: c,
-                ..
-            }),
-            Op::Reduce(Reduce {
-                rows: b,
-                columns: d,
-                ..
-            }),
-        ) => {
-            (*a, *c) = (line.through(*a, *b)?, line.through(*c, *d)?);
-            (*b, *d) = (*a, *c);
-        }
-        // A scale of a mean over the symbol would not be one number; other pairs are unequal.
-        (_, _) => {}
+    // How many bits a sum leaves for its scale is decided by the longest one.
+    if let (Op::BatchMatMul(a), Op::BatchMatMul(b)) = (&mut short, &*op) {
+        (a.multiplier, a.shift, a.factor) = (b.multiplier, b.shift, b.factor);
     }
-    same(&short, op)
+    match (&mut short, &mut *op) {
+        (Op::Move(a), Op::Move(b)) => join_move(line, a, b)?,
+        (Op::Pointwise(a), Op::Pointwise(b)) => join_pointwise(line, a, b)?,
+        (a, b) => {
+            for (a, b) in extents(a).into_iter().zip(extents(b)) {
+                *a = line.through(*a, *b)?;
+                *b = *a;
+            }
+        }
+    }
+    (short == *op).then_some(())
+}
+
+/// The extents of an operator that may be symbolic, in one order; a scale of a mean over the symbol
+/// would not be one number, so those of an average pool may not.
+fn extents(op: &mut Op) -> Vec<&mut Dim> {
+    match op {
+        Op::Input(op) => op.shape.iter_mut().collect(),
+        Op::MatMul(op) => vec![&mut op.rows],
+        Op::Normalize(op) => vec![&mut op.rows],
+        Op::Embedding(op) => vec![&mut op.rows],
+        Op::Conv(op) => vec![&mut op.height, &mut op.width],
+        Op::MaxPool(op) => vec![&mut op.height, &mut op.width],
+        Op::Concat(op) => core::iter::once(&mut op.rows)
+            .chain(&mut op.columns)
+            .collect(),
+        Op::BatchMatMul(op) => vec![&mut op.rows, &mut op.columns, &mut op.k],
+        Op::Reduce(op) => vec![&mut op.rows, &mut op.columns],
+        Op::Move(_) | Op::Pointwise(_) | Op::AvgPool(_) => Vec::new(),
+    }
 }
 
 fn join_move(line: Line, low: &mut Move, high: &mut Move) -> Option<()> {

@@ -1,20 +1,29 @@
 //! Which values are int16.
 //!
-//! Convolutional networks are int8 but for the last sums. In networks of rows (attention, norms,
-//! embeddings) int8 on one scale for all rows loses too much: their values are int16, and a node
-//! that needs int8 gets it from a row factor of its own, or where it takes no factor on one scale.
+//! In networks of rows (attention, norms, embeddings) int8 on one scale for all rows loses too much:
+//! their values are int16, and a node that needs int8 gets it from a row factor of its own, or where
+//! it takes no factor on one scale. Other networks are int8 but for the last sums, if the network with
+//! rounded values still answers like the one without; else the values that lose most are int16, as
+//! many as it takes.
 
+use super::chain::chains;
 use crate::float::{FloatGraph, FloatOp};
+use crate::quant::Calibration;
+
+/// Signal over noise, in decibels, that rounding to int8 may leave of the answers.
+const ANSWER_SNR_DB: f64 = 26.0;
+const BYTE_LEVELS: f64 = 127.0;
+const WORD_LEVELS: f64 = 16_383.0;
+/// Parts of the values that are tried as int16, in quarters.
+const QUARTERS: usize = 4;
 
 /// For each node whether its value is int16.
-pub(super) fn wide_nodes(graph: &FloatGraph) -> Vec<bool> {
+pub(super) fn wide_nodes(graph: &FloatGraph, calibration: &Calibration) -> Vec<bool> {
     let readers = graph.readers();
-    let mut wide = if std::env::var("WIDE").is_ok() {
-        vec![true; graph.nodes().len()]
-    } else if graph.is_of_rows() {
+    let mut wide = if graph.is_of_rows() {
         rows_of(graph)
     } else {
-        vec![false; graph.nodes().len()]
+        by_loss(graph, calibration)
     };
     // On the way from the last requantisation to the output.
     let mut index = graph.output();
@@ -73,4 +82,93 @@ fn rows_of(graph: &FloatGraph) -> Vec<bool> {
         }
     }
     wide
+}
+
+/// The values that must be int16 for the answers to be those of the float model.
+fn by_loss(graph: &FloatGraph, calibration: &Calibration) -> Vec<bool> {
+    let none = vec![false; graph.nodes().len()];
+    let ends: Vec<usize> = chains(graph).iter().map(|chain| chain.end).collect();
+    let steps = |wide: &[bool]| -> Vec<Option<(f64, f64)>> {
+        let mut steps = vec![None; wide.len()];
+        for &end in &ends {
+            let (clip, levels) = if wide[end] {
+                (calibration.largest(end), WORD_LEVELS)
+            } else {
+                (calibration.clip_point(end, BYTE_LEVELS), BYTE_LEVELS)
+            };
+            steps[end] = Some((clip / levels, levels)).filter(|step| step.0 > 0.0);
+        }
+        steps
+    };
+    let answers = |wide: &[bool]| answer_snr_db(graph, calibration, &steps(wide));
+    if answers(&none) >= ANSWER_SNR_DB {
+        return none;
+    }
+    let mut losing = ends.clone();
+    losing.sort_by(|&a, &b| {
+        calibration
+            .byte_loss(b)
+            .total_cmp(&calibration.byte_loss(a))
+    });
+    for quarters in 1..=QUARTERS {
+        let mut wide = none.clone();
+        for &end in &losing[..losing.len() * quarters / QUARTERS] {
+            wide[end] = true;
+        }
+        if quarters == QUARTERS || answers(&wide) >= ANSWER_SNR_DB {
+            return views_too(graph, wide);
+        }
+    }
+    none
+}
+
+/// What only passes an int16 value on is int16.
+fn views_too(graph: &FloatGraph, mut wide: Vec<bool>) -> Vec<bool> {
+    for (index, node) in graph.nodes().iter().enumerate() {
+        if let (true, &[input]) = (node.op.passes(), node.inputs.as_slice()) {
+            wide[index] = wide[input];
+        }
+    }
+    wide
+}
+
+/// Signal over noise of the answers to the calibration's samples where values are rounded and cut to
+/// steps.
+fn answer_snr_db(
+    graph: &FloatGraph,
+    calibration: &Calibration,
+    steps: &[Option<(f64, f64)>],
+) -> f64 {
+    let (mut signal, mut noise) = (0.0_f64, 0.0_f64);
+    for sample in calibration.samples() {
+        let round = |node: usize, values: &mut [f32]| {
+            let Some((step, levels)) = steps[node] else {
+                return;
+            };
+            for value in values {
+                let level = (f64::from(*value) / step).round().clamp(-levels, levels);
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    reason = "a value of the float graph"
+                )]
+                {
+                    *value = (level * step) as f32;
+                }
+            }
+        };
+        let run = (graph.run(sample), graph.run_with(sample, round));
+        let (Ok(wanted), Ok(found)) = run else {
+            // The calibration ran on it: it fits.
+            return f64::INFINITY;
+        };
+        for (w, f) in wanted.iter().zip(&found[graph.output()]) {
+            signal += f64::from(*w).powi(2);
+            noise += (f64::from(*w) - f64::from(*f)).powi(2);
+        }
+    }
+    if noise == 0.0 {
+        f64::INFINITY
+    } else {
+        10.0 * (signal / noise).log10()
+    }
 }

@@ -15,6 +15,8 @@ use crate::float::{FloatGraph, RunError};
 const VALUES_FEW: u64 = 1 << 15;
 /// From this number of values on, clipping is chosen by squared error.
 const VALUES_MANY: u64 = 1 << 18;
+/// Rows that are kept for measurements of the whole network.
+const SAMPLES: usize = 4;
 /// Most rows that a calibration reads.
 const ROWS_MAX: usize = 1 << 20;
 
@@ -64,6 +66,7 @@ pub struct Calibration {
     nodes: Vec<Histogram>,
     row_hashes: HashSet<Hash>,
     row_losses: RowLosses,
+    samples: Vec<Vec<f32>>,
 }
 
 impl Calibration {
@@ -108,6 +111,7 @@ impl Calibration {
         Ok(Self {
             nodes,
             row_hashes: rows.iter().map(|row| row_hash(row)).collect(),
+            samples: rows.iter().take(SAMPLES).map(|&row| row.clone()).collect(),
             row_losses: RowLosses::measure(graph, &rows).map_err(CalibrationError::Row)?,
         })
     }
@@ -163,6 +167,22 @@ impl Calibration {
             }
         }
         best.1
+    }
+
+    /// Noise over signal of a node's values as int8 on one scale.
+    pub(crate) fn byte_loss(&self, node: usize) -> f64 {
+        let histogram = &self.nodes[node];
+        let clip = self.clip_point(node, 127.0);
+        let energy = histogram.squared_error(f64::INFINITY, f64::INFINITY);
+        if energy == 0.0 {
+            return 0.0;
+        }
+        histogram.squared_error(clip, clip / 127.0) / energy
+    }
+
+    /// A few rows that it has seen.
+    pub(crate) fn samples(&self) -> &[Vec<f32>] {
+        &self.samples
     }
 
     /// Signal over noise, in decibels, of a dense node whose rows are int8 with a scale each.

@@ -10,5 +10,4 @@ mod threads;
 pub use calibration::{Calibration, CalibrationError, TrainingRows};
 pub(crate) use channel::{ChannelInput, QuantizedChannel, quantize_channel};
 pub(crate) use ratio::{exact_ratio, input_ratio, output_ratio, power, ratio_value, requantizer};
-pub(crate) use row_loss::RowLosses;
 pub(crate) use threads::map_rows;

@@ -24,7 +24,7 @@ pub const KINDS: [&str; 11] = [
 ];
 
 /// Every feature that the generator must reach, in the order of the report.
-pub const FEATURES: [&str; 156] = [
+pub const FEATURES: [&str; 157] = [
     "matmul",
     "matmul: slice of a row",
     "matmul: K above 4096",
@@ -33,6 +33,7 @@ pub const FEATURES: [&str; 156] = [
     "matmul: row factor and addend",
     "conv",
     "conv: 1 x 1",
+    "conv: i16",
     "conv: K above 4096",
     "conv: strided",
     "conv: dilated",
@@ -223,19 +224,20 @@ pub fn features(subject: &Subject, node: u32) -> Vec<&'static str> {
     row_features::factor(subject, node, &mut met);
     if let Some(part) = at.op.linear() {
         linear(part, at.dtype, &mut met);
-        when(
-            part.addend.is_some() && at.inputs.first() == at.inputs.get(1),
-            "linear: addend is the input",
-            &mut met,
-        );
+        let doubled = part.addend.is_some() && at.inputs.first() == at.inputs.get(1);
+        when(doubled, "linear: addend is the input", &mut met);
         if part.table.is_none() {
-            let (low, high) = saturated(subject, node, part.low, part.high);
-            when(low, "linear: saturated low", &mut met);
-            when(high, "linear: saturated high", &mut met);
+            bounds(subject, node, part, &mut met);
         }
     }
     any(subject, node, &mut met);
     met
+}
+
+fn bounds(subject: &Subject, node: u32, part: &Linear, met: &mut Vec<&'static str>) {
+    let (low, high) = saturated(subject, node, part.low, part.high);
+    when(low, "linear: saturated low", met);
+    when(high, "linear: saturated high", met);
 }
 
 pub(super) fn when(condition: bool, feature: &'static str, met: &mut Vec<&'static str>) {
@@ -265,6 +267,7 @@ fn matmul(op: &MatMul, met: &mut Vec<&'static str>) {
 fn conv(op: &Conv, subject: &Subject, met: &mut Vec<&'static str>) {
     met.push("conv");
     when(op.window.cells() == 1, "conv: 1 x 1", met);
+    when(op.dtype == DType::I16, "conv: i16", met);
     let terms = op.window.cells() * u64::from(op.channels / op.groups);
     when(terms > 4_096, "conv: K above 4096", met);
     when(op.window.dilation != [1, 1], "conv: dilated", met);
