@@ -61,7 +61,7 @@ fn import_open(folder: &Path) -> Value {
         "--test-from",
         "256",
     ];
-    let (code, report) = import(&folder, TEXTS, &dims);
+    let (code, report) = import(folder, TEXTS, &dims);
     assert_eq!(code, 0, "{report}");
     report
 }

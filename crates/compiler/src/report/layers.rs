@@ -7,7 +7,7 @@
 //! step = <f, q> / <q, q>        SNR = <f, f> / |f - step * q|^2 = 1 / (1 - <f, q>^2 / (<f, f> <q, q>))
 //! ```
 
-use selfsame_ir::{CheckedProgram, Op, Tensor};
+use selfsame_ir::{CheckedProgram, Op, Spread, Tensor};
 
 use super::import::LayerReport;
 use crate::float::{FloatGraph, FloatNode, RunError};
@@ -100,14 +100,8 @@ pub fn fitted_layers<E: From<RunError> + Send>(
     trace: impl Fn(&[f32]) -> Result<Vec<Tensor>, E> + Sync,
 ) -> Result<Vec<LayerReport>, E> {
     let names = &program.program().notes.nodes;
-    let is_computed = |&(node, _): &(usize, usize)| {
-        let op = program.nodes().get(node).map(|node| &node.op);
-        !matches!(op, Some(Op::Input(_)))
-    };
-    let matched: Vec<_> = matches(names, graph)
-        .into_iter()
-        .filter(is_computed)
-        .collect();
+    let mut matched = matches(names, graph);
+    matched.retain(|&(node, _)| is_value(program, node));
     let of_row = |row: &Vec<f32>| -> Result<Vec<Option<Products>>, E> {
         let (values, outputs) = (graph.run_all(row)?, trace(row)?);
         let product = |&(node, float): &(usize, usize)| {
@@ -137,6 +131,34 @@ pub fn fitted_layers<E: From<RunError> + Send>(
         })
     };
     Ok(matched.iter().zip(&sums).filter_map(layer).collect())
+}
+
+/// Whether a node stands for a value of the source: neither the input, nor the rows of a linear node's
+/// input on scales of their own, which have that node's name as their scales do.
+fn is_value(program: &CheckedProgram, node: usize) -> bool {
+    let names = &program.program().notes.nodes;
+    let Some(found) = program.nodes().get(node) else {
+        return false;
+    };
+    let second = found.inputs.get(1).map(|&second| second as usize);
+    match &found.op {
+        Op::Input(_) => false,
+        Op::Pointwise(op) => {
+            let by_rows = op.second.as_ref().is_some_and(|y| y.spread == Spread::Row);
+            let same = second.is_some_and(|second| names.get(second) == names.get(node));
+            !(by_rows && same)
+        }
+        Op::MatMul(_)
+        | Op::Conv(_)
+        | Op::MaxPool(_)
+        | Op::AvgPool(_)
+        | Op::Move(_)
+        | Op::Concat(_)
+        | Op::BatchMatMul(_)
+        | Op::Reduce(_)
+        | Op::Normalize(_)
+        | Op::Embedding(_) => true,
+    }
 }
 
 /// Nodes of a program and of the float graph with one name; of several the last one.
