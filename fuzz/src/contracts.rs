@@ -114,11 +114,11 @@ fn evaluations(program: &CheckedProgram) -> Vec<Vec<u8>> {
         let member = judge(&node.op)?;
         let inputs = node.inputs.iter().filter_map(|&i| trace.output(i));
         let own = node.op.tensors();
-        let openings = inputs.chain(&own).map(Tensor::to_bytes).collect();
+        let openings: Vec<Vec<u8>> = inputs.chain(&own).map(Tensor::to_bytes).collect();
         let mut seed = vec![member];
         let signature = b"evaluate(bytes,uint32[],uint64,(bytes,bytes32[])[])";
         seed.extend(&keccak256(signature).0[..4]);
-        seed.extend(evaluation(&leaf.encode(), &values, openings));
+        seed.extend(evaluation(&leaf.encode(), &values, &openings));
         Some(seed)
     };
     let nodes = program.nodes().iter().zip(&commitment.leaves);
@@ -142,7 +142,7 @@ fn judge(op: &Op) -> Option<u8> {
 }
 
 /// Arguments of `evaluate` for element 0, without siblings.
-fn evaluation(leaf: &[u8], values: &DimValues, openings: Vec<Vec<u8>>) -> Vec<u8> {
+fn evaluation(leaf: &[u8], values: &DimValues, openings: &[Vec<u8>]) -> Vec<u8> {
     let mut dimensions = word(values.0.len() as u64);
     dimensions.extend(values.0.iter().flat_map(|&value| word(value.into())));
     let bodies = openings.iter().map(|tiles| {

@@ -61,9 +61,10 @@ impl Lowering<'_> {
         let x = self.narrow(&node.name, node.inputs[0], x)?;
         let (dtype, step) = self.output_of(chain.end)?;
         let factor = self.deviation(&node.name, &x, &norm)?;
-        let center = match norm.center {
-            true => Some(self.mean(&node.name, &x, columns)?),
-            false => None,
+        let center = if norm.center {
+            Some(self.mean(&node.name, &x, columns)?)
+        } else {
+            None
         };
         let (shift, constants) = columns_of(&norm, step).ok_or_else(|| CompileError::Scale {
             node: node.name.clone(),

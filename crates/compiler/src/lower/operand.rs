@@ -55,12 +55,11 @@ impl Lowering<'_> {
         }
         let place = self.settled(name, index)?;
         let place = self.emitter.arrange(name, place, &laid.layout)?;
-        let (place, lay, rows, columns) = match laid.lay {
-            Some(lay) => (place, lay, laid.rows, laid.columns),
-            None => {
-                let place = self.repeat(name, x, over, &place, spread)?;
-                (place, Lay::Full, 1, x.layout.elements())
-            }
+        let (place, lay, rows, columns) = if let Some(lay) = laid.lay {
+            (place, lay, laid.rows, laid.columns)
+        } else {
+            let place = self.repeat(name, x, over, &place, spread)?;
+            (place, Lay::Full, 1, x.layout.elements())
         };
         Ok(Second {
             node: Some(place.node),
@@ -228,13 +227,12 @@ fn constant(
     (values, step): (&[f32], f64),
     spread: &Spread,
 ) -> Result<Second, CompileError> {
-    let (order, lay, rows, columns) = match laid.lay {
-        Some(lay) => (laid.layout.source(), lay, laid.rows, laid.columns),
-        None => {
-            let wide = spread.order(over);
-            let order = x.layout.source().into_iter().map(|at| wide[at]).collect();
-            (order, Lay::Full, 1, x.layout.elements())
-        }
+    let (order, lay, rows, columns) = if let Some(lay) = laid.lay {
+        (laid.layout.source(), lay, laid.rows, laid.columns)
+    } else {
+        let wide = spread.order(over);
+        let order = x.layout.source().into_iter().map(|at| wide[at]).collect();
+        (order, Lay::Full, 1, x.layout.elements())
     };
     let ordered: Vec<f32> = order.into_iter().map(|at| values[at]).collect();
     let levels = integers(&ordered, step);

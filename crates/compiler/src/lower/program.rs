@@ -324,12 +324,11 @@ impl Lowering<'_> {
             dtype,
             clip: activation.filter(|_| float == chain.end),
         };
-        let (linear, factor) = match input.factor {
-            None => (spec.quantize()?, None),
-            Some(_) => {
-                let (linear, shift) = spec.quantize_factored(f64::from(input.dtype.range().1))?;
-                (linear, Some(shift))
-            }
+        let (linear, factor) = if input.factor.is_some() {
+            let (linear, shift) = spec.quantize_factored(f64::from(input.dtype.range().1))?;
+            (linear, Some(shift))
+        } else {
+            (spec.quantize()?, None)
         };
         Ok(QuantizedLinear {
             linear,

@@ -30,7 +30,7 @@ impl Line {
         Some(Dim::affine(1, scale, i32::try_from(offset).ok()?))
     }
 
-    fn each(self, low: &mut Vec<Dim>, high: &[Dim]) -> Option<()> {
+    fn each(self, low: &mut [Dim], high: &[Dim]) -> Option<()> {
         if low.len() != high.len() {
             return None;
         }
