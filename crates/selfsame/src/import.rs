@@ -6,6 +6,7 @@
 //! ```
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use selfsame_compiler::float::{self, FloatGraph};
 use selfsame_compiler::onnx::{DecodeError, OnnxModel};
@@ -170,7 +171,15 @@ impl Source {
 
     /// Reads ONNX bytes at given values of the named dimensions.
     pub fn with_options(onnx: &[u8], options: &SourceOptions) -> Result<Self, ImportError> {
-        let model = OnnxModel::decode(onnx)?;
+        Self::of(OnnxModel::decode(onnx)?, options)
+    }
+
+    /// Reads the ONNX file at `path`, and weights in files beside it.
+    pub fn open(path: impl AsRef<Path>, options: &SourceOptions) -> Result<Self, ImportError> {
+        Self::of(OnnxModel::read(path.as_ref())?, options)
+    }
+
+    fn of(model: OnnxModel, options: &SourceOptions) -> Result<Self, ImportError> {
         let graph = graph_at(&model, options, None)?;
         Ok(Self {
             model,

@@ -14,7 +14,7 @@ use crate::dataset::{self, PixelArgs};
 use crate::dims::SourceArgs;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
-use crate::model::{self, file_bytes, read_file, write_file};
+use crate::model::{self, file_bytes, write_file};
 use crate::output::{Output, Report};
 use crate::paint::Paint;
 use crate::takes::Takes;
@@ -65,8 +65,7 @@ struct Compared {
 /// Runs the command.
 pub(crate) fn run(args: &Args, output: Output) -> Outcome<Exit> {
     let model = model::read(&args.file)?;
-    let onnx = read_file(&args.model)?;
-    let graph = Source::with_options(&onnx, &args.source.options()?)
+    let graph = Source::open(&args.model, &args.source.options()?)
         .map_err(|error| Failure::file(&args.model, error))?;
     let data = dataset::read(&args.data, &Takes::of(&graph), &args.pixels)?;
     let count = data.rows.len();

@@ -13,7 +13,7 @@ use crate::dataset::{self, PixelArgs};
 use crate::dims::SourceArgs;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
-use crate::model::{read_file, write_file};
+use crate::model::write_file;
 use crate::output::{Output, Report};
 use crate::paint::Paint;
 use crate::takes::Takes;
@@ -70,9 +70,8 @@ struct Imported {
 
 /// Runs the command.
 pub(crate) fn run(args: &Args, output: Output) -> Outcome<Exit> {
-    let onnx = read_file(&args.model)?;
     let named = |error: ImportError| Failure::file(&args.model, error);
-    let source = Source::with_options(&onnx, &args.source.options()?).map_err(named)?;
+    let source = Source::open(&args.model, &args.source.options()?).map_err(named)?;
     let takes = Takes::of(&source);
     let data = dataset::read(&args.calibrate, &takes, &args.pixels)?;
     if data.synthetic {

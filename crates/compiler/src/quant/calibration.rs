@@ -2,7 +2,7 @@
 //!
 //! Counts and maxima are merged, never float sums, so the number of threads cannot show.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use selfsame_protocol::{Hash, keccak256};
 
@@ -67,6 +67,8 @@ pub struct Calibration {
     row_hashes: HashSet<Hash>,
     row_losses: RowLosses,
     samples: Vec<Vec<f32>>,
+    /// Largest magnitudes that the file itself declares, by node.
+    declared: BTreeMap<usize, f64>,
 }
 
 impl Calibration {
@@ -111,6 +113,7 @@ impl Calibration {
         Ok(Self {
             nodes,
             row_hashes: rows.iter().map(|row| row_hash(row)).collect(),
+            declared: declared(graph),
             samples: rows.iter().take(SAMPLES).map(|&row| row.clone()).collect(),
             row_losses: RowLosses::measure(graph, &rows).map_err(CalibrationError::Row)?,
         })
@@ -143,12 +146,16 @@ impl Calibration {
         (low, high)
     }
 
-    /// The magnitude that the largest of `levels` integers should stand for.
+    /// The magnitude that the largest of `levels` integers should stand for: what the file declares.
+    /// Else by the number of values seen.
     ///
     /// Many values: the one with the least mean squared error of rounding and clamping. Fewer: the
     /// largest magnitude seen. Very few: a quarter more, since the largest of a small sample says
     /// little about the largest to come.
     pub(crate) fn clip_point(&self, node: usize, levels: f64) -> f64 {
+        if let Some(&declared) = self.declared.get(&node) {
+            return declared;
+        }
         let histogram = &self.nodes[node];
         let (largest, values) = (self.largest(node), histogram.values());
         if largest == 0.0 {
@@ -193,6 +200,16 @@ impl Calibration {
     pub(crate) fn node_count(&self) -> usize {
         self.nodes.len()
     }
+}
+
+/// Ranges that a quantised model declares are a calibration that others have made on more data.
+fn declared(graph: &FloatGraph) -> BTreeMap<usize, f64> {
+    let of = |node| {
+        let (low, high) = graph.hint(node)?;
+        let largest = f64::from(low.abs().max(high.abs()));
+        (largest.is_finite() && largest > 0.0).then_some((node, largest))
+    };
+    (0..graph.nodes().len()).filter_map(of).collect()
 }
 
 fn row_hash(row: &[f32]) -> Hash {
