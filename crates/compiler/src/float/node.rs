@@ -28,6 +28,7 @@ mod quantised;
 mod recurrent;
 mod reduce;
 mod resize;
+mod scatter;
 mod shape;
 mod table;
 mod view;

@@ -11,6 +11,9 @@ use crate::float::{FloatGraph, FloatOp, Linear, RunError};
 
 /// Rows of the calibration that the loss is measured on.
 const SAMPLES: usize = 4;
+/// Rows of a sample, and outputs, evenly spaced, that it is measured on.
+const ROWS: usize = 32;
+const OUTPUTS: usize = 64;
 const LEVELS: f32 = 127.0;
 
 /// Energies of a node's sums and of their error.
@@ -54,14 +57,17 @@ impl RowLosses {
 
 impl Loss {
     fn add(&mut self, linear: &Linear, x: &[f32]) {
-        for row in x.chunks_exact(linear.row_len()) {
+        let terms = linear.row_len();
+        let every = (x.len() / terms).div_ceil(ROWS);
+        for row in x.chunks_exact(terms).step_by(every.max(1)) {
             let largest = row.iter().fold(0.0_f32, |m, v| m.max(v.abs()));
             if largest == 0.0 {
                 continue;
             }
             let error = |v: &f32| (v * LEVELS / largest).round() * largest / LEVELS - v;
             let errors: Vec<f32> = row.iter().map(error).collect();
-            for weights in linear.weights.chunks_exact(linear.row_len()) {
+            let every = linear.outputs.div_ceil(OUTPUTS);
+            for weights in linear.weights.chunks_exact(terms).step_by(every.max(1)) {
                 let dot = |x: &[f32]| -> f64 {
                     let terms = weights.iter().zip(x);
                     terms.map(|(w, x)| f64::from(w * x)).sum()

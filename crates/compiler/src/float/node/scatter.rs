@@ -1,0 +1,100 @@
+//! `ScatterND` of constants: how exporters write assignments to slices (masks of shifted windows).
+//!
+//! Source: ONNX operators, ScatterND.
+
+use super::super::constant::{Const, Value};
+use super::super::error::ImportError;
+use super::{Imported, NodeContext};
+
+impl NodeContext<'_> {
+    /// A constant with blocks of it replaced.
+    pub(super) fn scatter(&mut self) -> Imported {
+        self.allow(&[])?;
+        let width = match self.value(1)? {
+            Value::Int(indices) => indices.dims.last().copied().unwrap_or(0),
+            Value::Float(_) | Value::Activation(_) => return Err(self.no_scatter()),
+        };
+        let indices = self.known_ints(1)?;
+        let scattered = match (self.value(0)?, self.value(2)?) {
+            (Value::Float(data), Value::Float(updates)) => {
+                scattered(data, &indices, width, updates).map(Value::Float)
+            }
+            (Value::Int(data), Value::Int(updates)) => {
+                scattered(data, &indices, width, updates).map(Value::Int)
+            }
+            (Value::Float(_) | Value::Int(_) | Value::Activation(_), _) => None,
+        };
+        let made = scattered.ok_or_else(|| self.no_scatter())?;
+        let elements = match &made {
+            Value::Float(c) => c.elements.len(),
+            Value::Int(c) => c.elements.len(),
+            Value::Activation(_) => 0,
+        };
+        self.spend(elements)?;
+        Ok(made)
+    }
+
+    fn no_scatter(&self) -> ImportError {
+        self.refuse(
+            "elements of an activation are replaced, or the indices do not fit".to_owned(),
+            "constants of one type for data, indices and updates",
+            "write the assignment as a Where with a constant mask",
+        )
+    }
+}
+
+/// `data` with the block at each index tuple, of `width` numbers, replaced by the next of `updates`.
+fn scattered<T: Copy>(
+    data: &Const<T>,
+    indices: &[i64],
+    width: usize,
+    updates: &Const<T>,
+) -> Option<Const<T>> {
+    let block: usize = data.dims.get(width..)?.iter().product();
+    let tuples = indices.len().checked_div(width)?;
+    if tuples.checked_mul(block)? != updates.elements.len() {
+        return None;
+    }
+    let mut elements = data.elements.to_vec();
+    for (tuple, update) in indices
+        .chunks_exact(width)
+        .zip(updates.elements.chunks_exact(block))
+    {
+        let mut at = 0;
+        for (&index, &extent) in tuple.iter().zip(&data.dims) {
+            let signed = i64::try_from(extent).ok()?;
+            let index = if index < 0 {
+                index.checked_add(signed)?
+            } else {
+                index
+            };
+            let index = usize::try_from(index)
+                .ok()
+                .filter(|&index| index < extent)?;
+            at = at * extent + index;
+        }
+        let start = at.checked_mul(block)?;
+        elements
+            .get_mut(start..start.checked_add(block)?)?
+            .copy_from_slice(update);
+    }
+    Some(Const::new(data.dims.clone(), elements))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_named_by_indices_are_replaced_and_others_stay() {
+        let data = Const::new(vec![3, 2], vec![1, 2, 3, 4, 5, 6]);
+        let updates = Const::new(vec![2, 2], vec![10, 20, 30, 40]);
+        let found = scattered(&data, &[-1, 0], 1, &updates).map(|c| c.elements.to_vec());
+        assert_eq!(found, Some(vec![30, 40, 3, 4, 10, 20]));
+        let cells = Const::new(vec![1], vec![9]);
+        let found = scattered(&data, &[1, 1], 2, &cells).map(|c| c.elements.to_vec());
+        assert_eq!(found, Some(vec![1, 2, 3, 9, 5, 6]));
+        assert!(scattered(&data, &[3], 1, &updates).is_none());
+        assert!(scattered(&data, &[], 0, &updates).is_none());
+    }
+}
