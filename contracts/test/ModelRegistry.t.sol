@@ -59,7 +59,14 @@ contract ModelRegistryTest is Test {
             NodeBuilder.list(0),
             hashes(2, "conv"),
             abi.encodePacked(
-                NodeBuilder.dim(6), NodeBuilder.dim(6), uint32(2), uint32(4), uint32(1), NodeBuilder.window(w), uint8(1), tail
+                NodeBuilder.dim(6),
+                NodeBuilder.dim(6),
+                uint32(2),
+                uint32(4),
+                uint32(1),
+                NodeBuilder.window(w),
+                uint8(1),
+                tail
             )
         );
     }

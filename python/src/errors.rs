@@ -81,7 +81,9 @@ pub(crate) fn verify(error: &VerifyError) -> PyErr {
 pub(crate) fn import(error: &ImportError) -> PyErr {
     match error {
         ImportError::Open(error) => open(error),
-        ImportError::Row { .. }
+        ImportError::Run(error) => run(error),
+        ImportError::Float(_)
+        | ImportError::Row { .. }
         | ImportError::FloatRow { .. }
         | ImportError::OtherShape { .. }
         | ImportError::Output { .. }

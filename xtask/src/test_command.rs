@@ -215,8 +215,8 @@ fn deny(repo: &Repo) -> Result<Counts, String> {
     for manifest in ["Cargo.toml", "python/Cargo.toml"] {
         let mut command = Command::new(&program);
         command.current_dir(repo.root());
-        command.args(["--locked", "--manifest-path", manifest, "check"]);
-        command.args(["--config", "deny.toml", "--hide-inclusion-graph"]);
+        command.args(["--locked", "--manifest-path", manifest]);
+        command.args(["--config", "deny.toml", "check", "--hide-inclusion-graph"]);
         let held = one(command.args(["bans", "licenses", "sources"]))?;
         counts = sum(counts, held);
     }
