@@ -1,6 +1,6 @@
 //! `ScatterND` of constants: how exporters write assignments to slices (masks of shifted windows).
 //!
-//! Source: ONNX operators, ScatterND.
+//! Source: ONNX operators, `ScatterND`.
 
 use super::super::constant::{Const, Value};
 use super::super::error::ImportError;
