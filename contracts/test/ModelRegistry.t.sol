@@ -4,44 +4,24 @@ pragma solidity 0.8.37;
 import {ModelRegistry} from "../src/ModelRegistry.sol";
 import {IModelRegistry} from "../src/interfaces/IModelRegistry.sol";
 import {Model} from "../src/interfaces/IModelRegistry.sol";
-import {Chain} from "../src/interfaces/IRulesSet.sol";
 import {Dimensions} from "../src/lib/Dimensions.sol";
 import {NodeLeaf} from "../src/lib/NodeLeaf.sol";
 import {Parameters} from "../src/lib/Parameters.sol";
 import {NodeBuilder} from "./base/NodeBuilder.sol";
-import {Test} from "./base/Test.sol";
+import {RegistryFixture} from "./base/RegistryFixture.sol";
 import {TreeBuilder} from "./base/TreeBuilder.sol";
 
 /// @title Registration: one valid program, and one test for each way to spoil it.
-/// @dev The test stands in for the rules set. That exactly the programs of page 1 are accepted is
+/// @dev That exactly the programs of page 1 are accepted is
 /// compared with the Rust check by the conformance suite.
-contract ModelRegistryTest is Test {
-    bytes32 public constant rulesId = keccak256("rules");
-    ModelRegistry internal registry;
-
-    bytes internal header;
-    bytes[] internal leaves;
-
-    function chain() external pure returns (Chain memory c) {
-        c.censorshipSeconds = 3_600;
-        c.inclusionSeconds = 60;
-        c.macsPerSecond = 100;
-        c.bytesPerSecond = 10;
-        c.windowMinSeconds = 7;
-    }
-
+contract ModelRegistryTest is RegistryFixture {
     function setUp() public {
         registry = new ModelRegistry();
-        header = headerOf(5, 4, "");
         leaves.push(input());
         leaves.push(conv(NodeBuilder.square(3, 1, 1), NodeBuilder.tail(0, -127, 127, false), 36 * 4 * 18));
         leaves.push(pool(3, NodeBuilder.square(2, 2, 0), 2_592 + 9 * 4 * 4));
         leaves.push(transpose(hex"020001", 2_592 + 144 + 36));
         leaves.push(matmul(0, 36, NodeBuilder.tail(0, -1_000, 1_000, false), 2_592 + 144 + 36 + 360));
-    }
-
-    function headerOf(uint32 nodes, uint32 output, bytes memory bounds) internal pure returns (bytes memory) {
-        return abi.encodePacked(uint16(1), nodes, output, uint8(bounds.length / 8), bounds, keccak256("interface"));
     }
 
     /// [6][6][2]
@@ -102,30 +82,8 @@ contract ModelRegistryTest is Test {
         );
     }
 
-    function hashes(uint256 count, string memory name) internal pure returns (bytes32[] memory out) {
-        out = new bytes32[](count);
-        for (uint256 i = 0; i < count; ++i) {
-            out[i] = keccak256(abi.encode(name, i));
-        }
-    }
-
     function register() internal returns (bytes32) {
-        return registry.register(header, leaves, "ipfs://x", 1);
-    }
-
-    function refuse(bytes memory why) internal {
-        vm.expectRevert(why);
-        registry.register(header, leaves, "", 0);
-    }
-
-    /// Spoils leaf `node` at `offset` and expects the refusal.
-    function spoil(uint256 node, uint256 offset, bytes memory with, bytes memory why) internal {
-        bytes memory whole = leaves[node];
-        for (uint256 i = 0; i < with.length; ++i) {
-            leaves[node][offset + i] = with[i];
-        }
-        refuse(why);
-        leaves[node] = whole;
+        return registry.register(header(5, ""), leaves, "ipfs://x", 1);
     }
 
     function test_a_program_is_stored_with_its_sizes_under_its_id() public {
@@ -140,7 +98,7 @@ contract ModelRegistryTest is Test {
             abi.encodePacked(
                 uint8(5),
                 keccak256(abi.encodePacked(uint8(6), "selfsame exact program rules 2")),
-                keccak256(abi.encodePacked(uint8(4), header)),
+                keccak256(abi.encodePacked(uint8(4), header(5, ""))),
                 TreeBuilder.root(leafHashes),
                 TreeBuilder.root(tensors)
             )
@@ -199,30 +157,30 @@ contract ModelRegistryTest is Test {
     }
 
     function test_headers_are_held_to_their_form() public {
-        header = headerOf(6, 4, "");
-        refuse(abi.encodeWithSelector(IModelRegistry.NodeCount.selector, 5, 6));
-        header = headerOf(5, 0, "");
-        refuse(abi.encodeWithSelector(IModelRegistry.OutputNode.selector, 4, 0));
-        header = headerOf(5, 5, "");
-        refuse(abi.encodeWithSelector(IModelRegistry.OutputNode.selector, 4, 5));
-        header = headerOf(5, 4, abi.encodePacked(uint32(0), uint32(2)));
-        refuse(abi.encodeWithSelector(IModelRegistry.SymbolBounds.selector, 0, 0, 2));
-        header = headerOf(5, 4, abi.encodePacked(uint32(3), uint32(2)));
-        refuse(abi.encodeWithSelector(IModelRegistry.SymbolBounds.selector, 0, 3, 2));
-        header = headerOf(5, 4, new bytes(72));
-        refuse(abi.encodeWithSelector(IModelRegistry.SymbolCount.selector, 8, 9));
-        header = abi.encodePacked(headerOf(5, 4, ""), uint8(0));
-        refuse(abi.encodeWithSelector(IModelRegistry.HeaderLength.selector, 43, 44));
-        header = hex"0001";
-        refuse(abi.encodeWithSelector(IModelRegistry.HeaderLength.selector, 43, 2));
-        header = headerOf(5, 4, "");
-        header[1] = 0x02;
-        refuse(abi.encodeWithSelector(IModelRegistry.HeaderVersionUnknown.selector, 1, 2));
+        bytes memory head = headerOf(6, 4, "");
+        refuse(head, abi.encodeWithSelector(IModelRegistry.NodeCount.selector, 5, 6));
+        head = headerOf(5, 0, "");
+        refuse(head, abi.encodeWithSelector(IModelRegistry.OutputNode.selector, 4, 0));
+        head = headerOf(5, 5, "");
+        refuse(head, abi.encodeWithSelector(IModelRegistry.OutputNode.selector, 4, 5));
+        head = header(5, abi.encodePacked(uint32(0), uint32(2)));
+        refuse(head, abi.encodeWithSelector(IModelRegistry.SymbolBounds.selector, 0, 0, 2));
+        head = header(5, abi.encodePacked(uint32(3), uint32(2)));
+        refuse(head, abi.encodeWithSelector(IModelRegistry.SymbolBounds.selector, 0, 3, 2));
+        head = header(5, new bytes(72));
+        refuse(head, abi.encodeWithSelector(IModelRegistry.SymbolCount.selector, 8, 9));
+        head = abi.encodePacked(header(5, ""), uint8(0));
+        refuse(head, abi.encodeWithSelector(IModelRegistry.HeaderLength.selector, 43, 44));
+        head = hex"0001";
+        refuse(head, abi.encodeWithSelector(IModelRegistry.HeaderLength.selector, 43, 2));
+        head = header(5, "");
+        head[1] = 0x02;
+        refuse(head, abi.encodeWithSelector(IModelRegistry.HeaderVersionUnknown.selector, 1, 2));
     }
 
     function test_an_unknown_availability_is_refused() public {
         vm.expectRevert(abi.encodeWithSelector(IModelRegistry.AvailabilityUnknown.selector, 2, 3));
-        registry.register(header, leaves, "", 3);
+        registry.register(header(5, ""), leaves, "", 3);
     }
 
     function test_a_program_of_one_node_is_refused() public {
@@ -257,7 +215,7 @@ contract ModelRegistryTest is Test {
         // A leaf more than the header counts, or bytes of one behind another.
         bytes memory last = leaves[4];
         leaves.push(last);
-        refuse(abi.encodeWithSelector(IModelRegistry.NodeCount.selector, 6, 5));
+        refuse(header(5, ""), abi.encodeWithSelector(IModelRegistry.NodeCount.selector, 6, 5));
         leaves.pop();
         leaves[3] = abi.encodePacked(leaves[3], last);
         uint256 length = 12 + 4 + 5 + 3 * 30;
@@ -362,7 +320,7 @@ contract ModelRegistryTest is Test {
             abi.encodePacked(NodeBuilder.dim(10), NodeBuilder.dim(9), uint32(512), NodeBuilder.window(w))
         );
         vm.expectRevert(abi.encodeWithSelector(IModelRegistry.OpenedBytes.selector, 1, 40_960, 46_080));
-        registry.register(headerOf(2, 1, ""), two, "", 0);
+        registry.register(header(2, ""), two, "", 0);
     }
 
     function test_sizes_follow_the_symbols_within_their_bounds() public {
@@ -378,7 +336,7 @@ contract ModelRegistryTest is Test {
             hashes(2, "m"),
             NodeBuilder.matmul(NodeBuilder.dim(1, 2, 0), 3, 0, 3, 5, NodeBuilder.tail(0, 0, 1, false))
         );
-        bytes memory head = headerOf(2, 1, abi.encodePacked(uint32(1), uint32(300)));
+        bytes memory head = header(2, abi.encodePacked(uint32(1), uint32(300)));
         bytes32 id = registry.register(head, two, "", 0);
         (uint256 inputBytes, uint256 outputBytes) = registry.sizes(id, NodeBuilder.list(7));
         assertEq(inputBytes, 42, "input");
@@ -400,7 +358,7 @@ contract ModelRegistryTest is Test {
             hashes(2, "m"),
             NodeBuilder.matmul(NodeBuilder.dim(1, 2, -2), 3, 0, 3, 5, NodeBuilder.tail(0, 0, 1, false))
         );
-        head = headerOf(2, 1, abi.encodePacked(uint32(1), uint32(300)));
+        head = header(2, abi.encodePacked(uint32(1), uint32(300)));
         vm.expectRevert(abi.encodeWithSelector(IModelRegistry.InputElements.selector, 1, 0, 598 * 3, 600 * 3));
         registry.register(head, two, "", 0);
     }
@@ -429,7 +387,7 @@ contract ModelRegistryTest is Test {
                 )
             );
         }
-        bytes memory head = headerOf(24, 23, "");
+        bytes memory head = header(24, "");
         string memory locator = "ipfs://bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi";
         bytes memory data = abi.encodeCall(IModelRegistry.register, (head, many, locator, 1));
         uint256 calldataGas = 0;

@@ -4,34 +4,21 @@ pragma solidity 0.8.37;
 import {ModelRegistry} from "../src/ModelRegistry.sol";
 import {IModelRegistry} from "../src/interfaces/IModelRegistry.sol";
 import {Model} from "../src/interfaces/IModelRegistry.sol";
-import {Chain} from "../src/interfaces/IRulesSet.sol";
 import {Dimensions} from "../src/lib/Dimensions.sol";
 import {NodeLeaf} from "../src/lib/NodeLeaf.sol";
 import {Parameters} from "../src/lib/Parameters.sol";
 import {NodeBuilder} from "./base/NodeBuilder.sol";
-import {Test} from "./base/Test.sol";
+import {RegistryFixture} from "./base/RegistryFixture.sol";
 
 /// @title Registration of moves, concatenations and pointwise nodes: one valid program, every refusal.
-/// @dev The test stands in for the rules set. Spec: programs, 1.16 and 1.17.
-contract OperatorLimitsTest is Test {
-    bytes32 public constant rulesId = keccak256("rules");
-    ModelRegistry internal registry;
-    bytes[] internal leaves;
+/// @dev Spec: programs, 1.16 and 1.17.
+contract OperatorLimitsTest is RegistryFixture {
     uint32[] internal none;
 
     // Where the parameters of nodes 1 to 4 start.
     uint256 private constant TABLED = 12 + 4 + 64;
     uint256 private constant MOVED = 12 + 4;
     uint256 private constant JOINED = 12 + 12;
-    int256 private constant MOST = 32_767;
-    int256 private constant ELEMENTS = 1 << 30;
-
-    function chain() external pure returns (Chain memory c) {
-        c.censorshipSeconds = 3_600;
-        c.inclusionSeconds = 60;
-        c.macsPerSecond = 100;
-        c.bytesPerSecond = 10;
-    }
 
     /// INPUT [4][6]; a constant for each column added, and a lookup; that transposed; the three beside each
     /// other; the square of that through an interpolation.
@@ -57,51 +44,10 @@ contract OperatorLimitsTest is Test {
         return NodeBuilder.Pointwise(4, 18, 1, 1, 2, 1, 1, 0, 0, 0, 1, -32_768, 32_767, 2, 0);
     }
 
-    function hashes(uint256 count) internal pure returns (bytes32[] memory out) {
-        out = new bytes32[](count);
-        for (uint256 i = 0; i < count; ++i) {
-            out[i] = keccak256(abi.encode(i));
-        }
-    }
-
-    function header(uint256 nodes, bytes memory bounds) internal pure returns (bytes memory) {
-        return abi.encodePacked(
-            uint16(1), uint32(nodes), uint32(nodes - 1), uint8(bounds.length / 8), bounds, keccak256("interface")
-        );
-    }
-
-    function refuse(bytes memory why) internal {
-        bytes memory head = header(leaves.length, "");
-        vm.expectRevert(why);
-        registry.register(head, leaves, "", 0);
-    }
-
-    /// Spoils leaf `node` at `offset` and expects the refusal.
-    function spoil(uint256 node, uint256 offset, bytes memory with, bytes memory why) internal {
-        bytes memory whole = leaves[node];
-        for (uint256 i = 0; i < with.length; ++i) {
-            leaves[node][offset + i] = with[i];
-        }
-        refuse(why);
-        leaves[node] = whole;
-    }
-
-    /// Puts another leaf in the place of `node` and expects the refusal.
-    function replace(uint256 node, bytes memory with, bytes memory why) internal {
-        bytes memory whole = leaves[node];
-        leaves[node] = with;
-        refuse(why);
-        leaves[node] = whole;
-    }
-
     /// Node 1 as a pointwise node of x alone, or of x and x.
     function pointwise(NodeBuilder.Pointwise memory p, uint8 dtype, uint256 tensors, bytes memory why) internal {
         uint32[] memory inputs = p.source == 1 ? NodeBuilder.list(0, 0) : NodeBuilder.list(0);
         replace(1, NodeBuilder.leaf(7, dtype, 24, inputs, hashes(tensors), NodeBuilder.pointwise(p)), why);
-    }
-
-    function field(uint256 number, int256 least, int256 most, int256 actual) internal pure returns (bytes memory) {
-        return abi.encodeWithSelector(Parameters.FieldOutside.selector, number, least, most, actual);
     }
 
     function walk(uint256 number, int256 least, int256 most, int256 actual) internal pure returns (bytes memory) {
@@ -110,10 +56,6 @@ contract OperatorLimitsTest is Test {
 
     function i32(int256 value) internal pure returns (bytes memory) {
         return abi.encodePacked(int32(value));
-    }
-
-    function u32(uint256 value) internal pure returns (bytes memory) {
-        return abi.encodePacked(uint32(value));
     }
 
     function test_a_program_of_all_three_is_stored_with_its_sizes() public {

@@ -4,19 +4,15 @@ pragma solidity 0.8.37;
 import {ModelRegistry} from "../src/ModelRegistry.sol";
 import {IModelRegistry} from "../src/interfaces/IModelRegistry.sol";
 import {Model} from "../src/interfaces/IModelRegistry.sol";
-import {Chain} from "../src/interfaces/IRulesSet.sol";
 import {Dimensions} from "../src/lib/Dimensions.sol";
 import {NodeLeaf} from "../src/lib/NodeLeaf.sol";
 import {Parameters} from "../src/lib/Parameters.sol";
 import {NodeBuilder} from "./base/NodeBuilder.sol";
-import {Test} from "./base/Test.sol";
+import {RegistryFixture} from "./base/RegistryFixture.sol";
 
 /// @title Registration of the operators that work on rows: one valid program, every refusal.
-/// @dev The test stands in for the rules set. Spec: programs, 1.5, 1.6, 1.10 and 1.17 to 1.21.
-contract RowLimitsTest is Test {
-    bytes32 public constant rulesId = keccak256("rules");
-    ModelRegistry internal registry;
-    bytes[] internal leaves;
+/// @dev Spec: programs, 1.5, 1.6, 1.10 and 1.17 to 1.21.
+contract RowLimitsTest is RegistryFixture {
     uint32[] internal none;
 
     // Where the parameters of a node start: behind one input, one input and one tensor, and so on.
@@ -25,8 +21,6 @@ contract RowLimitsTest is Test {
     uint256 private constant LINEAR = 12 + 8 + 64;
     uint256 private constant PRODUCT = 12 + 12;
     uint256 private constant NORMED = 12 + 12 + 32;
-    int256 private constant MOST = 32_767;
-    int256 private constant ELEMENTS = 1 << 30;
 
     uint256 private constant ROUNDED = 1;
     uint256 private constant ROW = 2;
@@ -36,13 +30,6 @@ contract RowLimitsTest is Test {
     uint256 private constant NORM = 6;
     uint256 private constant INVERSE = 7;
     uint256 private constant EXPONENT = 8;
-
-    function chain() external pure returns (Chain memory c) {
-        c.censorshipSeconds = 3_600;
-        c.inclusionSeconds = 60;
-        c.macsPerSecond = 100;
-        c.bytesPerSecond = 10;
-    }
 
     /// INPUT i32 [6]; 1: that rounded to i8 [6]; 2: one i32 for each of its 6 rows; 3: an embedding i16 [6][4] of
     /// the input; 4: a matmul of that to i8 [6][5] with the factors 2; 5: a product of node 1 as [2][3][1] and
@@ -97,65 +84,8 @@ contract RowLimitsTest is Test {
         return NodeBuilder.Normalize(6, 6, 3, 15, 1, 1, 46, -5, 5);
     }
 
-    function hashes(uint256 count) internal pure returns (bytes32[] memory out) {
-        out = new bytes32[](count);
-        for (uint256 i = 0; i < count; ++i) {
-            out[i] = keccak256(abi.encode(i));
-        }
-    }
-
-    function header(uint256 nodes, bytes memory bounds) internal pure returns (bytes memory) {
-        return abi.encodePacked(
-            uint16(1), uint32(nodes), uint32(nodes - 1), uint8(bounds.length / 8), bounds, keccak256("interface")
-        );
-    }
-
-    function refuse(bytes memory why) internal {
-        bytes memory head = header(leaves.length, "");
-        vm.expectRevert(why);
-        registry.register(head, leaves, "", 0);
-    }
-
-    /// Spoils leaf `node` at `offset` and expects the refusal.
-    function spoil(uint256 node, uint256 offset, bytes memory with, bytes memory why) internal {
-        bytes memory whole = leaves[node];
-        for (uint256 i = 0; i < with.length; ++i) {
-            leaves[node][offset + i] = with[i];
-        }
-        refuse(why);
-        leaves[node] = whole;
-    }
-
-    /// Puts another leaf in the place of `node` and expects the refusal.
-    function replace(uint256 node, bytes memory with, bytes memory why) internal {
-        bytes memory whole = leaves[node];
-        leaves[node] = with;
-        refuse(why);
-        leaves[node] = whole;
-    }
-
-    function field(uint256 number, int256 least, int256 most, int256 actual) internal pure returns (bytes memory) {
-        return abi.encodeWithSelector(Parameters.FieldOutside.selector, number, least, most, actual);
-    }
-
     function bound_(int256 least, int256 most, int256 actual) internal pure returns (bytes memory) {
         return abi.encodeWithSelector(Parameters.ClampBound.selector, least, most, actual);
-    }
-
-    function elements(uint256 node, uint256 slot, uint256 want, uint256 got) internal pure returns (bytes memory) {
-        return abi.encodeWithSelector(IModelRegistry.InputElements.selector, node, slot, want, got);
-    }
-
-    function dtypes(uint256 node, uint256 slot, uint8 want, uint8 got) internal pure returns (bytes memory) {
-        return abi.encodeWithSelector(IModelRegistry.InputDtype.selector, node, slot, want, got);
-    }
-
-    function below(int256 actual) internal pure returns (bytes memory) {
-        return abi.encodeWithSelector(Dimensions.DimensionBelowOne.selector, actual);
-    }
-
-    function u32(uint256 value) internal pure returns (bytes memory) {
-        return abi.encodePacked(uint32(value));
     }
 
     function i32(int256 value) internal pure returns (bytes memory) {

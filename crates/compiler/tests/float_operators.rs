@@ -4,64 +4,27 @@
 
 mod fixtures;
 
-use std::collections::BTreeMap;
-
-use fixtures::read;
+use fixtures::{Case, cases};
 use selfsame_compiler::float::{FloatGraph, FloatOp, ReduceKind};
-use selfsame_compiler::npz::{Array, ArrayData, read_npz};
-use selfsame_compiler::onnx::OnnxModel;
 
+/// The models and answers.
+const CASES_FILE: &str = "crates/compiler/tests/data/float.npz";
 /// The float interpretation may differ by the order of its sums and by the library's functions.
 const DIFFERENCE_MAX: f32 = 1e-4;
 /// The float graph leaves out the rounding that these cases do to 8 and 16 bits.
 const ROUNDED_MAX: f32 = 1e-2;
 const CASES: usize = 135;
 
-struct Case {
-    name: String,
-    graph: FloatGraph,
-    rows: Vec<Vec<f32>>,
-    answers: Vec<f32>,
-}
-
-fn cases() -> Vec<Case> {
-    let arrays: BTreeMap<String, Array> = read_npz(&read("crates/compiler/tests/data/float.npz"))
-        .unwrap()
-        .into_iter()
-        .collect();
-    let names = arrays.keys().filter_map(|key| key.strip_suffix(".model"));
-    names
-        .map(|name| {
-            let array = |part: &str| &arrays[&format!("{name}.{part}")];
-            let ArrayData::U8(model) = &array("model").data else {
-                panic!("{name}: no bytes")
-            };
-            let graph = FloatGraph::from_onnx(&OnnxModel::decode(model).unwrap())
-                .unwrap_or_else(|error| panic!("{name}: {error}"));
-            let x = array("x");
-            let elements = graph.sample_elements();
-            assert_eq!(x.shape[1], elements, "{name}");
-            Case {
-                name: name.to_owned(),
-                graph,
-                rows: x
-                    .to_f32()
-                    .chunks_exact(elements)
-                    .map(<[f32]>::to_vec)
-                    .collect(),
-                answers: array("y").to_f32(),
-            }
-        })
-        .collect()
-}
-
 fn case(name: &str) -> Case {
-    cases().into_iter().find(|case| case.name == name).unwrap()
+    cases(CASES_FILE)
+        .into_iter()
+        .find(|case| case.name == name)
+        .unwrap()
 }
 
 #[test]
 fn every_operator_and_spelling_means_what_onnx_runtime_computes() {
-    let cases = cases();
+    let cases = cases(CASES_FILE);
     assert_eq!(cases.len(), CASES);
     let mut wrong = Vec::new();
     for case in cases {

@@ -4,63 +4,22 @@
 
 mod fixtures;
 
-use std::collections::BTreeMap;
-
-use fixtures::read;
-use selfsame_compiler::float::FloatGraph;
-use selfsame_compiler::npz::{Array, ArrayData, read_npz};
-use selfsame_compiler::onnx::OnnxModel;
+use fixtures::cases;
 use selfsame_compiler::{Calibration, Options, TestRows, TrainingRows, compile, import_report};
 use selfsame_ir::{CheckedProgram, DimValues, Tensor};
 use selfsame_runtime::{Kernel, Plan, Session};
 
+/// The models and answers.
+const CASES_FILE: &str = "crates/compiler/tests/data/operators.npz";
 /// The float interpretation may differ by the order of its sums only.
 const DIFFERENCE_MAX: f32 = 1e-4;
 /// Models of random weights lose more than trained ones: 26 dB is one part in twenty.
 const SNR_DB_MIN: f64 = 26.0;
 
-struct Case {
-    name: String,
-    graph: FloatGraph,
-    rows: Vec<Vec<f32>>,
-    answers: Vec<f32>,
-}
-
-fn cases() -> Vec<Case> {
-    let arrays: BTreeMap<String, Array> =
-        read_npz(&read("crates/compiler/tests/data/operators.npz"))
-            .unwrap()
-            .into_iter()
-            .collect();
-    let names = arrays.keys().filter_map(|key| key.strip_suffix(".model"));
-    names
-        .map(|name| {
-            let array = |part: &str| &arrays[&format!("{name}.{part}")];
-            let ArrayData::U8(model) = &array("model").data else {
-                panic!("{name}: no bytes")
-            };
-            let graph = FloatGraph::from_onnx(&OnnxModel::decode(model).unwrap())
-                .unwrap_or_else(|error| panic!("{name}: {error}"));
-            let x = array("x");
-            let elements = x.len() / x.shape[0];
-            Case {
-                name: name.to_owned(),
-                graph,
-                rows: x
-                    .to_f32()
-                    .chunks_exact(elements)
-                    .map(<[f32]>::to_vec)
-                    .collect(),
-                answers: array("y").to_f32(),
-            }
-        })
-        .collect()
-}
-
 #[test]
 fn every_operator_means_what_onnx_runtime_computes() {
-    assert_eq!(cases().len(), 138);
-    for case in cases() {
+    assert_eq!(cases(CASES_FILE).len(), 138);
+    for case in cases(CASES_FILE) {
         for graph in [case.graph.clone(), case.graph.clone().fuse()] {
             let found: Vec<f32> = graph.run_rows(&case.rows).unwrap().concat();
             assert_eq!(found.len(), case.answers.len(), "{}", case.name);
@@ -79,7 +38,7 @@ fn every_operator_compiles_to_a_program_that_answers_alike() {
             .into_outputs()
     };
     let mut faults = Vec::new();
-    for case in cases() {
+    for case in cases(CASES_FILE) {
         let graph = case.graph.fuse();
         let rows = TrainingRows::before(&case.rows, case.rows.len());
         let calibration = Calibration::collect(&graph, rows, 64).unwrap();
@@ -110,7 +69,7 @@ fn every_operator_compiles_to_a_program_that_answers_alike() {
 
 #[test]
 fn every_operator_runs_fast_with_the_bits_of_the_interpreter() {
-    for case in cases() {
+    for case in cases(CASES_FILE) {
         let graph = case.graph.fuse();
         let rows = TrainingRows::before(&case.rows, case.rows.len());
         let calibration = Calibration::collect(&graph, rows, 64).unwrap();
@@ -146,7 +105,7 @@ fn programs_have_no_needless_nodes() {
         ("sum_of_relus", [2, 0, 0, 1]),
     ];
     let mut found = 0;
-    for case in cases() {
+    for case in cases(CASES_FILE) {
         let Some((_, wanted)) = wanted.iter().find(|(name, _)| *name == case.name) else {
             continue;
         };

@@ -19,11 +19,11 @@ use super::layout::Layout;
 use super::program::Lowering;
 use super::rows::{Elementwise, Reduction, RowFactor};
 use crate::float::exp;
-use crate::quant::{power, requantizer};
+use crate::quant::{INT8_LEVELS, INT16_HEADROOM_LEVELS, INT16_LEVELS, power, requantizer, to_i16};
 
 /// Exponent of the numerator of the reciprocal of a sum of exponentials: one of them is about 2^15.
 const SUM_BITS: u8 = 45;
-const EXPONENTIAL_ONE: f64 = 32_767.0;
+const EXPONENTIAL_ONE: f64 = INT16_LEVELS;
 
 impl Lowering<'_> {
     /// The softmax that a chain is.
@@ -240,12 +240,12 @@ impl Scales {
     /// For sums of `k` products of `x` with int8, `ratio` being the step of a product to the
     /// output's. With a row factor t takes all 32 bits that the longest sum leaves.
     fn of(x: &Place, k: usize, ratio: f64) -> Option<Self> {
-        let most = f64::from(x.dtype.range().1) * 127.0;
+        let most = f64::from(x.dtype.range().1) * INT8_LEVELS;
         #[expect(clippy::cast_precision_loss, reason = "at most 2^14 terms")]
         let largest = most * k as f64;
         let fits = |shift: &u32| {
             let scale = ratio * power(*shift);
-            scale * largest < power(31) && scale <= 16_383.0
+            scale * largest < power(31) && scale <= INT16_HEADROOM_LEVELS
         };
         let outer = match x.factor {
             None => None,
@@ -263,13 +263,7 @@ impl Scales {
 
 /// `e^-(256 i step)`, then `e^-(j step)`, in units of 1 / 32767.
 fn exponential_table(step: f64) -> Vec<i16> {
-    let entry = |distance: f64| {
-        let value = (exp(-distance * step) * EXPONENTIAL_ONE).round();
-        #[expect(clippy::cast_possible_truncation, reason = "between 0 and 32767")]
-        {
-            value as i16
-        }
-    };
+    let entry = |distance: f64| to_i16(exp(-distance * step) * EXPONENTIAL_ONE);
     let coarse = (0..256).map(|i| entry(256.0 * f64::from(i)));
     coarse
         .chain((0..256).map(|j| entry(f64::from(j))))

@@ -20,7 +20,7 @@ use super::linear::{LinearSpec, permute_columns};
 use super::partial::{MatMulShape, Operands, Target, matmul};
 use super::program::Lowering;
 use crate::float::{self, FloatOp};
-use crate::quant::{power, requantizer};
+use crate::quant::{INT8_LEVELS, INT16_HEADROOM_LEVELS, power, requantizer, to_i8, to_i32};
 
 /// Below this a dense node reads int16: rows of int8 would cost it more than its weights do.
 const ROW_SNR_DB_MIN: f64 = 40.0;
@@ -148,7 +148,7 @@ impl LinearSpec<'_> {
             let sum_fits = |&(row, step): &(&[f32], f64)| {
                 let scaled = ratio(step) * power(*shift);
                 let sum: f64 = row.iter().map(|w| f64::from(w.abs()) / step + 1.0).sum();
-                scaled * sum * largest < power(31) && scaled <= 16_383.0
+                scaled * sum * largest < power(31) && scaled <= INT16_HEADROOM_LEVELS
             };
             bias * power(shift - bits) <= f64::from(BIAS_MAX)
                 && (addend * power(shift - bits)).round() <= f64::from(MULTIPLIER_MAX)
@@ -169,9 +169,9 @@ impl LinearSpec<'_> {
             let exact_step = exact * step_sum / self.step_in;
             weights.extend(row.iter().map(|&w| to_i8(f64::from(w) / exact_step)));
             constants.push(ChannelConstants {
-                bias: whole(bias / step_sum * unit),
+                bias: to_i32(bias / step_sum * unit),
                 multiplier: i32::try_from(multiplier).map_err(|_| scale(channel))?,
-                addend_multiplier: whole(addend * unit),
+                addend_multiplier: to_i32(addend * unit),
                 shift: i32::try_from(own).map_err(|_| scale(channel))?,
             });
         }
@@ -183,21 +183,5 @@ impl LinearSpec<'_> {
 /// Real value of one unit of a row of weights.
 fn weight_step(row: &[f32]) -> f64 {
     let largest = row.iter().fold(0.0_f64, |m, w| m.max(f64::from(w.abs())));
-    (largest / 127.0).max(1e-12)
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "clamped to the range of weights"
-)]
-fn to_i8(value: f64) -> i8 {
-    value.round().clamp(-127.0, 127.0) as i8
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "at most 2^30 by the choice of the shift"
-)]
-fn whole(value: f64) -> i32 {
-    value.round() as i32
+    (largest / INT8_LEVELS).max(1e-12)
 }

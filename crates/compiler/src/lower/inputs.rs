@@ -11,11 +11,7 @@ use super::error::CompileError;
 use super::layout::Layout;
 use super::program::Lowering;
 use crate::float::{FloatOp, InputKind};
-use crate::quant::{input_ratio, output_ratio, ratio_value};
-
-/// Largest integer of an int16 input.
-const WORD_LEVELS: f64 = 32_767.0;
-const BYTE_LEVELS: f64 = 127.0;
+use crate::quant::{INT8_LEVELS, INT16_LEVELS, input_ratio, output_ratio, ratio_value};
 
 /// The program's input as the interface describes it.
 #[derive(Debug, Clone)]
@@ -67,8 +63,8 @@ impl Lowering<'_> {
         let node = self.node(0).clone();
         let (dtype, levels) = match self.graph.inputs()[0].kind {
             InputKind::Index => (DType::I32, 0.0),
-            InputKind::Float if self.input_is_wide() => (DType::I16, WORD_LEVELS),
-            InputKind::Float => (DType::I8, BYTE_LEVELS),
+            InputKind::Float if self.input_is_wide() => (DType::I16, INT16_LEVELS),
+            InputKind::Float => (DType::I8, INT8_LEVELS),
         };
         // Inputs are not clipped: what users send is not bound to the training rows.
         let largest = self.calibration.largest(0);
@@ -118,7 +114,7 @@ impl Lowering<'_> {
         for (index, input) in self.graph.inputs().iter().enumerate() {
             let largest = self.calibration.largest(index);
             if input.kind == InputKind::Float && largest > 0.0 {
-                let finest = output_ratio(largest / WORD_LEVELS);
+                let finest = output_ratio(largest / INT16_LEVELS);
                 step = step.min(ratio_value(finest.ok_or_else(|| self.no_scale(index))?));
             }
         }

@@ -79,37 +79,35 @@ impl Layout {
     /// For each axis of the program's tensor, cut at those of `shape`, its extent and the float
     /// graph's axis that it is a part of.
     pub(super) fn cut_at(&self, shape: &[usize]) -> Option<Vec<(usize, usize)>> {
-        let strides = strides(shape);
-        let mut cuts = strides.clone();
-        cuts.sort_unstable();
-        let place = |axis: &Axis| {
-            let holds = |a: &usize| {
-                shape[*a] > 1 && (strides[*a]..strides[*a] * shape[*a]).contains(&axis.stride)
-            };
-            Some((axis.extent, (0..shape.len()).find(holds)?))
-        };
-        self.cut(&cuts)?.iter().map(place).collect()
+        let parts = self.parts(shape)?;
+        Some(parts.iter().map(|&(axis, of)| (axis.extent, of)).collect())
     }
 
     /// The order that a value without the axes `gone` of `shape` has, if it runs along this one.
     pub(super) fn without(&self, shape: &[usize], gone: &[bool]) -> Option<Self> {
-        let wide = strides(shape);
         let kept = shape.iter().zip(gone);
         let narrow: Vec<usize> = kept.map(|(&d, &gone)| if gone { 1 } else { d }).collect();
-        let narrow = strides(&narrow);
-        let mut cuts = wide.clone();
+        let (wide, narrow) = (strides(shape), strides(&narrow));
+        let parts = self.parts(shape)?;
+        let kept = parts.into_iter().filter(|&(_, of)| !gone[of]);
+        Some(Self::new(kept.map(|(axis, of)| Axis {
+            extent: axis.extent,
+            stride: narrow[of] * (axis.stride / wide[of]),
+        })))
+    }
+
+    /// The axes, cut at those of `shape`, and for each the axis of `shape` that it is a part of.
+    fn parts(&self, shape: &[usize]) -> Option<Vec<(Axis, usize)>> {
+        let strides = strides(shape);
+        let mut cuts = strides.clone();
         cuts.sort_unstable();
-        let mut axes = Vec::new();
-        let cut = self.cut(&cuts)?;
-        for (axis, (_, at)) in cut.iter().zip(self.cut_at(shape)?) {
-            if !gone[at] {
-                axes.push(Axis {
-                    extent: axis.extent,
-                    stride: narrow[at] * (axis.stride / wide[at]),
-                });
-            }
-        }
-        Some(Self::new(axes))
+        let place = |axis: Axis| {
+            let holds = |a: &usize| {
+                shape[*a] > 1 && (strides[*a]..strides[*a] * shape[*a]).contains(&axis.stride)
+            };
+            Some((axis, (0..shape.len()).find(holds)?))
+        };
+        self.cut(&cuts)?.into_iter().map(place).collect()
     }
 
     /// `[H][W][C]` of what the float graph sees as `[C][H][W]`.
@@ -192,17 +190,10 @@ impl Layout {
     /// The layout after a transposition of the float graph's axes; `None` if an axis of the
     /// program's tensor crosses one of `shape`.
     pub(super) fn transposed(&self, shape: &[usize], permutation: &[usize]) -> Option<Self> {
-        let strides = strides(shape);
         let out_shape: Vec<usize> = permutation.iter().map(|&axis| shape[axis]).collect();
-        let out_strides = self::strides(&out_shape);
-        let mut cuts = strides.clone();
-        cuts.sort_unstable();
+        let (strides, out_strides) = (strides(shape), strides(&out_shape));
         let mut turned = Vec::new();
-        for axis in self.cut(&cuts)? {
-            let holds = |a: &usize| {
-                shape[*a] > 1 && (strides[*a]..strides[*a] * shape[*a]).contains(&axis.stride)
-            };
-            let from = (0..shape.len()).find(holds)?;
+        for (axis, from) in self.parts(shape)? {
             let to = permutation.iter().position(|&a| a == from)?;
             turned.push(Axis {
                 extent: axis.extent,

@@ -11,9 +11,7 @@ use super::error::CompileError;
 use super::layout::Layout;
 use super::program::Lowering;
 use crate::float::{FloatOp, Spread};
-
-/// Largest integer of a constant operand.
-const CONSTANT_LEVELS: f64 = 32_767.0;
+use crate::quant::{INT16_LEVELS, to_i16};
 
 /// A second operand in place.
 pub(super) struct Second {
@@ -167,7 +165,7 @@ impl Lowering<'_> {
         let own = if largest == 0.0 {
             1.0
         } else {
-            largest / CONSTANT_LEVELS
+            largest / INT16_LEVELS
         };
         *self.constants.0.entry(index).or_insert(own)
     }
@@ -208,14 +206,7 @@ fn lie(layout: &Layout, shape: &[usize], spread: &Spread) -> Option<Laid> {
 
 /// The integers of a constant.
 fn integers(values: &[f32], step: f64) -> Vec<i16> {
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "clamped to the range of int16"
-    )]
-    let level = |&v: &f32| {
-        let level = (f64::from(v) / step).round();
-        level.clamp(-CONSTANT_LEVELS, CONSTANT_LEVELS) as i16
-    };
+    let level = |&v: &f32| to_i16(f64::from(v) / step);
     values.iter().map(level).collect()
 }
 

@@ -20,10 +20,8 @@ use super::program::Lowering;
 use super::rows::Elementwise;
 use super::table::Stretch;
 use crate::float::{Arithmetic, FloatOp, Function, Spread};
-use crate::quant::{power, requantizer};
+use crate::quant::{INT8_LEVELS, INT16_LEVELS, power, requantizer, to_i32};
 
-/// Largest integer of an int16 value.
-const WORD_LEVELS: f64 = 32_767.0;
 /// The integer of a summand that is one number.
 const CONSTANT_ONE: i16 = 16_384;
 /// A summand with numbers as low as this one in front of a softmax is a mask.
@@ -44,8 +42,8 @@ impl Factors {
         let fits = |shift: &u32| (most * power(*shift)).round() <= f64::from(MULTIPLIER_MAX);
         let shift = (1..=SHIFT_MAX).rev().find(fits).filter(|_| most > 0.0)?;
         Some(Self {
-            a: whole(x * power(shift)),
-            b: whole(y * power(shift)),
+            a: to_i32(x * power(shift)),
+            b: to_i32(y * power(shift)),
             shift: u8::try_from(shift).ok()?,
         })
     }
@@ -59,14 +57,6 @@ impl Factors {
             shift: u8::try_from(shift).ok()?,
         })
     }
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "callers pass numbers below 2^15"
-)]
-fn whole(value: f64) -> i32 {
-    value.round() as i32
 }
 
 /// What follows the combination of the operands.
@@ -188,7 +178,7 @@ impl Lowering<'_> {
                     step: x.step,
                 }
             } else {
-                Stretch::around_zero(f, self.calibration.range(chain.sum), step_out, 127.0)
+                Stretch::around_zero(f, self.calibration.range(chain.sum), step_out, INT8_LEVELS)
             };
             let entries = stretch.table(f, step_out).to_vec();
             return Ok(Ending {
@@ -237,7 +227,7 @@ impl Lowering<'_> {
     fn wide_function(&self, chain: &Chain, f: &Function) -> Result<Ending, CompileError> {
         let (dtype, step_out) = self.word_of(chain.end)?;
         let stretch =
-            Stretch::around_zero(f, self.calibration.range(chain.sum), step_out, WORD_LEVELS);
+            Stretch::around_zero(f, self.calibration.range(chain.sum), step_out, INT16_LEVELS);
         Ok(Ending {
             dtype,
             step_out,
@@ -353,12 +343,12 @@ impl Lowering<'_> {
         let x = self.operand(&node.name, node.inputs[0], &layout)?;
         let (dtype, step_out) = self.output_of(chain.end)?;
         let largest = values.iter().fold(0.0_f32, |m, v| m.max(v.abs()));
-        let step = f64::from(largest) / WORD_LEVELS;
+        let step = f64::from(largest) / INT16_LEVELS;
         let factors = Factors::product(x.step * step / step_out);
         let factors = factors.ok_or_else(|| self.no_scale(chain.end))?;
         let levels: Option<Vec<i16>> = values
             .iter()
-            .map(|&v| i16::try_from(whole(f64::from(v) / step)).ok())
+            .map(|&v| i16::try_from(to_i32(f64::from(v) / step)).ok())
             .collect();
         let levels = levels.ok_or_else(|| self.no_scale(chain.end))?;
         let elementwise = Elementwise {

@@ -18,12 +18,9 @@ use super::steps::SharedSteps;
 use super::table::Stretch;
 use super::widths::wide_nodes;
 use crate::float::{FloatGraph, FloatNode, FloatOp, Function, Window2};
-use crate::quant::{Calibration, output_ratio, ratio_value, requantizer};
-
-/// Largest integer of an int8 activation.
-pub(super) const INT8_LEVELS: f64 = 127.0;
-/// Bits of head room of the int16 output: twice the largest magnitude seen still fits.
-const OUTPUT_LEVELS: f64 = 16_383.0;
+use crate::quant::{
+    Calibration, INT8_LEVELS, INT16_HEADROOM_LEVELS, output_ratio, ratio_value, requantizer,
+};
 
 /// The integers of a linear node, and what its value is.
 pub(super) struct QuantizedLinear {
@@ -393,7 +390,7 @@ impl Lowering<'_> {
         let step = if largest == 0.0 {
             1.0
         } else {
-            largest / OUTPUT_LEVELS
+            largest / INT16_HEADROOM_LEVELS
         };
         let ratio = output_ratio(step).ok_or_else(|| self.no_scale(index))?;
         Ok((DType::I16, ratio_value(ratio)))

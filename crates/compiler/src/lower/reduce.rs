@@ -10,10 +10,7 @@ use super::layout::Layout;
 use super::program::Lowering;
 use super::rows::{Elementwise, Reduction};
 use crate::float::{self, FloatOp};
-use crate::quant::{power, requantizer};
-
-/// Largest integer of an embedding's table.
-const TABLE_LEVELS: f64 = 32_767.0;
+use crate::quant::{INT16_LEVELS, power, requantizer, to_i16};
 
 impl Lowering<'_> {
     /// The reduction that a chain is.
@@ -103,13 +100,9 @@ impl Lowering<'_> {
         let step = if largest == 0.0 {
             1.0
         } else {
-            largest / TABLE_LEVELS
+            largest / INT16_LEVELS
         };
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "at most 32767 by the choice of the step"
-        )]
-        let levels = table.iter().map(|&v| (f64::from(v) / step).round() as i16);
+        let levels = table.iter().map(|&v| to_i16(f64::from(v) / step));
         let rows = index.layout.elements();
         let layout = index.layout.widened(*columns);
         let op = Op::Embedding(Embedding {

@@ -17,6 +17,7 @@ use selfsame_ir::{
 use super::emit::{Emitter, Place, fit};
 use super::error::CompileError;
 use super::layout::{Axis, Layout};
+use crate::quant::INT8_LEVELS;
 
 /// Exponent of the numerator of a row's reciprocal: a magnitude has 15 bits.
 const RECIPROCAL_BITS: u8 = 30;
@@ -184,7 +185,7 @@ impl Emitter {
             ..Elementwise::of_rows(rows)
         };
         let op = product.op(name, x.dtype)?;
-        let place = (x.layout.clone(), DType::I8, x.step / 127.0);
+        let place = (x.layout.clone(), DType::I8, x.step / INT8_LEVELS);
         let mut place = self.push(name, op, vec![x.node, reciprocal.node], place, None)?;
         place.factor = Some(RowFactor {
             node: magnitude.node,

@@ -4,9 +4,8 @@
 //! group's step without harm: nobody else reads them, or they are of like magnitude. The others
 //! are rescaled in front of the concatenation.
 
-use super::program::INT8_LEVELS;
 use crate::float::{FloatGraph, FloatOp};
-use crate::quant::Calibration;
+use crate::quant::{Calibration, INT8_LEVELS};
 
 /// Groups of float nodes with one step.
 pub(super) struct SharedSteps {

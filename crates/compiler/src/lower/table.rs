@@ -5,6 +5,7 @@
 //! ```
 
 use crate::float::Function;
+use crate::quant::{INT8_LEVELS, to_i8, to_i16};
 
 /// Points at which flatness is looked for.
 const POINTS: u32 = 4_096;
@@ -21,7 +22,7 @@ pub(super) struct Stretch {
 impl Stretch {
     /// The part of `low..=high` outside of which `f`, cut to 127 steps of the output, is flat.
     pub(super) fn of(f: &Function, (low, high): (f64, f64), step_out: f64) -> Self {
-        let (from, to) = varying(f, (low, high), step_out, 127.0);
+        let (from, to) = varying(f, (low, high), step_out, INT8_LEVELS);
         let step = ((to - from) / 255.0).max(1e-9);
         Self {
             center: from + 128.0 * step,
@@ -44,14 +45,7 @@ impl Stretch {
     pub(super) fn nodes(self, f: &Function, step_out: f64) -> Vec<i16> {
         let node = |k: i32| {
             let at = self.center + f64::from(128 * k - 32_768) * self.step;
-            let value = (f.at(at) / step_out).round().clamp(-32_767.0, 32_767.0);
-            #[expect(
-                clippy::cast_possible_truncation,
-                reason = "clamped to the range of int16"
-            )]
-            {
-                value as i16
-            }
+            to_i16(f.at(at) / step_out)
         };
         (0..513).map(node).collect()
     }
@@ -60,14 +54,7 @@ impl Stretch {
     pub(super) fn table(self, f: &Function, step_out: f64) -> [i8; 256] {
         let mut entries = [0; 256];
         for (entry, v) in entries.iter_mut().zip(-128_i32..) {
-            let value = (f.at(self.center + f64::from(v) * self.step) / step_out).round();
-            #[expect(
-                clippy::cast_possible_truncation,
-                reason = "clamped to the range of int8"
-            )]
-            {
-                *entry = value.clamp(-127.0, 127.0) as i8;
-            }
+            *entry = to_i8(f.at(self.center + f64::from(v) * self.step) / step_out);
         }
         entries
     }

@@ -12,6 +12,7 @@
 use selfsame_ir::ChannelConstants;
 use selfsame_protocol::constants::{BIAS_MAX, MULTIPLIER_MAX, SHIFT_MAX};
 
+use super::levels::{INT8_LEVELS, to_i8, to_i32};
 use super::ratio::{power, requantizer};
 
 /// A channel before quantisation. A step is the real value of one integer unit.
@@ -44,7 +45,7 @@ pub(crate) fn quantize_channel(channel: &ChannelInput<'_>) -> Option<QuantizedCh
         .fold(0.0_f64, |m, w| m.max(f64::from(w.abs())));
     // A weight step so small that the bias would not fit is made larger.
     let for_bias = channel.bias.abs() / (channel.step_in * f64::from(BIAS_MAX / 4));
-    let mut weight_step = (largest / 127.0).max(for_bias);
+    let mut weight_step = (largest / INT8_LEVELS).max(for_bias);
     if weight_step == 0.0 {
         weight_step = channel.step_out / channel.step_in / 1024.0;
     }
@@ -56,7 +57,7 @@ pub(crate) fn quantize_channel(channel: &ChannelInput<'_>) -> Option<QuantizedCh
     let (multiplier, shift) = requantizer(ratio, shift_max)?;
     let addend_multiplier = match channel.step_addend {
         // The shift may have become smaller than the addend alone would need.
-        Some(step) if shift < shift_max => whole((step / channel.step_out * power(shift)).round()),
+        Some(step) if shift < shift_max => to_i32(step / channel.step_out * power(shift)),
         Some(_) | None => addend_multiplier,
     };
     let exact_ratio = f64::from(multiplier) / power(shift);
@@ -64,14 +65,14 @@ pub(crate) fn quantize_channel(channel: &ChannelInput<'_>) -> Option<QuantizedCh
     let weights = channel
         .weights
         .iter()
-        .map(|&w| to_i8((f64::from(w) / exact_step).round()))
+        .map(|&w| to_i8(f64::from(w) / exact_step))
         .collect();
-    let bias = (channel.bias / (exact_ratio * channel.step_out)).round();
+    let bias = channel.bias / (exact_ratio * channel.step_out);
     let limit = f64::from(BIAS_MAX);
     Some(QuantizedChannel {
         weights,
         constants: ChannelConstants {
-            bias: whole(bias.clamp(-limit, limit)),
+            bias: to_i32(bias.clamp(-limit, limit)),
             multiplier: i32::try_from(multiplier).ok()?,
             addend_multiplier,
             shift: i32::try_from(shift).ok()?,
@@ -84,23 +85,7 @@ fn addend(ratio: f64) -> Option<(i32, u32)> {
     let shift = (1..=SHIFT_MAX)
         .rev()
         .find(|&shift| (ratio * power(shift)).round() <= f64::from(MULTIPLIER_MAX))?;
-    Some((whole((ratio * power(shift)).round()), shift))
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "clamped to the range of weights"
-)]
-fn to_i8(value: f64) -> i8 {
-    value.clamp(-127.0, 127.0) as i8
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "a whole number of at most 2^30"
-)]
-fn whole(value: f64) -> i32 {
-    value as i32
+    Some((to_i32(ratio * power(shift)), shift))
 }
 
 #[cfg(test)]
