@@ -1,13 +1,19 @@
 //! ONNX bytes and arrays of rows to models, and reports as dictionaries.
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
-use selfsame::{Compared, ImportOptions, ImportReport, Imported, Pixels, floats_of_pictures};
+use selfsame::{
+    Compared, ImportOptions, ImportReport, Imported, OpenDimension, Pixels, SourceOptions,
+    floats_of_pictures,
+};
 
 use crate::arrays::Input;
 use crate::errors;
+use crate::given::Named;
 use crate::model::{Model, options};
 
 /// An ONNX model, read and simplified.
@@ -16,13 +22,26 @@ pub(crate) struct Source(Arc<selfsame::Source>);
 
 #[pymethods]
 impl Source {
-    /// Reads ONNX bytes.
+    /// Reads ONNX bytes, or the file at a path with the weights in files beside it.
     #[new]
-    fn new(py: Python<'_>, onnx: &[u8]) -> PyResult<Self> {
-        let source = py.detach(|| selfsame::Source::from_onnx(onnx));
+    fn new(py: Python<'_>, onnx: Onnx, reading: Reading) -> PyResult<Self> {
+        let options = reading.options()?;
+        let source = py.detach(|| match onnx {
+            Onnx::Bytes(bytes) => selfsame::Source::with_options(&bytes, &options),
+            Onnx::File(path) => selfsame::Source::open(path, &options),
+        });
         Ok(Self(Arc::new(
             source.map_err(|error| errors::import(&error))?,
         )))
+    }
+
+    /// Name and shape of each input, without the batch axis.
+    #[getter]
+    fn inputs(&self) -> Vec<(String, Vec<usize>)> {
+        let inputs = self.0.inputs();
+        inputs
+            .map(|(name, shape)| (name.to_owned(), shape.to_vec()))
+            .collect()
     }
 
     /// Shape of one input, without the batch axis.
@@ -42,6 +61,46 @@ impl Source {
     /// The library's source.
     pub(crate) fn shared(&self) -> Arc<selfsame::Source> {
         Arc::clone(&self.0)
+    }
+}
+
+/// Where the model is.
+#[derive(FromPyObject)]
+pub(crate) enum Onnx {
+    #[pyo3(transparent)]
+    Bytes(Vec<u8>),
+    #[pyo3(transparent)]
+    File(PathBuf),
+}
+
+/// How to read the model.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+pub(crate) struct Reading {
+    dims: BTreeMap<String, usize>,
+    open: BTreeMap<String, (u32, u32)>,
+    output: Option<String>,
+}
+
+impl Reading {
+    fn options(self) -> PyResult<SourceOptions> {
+        if 1 < self.open.len() {
+            let names: Vec<&String> = self.open.keys().collect();
+            return Err(errors::onnx(format!(
+                "open dimensions {names:?}: one may stay open, give the others a value in dims"
+            )));
+        }
+        let mut open = self.open.into_iter();
+        let open = open.next().map(|(name, (minimum, maximum))| OpenDimension {
+            name,
+            minimum,
+            maximum,
+        });
+        Ok(SourceOptions {
+            dims: self.dims,
+            open,
+            output: self.output,
+        })
     }
 }
 
@@ -83,7 +142,7 @@ pub(crate) fn import_rows(
     let source = selfsame::Source::clone(&source.get().0);
     let run_options = options(wishes.threads, &wishes.kernel)?;
     let pixels = wishes.scaling.pixels(source.input_shape());
-    let (data, pictures) = self::rows(rows, source.input_shape(), &pixels)?;
+    let (data, pictures) = self::rows(rows, &source, &pixels)?;
     let options = ImportOptions {
         name: wishes.name,
         labels: wishes.class_names,
@@ -117,30 +176,45 @@ impl Scaling {
     }
 }
 
-/// The rows of an array, `shape` each, and whether they were samples of eight bits, which become
-/// floats by `pixels`.
+/// The rows of an array, or of an array for each input by name, and whether they were samples of eight
+/// bits, which become floats by `pixels`.
 pub(crate) fn rows(
-    array: &Bound<'_, PyAny>,
-    shape: &[usize],
+    data: &Bound<'_, PyAny>,
+    source: &selfsame::Source,
     pixels: &Pixels,
 ) -> PyResult<(Vec<Vec<f32>>, bool)> {
-    let input = Input::new(array)?;
-    let sample: usize = shape.iter().product();
+    if let Ok(named) = data.cast::<PyDict>() {
+        return Ok((named_rows(&Named::new(named)?, source)?, false));
+    }
+    let sample: usize = source
+        .inputs()
+        .map(|(_, shape)| shape.iter().product::<usize>())
+        .sum();
+    let input = Input::new(data)?;
     let count = input.shape().first().copied().unwrap_or(0);
     if count == 0 || sample == 0 || input.shape().iter().product::<usize>() != count * sample {
         let found = input.shape();
+        let inputs: Vec<_> = source.inputs().collect();
         return Err(errors::input(format!(
-            "an array of shape {found:?}; the model takes rows of {shape:?}"
+            "an array of shape {found:?}; the model takes rows of {inputs:?}"
         )));
     }
     let cut = |floats: &[f32]| floats.chunks_exact(sample).map(<[f32]>::to_vec).collect();
     match &input {
         Input::Floats(floats) => Ok((cut(floats.as_slice()?), false)),
         Input::Samples(samples) => {
-            let made = floats_of_pictures(samples.as_slice()?, shape, pixels);
+            let made = floats_of_pictures(samples.as_slice()?, source.input_shape(), pixels);
             Ok((cut(&made.map_err(|error| errors::import(&error))?), true))
         }
     }
+}
+
+/// Rows of arrays by name.
+fn named_rows(named: &Named<'_>, source: &selfsame::Source) -> PyResult<Vec<Vec<f32>>> {
+    for (name, shape) in source.inputs() {
+        named.fits_input(name, shape.iter().product())?;
+    }
+    named.joined(source.inputs().map(|(name, _)| name))
 }
 
 /// The figures of a comparison.

@@ -10,9 +10,11 @@
 
 mod arrays;
 mod errors;
+mod given;
 mod import;
 mod model;
 mod receipt;
+mod sizes;
 
 /// The module `selfsame._native`.
 #[pyo3::pymodule]

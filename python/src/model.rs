@@ -1,16 +1,18 @@
 //! The class `Model`: a program packed for an engine, with runners that threads of Python take in turn.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use numpy::{Element, PyArrayDyn, PyArrayMethods, PyReadonlyArrayDyn, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 use selfsame::{DType, Elements, ElementsMut, Engine, Kernel, RunOptions, Runner, Tensor, Values};
 
-use crate::arrays::{self, Input, answers, batch, contiguous, dtype_name};
+use crate::arrays::{self, answers, batch, contiguous, dtype_name};
 use crate::errors;
+use crate::given::{Given, Numbers};
 use crate::import::{self, Scaling, Source};
+use crate::sizes::{PackedAt, Sizes};
 
 /// What goes in, or comes out, for one sample.
 #[pyclass(frozen, get_all, module = "selfsame")]
@@ -27,10 +29,8 @@ pub(crate) struct Port {
 /// A program packed for an engine.
 #[pyclass(frozen, module = "selfsame")]
 pub(crate) struct Model {
-    packed: selfsame::Packed,
+    sizes: Sizes,
     options: RunOptions,
-    /// Runners that nobody uses now: as many as ever ran at once.
-    idle: Mutex<Vec<Runner>>,
     source: Option<Arc<selfsame::Source>>,
     report: Option<Py<PyDict>>,
 }
@@ -81,11 +81,9 @@ impl Model {
     /// Packs `model`.
     pub(crate) fn new(model: &selfsame::Model, options: RunOptions) -> PyResult<Self> {
         let packed = model.pack(&options).map_err(|error| errors::open(&error))?;
-        let first = packed.runner();
         Ok(Self {
-            packed,
+            sizes: Sizes::new(packed),
             options,
-            idle: Mutex::new(vec![first]),
             source: None,
             report: None,
         })
@@ -100,54 +98,45 @@ impl Model {
 
     /// The library's model.
     pub(crate) fn inner(&self) -> &selfsame::Model {
-        self.packed.model()
+        self.packed().model()
     }
 
-    /// Does `work` with a runner of its own, without the interpreter's lock.
-    pub(crate) fn with_runner<T: Send>(
+    /// At the model's own values.
+    pub(crate) fn own(&self) -> &PackedAt {
+        self.sizes.own()
+    }
+
+    /// Packed at the model's own values.
+    fn packed(&self) -> &selfsame::Packed {
+        self.sizes.own().packed()
+    }
+
+    /// The program's integers of one sample, and the program at its sizes.
+    fn tensor(
         &self,
         py: Python<'_>,
-        work: impl FnOnce(&mut Runner) -> T + Send,
-    ) -> T {
-        py.detach(|| {
-            // A panic while running leaves no state that the next run reads.
-            let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-            let taken = idle().pop();
-            let mut runner = taken.unwrap_or_else(|| self.packed.runner());
-            let done = work(&mut runner);
-            idle().push(runner);
-            done
-        })
-    }
-
-    /// The program's integers of one sample.
-    fn tensor(&self, py: Python<'_>, input: &Bound<'_, PyAny>) -> PyResult<Tensor> {
-        let input = Input::new(input)?;
-        let shape = &self.inner().input().shape;
-        let count = batch(input.shape(), shape)?;
+        input: &Bound<'_, PyAny>,
+    ) -> PyResult<(Arc<PackedAt>, Tensor)> {
+        let given = Given::new(input)?;
+        let (model, count) = given.bind(self.inner())?;
         if !matches!(count, None | Some(1)) {
-            let what = format!(
-                "an array of shape {:?}; roots are of one sample",
-                input.shape()
-            );
+            let what = "an array of several samples; roots are of one sample";
             return Err(errors::input(what));
         }
-        match &input {
-            Input::Floats(floats) => {
-                let floats = floats.as_slice()?;
-                let made = self.with_runner(py, |runner| runner.quantize(floats));
-                made.map_err(|error| errors::made(&error))
+        let at = self.sizes.at(py, &model)?;
+        let tensor = match given.numbers(&model)? {
+            Numbers::Floats(floats) => at
+                .with_runner(py, |runner| runner.quantize(&floats))
+                .map_err(|error| errors::made(&error))?,
+            Numbers::Samples(samples) => {
+                let samples = Values::Samples(samples.to_vec());
+                let made = model.tensors(&samples);
+                let made = made.map_err(|error| errors::made(&error))?;
+                let first = made.into_iter().next();
+                first.ok_or_else(|| errors::input("no sample"))?
             }
-            Input::Samples(samples) => {
-                let samples = Values::Samples(samples.as_slice()?.to_vec());
-                let made = self.inner().tensors(&samples);
-                let first = made
-                    .map_err(|error| errors::made(&error))?
-                    .into_iter()
-                    .next();
-                first.ok_or_else(|| errors::input("no sample"))
-            }
-        }
+        };
+        Ok((at, tensor))
     }
 
     fn integers_out<'py, T: Element>(
@@ -163,7 +152,8 @@ impl Model {
         if !input.is_empty() {
             let mut room = output.try_readwrite()?;
             let room: ElementsMut = room.as_slice_mut()?.into();
-            let ran = self.with_runner(py, |runner| runner.run_integers(input, room));
+            let own = self.sizes.own();
+            let ran = own.with_runner(py, |runner| runner.run_integers(input, room));
             ran.map_err(|error| errors::run(&error))?;
         }
         Ok(output.into_any())
@@ -251,6 +241,29 @@ impl Model {
         Port::new(self.inner().input())
     }
 
+    /// Name and elements of each input of the source model, in the order in which samples hold them.
+    #[getter]
+    fn inputs(&self) -> Vec<(String, usize)> {
+        let inputs = self.inner().inputs().into_iter();
+        inputs.map(|input| (input.name, input.elements)).collect()
+    }
+
+    /// Least and largest value of each open dimension.
+    #[getter]
+    fn dimensions(&self) -> Vec<(u32, u32)> {
+        let symbols = &self.inner().program().program().symbols;
+        symbols
+            .iter()
+            .map(|symbol| (symbol.minimum, symbol.maximum))
+            .collect()
+    }
+
+    /// The values of the open dimensions that `input` and `output` are of.
+    #[getter]
+    fn sizes(&self) -> Vec<u32> {
+        self.inner().values().0.clone()
+    }
+
     /// What comes out.
     #[getter]
     fn output(&self) -> Port {
@@ -266,7 +279,7 @@ impl Model {
     /// What runs it.
     #[getter]
     fn kernel(&self) -> &'static str {
-        self.packed.name()
+        self.packed().name()
     }
 
     /// Threads of one call.
@@ -288,24 +301,22 @@ impl Model {
         py: Python<'py>,
         input: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyArrayDyn<f32>>> {
-        let input = Input::new(input)?;
-        let model = self.inner();
-        let count = batch(input.shape(), &model.input().shape)?;
+        let given = Given::new(input)?;
+        let (model, count) = given.bind(self.inner())?;
         let output = PyArrayDyn::zeros(py, answers(count, &model.output().shape), false);
         if count == Some(0) {
             return Ok(output);
         }
+        let at = self.sizes.at(py, &model)?;
         {
             let mut room = output.try_readwrite()?;
             let room = room.as_slice_mut()?;
-            let ran = match &input {
-                Input::Floats(floats) => {
-                    let floats = floats.as_slice()?;
-                    self.with_runner(py, |runner| runner.run_into(floats, room))
+            let ran = match given.numbers(&model)? {
+                Numbers::Floats(floats) => {
+                    at.with_runner(py, |runner| runner.run_into(&floats, room))
                 }
-                Input::Samples(samples) => {
-                    let samples = samples.as_slice()?;
-                    self.with_runner(py, |runner| run_samples(runner, samples, room))
+                Numbers::Samples(samples) => {
+                    at.with_runner(py, |runner| run_samples(runner, samples, room))
                 }
             };
             ran.map_err(|error| errors::run(&error))?;
@@ -344,8 +355,8 @@ impl Model {
     /// The root of every node's output for one sample.
     #[pyo3(signature = (input, /))]
     fn trace_root(&self, py: Python<'_>, input: &Bound<'_, PyAny>) -> PyResult<String> {
-        let input = self.tensor(py, input)?;
-        let traced = self.with_runner(py, |runner| runner.trace_root(&input));
+        let (at, input) = self.tensor(py, input)?;
+        let traced = at.with_runner(py, |runner| runner.trace_root(&input));
         let (root, _) = traced.map_err(|error| errors::run(&error))?;
         Ok(root.to_string())
     }
@@ -357,8 +368,8 @@ impl Model {
         py: Python<'py>,
         input: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyDict>> {
-        let input = self.tensor(py, input)?;
-        let traced = self.with_runner(py, |runner| runner.trace_root(&input));
+        let (at, input) = self.tensor(py, input)?;
+        let traced = at.with_runner(py, |runner| runner.trace_root(&input));
         let (root, output) = traced.map_err(|error| errors::run(&error))?;
         let roots = PyDict::new(py);
         roots.set_item("input", input.root().to_string())?;
@@ -376,8 +387,8 @@ impl Model {
         kernel: &str,
     ) -> PyResult<Bound<'py, PyDict>> {
         let engine = Engine::named(kernel).map_err(errors::engine)?;
-        let input = self.tensor(py, input)?;
-        let again = self.with_runner(py, |runner| selfsame::verify::again(runner, &input, engine));
+        let (at, input) = self.tensor(py, input)?;
+        let again = at.with_runner(py, |runner| selfsame::verify::again(runner, &input, engine));
         let again = again.map_err(|error| errors::verify(&error))?;
         let found = PyDict::new(py);
         found.set_item("equal", again.difference.is_none())?;
@@ -409,7 +420,7 @@ impl Model {
             }
         };
         let pixels = scaling.pixels(source.input_shape());
-        let (rows, _) = import::rows(rows, source.input_shape(), &pixels)?;
+        let (rows, _) = import::rows(rows, &source, &pixels)?;
         let model = self.inner();
         let compared = py.detach(|| source.compare(model, &rows, &labels, &self.options));
         import::figures(py, &compared.map_err(|error| errors::import(&error))?)
@@ -435,11 +446,28 @@ impl Model {
         kernel: Option<&str>,
     ) -> PyResult<Self> {
         let threads = threads.unwrap_or(self.options.threads);
-        let options = options(threads, kernel.unwrap_or(self.packed.name()))?;
+        let options = options(threads, kernel.unwrap_or(self.packed().name()))?;
         let mut model = Self::new(self.inner(), options)?;
         model.source.clone_from(&self.source);
         model.report = self.report(py);
         Ok(model)
+    }
+
+    /// The same model at other values of its open dimensions; the weights are shared.
+    #[pyo3(signature = (*values))]
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "Python's arguments become owned values"
+    )]
+    fn at(&self, py: Python<'_>, values: Vec<u32>) -> PyResult<Self> {
+        let model = self.inner().at(&values).map_err(errors::input)?;
+        let packed = py.detach(|| self.packed().at(&model));
+        Ok(Self {
+            sizes: Sizes::new(packed.map_err(|error| errors::open(&error))?),
+            options: self.options,
+            source: self.source.clone(),
+            report: self.report(py),
+        })
     }
 
     fn __repr__(&self) -> String {
@@ -450,7 +478,7 @@ impl Model {
             model.id(),
             model.input().shape,
             model.output().shape,
-            self.packed.name()
+            self.packed().name()
         )
     }
 }

@@ -19,6 +19,7 @@ pub(crate) fn check_receipt<'py>(
     let checked = match model {
         Some(model) => model
             .get()
+            .own()
             .with_runner(py, |runner| check_receipt(text, Some(runner), input)),
         None => py.detach(|| check_receipt(text, None, input)),
     };

@@ -72,6 +72,29 @@ def made(fixture):
     )
 
 
+ENCODER = FIXTURES / "encoder.onnx"
+ENCODER_TEST_FROM = 256
+
+
+def texts():
+    """Token ids and masks of the encoder's data, i64[512, 32] each."""
+    with np.load(FIXTURES / "encoder.npz") as data:
+        return {"ids": data["ids"], "mask": data["mask"]}
+
+
+@functools.cache
+def encoder():
+    """A sentence encoder of two inputs, for texts of 2 to 32 tokens."""
+    return selfsame.import_onnx(
+        ENCODER,
+        texts(),
+        test_from=ENCODER_TEST_FROM,
+        calibration_rows=64,
+        dims={"seq": 32},
+        open={"seq": (2, 32)},
+    )
+
+
 @functools.cache
 def session(onnx):
     """ONNX Runtime on one thread."""

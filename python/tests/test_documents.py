@@ -16,7 +16,8 @@ class Documents(unittest.TestCase):
         home = os.getcwd()
         with tempfile.TemporaryDirectory() as folder:
             os.chdir(folder)
-            os.symlink(fixtures.MODELS, "models")
+            for shown in ("models", "crates"):
+                os.symlink(fixtures.ROOT / shown, shown)
             try:
                 # One after the other, as a reader types them.
                 names = {}

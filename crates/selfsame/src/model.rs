@@ -21,7 +21,7 @@ pub struct Model {
 
 #[derive(Debug)]
 struct Shared {
-    program: CheckedProgram,
+    program: Arc<CheckedProgram>,
     commitment: ModelCommitment,
 }
 
@@ -120,10 +120,20 @@ impl Model {
         let values = DimValues::maxima(&program.program().symbols);
         let bound = Arc::new(Bound::new(&program, values));
         let shared = Arc::new(Shared {
-            program,
+            program: Arc::new(program),
             commitment,
         });
         Self { shared, bound }
+    }
+
+    /// Whether both are one program, at whatever values.
+    pub(crate) fn is_of_program(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+
+    /// The program, to be kept beside the model.
+    pub(crate) fn shared_program(&self) -> Arc<CheckedProgram> {
+        Arc::clone(&self.shared.program)
     }
 
     /// The same model at other values of its symbols (a length of text, for example); new models

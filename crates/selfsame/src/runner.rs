@@ -6,12 +6,12 @@
 //!
 //! Buffers are kept: runs of the same batch size allocate nothing but what they return.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use selfsame_interpreter::Trace;
 use selfsame_ir::Tensor;
 use selfsame_protocol::Hash;
-use selfsame_runtime::{Elements, ElementsMut, Kernel, KernelError, Plan, Session};
+use selfsame_runtime::{Elements, ElementsMut, Kernel, KernelError, Plan, Plans, Session};
 
 use crate::error::{InputError, OpenError, RunError};
 use crate::model::{Model, Port};
@@ -85,7 +85,9 @@ impl Default for RunOptions {
 pub struct Packed {
     model: Model,
     plan: Option<Arc<Plan>>,
-    threads: usize,
+    /// Of a program with symbols: plans at other values share the weights.
+    plans: Option<Arc<Mutex<Plans>>>,
+    options: RunOptions,
     conversion: Arc<Conversion>,
 }
 
@@ -116,17 +118,32 @@ struct Conversion {
 
 impl Packed {
     pub(crate) fn new(model: &Model, options: &RunOptions) -> Result<Self, OpenError> {
-        let plan = match options.engine {
-            Engine::Interpreter => {
-                model.program().shapes(model.values())?;
-                None
+        let is_open = !model.values().0.is_empty();
+        let (plan, plans) = match options.engine {
+            Engine::Interpreter => (None, None),
+            Engine::Kernel(kernel) if is_open => {
+                let mut plans = Plans::new(model.shared_program(), kernel);
+                let plan = plans.at(model.values())?;
+                (Some(plan), Some(Arc::new(Mutex::new(plans))))
             }
             Engine::Kernel(kernel) => {
                 let plan = Plan::new(model.program(), model.values(), kernel)?;
-                within(&plan, options)?;
-                Some(Arc::new(plan))
+                (Some(plan), None)
             }
         };
+        Self::with_plan(model.clone(), plan, plans, options)
+    }
+
+    fn with_plan(
+        model: Model,
+        plan: Option<Plan>,
+        plans: Option<Arc<Mutex<Plans>>>,
+        options: &RunOptions,
+    ) -> Result<Self, OpenError> {
+        match &plan {
+            Some(plan) => within(plan, options)?,
+            None => drop(model.program().shapes(model.values())?),
+        }
         let interface = model.interface();
         let conversion = Conversion {
             input: Order::new(&interface.input, model.input().elements()),
@@ -134,18 +151,38 @@ impl Packed {
             output_step: value(interface.output_scale),
         };
         Ok(Self {
-            model: model.clone(),
-            plan,
-            threads: options.threads,
+            model,
+            plan: plan.map(Arc::new),
+            plans,
+            options: *options,
             conversion: Arc::new(conversion),
         })
+    }
+
+    /// The same model packed at other values of its symbols; the weights are shared.
+    ///
+    /// `at` is [`Model::at`] or [`Model::at_length`] of this model; a model of another program is packed anew.
+    pub fn at(&self, at: &Model) -> Result<Self, OpenError> {
+        match &self.plans {
+            Some(plans) if at.is_of_program(&self.model) => {
+                // A panic while planning leaves packed weights, each whole.
+                let mut all = plans.lock().unwrap_or_else(PoisonError::into_inner);
+                let plan = all.at(at.values())?;
+                let plans = Some(Arc::clone(plans));
+                Self::with_plan(at.clone(), Some(plan), plans, &self.options)
+            }
+            Some(_) | None => Self::new(at, &self.options),
+        }
     }
 
     /// A runner with buffers and threads of its own.
     pub fn runner(&self) -> Runner {
         let backend = match &self.plan {
             None => Backend::Interpreter,
-            Some(plan) => Backend::Runtime(Box::new(Session::new(Arc::clone(plan), self.threads))),
+            Some(plan) => Backend::Runtime(Box::new(Session::new(
+                Arc::clone(plan),
+                self.options.threads,
+            ))),
         };
         let empty = |port: &Port| zeros(port, 0);
         Runner {

@@ -62,6 +62,9 @@ def import_onnx(
     divisor=255.0,
     mean=(),
     deviation=(),
+    dims=None,
+    open=None,
+    output=None,
     threads=1,
     kernel="auto",
 ):
@@ -71,11 +74,17 @@ def import_onnx(
     `y`). Rows before `test_from` (three quarters of them) calibrate, the others make the report,
     which is `model.report`. Arrays of uint8 are samples of pictures, `[n, channels, height, width]`;
     they become floats by `(sample / divisor - mean[c]) / deviation[c]`.
+
+    A model of several inputs takes a dictionary with an array for each, or an .npz with arrays of their
+    names. `dims={"seq": 128}` gives named dimensions other than the batch the values that they have in the
+    samples; `open={"seq": (2, 128)}` keeps one of them open between bounds. `output` names the output that
+    the model answers with, the first one if it is None.
     """
     if name is None:
         path = isinstance(onnx, (str, os.PathLike))
         name = os.path.splitext(os.path.basename(os.fspath(onnx)))[0] if path else ""
-    rows, found = _rows(calibration)
+    source = _source(onnx, dims, open, output)
+    rows, found = _rows(calibration, source)
     labels = found if labels is None else labels
     wishes = {
         "name": name,
@@ -86,17 +95,19 @@ def import_onnx(
         "threads": threads,
         "kernel": kernel,
     }
-    return _native.import_rows(_source(onnx), rows, _labels(labels), wishes)
+    return _native.import_rows(source, rows, _labels(labels), wishes)
 
 
-def compare(model, onnx, rows, *, labels=None, divisor=255.0, mean=(), deviation=()):
+def compare(
+    model, onnx, rows, *, labels=None, divisor=255.0, mean=(), deviation=(), dims=None, output=None
+):
     """How near `model` comes to its source on `rows`: a dictionary of figures.
 
     `onnx` is the path or the bytes of the source, or None for a model that was imported here. Float
-    answers are those of the importer's own float reference.
+    answers are those of the importer's own float reference. `dims` and `output` are those of the import.
     """
-    rows, found = _rows(rows)
-    source = None if onnx is None else _source(onnx)
+    source = None if onnx is None else _source(onnx, dims, None, output)
+    rows, found = _rows(rows, source)
     labels = found if labels is None else labels
     scaling = _scaling(divisor, mean, deviation)
     return model.compare_rows(source, rows, _labels(labels), scaling)
@@ -106,14 +117,13 @@ def compare(model, onnx, rows, *, labels=None, divisor=255.0, mean=(), deviation
 Model.compare = compare
 
 
-def _source(onnx):
-    if not isinstance(onnx, (bytes, bytearray, memoryview)):
-        with open(onnx, "rb") as file:
-            onnx = file.read()
-    return _native.Source(bytes(onnx))
+def _source(onnx, dims, open_, output):
+    data = isinstance(onnx, (bytes, bytearray, memoryview))
+    reading = {"dims": dims or {}, "open": open_ or {}, "output": output}
+    return _native.Source(bytes(onnx) if data else os.fspath(onnx), reading)
 
 
-def _rows(data):
+def _rows(data, source):
     """Samples on axis 0, and labels if the file has them."""
     if not isinstance(data, (str, os.PathLike)):
         return data, None
@@ -121,9 +131,15 @@ def _rows(data):
     if isinstance(loaded, _numpy.ndarray):
         return loaded, None
     with loaded:
-        if "x" not in loaded:
-            raise InputError(f"{os.fspath(data)}: no array x, only {', '.join(loaded)}")
-        return loaded["x"], loaded["y"] if "y" in loaded else None
+        names = [name for name, _ in source.inputs] if source else []
+        labels = loaded["y"] if "y" in loaded and "y" not in names else None
+        if "x" in loaded and len(names) < 2:
+            return loaded["x"], labels
+        missing = [name for name in names or ["x"] if name not in loaded]
+        if missing:
+            wanted, found = ", ".join(missing), ", ".join(loaded)
+            raise InputError(f"{os.fspath(data)}: no array {wanted}, only {found}")
+        return {name: loaded[name] for name in names}, labels
 
 
 def _labels(labels):
