@@ -15,13 +15,17 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let program = arguments.next().ok_or("call_time PROGRAM BATCH")?;
     let batch: usize = arguments.next().ok_or("call_time PROGRAM BATCH")?.parse()?;
-    let sizes: Vec<u32> = arguments.map(|size| size.parse()).collect::<Result<_, _>>()?;
+    let sizes: Vec<u32> = arguments
+        .map(|size| size.parse())
+        .collect::<Result<_, _>>()?;
     let mut model = Model::load(program)?;
     if !sizes.is_empty() {
         model = model.at(&sizes)?;
     }
     let mut runner = model.runner(&RunOptions::default())?;
-    let input = vec![0.5_f32; batch * model.input().elements()];
+    // Of many shades: a constant may be what rounds slowest, or fastest.
+    let shades = (0..251_u16).map(|shade| f32::from(shade) / 251.0).cycle();
+    let input: Vec<f32> = shades.take(batch * model.input().elements()).collect();
     let mut answers = vec![0.0_f32; batch * model.output().elements()];
     for line in std::io::stdin().lock().lines() {
         let iterations: usize = line?.trim().parse()?;

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use selfsame_interpreter::Trace;
 use selfsame_ir::Tensor;
+use selfsame_kernels::Width;
 use selfsame_protocol::Hash;
 use selfsame_runtime::{Elements, ElementsMut, Kernel, KernelError, Plan, Plans, Session};
 
@@ -114,6 +115,8 @@ struct Conversion {
     input: Order,
     output: Order,
     output_step: f64,
+    /// Vectors of the loops over floats.
+    width: Width,
 }
 
 impl Packed {
@@ -149,6 +152,10 @@ impl Packed {
             input: Order::new(&interface.input, model.input().elements()),
             output: Order::new(&interface.output, model.output().elements()),
             output_step: value(interface.output_scale),
+            width: match options.engine {
+                Engine::Kernel(kernel) => Width::of(kernel),
+                Engine::Interpreter => Width::BASELINE,
+            },
         };
         Ok(Self {
             model,
@@ -397,29 +404,37 @@ impl Runner {
 
     /// Both have as many whole samples.
     fn quantize_into(&mut self, floats: &[f32], input: &mut Tensor) -> Result<(), InputError> {
-        let (order, ratio) = (
-            &self.packed.conversion.input,
-            self.packed.model.interface().input_scale,
-        );
+        let Conversion {
+            input: order,
+            width,
+            ..
+        } = &*self.packed.conversion;
+        let (width, ratio) = (*width, self.packed.model.interface().input_scale);
         let sample = self.packed.model.input().elements();
         let made = match order {
             Order::Same => match input {
-                Tensor::I8(input) => quantize(ratio, floats, input),
-                Tensor::I16(input) => quantize(ratio, floats, input),
-                Tensor::I32(input) => quantize(ratio, floats, input),
+                Tensor::I8(input) => quantize(ratio, width, floats, input),
+                Tensor::I16(input) => quantize(ratio, width, floats, input),
+                Tensor::I32(input) => quantize(ratio, width, floats, input),
             },
             Order::Planes { .. } | Order::Listed(_) => {
                 resize(&mut self.scratch, sample);
                 let each = |(index, error)| (index, error);
                 match (input, &mut self.scratch) {
                     (Tensor::I8(input), Tensor::I8(row)) => {
-                        reordered(order, floats, input, row, |x, y| quantize(ratio, x, y))
+                        reordered(order, floats, input, row, |x, y| {
+                            quantize(ratio, width, x, y)
+                        })
                     }
                     (Tensor::I16(input), Tensor::I16(row)) => {
-                        reordered(order, floats, input, row, |x, y| quantize(ratio, x, y))
+                        reordered(order, floats, input, row, |x, y| {
+                            quantize(ratio, width, x, y)
+                        })
                     }
                     (Tensor::I32(input), Tensor::I32(row)) => {
-                        reordered(order, floats, input, row, |x, y| quantize(ratio, x, y))
+                        reordered(order, floats, input, row, |x, y| {
+                            quantize(ratio, width, x, y)
+                        })
                     }
                     // Scratch and input are both made for the model's input type.
                     (Tensor::I8(_) | Tensor::I16(_) | Tensor::I32(_), _) => Ok(()),

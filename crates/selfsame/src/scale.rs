@@ -9,13 +9,21 @@
 //! Adding `1.5 * 2^52` rounds to the nearest integer, halves to even; what is left over tells where
 //! a half went down, and those go up. Every step is one vector instruction on any machine.
 //!
+//! The loops are compiled for the widest vectors of the machine ([`Width`]); the bits are the same.
+//!
 //! Most blocks do not need that: in single precision, twice as many at once, the product of an
 //! eight-bit input is off by less than 2^-15, so whatever ends up further than that from a half is
 //! right. A block with a doubtful element is made again in double precision.
 //!
 //! Spec: interface, 6.2 and 6.4.
 
+#![allow(
+    clippy::inline_always,
+    reason = "only what is inlined is compiled for the vectors of [`Loops`]"
+)]
+
 use selfsame_ir::{DType, NotANumber, Ratio};
+use selfsame_kernels::{Loops, Vectors, Width};
 
 /// Multipliers below this times a binary32 are exact in double precision.
 const EXACT_BELOW: u32 = 1 << 29;
@@ -54,6 +62,7 @@ macro_rules! integer {
                 clippy::cast_lossless,
                 reason = "clamped to the type's range before"
             )]
+            #[inline(always)]
             fn narrow(value: i32) -> Self {
                 value as Self
             }
@@ -76,6 +85,7 @@ pub(crate) fn value(ratio: Ratio) -> f64 {
 /// Brings `floats` into integers of one type; the bits are those of [`Ratio::quantize`].
 pub(crate) fn quantize<T: Integer>(
     ratio: Ratio,
+    width: Width,
     floats: &[f32],
     integers: &mut [T],
 ) -> Result<(), Bad> {
@@ -87,21 +97,41 @@ pub(crate) fn quantize<T: Integer>(
         return Ok(());
     }
     let factor = value(ratio);
-    let (blocks, rest) = floats.as_chunks::<BLOCK>();
-    let (to, to_rest) = integers.as_chunks_mut::<BLOCK>();
-    let mut numbers = true;
-    for (floats, integers) in blocks.iter().zip(to) {
-        if T::SURE == 0.0 || !is_sure(factor, floats, integers) {
-            numbers &= in_double(factor, floats, integers);
-        }
-    }
-    numbers &= in_double(factor, rest, to_rest);
-    if numbers {
+    let blocks = Blocks {
+        factor,
+        floats,
+        integers,
+    };
+    if width.run(blocks) {
         return Ok(());
     }
     let index = floats.iter().position(|x| x.is_nan()).unwrap_or(0);
     let bits = floats.get(index).map_or(0, |x| x.to_bits());
     Err((index, NotANumber { bits }))
+}
+
+/// Floats to integers block by block; whether every float is a number.
+struct Blocks<'a, T> {
+    factor: f64,
+    floats: &'a [f32],
+    integers: &'a mut [T],
+}
+
+impl<T: Integer> Loops for Blocks<'_, T> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn run<V: Vectors>(self) -> bool {
+        let (blocks, rest) = self.floats.as_chunks::<BLOCK>();
+        let (to, to_rest) = self.integers.as_chunks_mut::<BLOCK>();
+        let mut numbers = true;
+        for (floats, integers) in blocks.iter().zip(to) {
+            if T::SURE == 0.0 || !is_sure(self.factor, floats, integers) {
+                numbers &= in_double(self.factor, floats, integers);
+            }
+        }
+        numbers & in_double(self.factor, rest, to_rest)
+    }
 }
 
 /// In single precision; whether every element is right for sure.
@@ -110,6 +140,7 @@ pub(crate) fn quantize<T: Integer>(
     clippy::cast_precision_loss,
     reason = "rounded factors are accounted for, and bounds of eight and sixteen bits are exact"
 )]
+#[inline(always)]
 fn is_sure<T: Integer>(factor: f64, floats: &[f32; BLOCK], integers: &mut [T; BLOCK]) -> bool {
     let factor = factor as f32;
     let (low, high) = T::DTYPE.range();
@@ -132,6 +163,7 @@ fn is_sure<T: Integer>(factor: f64, floats: &[f32; BLOCK], integers: &mut [T; BL
 }
 
 /// In double precision, exactly; whether every float is a number.
+#[inline(always)]
 fn in_double<T: Integer>(factor: f64, floats: &[f32], integers: &mut [T]) -> bool {
     let (low, high) = T::DTYPE.range();
     let (low, high) = (f64::from(low), f64::from(high));
@@ -153,6 +185,7 @@ fn in_double<T: Integer>(factor: f64, floats: &[f32], integers: &mut [T]) -> boo
     clippy::cast_possible_truncation,
     reason = "the lowest 32 bits are the integer"
 )]
+#[inline(always)]
 fn low_bits(double: f64) -> i32 {
     double.to_bits() as i32
 }
@@ -172,8 +205,14 @@ mod tests {
     use proptest::prelude::*;
 
     fn equals<T: Integer + Into<i32>>(ratio: Ratio, floats: &[f32]) {
+        for width in Width::available() {
+            equals_at::<T>(ratio, width, floats);
+        }
+    }
+
+    fn equals_at<T: Integer + Into<i32>>(ratio: Ratio, width: Width, floats: &[f32]) {
         let mut found = vec![T::default(); floats.len()];
-        let ours = quantize(ratio, floats, &mut found);
+        let ours = quantize(ratio, width, floats, &mut found);
         let spec = |x: &f32| ratio.quantize(x.to_bits(), T::DTYPE);
         let want: Result<Vec<i32>, NotANumber> = floats.iter().map(spec).collect();
         match want {
@@ -243,11 +282,16 @@ mod tests {
             multiplier: 3,
             shift: 1,
         };
-        let error = quantize(ratio, &[1.0, f32::NAN, f32::NAN], &mut [0_i8; 3]);
+        let error = quantize(
+            ratio,
+            Width::best(),
+            &[1.0, f32::NAN, f32::NAN],
+            &mut [0_i8; 3],
+        );
         assert_eq!(error.map_err(|(index, _)| index), Err(1));
         let mut long = [0.25; 100];
         long[40] = f32::NAN;
-        let error = quantize(ratio, &long, &mut [0_i8; 100]);
+        let error = quantize(ratio, Width::best(), &long, &mut [0_i8; 100]);
         assert_eq!(error.map_err(|(index, _)| index), Err(40));
     }
 

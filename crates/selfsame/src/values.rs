@@ -10,6 +10,7 @@
 
 use selfsame_interpreter::check_input;
 use selfsame_ir::{DType, Tensor, TensorError};
+use selfsame_kernels::Width;
 
 use crate::error::{InputError, RunError};
 use crate::model::Model;
@@ -69,7 +70,12 @@ impl Model {
     fn tensor_of_floats(&self, order: &Order, row: &[f32]) -> Result<Tensor, InputError> {
         fn into<T: Integer>(model: &Model, order: &Order, row: &[f32], to: &mut [T]) -> Made {
             let mut integers = vec![T::default(); row.len()];
-            let made = quantize(model.interface().input_scale, row, &mut integers);
+            let made = quantize(
+                model.interface().input_scale,
+                Width::best(),
+                row,
+                &mut integers,
+            );
             made.map_err(|(index, error)| InputError::NotANumber { index, error })?;
             order.to_program(&integers, to);
             Ok(())
