@@ -3,6 +3,7 @@
 mod avx2;
 mod avx512;
 mod avx_vnni;
+mod finish;
 pub(crate) mod gather;
 pub(crate) mod keccak;
 pub(crate) mod line;

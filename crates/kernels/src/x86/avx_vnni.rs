@@ -7,9 +7,10 @@ use core::arch::x86_64::{
     __m256i, _mm256_dpbusd_avx_epi32, _mm256_dpwssd_avx_epi32, _mm256_set1_epi32,
 };
 
-use super::avx2::{Avx2, finish_avx2, turned};
+use super::avx2::{Avx2, turned};
+use super::finish::finish as finish_avx2;
 use crate::accumulate::Isa;
-use crate::finish::{self, Finish};
+use crate::finish::Finish;
 use crate::wide::wide_isa;
 
 /// AVX-VNNI.
@@ -60,14 +61,7 @@ unsafe impl Isa for AvxVnni {
 
     unsafe fn finish(finish: &Finish) {
         // SAFETY: the caller passes on both promises.
-        unsafe {
-            if finish.rule.fits {
-                finish_avx2(finish);
-                finish::look_up(finish);
-            } else {
-                finish::scalar(finish);
-            }
-        }
+        unsafe { finish_avx2(finish) }
     }
 }
 
