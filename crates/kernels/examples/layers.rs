@@ -50,6 +50,7 @@ fn main() {
             let spec = LinearSpec {
                 input,
                 bits: Bits::Eight,
+                non_negative: false,
                 output,
                 kernel: [k, k],
                 stride: [stride, stride],

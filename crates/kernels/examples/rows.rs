@@ -85,6 +85,7 @@ impl Bench {
         let spec = LinearSpec {
             input: Grid::dense(rows, 1, k).expect("small"),
             bits: form.bits,
+            non_negative: false,
             output: Grid::dense(rows, 1, outputs).expect("small"),
             kernel: [1, 1],
             stride: [1, 1],

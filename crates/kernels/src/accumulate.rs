@@ -10,8 +10,11 @@
 //! are broadcast to all lanes at once; each lane holds the weights of one output channel. Runs are
 //! padded to four bytes by zero weights, so the up to three bytes read behind a run do not count.
 //!
-//! One generic body is compiled for each instruction set; [`Isa`] names the few operations.
+//! One generic body is compiled for each instruction set; [`Isa`] names the few operations. A set whose
+//! products are added in pairs of groups before they are widened takes the weights that would
+//! overflow there from a list of its own: what [`crate::excess`] has cut off.
 
+use crate::excess::Excess;
 use crate::finish::Finish;
 
 /// The most lanes that any instruction set has.
@@ -38,6 +41,8 @@ pub(crate) struct Tile<'a> {
     pub(crate) weights: *const i8,
     /// Start values, `[N][LANES]`.
     pub(crate) bias: *const i32,
+    /// Weights of single groups that are missing above; only where groups are added in pairs.
+    pub(crate) excess: Excess<'a>,
 }
 
 /// The operations of an instruction set.
@@ -54,6 +59,8 @@ pub(crate) unsafe trait Isa {
     type Inputs: Copy;
     /// Lanes of a vector.
     const LANES: usize;
+    /// Whether groups are multiplied two at a time, and `dot8` is called.
+    const PAIRS: bool = false;
 
     /// Reads `i32[LANES]`.
     unsafe fn load_sums(from: *const i32) -> Self::Sums;
@@ -65,6 +72,12 @@ pub(crate) unsafe trait Isa {
     unsafe fn load_inputs(from: *const u8) -> Self::Inputs;
     /// Adds the four products of each lane.
     unsafe fn dot4(sums: Self::Sums, x: Self::Inputs, w: Self::Weights) -> Self::Sums;
+    /// Adds the eight products of two groups.
+    #[inline(always)]
+    unsafe fn dot8(sums: Self::Sums, x: [Self::Inputs; 2], w: [Self::Weights; 2]) -> Self::Sums {
+        // SAFETY: the caller's promise, passed on.
+        unsafe { Self::dot4(Self::dot4(sums, x[0], w[0]), x[1], w[1]) }
+    }
     /// Adds four products of each lane: lane l takes byte l behind each of the four addresses.
     unsafe fn dot_lanes(sums: Self::Sums, taps: [*const u8; 4], w: Self::Weights) -> Self::Sums;
     /// Requantises and writes `pixels` vectors of one block of channels.
@@ -123,7 +136,26 @@ pub(crate) unsafe fn tile<I: Isa, const M: usize, const N: usize>(tile: &Tile, t
             for (b, base) in bases.iter_mut().enumerate() {
                 *base = base.wrapping_add(b * SHARED * step);
             }
-            for _ in 0..tile.groups {
+            let pairs = if I::PAIRS { tile.groups / 2 } else { 0 };
+            for _ in 0..pairs {
+                for (m, row) in sums.iter_mut().enumerate() {
+                    let from = bases[m / SHARED].wrapping_add(m % SHARED * step);
+                    let inputs = [I::load_inputs(from), I::load_inputs(from.add(4))];
+                    for (n, sum) in row.iter_mut().enumerate() {
+                        let near = w.wrapping_add(n * I::LANES * 4);
+                        let far = near.wrapping_add(N * I::LANES * 4);
+                        let weights = [I::load_weights(near), I::load_weights(far)];
+                        *sum = I::dot8(*sum, inputs, weights);
+                    }
+                }
+                for (b, base) in bases.iter_mut().enumerate() {
+                    if b * SHARED < M {
+                        *base = opaque(base.wrapping_add(8));
+                    }
+                }
+                w = w.add(2 * N * I::LANES * 4);
+            }
+            for _ in 2 * pairs..tile.groups {
                 let mut weights = [I::load_weights(w); N];
                 for (n, weight) in weights.iter_mut().enumerate().skip(1) {
                     *weight = I::load_weights(w.add(n * I::LANES * 4));
@@ -137,6 +169,22 @@ pub(crate) unsafe fn tile<I: Isa, const M: usize, const N: usize>(tile: &Tile, t
                 for (b, base) in bases.iter_mut().enumerate() {
                     if b * SHARED < M {
                         *base = opaque(base.wrapping_add(4));
+                    }
+                }
+                w = w.add(N * I::LANES * 4);
+            }
+        }
+        if I::PAIRS {
+            let mut w = tile.excess.weights;
+            for place in tile.excess.places {
+                let from = tile
+                    .input
+                    .wrapping_add(tile.runs[place.run] + 4 * place.group);
+                for (m, row) in sums.iter_mut().enumerate() {
+                    let inputs = I::load_inputs(from.wrapping_add(m * step));
+                    for (n, sum) in row.iter_mut().enumerate() {
+                        let weights = I::load_weights(w.wrapping_add(n * I::LANES * 4));
+                        *sum = I::dot4(*sum, inputs, weights);
                     }
                 }
                 w = w.add(N * I::LANES * 4);

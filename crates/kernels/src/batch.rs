@@ -13,6 +13,7 @@ use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use crate::accumulate::Scratch;
+use crate::excess::Excess;
 use crate::finish::{Finish, Output, RawAddend, RawFactor, RawOutput, Rule, factor_max};
 #[cfg(target_arch = "x86_64")]
 use crate::kernel::InstructionSet;
@@ -20,7 +21,7 @@ use crate::kernel::Kernel;
 use crate::operands::Stored;
 use crate::pack::{self, Block, Runs};
 use crate::spec::{Bits, LinearError};
-use crate::strip::{Contraction, PLANES_MAX};
+use crate::strip::{BlockWeights, Contraction, PLANES_MAX, Products};
 use crate::tiles::{self, Engine};
 #[cfg(target_arch = "x86_64")]
 use crate::x86::spread;
@@ -239,7 +240,6 @@ impl BatchProduct {
         let sums: *mut i32 = sums.0.as_mut_ptr().cast();
         let contraction = Contraction {
             engine,
-            bits: Bits::Eight,
             runs: &self.runs.starts,
             groups: self.runs.groups(),
             planes: &self.planes,
@@ -248,12 +248,16 @@ impl BatchProduct {
         for block in &self.blocks {
             let to = &mut head[block.channel * 4..][..block.vectors * engine.lanes * 4];
             let weights = weights[block.weights_at..].as_ptr().cast();
-            let start = self.zeros[block.channel..].as_ptr();
+            let weights = BlockWeights {
+                vectors: block.vectors,
+                products: Products::Bytes,
+                weights,
+                start: self.zeros[block.channel..].as_ptr(),
+                excess: Excess::NONE,
+            };
             // SAFETY: the token proves the instruction set; the inputs hold whole groups, the weights
             // whole vectors.
-            unsafe {
-                contraction.sums(block.vectors, weights, start, self.ones.as_ptr(), 1, sums);
-            }
+            unsafe { contraction.sums(weights, self.ones.as_ptr(), 1, sums) };
             for (i, to) in to.as_chunks_mut::<4>().0.iter_mut().enumerate() {
                 // SAFETY: one position has as many sums as the block has lanes.
                 let sum = unsafe { *sums.wrapping_add(i) };
@@ -366,7 +370,6 @@ impl Part<'_> {
         let row_bytes = spec.k * spec.bits.bytes();
         let contraction = Contraction {
             engine: self.engine,
-            bits: spec.bits,
             runs: &product.runs.starts,
             groups: product.runs.groups(),
             planes: &product.planes,
@@ -387,11 +390,16 @@ impl Part<'_> {
                 None => RawFactor::NONE.at,
             };
             for block in &product.blocks {
-                let start = starts[block.channel * 4..].as_ptr().cast();
-                let weights = weights[block.weights_at..].as_ptr().cast();
+                let weights = BlockWeights {
+                    vectors: block.vectors,
+                    products: spec.bits.into(),
+                    weights: weights[block.weights_at..].as_ptr().cast(),
+                    start: starts[block.channel * 4..].as_ptr().cast(),
+                    excess: Excess::NONE,
+                };
                 // SAFETY: the token proves the instruction set; `run` has checked that x, and with
                 // it the slack behind its rows, holds these rows; `pack` made whole vectors.
-                unsafe { contraction.sums(block.vectors, weights, start, input, count, sums) };
+                unsafe { contraction.sums(weights, input, count, sums) };
                 let place = Place {
                     factor,
                     factor_step: x_step,

@@ -29,6 +29,7 @@ mod arm;
 mod batch;
 mod bytes;
 mod depthwise;
+mod excess;
 mod finish;
 mod function;
 mod grid;

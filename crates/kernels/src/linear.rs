@@ -24,7 +24,7 @@ use crate::pack::Runs;
 use crate::packed::{Form, Packed, is_depthwise};
 use crate::planar::{self, PlanarTile};
 use crate::spec::{self, Bits, LinearError, LinearSpec, Steps};
-use crate::strip::{Contraction, STRIP_PIXELS};
+use crate::strip::{Contraction, Products, STRIP_PIXELS};
 use crate::tiles::{self, Engine};
 
 const _: () = assert!(LANES_MAX <= SLACK);
@@ -230,7 +230,6 @@ impl Linear {
         let engine = tiles::engine(self.kernel);
         let contraction = Contraction {
             engine: &engine,
-            bits: self.bits,
             runs: &self.runs.starts,
             groups: self.runs.groups(),
             planes: &self.packed.planes,
@@ -240,26 +239,24 @@ impl Linear {
         let mut scratch = Scratch(MaybeUninit::uninit());
         let sums: *mut i32 = scratch.0.as_mut_ptr().cast();
         let near = self.packed.weights.len() <= NEAR_WEIGHTS;
-        let together = if near { self.packed.blocks.len() } else { 1 };
-        for blocks in self.packed.blocks.chunks(together.max(1)) {
+        let block_count = self.packed.blocks.len();
+        let together = if near { block_count.max(1) } else { 1 };
+        for first in (0..block_count).step_by(together) {
             for row in 0..row_count {
                 let window = self.origin + (rows.start + row) * self.row_step;
                 for x in (0..width).step_by(strip) {
                     let pixels = strip.min(width - x);
                     let at = window + x * self.pixel_step;
                     let place = places.at(row, x);
-                    for block in blocks {
+                    for index in first..block_count.min(first + together) {
+                        let block = &self.packed.blocks[index];
                         let from = input.wrapping_add(at + block.first);
-                        let weights = &self.packed.weights.as_slice()[block.weights_at..];
-                        let start = &self.packed.start[block.channel..];
+                        let weights = self.packed.block_weights(index);
                         let channels = block.channel..block.end;
                         // SAFETY: the token proves the instruction set; `Steps::new` proved that the
                         // last window and its slack are inside the input, packing made whole vectors
                         // of weights and starts.
-                        unsafe {
-                            let (weights, start) = (weights.as_ptr().cast(), start.as_ptr());
-                            contraction.sums(block.vectors, weights, start, from, pixels, sums);
-                        }
+                        unsafe { contraction.sums(weights, from, pixels, sums) };
                         self.finish(&engine, block.vectors, channels, sums, pixels, &place);
                     }
                 }
@@ -271,6 +268,11 @@ impl Linear {
     fn run_depthwise(&self, input: *const u8, places: Places, rows: Range<usize>) {
         let engine = tiles::engine(self.kernel);
         let packed = &*self.packed;
+        let kernel = if packed.products == Products::Unsigned {
+            engine.unsigned_depthwise
+        } else {
+            engine.depthwise
+        };
         let (outputs, width) = (self.output.channels(), self.output.width());
         let mut scratch = Scratch(MaybeUninit::uninit());
         let sums: *mut i32 = scratch.0.as_mut_ptr().cast();
@@ -294,7 +296,7 @@ impl Linear {
                     // last window is inside the input, whose slack is longer than a vector;
                     // packing made whole vectors, and the scratch takes a strip of the widest block
                     // (asserted in `strip`).
-                    unsafe { (engine.depthwise)(&part, sums) };
+                    unsafe { kernel(&part, sums) };
                     let place = places.at(row, x);
                     self.finish(&engine, 1, channel..outputs, sums, pixels, &place);
                 }

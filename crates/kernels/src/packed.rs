@@ -2,11 +2,12 @@
 
 use crate::bytes::Bytes;
 use crate::depthwise;
+use crate::excess::{self, Cut, Excess};
 use crate::kernel::Kernel;
 use crate::pack::{self, Block, Runs};
 use crate::planar;
 use crate::spec::{Bits, LinearError, LinearSpec, Reach};
-use crate::strip::{PLANES_MAX, VECTORS_MAX};
+use crate::strip::{BlockWeights, PLANES_MAX, Products, VECTORS_MAX};
 use crate::tiles;
 
 /// What of a linear node does not depend on the extents of its tensors: weights and constants in the
@@ -16,6 +17,9 @@ pub struct Packed {
     pub(crate) vectors_max: usize,
     pub(crate) blocks: Vec<Block>,
     pub(crate) weights: Bytes,
+    pub(crate) products: Products,
+    /// What was cut off the weights of each block, where that is so for any.
+    cuts: Vec<Option<Cut>>,
     /// Weights for positions in lanes, where that layout is the better one.
     pub(crate) planar_weights: Option<Bytes>,
     /// First group of each plane of sums.
@@ -41,7 +45,7 @@ impl Packed {
         let engine = tiles::engine(kernel);
         let outputs = spec.output.channels();
         let terms = spec.weights.len() / outputs;
-        let (blocks, weights) = if is_depthwise(spec, runs) {
+        let (blocks, mut weights) = if is_depthwise(spec, runs) {
             let weights = depthwise::pack(spec.weights, runs.starts.len(), engine.lanes);
             (Vec::new(), weights)
         } else {
@@ -49,6 +53,16 @@ impl Packed {
             let blocks = pack::blocks(outputs, spec.groups, vectors_max, engine.lanes, runs);
             let weights = pack::weights(spec.weights, spec.bits, engine.lanes, runs, &blocks);
             (blocks, weights)
+        };
+        let products = match spec.bits {
+            Bits::Eight if spec.non_negative => Products::Unsigned,
+            Bits::Eight | Bits::Sixteen => spec.bits.into(),
+        };
+        let cuts = match engine.pair_max {
+            Some(most) if products == Products::Unsigned => {
+                excess::cut(weights.as_mut_slice(), &blocks, engine.lanes, runs, most)
+            }
+            Some(_) | None => Vec::new(),
         };
         let planar_weights = form
             .planar
@@ -86,6 +100,8 @@ impl Packed {
             vectors_max: form.vectors_max,
             blocks,
             weights,
+            products,
+            cuts,
             planar_weights,
             planes,
             start,
@@ -96,6 +112,19 @@ impl Packed {
             reach: Reach::new(spec),
             table: spec.table.map(|table| Box::new(*table)),
         })
+    }
+
+    /// The weights of block `index`, as strips take them.
+    pub(crate) fn block_weights(&self, index: usize) -> BlockWeights<'_> {
+        let block = &self.blocks[index];
+        let cut = self.cuts.get(index).and_then(Option::as_ref);
+        BlockWeights {
+            vectors: block.vectors,
+            products: cut.map_or(self.products, |_| Products::Paired),
+            weights: self.weights.as_slice()[block.weights_at..].as_ptr().cast(),
+            start: self.start[block.channel..].as_ptr(),
+            excess: cut.map_or(Excess::NONE, Cut::excess),
+        }
     }
 
     /// Whether this is packed in the order of `form`.

@@ -18,6 +18,9 @@ pub struct LinearSpec<'a> {
     pub input: Grid,
     /// Bits of an element of the input.
     pub bits: Bits,
+    /// Whether no element of the input is negative. Some sets multiply such bytes faster; if the caller
+    /// errs, sums are wrong.
+    pub non_negative: bool,
     /// Stored output.
     pub output: Grid,
     /// Rows and columns of the window.

@@ -4,8 +4,9 @@
 //! behind the other in the scratch; who reads them adds them up in 64 bits.
 
 use crate::accumulate::{LANES_MAX, SCRATCH, Tile};
+use crate::excess::Excess;
 use crate::spec::Bits;
-use crate::tiles::Engine;
+use crate::tiles::{Engine, TileTable};
 
 /// The most positions that are computed before they are requantised.
 pub(crate) const STRIP_PIXELS: usize = 48;
@@ -18,11 +19,56 @@ const _: () = assert!(STRIP_PIXELS * VECTORS_MAX * LANES_MAX <= SCRATCH);
 /// What sums of the planes behind the first begin with.
 static ZEROS: [i32; VECTORS_MAX * LANES_MAX] = [0; VECTORS_MAX * LANES_MAX];
 
+/// How elements are multiplied by weights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Products {
+    /// Bytes, flipped as the kernel says.
+    Bytes,
+    /// Bytes of which none is negative.
+    Unsigned,
+    /// The same, groups in pairs, with the excess.
+    Paired,
+    /// 16 bits.
+    Words,
+}
+
+impl From<Bits> for Products {
+    fn from(bits: Bits) -> Self {
+        match bits {
+            Bits::Eight => Self::Bytes,
+            Bits::Sixteen => Self::Words,
+        }
+    }
+}
+
+impl Products {
+    fn table(self, engine: &Engine) -> TileTable {
+        match self {
+            Self::Bytes => engine.tile,
+            Self::Unsigned => engine.unsigned_tile,
+            Self::Paired => engine.paired_tile,
+            Self::Words => engine.wide_tile,
+        }
+    }
+}
+
+/// The weights of one block of channels.
+#[derive(Clone, Copy)]
+pub(crate) struct BlockWeights<'a> {
+    /// Vectors of the block.
+    pub(crate) vectors: usize,
+    pub(crate) products: Products,
+    /// As [`Tile`] takes them.
+    pub(crate) weights: *const i8,
+    /// What sums begin with.
+    pub(crate) start: *const i32,
+    pub(crate) excess: Excess<'a>,
+}
+
 /// What the strips of a node have in common.
 #[derive(Clone, Copy)]
 pub(crate) struct Contraction<'a> {
     pub(crate) engine: &'a Engine,
-    pub(crate) bits: Bits,
     /// Starts of the runs, relative to a window, in bytes; one where there are several planes.
     pub(crate) runs: &'a [usize],
     /// Groups of four bytes in a run.
@@ -43,24 +89,20 @@ impl Contraction<'_> {
     ///
     /// # Safety
     ///
-    /// The engine's instruction set is there; `count` is at most `strip_max`; `weights` and `start`
-    /// hold a block of `vectors` vectors; `count` windows from `input` on, and three bytes behind
+    /// The engine's instruction set is there; `count` is at most `strip_max`; weights, starts and excess
+    /// are those of whole vectors; `count` windows from `input` on, and three bytes behind
     /// each run of them, can be read; `to` takes [`SCRATCH`] sums.
     pub(crate) unsafe fn sums(
         &self,
-        vectors: usize,
-        weights: *const i8,
-        start: *const i32,
+        block: BlockWeights,
         input: *const u8,
         count: usize,
         to: *mut i32,
     ) {
+        let vectors = block.vectors;
         let pixels_max = (self.engine.pixels_max)(vectors);
         let pixels = count.div_ceil(count.div_ceil(pixels_max));
-        let table = match self.bits {
-            Bits::Eight => self.engine.tile,
-            Bits::Sixteen => self.engine.wide_tile,
-        };
+        let table = block.products.table(self.engine);
         let kernel = table(pixels, vectors).expect("every size up to `pixels_max` is compiled");
         let vector = vectors * self.engine.lanes;
         for (plane, &first) in self.planes.iter().enumerate() {
@@ -78,8 +120,13 @@ impl Contraction<'_> {
                 pixel_step: self.pixel_step,
                 runs,
                 groups,
-                weights: weights.wrapping_add(first * vector * 4),
-                bias: if plane == 0 { start } else { ZEROS.as_ptr() },
+                weights: block.weights.wrapping_add(first * vector * 4),
+                bias: if plane == 0 {
+                    block.start
+                } else {
+                    ZEROS.as_ptr()
+                },
+                excess: block.excess,
             };
             let to = to.wrapping_add(plane * count * vector);
             let mut x = 0;

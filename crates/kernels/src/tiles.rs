@@ -18,6 +18,9 @@ use crate::portable::{Portable, PortableWide};
 /// The instruction set is there, the tile keeps its promise, and there is room for its sums.
 pub(crate) type TileKernel = unsafe fn(&Tile, *mut i32);
 
+/// The kernels of (positions, vectors).
+pub(crate) type TileTable = fn(usize, usize) -> Option<TileKernel>;
+
 /// Computes the sums of some positions of a depthwise convolution.
 ///
 /// # Safety
@@ -41,11 +44,20 @@ pub(crate) struct Engine {
     /// The most positions of a tile, given the vectors of its block.
     pub(crate) pixels_max: fn(usize) -> usize,
     /// The kernel for (positions, vectors).
-    pub(crate) tile: fn(usize, usize) -> Option<TileKernel>,
+    pub(crate) tile: TileTable,
+    /// The same for bytes of which none is negative; `tile` where that makes no difference.
+    pub(crate) unsigned_tile: TileTable,
+    /// The same with groups in pairs.
+    pub(crate) paired_tile: TileTable,
+    /// Most of what the products of two groups may add up to in one half of a lane, if groups come in
+    /// pairs and are added there.
+    pub(crate) pair_max: Option<i32>,
     /// The same for inputs of 16 bits.
-    pub(crate) wide_tile: fn(usize, usize) -> Option<TileKernel>,
+    pub(crate) wide_tile: TileTable,
     /// The sums of one vector of channels of a depthwise convolution.
     pub(crate) depthwise: DepthwiseKernel,
+    /// The same for bytes of which none is negative.
+    pub(crate) unsigned_depthwise: DepthwiseKernel,
     /// Requantises one vector of channels.
     pub(crate) finish: unsafe fn(&Finish),
     /// Computes and requantises positions in lanes.
@@ -92,8 +104,12 @@ const PORTABLE: Engine = Engine {
     vectors_max: |_| 1,
     pixels_max: |_| 4,
     tile: portable_tile,
+    unsigned_tile: portable_tile,
+    paired_tile: portable_tile,
+    pair_max: None,
     wide_tile: portable_wide_tile,
     depthwise: portable_depthwise,
+    unsigned_depthwise: portable_depthwise,
     finish: Portable::finish,
     planar: None,
 };
@@ -119,8 +135,12 @@ mod arm {
             _ => 5,
         },
         tile: neon_tile,
+        unsigned_tile: neon_tile,
+        paired_tile: neon_tile,
+        pair_max: None,
         wide_tile: neon_wide_tile,
         depthwise: neon_depthwise,
+        unsigned_depthwise: neon_depthwise,
         finish: Neon::finish,
         planar: None,
     };
@@ -129,14 +149,22 @@ mod arm {
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use super::{Depthwise, Engine, Isa, SCRATCH, Tile, TileKernel, depthwise, tile};
-    use crate::x86::{Avx2, Avx2Wide, Avx512, Avx512Wide, AvxVnni, AvxVnniWide};
+    use crate::x86::{
+        Avx2, Avx2Paired, Avx2Unsigned, Avx2Wide, Avx512, Avx512Wide, AvxVnni, AvxVnniWide,
+        PAIR_MAX,
+    };
 
     depthwise_kernel!(avx2_depthwise, Avx2, #[target_feature(enable = "avx2")]);
+    depthwise_kernel!(avx2_unsigned_depthwise, Avx2Unsigned, #[target_feature(enable = "avx2")]);
     depthwise_kernel!(avx_vnni_depthwise, AvxVnni, #[target_feature(enable = "avx2,avxvnni")]);
     depthwise_kernel!(avx512_depthwise, Avx512,
         #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]);
 
     tile_table!(avx2_tile, Avx2, #[target_feature(enable = "avx2")],
+        1: [1 2 3 4 5 6], 2: [1 2 3 4], 4: [1]);
+    tile_table!(avx2_unsigned_tile, Avx2Unsigned, #[target_feature(enable = "avx2")],
+        1: [1 2 3 4 5 6], 2: [1 2 3 4], 4: [1]);
+    tile_table!(avx2_paired_tile, Avx2Paired, #[target_feature(enable = "avx2")],
         1: [1 2 3 4 5 6], 2: [1 2 3 4], 4: [1]);
     tile_table!(avx_vnni_tile, AvxVnni, #[target_feature(enable = "avx2,avxvnni")],
         1: [1 2 3 4 5 6 7 8 9 10], 2: [1 2 3 4 5 6], 4: [1 2]);
@@ -164,8 +192,12 @@ mod x86 {
             _ => 1,
         },
         tile: avx2_tile,
+        unsigned_tile: avx2_unsigned_tile,
+        paired_tile: avx2_paired_tile,
+        pair_max: Some(PAIR_MAX),
         wide_tile: avx2_wide_tile,
         depthwise: avx2_depthwise,
+        unsigned_depthwise: avx2_unsigned_depthwise,
         finish: Avx2::finish,
         planar: None,
     };
@@ -179,8 +211,12 @@ mod x86 {
             _ => 2,
         },
         tile: avx_vnni_tile,
+        unsigned_tile: avx_vnni_tile,
+        paired_tile: avx_vnni_tile,
+        pair_max: None,
         wide_tile: avx_vnni_wide_tile,
         depthwise: avx_vnni_depthwise,
+        unsigned_depthwise: avx_vnni_depthwise,
         finish: AvxVnni::finish,
         planar: None,
     };
@@ -194,8 +230,12 @@ mod x86 {
             _ => 6,
         },
         tile: avx512_tile,
+        unsigned_tile: avx512_tile,
+        paired_tile: avx512_tile,
+        pair_max: None,
         wide_tile: avx512_wide_tile,
         depthwise: avx512_depthwise,
+        unsigned_depthwise: avx512_depthwise,
         finish: Avx512::finish,
         planar: Some(crate::x86::planar::tile),
     };

@@ -11,5 +11,5 @@ pub(crate) mod planar;
 pub(crate) mod spread;
 
 pub(crate) use avx_vnni::{AvxVnni, AvxVnniWide};
-pub(crate) use avx2::{Avx2, Avx2Wide};
+pub(crate) use avx2::{Avx2, Avx2Paired, Avx2Unsigned, Avx2Wide, PAIR_MAX};
 pub(crate) use avx512::{Avx512, Avx512Wide};

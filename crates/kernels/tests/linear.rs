@@ -32,6 +32,7 @@ struct Case {
     table: Option<[i8; 256]>,
     width: Width,
     output_halo: [usize; 4],
+    non_negative: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -113,6 +114,7 @@ impl Case {
         let spec = LinearSpec {
             input,
             bits: Bits::Eight,
+            non_negative: self.non_negative,
             output,
             kernel: self.kernel,
             stride: self.stride,
@@ -202,6 +204,8 @@ prop_compose! {
         pad in [0_usize..3, 0_usize..3, 0_usize..3, 0_usize..3],
         outputs in prop_oneof![1_usize..20, 30_usize..70],
         groups in prop_oneof![4 => Just(1_usize), 1 => 2_usize..4],
+        non_negative in any::<bool>(),
+        few_large in any::<bool>(),
     )(
         x in prop::collection::vec(extremes(), input.0 * input.1 * input.2 * groups),
         w in prop::collection::vec(extremes(),
@@ -215,6 +219,7 @@ prop_compose! {
         with_table in any::<bool>(),
         output_halo in [0_usize..2, 0_usize..2, 0_usize..2, 0_usize..2],
         input in Just(input), kernel in Just(kernel), stride in Just(stride),
+        non_negative in Just(non_negative), few_large in Just(few_large),
         dilation in Just(dilation), pad in Just(pad), outputs in Just(outputs),
         groups in Just(groups),
     ) -> Case {
@@ -238,6 +243,14 @@ prop_compose! {
         for (i, t) in table.iter_mut().enumerate() {
             *t = ((i * 37 % 255) as i32 - 127) as i8;
         }
+        let (mut x, mut w) = (x, w);
+        if non_negative {
+            x.iter_mut().for_each(|x| *x = x.abs());
+        }
+        if few_large {
+            // Pairs of groups that fit 16 bits, but for a few.
+            w.iter_mut().enumerate().filter(|(i, _)| i % 97 > 2).for_each(|(_, w)| *w /= 2);
+        }
         let mut pad = pad;
         for i in 0..2 {
             // The padded input holds at least one window.
@@ -249,7 +262,7 @@ prop_compose! {
             outputs: outputs * groups,
             kernel, stride, dilation, pad, groups, x, w, constants, addend, clamp,
             table: (with_table && is_i8).then_some(table),
-            width, output_halo,
+            width, output_halo, non_negative,
         }
     }
 }
@@ -301,6 +314,7 @@ proptest! {
         let spec = LinearSpec {
             input,
             bits: Bits::Eight,
+            non_negative: false,
             output,
             kernel: [kernel.0, kernel.1],
             stride: [stride.0, stride.1],
@@ -346,6 +360,7 @@ fn product(rows: usize, terms: usize, outputs: usize, x: i8, w: i8) -> Case {
         table: None,
         width: Width::I32,
         output_halo: [0; 4],
+        non_negative: false,
     }
 }
 
@@ -427,6 +442,7 @@ fn spec<'a>(input: &Grid, weights: &'a [i8], constants: &'a [[i32; 4]]) -> Linea
     LinearSpec {
         input: *input,
         bits: Bits::Eight,
+        non_negative: false,
         output: Grid::dense(1, input.width(), constants.len()).expect("small"),
         kernel: [1, 1],
         stride: [1, 1],

@@ -108,6 +108,7 @@ fn spec<'a>([rows, k]: [usize; 2], weights: &'a [i8], constants: &'a [[i32; 4]])
     LinearSpec {
         input: Grid::dense(rows, 1, k).expect("small"),
         bits: Bits::Eight,
+        non_negative: false,
         output: Grid::dense(rows, 1, constants.len()).expect("small"),
         kernel: [1, 1],
         stride: [1, 1],

@@ -22,6 +22,7 @@ mod packing;
 mod plan;
 mod plans;
 mod session;
+mod signs;
 mod step;
 mod storage;
 mod trace;

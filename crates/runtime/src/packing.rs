@@ -33,6 +33,8 @@ pub(crate) struct Unpacked<'a> {
 pub(crate) struct Shape {
     pub(crate) input: Grid,
     pub(crate) bits: Bits,
+    /// Whether no element of the input is negative.
+    pub(crate) non_negative: bool,
     /// Slot of the row factor and its shift.
     pub(crate) factor: Option<(usize, FactorShift)>,
     pub(crate) output: Grid,
@@ -126,6 +128,7 @@ impl Job<'_> {
         let spec = LinearSpec {
             input: shape.input,
             bits: shape.bits,
+            non_negative: shape.non_negative,
             output: shape.output,
             kernel: shape.kernel,
             stride: shape.stride,

@@ -16,6 +16,7 @@ use crate::error::PlanError;
 use crate::layout::{self, Dims, Need, Place, Slot, Slots};
 use crate::packing::{self, Shape, Unpacked};
 use crate::plans::Weights;
+use crate::signs;
 use crate::step::{Batch, Second, Step, Work};
 use crate::storage::Buffer;
 
@@ -65,6 +66,7 @@ impl Plan {
             steps: Vec::new(),
             unpacked: Vec::new(),
             places: &places,
+            non_negative: signs::non_negative(program.nodes()),
         };
         let last_use = last_uses(program);
         for (index, node) in program.nodes().iter().enumerate() {
@@ -166,6 +168,8 @@ struct Builder<'a> {
     steps: Vec<Step>,
     unpacked: Vec<Unpacked<'a>>,
     places: &'a [Place],
+    /// For each node whether no element of its output is negative.
+    non_negative: Vec<bool>,
 }
 
 impl<'a> Builder<'a> {
@@ -248,8 +252,8 @@ impl<'a> Builder<'a> {
         let input = operands.first().map_or(output, |&(_, grid)| grid);
         let addend = operands.get(1).copied();
         Ok(match &node.op {
-            Op::Conv(op) => self.conv(index, op, input, output, addend),
-            Op::MatMul(op) => self.matmul(index, op, output, operands),
+            Op::Conv(op) => self.conv(index, node, op, (input, output), addend),
+            Op::MatMul(op) => self.matmul(index, node, op, output, operands),
             Op::MaxPool(op) => Work::MaxPool {
                 spec: pool(&op.window, input, output),
             },
@@ -305,9 +309,9 @@ impl<'a> Builder<'a> {
     fn conv(
         &mut self,
         index: usize,
+        node: &Node,
         op: &'a Conv,
-        input: Grid,
-        output: Grid,
+        (input, output): (Grid, Grid),
         addend: Option<(usize, Grid)>,
     ) -> Work {
         let window = &op.window;
@@ -315,6 +319,7 @@ impl<'a> Builder<'a> {
         let shape = Shape {
             input,
             bits: bits(op.dtype),
+            non_negative: self.reads_non_negative(node),
             factor: None,
             output,
             kernel: pair(window.kernel),
@@ -355,6 +360,7 @@ impl<'a> Builder<'a> {
     fn matmul(
         &mut self,
         index: usize,
+        node: &Node,
         op: &'a MatMul,
         output: Grid,
         operands: &[(usize, Grid)],
@@ -365,6 +371,7 @@ impl<'a> Builder<'a> {
         let shape = Shape {
             input: operands.first().map_or(output, |&(_, grid)| grid),
             bits: bits(op.dtype),
+            non_negative: self.reads_non_negative(node),
             factor: factor.zip(op.factor),
             output,
             kernel: [1, 1],
@@ -375,6 +382,12 @@ impl<'a> Builder<'a> {
             channels: first..first + op.k_len as usize,
         };
         self.linear(index, &op.linear, shape, addend)
+    }
+
+    /// Whether no element of a node's first input is negative.
+    fn reads_non_negative(&self, node: &Node) -> bool {
+        let source = node.inputs.first().map(|&source| source as usize);
+        source.is_some_and(|source| self.non_negative.get(source) == Some(&true))
     }
 
     /// Leaves the packing for later: all nodes are packed at once, on several threads.

@@ -9,8 +9,9 @@
 
 use core::arch::x86_64::{
     __m256i, _mm_loadl_epi64, _mm_unpackhi_epi16, _mm_unpacklo_epi8, _mm_unpacklo_epi16,
-    _mm256_abs_epi8, _mm256_add_epi32, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_maddubs_epi16,
-    _mm256_set_m128i, _mm256_set1_epi16, _mm256_set1_epi32, _mm256_sign_epi8, _mm256_storeu_si256,
+    _mm256_abs_epi8, _mm256_add_epi16, _mm256_add_epi32, _mm256_loadu_si256, _mm256_madd_epi16,
+    _mm256_maddubs_epi16, _mm256_set_m128i, _mm256_set1_epi16, _mm256_set1_epi32, _mm256_sign_epi8,
+    _mm256_storeu_si256,
 };
 
 use super::finish::finish as finish_avx2;
@@ -103,4 +104,96 @@ wide_isa!(
     __m256i,
     |from| _mm256_set1_epi32(from.cast::<i32>().read_unaligned()),
     |sums, x, w| _mm256_add_epi32(sums, _mm256_madd_epi16(x, w))
+);
+
+/// Most of the positive weights of four inputs of 0..=127, and of the magnitudes of the negative ones,
+/// whose products fit 16 bits.
+pub(crate) const PAIR_MAX: i32 = 258;
+const _: () = assert!(127 * PAIR_MAX <= i16::MAX as i32);
+
+/// `unsigned_isa!(Name, pairs, |sums, x, w| dot8)`: AVX2 on bytes of which none is negative.
+macro_rules! unsigned_isa {
+    ($(#[$doc:meta])* $name:ident, $pairs:literal) => {
+        $(#[$doc])*
+        pub(crate) struct $name;
+
+        // SAFETY: every method inherits the demand of the trait: AVX2 is there.
+        unsafe impl Isa for $name {
+            type Sums = __m256i;
+            type Weights = __m256i;
+            type Inputs = __m256i;
+            const LANES: usize = 8;
+            const PAIRS: bool = $pairs;
+
+            #[inline(always)]
+            unsafe fn load_sums(from: *const i32) -> __m256i {
+                // SAFETY: the caller's promise, passed on.
+                unsafe { Avx2::load_sums(from) }
+            }
+
+            #[inline(always)]
+            unsafe fn store_sums(sums: __m256i, to: *mut i32) {
+                // SAFETY: the caller's promise, passed on.
+                unsafe { Avx2::store_sums(sums, to) }
+            }
+
+            #[inline(always)]
+            unsafe fn load_weights(from: *const i8) -> __m256i {
+                // SAFETY: the caller's promise, passed on.
+                unsafe { Avx2::load_weights(from) }
+            }
+
+            #[inline(always)]
+            unsafe fn load_inputs(from: *const u8) -> __m256i {
+                // SAFETY: the caller promises AVX2 and four readable bytes.
+                unsafe { _mm256_set1_epi32(from.cast::<i32>().read_unaligned()) }
+            }
+
+            #[inline(always)]
+            unsafe fn dot4(sums: __m256i, x: __m256i, w: __m256i) -> __m256i {
+                // SAFETY: the caller promises AVX2; no memory is touched.
+                unsafe { widened(sums, _mm256_maddubs_epi16(x, w)) }
+            }
+
+            #[inline(always)]
+            unsafe fn dot8(sums: __m256i, x: [__m256i; 2], w: [__m256i; 2]) -> __m256i {
+                // SAFETY: the caller promises AVX2; no memory is touched.
+                unsafe {
+                    let near = _mm256_maddubs_epi16(x[0], w[0]);
+                    let far = _mm256_maddubs_epi16(x[1], w[1]);
+                    widened(sums, _mm256_add_epi16(near, far))
+                }
+            }
+
+            #[inline(always)]
+            unsafe fn dot_lanes(sums: __m256i, taps: [*const u8; 4], w: __m256i) -> __m256i {
+                // SAFETY: the caller promises AVX2 and eight bytes behind each tap.
+                unsafe { Self::dot4(sums, turned(taps), w) }
+            }
+
+            unsafe fn finish(finish: &Finish) {
+                // SAFETY: the caller passes on both promises.
+                unsafe { finish_avx2(finish) }
+            }
+        }
+    };
+}
+
+/// Adds the two halves of each lane to its sum.
+#[inline(always)]
+unsafe fn widened(sums: __m256i, halves: __m256i) -> __m256i {
+    // SAFETY: the caller promises AVX2; no memory is touched.
+    unsafe { _mm256_add_epi32(sums, _mm256_madd_epi16(halves, _mm256_set1_epi16(1))) }
+}
+
+unsigned_isa!(
+    /// AVX2 on bytes of 0..=127: `2 * 127 * 127 < 2^15`, so no pair saturates.
+    Avx2Unsigned,
+    false
+);
+
+unsigned_isa!(
+    /// The same with two groups added in 16 bits; weights are within [`PAIR_MAX`].
+    Avx2Paired,
+    true
 );
