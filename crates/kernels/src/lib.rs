@@ -55,6 +55,7 @@ mod strip;
 mod threads;
 mod tiles;
 mod wide;
+mod widen;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 

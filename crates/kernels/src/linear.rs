@@ -24,8 +24,9 @@ use crate::pack::Runs;
 use crate::packed::{Form, Packed, is_depthwise};
 use crate::planar::{self, PlanarTile};
 use crate::spec::{self, Bits, LinearError, LinearSpec, Steps};
-use crate::strip::{Contraction, Products, STRIP_PIXELS};
+use crate::strip::{BlockWeights, Contraction, Products, STRIP_PIXELS};
 use crate::tiles::{self, Engine};
+use crate::widen::{self, Room, Widen};
 
 const _: () = assert!(LANES_MAX <= SLACK);
 
@@ -228,6 +229,9 @@ impl Linear {
             (row_count, width) = (1, row_count * width);
         }
         let engine = tiles::engine(self.kernel);
+        if let Some(words) = self.words(&engine, [row_count, width]) {
+            return self.run_words(input, &places, [row_count, width], rows.start, words);
+        }
         let contraction = Contraction {
             engine: &engine,
             runs: &self.runs.starts,
@@ -258,6 +262,99 @@ impl Linear {
                         // of weights and starts.
                         unsafe { contraction.sums(weights, from, pixels, sums) };
                         self.finish(&engine, block.vectors, channels, sums, pixels, &place);
+                    }
+                }
+            }
+        }
+    }
+
+    /// How signed bytes are run as words, if that is the better way.
+    fn words(&self, engine: &Engine, positions: [usize; 2]) -> Option<(Widen, widen::Cut)> {
+        let packed = &*self.packed;
+        let one_group = packed.blocks.iter().all(|block| block.first == 0);
+        let (Some(widen), Products::Bytes, true) = (engine.widen, packed.products, one_group)
+        else {
+            return None;
+        };
+        let node = widen::Node {
+            runs: self.runs.starts.len(),
+            run_terms: self.runs.groups() * 4,
+            outputs: self.output.channels(),
+            block_lanes: packed.vectors_max * engine.lanes,
+        };
+        let cut = widen::Cut::new(positions, &node, STRIP_PIXELS)?;
+        Some((widen, cut))
+    }
+
+    /// Runs signed bytes as words.
+    #[inline(never)]
+    fn run_words(
+        &self,
+        input: *const u8,
+        places: &Places,
+        [row_count, width]: [usize; 2],
+        first_row: usize,
+        (widen, cut): (Widen, widen::Cut),
+    ) {
+        let engine = tiles::engine(self.kernel);
+        let (runs, groups) = (&self.runs.starts, self.runs.groups());
+        let terms = runs.len() * groups * 4;
+        let contraction = Contraction {
+            engine: &engine,
+            runs: &[0],
+            groups: terms / 2,
+            planes: &self.packed.planes,
+            pixel_step: 2 * terms,
+        };
+        let (mut scratch, mut room) = (Scratch(MaybeUninit::uninit()), Room::new());
+        let sums: *mut i32 = scratch.0.as_mut_ptr().cast();
+        let (words, block_words) = (room.inputs(), room.weights());
+        let part_of =
+            |all: &Range<usize>, first: usize, len: usize| first..all.end.min(first + len);
+        for (row, x) in grid_of(&(0..row_count), &(0..width), cut.strip) {
+            let rows = part_of(&(0..row_count), row, cut.strip[0]);
+            let columns = part_of(&(0..width), x, cut.strip[1]);
+            for (position, (row, x)) in grid_of(&rows, &columns, [1, 1]).enumerate() {
+                let window = input.wrapping_add(self.window_at(first_row + row, x));
+                for (run, start) in runs.iter().enumerate() {
+                    let to = words.wrapping_add(position * terms + run * groups * 4);
+                    // SAFETY: the token proves the instruction set; `Steps::new` proved that the
+                    // window is inside the input, whose slack is longer than sixteen bytes; a cut
+                    // fits the room.
+                    unsafe { (widen.inputs)(window.wrapping_add(*start), groups * 4, to) };
+                }
+            }
+            for (index, block) in self.packed.blocks.iter().enumerate() {
+                let bytes = self.packed.block_weights(index);
+                // SAFETY: the token proves the instruction set; packing made whole vectors, and a cut
+                // fits the room.
+                unsafe {
+                    let groups = groups * runs.len();
+                    (widen.weights)(bytes.weights, groups, block.vectors, block_words);
+                }
+                let weights = BlockWeights {
+                    products: Products::Words,
+                    weights: block_words.cast(),
+                    ..bytes
+                };
+                for (row, x) in grid_of(&rows, &columns, cut.part) {
+                    let (part_rows, part_columns) = (
+                        part_of(&rows, row, cut.part[0]),
+                        part_of(&columns, x, cut.part[1]),
+                    );
+                    let first = (row - rows.start) * columns.len() + x - columns.start;
+                    let count = part_rows.len() * part_columns.len();
+                    // SAFETY: the token proves the instruction set; the words of these positions, which
+                    // are neighbours, and of this block were written just now.
+                    unsafe {
+                        let input = words.wrapping_add(first * terms).cast();
+                        contraction.sums(weights, input, count, sums);
+                    }
+                    for (line, row) in part_rows.enumerate() {
+                        let first = line * part_columns.len() * block.vectors * engine.lanes;
+                        let (channels, place) = (block.channel..block.end, places.at(row, x));
+                        let (sums, count) = (sums.wrapping_add(first), part_columns.len());
+                        self.finish(&engine, block.vectors, channels, sums, count, &place);
                     }
                 }
             }
@@ -389,6 +486,17 @@ impl Linear {
             factor_shift: self.factor_shift,
         }
     }
+}
+
+/// The first cells of the parts of `size` that rows and columns are cut into.
+fn grid_of(
+    rows: &Range<usize>,
+    columns: &Range<usize>,
+    size: [usize; 2],
+) -> impl Iterator<Item = (usize, usize)> {
+    let columns = columns.clone();
+    let rows = rows.clone().step_by(size[0]);
+    rows.flat_map(move |row| columns.clone().step_by(size[1]).map(move |x| (row, x)))
 }
 
 /// A position in addend, factors and output, and the way to others.

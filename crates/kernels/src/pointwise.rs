@@ -19,7 +19,7 @@ use crate::kernel::InstructionSet;
 use crate::kernel::Kernel;
 use crate::sets::per_set;
 #[cfg(target_arch = "x86_64")]
-use crate::x86::{gather, line as lines};
+use crate::x86::{gather, line as lines, line256 as lines_256};
 
 /// Elements of a block.
 const BLOCK: usize = 256;
@@ -285,11 +285,15 @@ fn run_lines(
     to: &mut Output,
 ) -> bool {
     let by_rows = y.is_none() || matches!(spec.lay, Lay::Row | Lay::One);
-    let is_known = kernel.instruction_set() == InstructionSet::Avx512Vnni;
+    let is_512 = match kernel.instruction_set() {
+        InstructionSet::Avx512Vnni => true,
+        InstructionSet::Avx2 | InstructionSet::AvxVnni => false,
+        InstructionSet::Portable | InstructionSet::Neon | InstructionSet::Amx => return false,
+    };
     let Ok(table) = spec.function.in_words() else {
         return false;
     };
-    if !(by_rows && is_known) {
+    if !by_rows {
         return false;
     }
     let Source::I16(x) = x else { return false };
@@ -302,6 +306,7 @@ fn run_lines(
         let at = if spec.lay == Lay::Row { row } else { 0 };
         Line::new(spec, bound, y.map_or(0, |y| y.at(kernel.flip(), at)))
     };
+    let flip = kernel.flip();
     let rows = x.len().div_ceil(columns);
     let is_word = matches!(to, Output::I16(_));
     let is_byte = matches!(to, Output::I8(_)) && table.is_none();
@@ -313,21 +318,29 @@ fn run_lines(
         let first = row * columns;
         // SAFETY: the token proves the instruction set.
         let done = unsafe {
-            match to {
-                Output::I8(to) => lines::bytes(&line, kernel.flip(), x, &mut to[first..]),
-                Output::I16(to) => lines::words(&line, x, &mut to[first..]),
-                Output::I32(_) => 0,
+            match (&mut *to, is_512) {
+                (Output::I8(to), true) => lines::bytes(&line, flip, x, &mut to[first..]),
+                (Output::I8(to), false) => lines_256::bytes(&line, flip, x, &mut to[first..]),
+                (Output::I16(to), true) => lines::words(&line, x, &mut to[first..]),
+                (Output::I16(to), false) => lines_256::words(&line, x, &mut to[first..]),
+                (Output::I32(_), _) => 0,
             }
         };
         for (i, &x) in x.iter().enumerate().skip(done) {
             let v = (i64::from(x) * i64::from(line.m) + line.c) >> line.s;
             let v = v.clamp(i64::from(line.lo), i64::from(line.hi));
-            to.put(kernel.flip(), first + i, v as i32);
+            to.put(flip, first + i, v as i32);
         }
     }
     if let (Some(table), Output::I16(to)) = (table, to) {
         // SAFETY: the token proves the instruction set.
-        let done = unsafe { gather::avx512::interpolate_words(table, to) };
+        let done = unsafe {
+            if is_512 {
+                gather::avx512::interpolate_words(table, to)
+            } else {
+                gather::avx2::interpolate_words(table, to)
+            }
+        };
         for y in &mut to[done..] {
             let mut one = [i32::from(*y)];
             spec.function.apply(kernel, &mut one);

@@ -100,7 +100,11 @@ impl Contraction<'_> {
         to: *mut i32,
     ) {
         let vectors = block.vectors;
-        let pixels_max = (self.engine.pixels_max)(vectors);
+        let pixels_max = match block.products {
+            Products::Bytes | Products::Unsigned | Products::Paired => self.engine.pixels_max,
+            Products::Words => self.engine.wide_pixels_max,
+        };
+        let pixels_max = pixels_max(vectors);
         let pixels = count.div_ceil(count.div_ceil(pixels_max));
         let table = block.products.table(self.engine);
         let kernel = table(pixels, vectors).expect("every size up to `pixels_max` is compiled");

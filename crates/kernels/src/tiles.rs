@@ -10,6 +10,7 @@ use crate::finish::Finish;
 use crate::kernel::{InstructionSet, Kernel};
 use crate::planar::PlanarTile;
 use crate::portable::{Portable, PortableWide};
+use crate::widen::Widen;
 
 /// Computes the sums of one tile.
 ///
@@ -54,6 +55,10 @@ pub(crate) struct Engine {
     pub(crate) pair_max: Option<i32>,
     /// The same for inputs of 16 bits.
     pub(crate) wide_tile: TileTable,
+    /// The most positions of a tile of 16-bit inputs.
+    pub(crate) wide_pixels_max: fn(usize) -> usize,
+    /// Makes words of signed bytes, where products of words are the faster ones.
+    pub(crate) widen: Option<Widen>,
     /// The sums of one vector of channels of a depthwise convolution.
     pub(crate) depthwise: DepthwiseKernel,
     /// The same for bytes of which none is negative.
@@ -108,6 +113,8 @@ const PORTABLE: Engine = Engine {
     paired_tile: portable_tile,
     pair_max: None,
     wide_tile: portable_wide_tile,
+    wide_pixels_max: |_| 4,
+    widen: None,
     depthwise: portable_depthwise,
     unsigned_depthwise: portable_depthwise,
     finish: Portable::finish,
@@ -139,6 +146,12 @@ mod arm {
         paired_tile: neon_tile,
         pair_max: None,
         wide_tile: neon_wide_tile,
+        wide_pixels_max: |vectors| match vectors {
+            1 => 12,
+            2 => 8,
+            _ => 5,
+        },
+        widen: None,
         depthwise: neon_depthwise,
         unsigned_depthwise: neon_depthwise,
         finish: Neon::finish,
@@ -148,7 +161,7 @@ mod arm {
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use super::{Depthwise, Engine, Isa, SCRATCH, Tile, TileKernel, depthwise, tile};
+    use super::{Depthwise, Engine, Isa, SCRATCH, Tile, TileKernel, Widen, depthwise, tile};
     use crate::x86::{
         Avx2, Avx2Paired, Avx2Unsigned, Avx2Wide, Avx512, Avx512Wide, AvxVnni, AvxVnniWide,
         PAIR_MAX,
@@ -161,11 +174,11 @@ mod x86 {
         #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]);
 
     tile_table!(avx2_tile, Avx2, #[target_feature(enable = "avx2")],
-        1: [1 2 3 4 5 6], 2: [1 2 3 4], 4: [1]);
+        1: [1 2 3 4 5 6], 2: [1 2 3 4]);
     tile_table!(avx2_unsigned_tile, Avx2Unsigned, #[target_feature(enable = "avx2")],
-        1: [1 2 3 4 5 6], 2: [1 2 3 4], 4: [1]);
+        1: [1 2 3 4 5 6], 2: [1 2 3 4]);
     tile_table!(avx2_paired_tile, Avx2Paired, #[target_feature(enable = "avx2")],
-        1: [1 2 3 4 5 6], 2: [1 2 3 4], 4: [1]);
+        1: [1 2 3 4 5 6], 2: [1 2 3 4]);
     tile_table!(avx_vnni_tile, AvxVnni, #[target_feature(enable = "avx2,avxvnni")],
         1: [1 2 3 4 5 6 7 8 9 10], 2: [1 2 3 4 5 6], 4: [1 2]);
     tile_table!(avx512_tile, Avx512,
@@ -174,7 +187,7 @@ mod x86 {
         2: [1 2 3 4 5 6 7 8 9 10],
         4: [1 2 3 4 5 6]);
     tile_table!(avx2_wide_tile, Avx2Wide, #[target_feature(enable = "avx2")],
-        1: [1 2 3 4 5 6], 2: [1 2 3 4], 4: [1]);
+        1: [1 2 3 4 5 6], 2: [1 2 3 4 5 6]);
     tile_table!(avx_vnni_wide_tile, AvxVnniWide, #[target_feature(enable = "avx2,avxvnni")],
         1: [1 2 3 4 5 6 7 8 9 10], 2: [1 2 3 4 5 6], 4: [1 2]);
     tile_table!(avx512_wide_tile, Avx512Wide,
@@ -185,17 +198,21 @@ mod x86 {
 
     pub(super) const AVX2: Engine = Engine {
         lanes: Avx2::LANES,
-        vectors_max: |width| if width == 1 { 4 } else { 2 },
+        vectors_max: |_| 2,
         pixels_max: |vectors| match vectors {
             1 => 6,
-            2 => 4,
-            _ => 1,
+            _ => 4,
         },
         tile: avx2_tile,
         unsigned_tile: avx2_unsigned_tile,
         paired_tile: avx2_paired_tile,
         pair_max: Some(PAIR_MAX),
         wide_tile: avx2_wide_tile,
+        wide_pixels_max: |_| 6,
+        widen: Some(Widen {
+            inputs: crate::x86::widen::inputs,
+            weights: crate::x86::widen::weights,
+        }),
         depthwise: avx2_depthwise,
         unsigned_depthwise: avx2_unsigned_depthwise,
         finish: Avx2::finish,
@@ -215,6 +232,12 @@ mod x86 {
         paired_tile: avx_vnni_tile,
         pair_max: None,
         wide_tile: avx_vnni_wide_tile,
+        wide_pixels_max: |vectors| match vectors {
+            1 => 10,
+            2 => 6,
+            _ => 2,
+        },
+        widen: None,
         depthwise: avx_vnni_depthwise,
         unsigned_depthwise: avx_vnni_depthwise,
         finish: AvxVnni::finish,
@@ -234,6 +257,12 @@ mod x86 {
         paired_tile: avx512_tile,
         pair_max: None,
         wide_tile: avx512_wide_tile,
+        wide_pixels_max: |vectors| match vectors {
+            1 => 14,
+            2 => 10,
+            _ => 6,
+        },
+        widen: None,
         depthwise: avx512_depthwise,
         unsigned_depthwise: avx512_depthwise,
         finish: Avx512::finish,

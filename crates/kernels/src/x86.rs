@@ -7,8 +7,10 @@ mod finish;
 pub(crate) mod gather;
 pub(crate) mod keccak;
 pub(crate) mod line;
+pub(crate) mod line256;
 pub(crate) mod planar;
 pub(crate) mod spread;
+pub(crate) mod widen;
 
 pub(crate) use avx_vnni::{AvxVnni, AvxVnniWide};
 pub(crate) use avx2::{Avx2, Avx2Paired, Avx2Unsigned, Avx2Wide, PAIR_MAX};

@@ -146,8 +146,9 @@ pub(crate) mod avx512 {
 /// 256-bit vectors.
 pub(crate) mod avx2 {
     use core::arch::x86_64::{
-        __m256i, _mm256_add_epi32, _mm256_and_si256, _mm256_i32gather_epi32, _mm256_loadu_si256,
-        _mm256_madd_epi16, _mm256_or_si256, _mm256_set1_epi32, _mm256_slli_epi32,
+        __m256i, _mm_loadu_si128, _mm256_add_epi32, _mm256_and_si256, _mm256_cvtepi16_epi32,
+        _mm256_i32gather_epi32, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_or_si256,
+        _mm256_packs_epi32, _mm256_permute4x64_epi64, _mm256_set1_epi32, _mm256_slli_epi32,
         _mm256_srai_epi32, _mm256_srli_epi32, _mm256_storeu_si256, _mm256_sub_epi32,
     };
 
@@ -188,17 +189,51 @@ pub(crate) mod avx2 {
 
     #[target_feature(enable = "avx2")]
     pub(crate) fn interpolate(table: &[i32; 512], vectors: &mut [[i32; 8]]) {
-        let steps = _mm256_set1_epi32(128);
         for v in vectors {
             let u = _mm256_add_epi32(load(v), _mm256_set1_epi32(32_768));
             let pair = words(table, 0, 511, _mm256_srli_epi32::<7>(u));
-            let f = _mm256_and_si256(u, _mm256_set1_epi32(127));
-            // 128 - f in the lower half, f in the upper one.
-            let weights = _mm256_or_si256(_mm256_sub_epi32(steps, f), _mm256_slli_epi32::<16>(f));
-            let sum = _mm256_madd_epi16(pair, weights);
-            let rounded = _mm256_add_epi32(sum, _mm256_set1_epi32(64));
-            store(v, _mm256_srai_epi32::<7>(rounded));
+            store(v, between(pair, u));
         }
+    }
+
+    /// Interpolates whole vectors of 16 bits in place; returns how many elements that were.
+    #[target_feature(enable = "avx2")]
+    pub(crate) fn interpolate_words(table: &[i32; 512], words_16: &mut [i16]) -> usize {
+        let vectors = words_16.as_chunks_mut::<16>().0;
+        let mut pairs = [[0; 8]; 2 * TOGETHER];
+        for part in vectors.chunks_mut(TOGETHER) {
+            super::fetch(table, part.as_flattened(), pairs.as_flattened_mut());
+            for (v, pair) in part.iter_mut().zip(pairs.as_chunks::<2>().0) {
+                let half = |i: usize| {
+                    let x: &[i16; 8] = &v.as_chunks().0[i];
+                    // SAFETY: eight readable elements of 16 bits.
+                    let x = unsafe { _mm_loadu_si128(x.as_ptr().cast()) };
+                    // A difference of 2^15 changes nothing in the bits that are looked at.
+                    between(load(&pair[i]), _mm256_cvtepi16_epi32(x))
+                };
+                // Between entries of 16 bits, so nothing saturates; 64-bit lanes lie as 0, 2, 1, 3.
+                let y = _mm256_packs_epi32(half(0), half(1));
+                let y = _mm256_permute4x64_epi64::<0b11_01_10_00>(y);
+                // SAFETY: room for sixteen elements of 16 bits.
+                unsafe { _mm256_storeu_si256(v.as_mut_ptr().cast(), y) };
+            }
+        }
+        vectors.len() * 16
+    }
+
+    /// Vectors that pass through the table together.
+    const TOGETHER: usize = 16;
+
+    /// `(low*(128 - f) + high*f + 64) >> 7` with f the last seven bits of u.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn between(pair: __m256i, u: __m256i) -> __m256i {
+        let f = _mm256_and_si256(u, _mm256_set1_epi32(127));
+        // 128 - f in the lower half, f in the upper one.
+        let rest = _mm256_sub_epi32(_mm256_set1_epi32(128), f);
+        let weights = _mm256_or_si256(rest, _mm256_slli_epi32::<16>(f));
+        let sum = _mm256_madd_epi16(pair, weights);
+        _mm256_srai_epi32::<7>(_mm256_add_epi32(sum, _mm256_set1_epi32(64)))
     }
 
     /// The plain twin: its tables stay in the first cache, and two loads for each element cost no more
