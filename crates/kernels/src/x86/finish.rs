@@ -40,11 +40,16 @@ pub(super) unsafe fn finish(f: &Finish) {
             finish::scalar(f);
             return;
         }
-        match (matches!(f.addend, RawAddend::None), f.rule.factor_shift) {
-            (true, None) => vectors::<false, false>(f),
-            (false, None) => vectors::<true, false>(f),
-            (true, Some(_)) => vectors::<false, true>(f),
-            (false, Some(_)) => vectors::<true, true>(f),
+        let adds = !matches!(f.addend, RawAddend::None);
+        match (adds, f.rule.factor_shift.is_some(), f.planes) {
+            (false, false, 1) => vectors::<false, false, true>(f),
+            (true, false, 1) => vectors::<true, false, true>(f),
+            (false, true, 1) => vectors::<false, true, true>(f),
+            (true, true, 1) => vectors::<true, true, true>(f),
+            (false, false, _) => vectors::<false, false, false>(f),
+            (true, false, _) => vectors::<true, false, false>(f),
+            (false, true, _) => vectors::<false, true, false>(f),
+            (true, true, _) => vectors::<true, true, false>(f),
         }
         finish::look_up(f);
     }
@@ -68,9 +73,11 @@ impl Shift {
         let most = _mm256_set1_epi32(32);
         let n = _mm256_min_epi32(s, most);
         let odd = _mm256_srli_epi64::<32>(_mm256_sub_epi32(most, n));
+        // The compiler is shown that no shift reaches 64, so that it guards none.
+        let small = _mm256_set1_epi64x(63);
         Self {
-            right: low_halves(n),
-            left: odd,
+            right: _mm256_and_si256(n, small),
+            left: _mm256_and_si256(odd, small),
             rest: _mm256_sub_epi32(s, n),
         }
     }
@@ -160,17 +167,17 @@ impl Constants {
 ///
 /// # Safety
 ///
-/// AVX2 is there, `f` keeps its promise, and `p < f.pixels`.
+/// AVX2 is there, `f` keeps its promise, `p < f.pixels`, and with `ONE` there is one plane.
 #[inline]
 #[target_feature(enable = "avx2")]
-unsafe fn shifted<const ADDS: bool, const FACTOR: bool>(
+unsafe fn shifted<const ADDS: bool, const FACTOR: bool, const ONE: bool>(
     f: &Finish,
     c: &Constants,
     p: usize,
 ) -> __m256i {
     let at = f.sums.wrapping_add(p * f.sums_step);
     let mut sum = c.half;
-    for plane in 0..f.planes {
+    for plane in 0..if ONE { 1 } else { f.planes } {
         // SAFETY: vector `p` of `f.pixels` of this plane.
         let acc = unsafe { _mm256_loadu_si256(at.wrapping_add(plane * f.plane_step).cast()) };
         sum[0] = _mm256_add_epi64(sum[0], _mm256_mul_epi32(acc, c.multiplier[0]));
@@ -229,9 +236,9 @@ fn clamped(f: &Finish, wide: [__m256i; 2]) -> __m256i {
 ///
 /// # Safety
 ///
-/// AVX2 is there and `f` keeps its promise.
+/// AVX2 is there, `f` keeps its promise, and with `ONE` there is one plane.
 #[target_feature(enable = "avx2")]
-unsafe fn vectors<const ADDS: bool, const FACTOR: bool>(f: &Finish) {
+unsafe fn vectors<const ADDS: bool, const FACTOR: bool, const ONE: bool>(f: &Finish) {
     // SAFETY: the maker of `f` promises whole vectors of constants and sums, and room for
     // `f.channels` elements at each of `f.pixels` positions.
     unsafe {
@@ -245,10 +252,10 @@ unsafe fn vectors<const ADDS: bool, const FACTOR: bool>(f: &Finish) {
                     // The last four positions may overlap the ones before.
                     p = p.min(f.pixels - 4);
                     let values = [
-                        shifted::<ADDS, FACTOR>(f, &c, p),
-                        shifted::<ADDS, FACTOR>(f, &c, p + 1),
-                        shifted::<ADDS, FACTOR>(f, &c, p + 2),
-                        shifted::<ADDS, FACTOR>(f, &c, p + 3),
+                        shifted::<ADDS, FACTOR, ONE>(f, &c, p),
+                        shifted::<ADDS, FACTOR, ONE>(f, &c, p + 1),
+                        shifted::<ADDS, FACTOR, ONE>(f, &c, p + 2),
+                        shifted::<ADDS, FACTOR, ONE>(f, &c, p + 3),
                     ];
                     store_four(f, to.wrapping_add(p * f.pixel_step), values);
                     p += 4;
@@ -260,8 +267,8 @@ unsafe fn vectors<const ADDS: bool, const FACTOR: bool>(f: &Finish) {
                     // The last two positions may overlap the ones before.
                     p = p.min(f.pixels - 2);
                     let values = [
-                        shifted::<ADDS, FACTOR>(f, &c, p),
-                        shifted::<ADDS, FACTOR>(f, &c, p + 1),
+                        shifted::<ADDS, FACTOR, ONE>(f, &c, p),
+                        shifted::<ADDS, FACTOR, ONE>(f, &c, p + 1),
                     ];
                     store_two(f, to.wrapping_add(p * f.pixel_step), values);
                     p += 2;
@@ -270,7 +277,7 @@ unsafe fn vectors<const ADDS: bool, const FACTOR: bool>(f: &Finish) {
             RawOutput::I8(_) | RawOutput::I16(_) | RawOutput::I32(_) => {
                 let (lo, hi) = (_mm256_set1_epi32(f.rule.lo), _mm256_set1_epi32(f.rule.hi));
                 for p in 0..f.pixels {
-                    let y = shifted::<ADDS, FACTOR>(f, &c, p);
+                    let y = shifted::<ADDS, FACTOR, ONE>(f, &c, p);
                     let y = _mm256_min_epi32(_mm256_max_epi32(y, lo), hi);
                     store(f, p * f.pixel_step, y);
                 }
