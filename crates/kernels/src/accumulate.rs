@@ -138,16 +138,7 @@ pub(crate) unsafe fn tile<I: Isa, const M: usize, const N: usize>(tile: &Tile, t
             }
             let pairs = if I::PAIRS { tile.groups / 2 } else { 0 };
             for _ in 0..pairs {
-                for (m, row) in sums.iter_mut().enumerate() {
-                    let from = bases[m / SHARED].wrapping_add(m % SHARED * step);
-                    let inputs = [I::load_inputs(from), I::load_inputs(from.add(4))];
-                    for (n, sum) in row.iter_mut().enumerate() {
-                        let near = w.wrapping_add(n * I::LANES * 4);
-                        let far = near.wrapping_add(N * I::LANES * 4);
-                        let weights = [I::load_weights(near), I::load_weights(far)];
-                        *sum = I::dot8(*sum, inputs, weights);
-                    }
-                }
+                add_pair::<I, M, N>(&mut sums, &bases, step, w);
                 for (b, base) in bases.iter_mut().enumerate() {
                     if b * SHARED < M {
                         *base = opaque(base.wrapping_add(8));
@@ -175,25 +166,68 @@ pub(crate) unsafe fn tile<I: Isa, const M: usize, const N: usize>(tile: &Tile, t
             }
         }
         if I::PAIRS {
-            let mut w = tile.excess.weights;
-            for place in tile.excess.places {
-                let from = tile
-                    .input
-                    .wrapping_add(tile.runs[place.run] + 4 * place.group);
-                for (m, row) in sums.iter_mut().enumerate() {
-                    let inputs = I::load_inputs(from.wrapping_add(m * step));
-                    for (n, sum) in row.iter_mut().enumerate() {
-                        let weights = I::load_weights(w.wrapping_add(n * I::LANES * 4));
-                        *sum = I::dot4(*sum, inputs, weights);
-                    }
-                }
-                w = w.add(N * I::LANES * 4);
-            }
+            add_excess::<I, M, N>(&mut sums, tile);
         }
         for (m, row) in sums.iter().enumerate() {
             for (n, &sum) in row.iter().enumerate() {
                 I::store_sums(sum, to.add((m * N + n) * I::LANES));
             }
         }
+    }
+}
+
+/// Adds the products of two neighbouring groups, of which the weights begin at `w`.
+///
+/// # Safety
+///
+/// As for [`tile`], of which this is a part.
+#[inline(always)]
+unsafe fn add_pair<I: Isa, const M: usize, const N: usize>(
+    sums: &mut [[I::Sums; N]; M],
+    bases: &[*const u8; BASES],
+    step: usize,
+    w: *const i8,
+) {
+    for (m, row) in sums.iter_mut().enumerate() {
+        let from = bases[m / SHARED].wrapping_add(m % SHARED * step);
+        // SAFETY: the caller's promise covers both groups of inputs and of weights.
+        unsafe {
+            let inputs = [I::load_inputs(from), I::load_inputs(from.wrapping_add(4))];
+            for (n, sum) in row.iter_mut().enumerate() {
+                let near = w.wrapping_add(n * I::LANES * 4);
+                let far = near.wrapping_add(N * I::LANES * 4);
+                *sum = I::dot8(*sum, inputs, [I::load_weights(near), I::load_weights(far)]);
+            }
+        }
+    }
+}
+
+/// Adds the products of the weights that were cut off.
+///
+/// # Safety
+///
+/// As for [`tile`], of which this is a part.
+#[inline(always)]
+unsafe fn add_excess<I: Isa, const M: usize, const N: usize>(
+    sums: &mut [[I::Sums; N]; M],
+    tile: &Tile,
+) {
+    let mut w = tile.excess.weights;
+    for place in tile.excess.places {
+        let from = tile
+            .input
+            .wrapping_add(tile.runs[place.run] + 4 * place.group);
+        for (m, row) in sums.iter_mut().enumerate() {
+            // SAFETY: the caller's promise covers these inputs, and the excess has weights for each
+            // of its places.
+            unsafe {
+                let inputs = I::load_inputs(from.wrapping_add(m * tile.pixel_step));
+                for (n, sum) in row.iter_mut().enumerate() {
+                    let weights = I::load_weights(w.wrapping_add(n * I::LANES * 4));
+                    *sum = I::dot4(*sum, inputs, weights);
+                }
+            }
+        }
+        w = w.wrapping_add(N * I::LANES * 4);
     }
 }

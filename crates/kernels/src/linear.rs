@@ -316,13 +316,8 @@ impl Linear {
             let columns = part_of(&(0..width), x, cut.strip[1]);
             for (position, (row, x)) in grid_of(&rows, &columns, [1, 1]).enumerate() {
                 let window = input.wrapping_add(self.window_at(first_row + row, x));
-                for (run, start) in runs.iter().enumerate() {
-                    let to = words.wrapping_add(position * terms + run * groups * 4);
-                    // SAFETY: the token proves the instruction set; `Steps::new` proved that the
-                    // window is inside the input, whose slack is longer than sixteen bytes; a cut
-                    // fits the room.
-                    unsafe { (widen.inputs)(window.wrapping_add(*start), groups * 4, to) };
-                }
+                let to = words.wrapping_add(position * terms);
+                self.widen_window(widen, window, to);
             }
             for (index, block) in self.packed.blocks.iter().enumerate() {
                 let bytes = self.packed.block_weights(index);
@@ -358,6 +353,17 @@ impl Linear {
                     }
                 }
             }
+        }
+    }
+
+    /// Makes words of one window, which is one of a position of the output; `to` has room for them.
+    fn widen_window(&self, widen: Widen, window: *const u8, to: *mut i16) {
+        let run_terms = self.runs.groups() * 4;
+        for (run, start) in self.runs.starts.iter().enumerate() {
+            let to = to.wrapping_add(run * run_terms);
+            // SAFETY: the token proves the instruction set; `Steps::new` proved that the window is
+            // inside the input, whose slack is longer than sixteen bytes; a cut fits the room.
+            unsafe { (widen.inputs)(window.wrapping_add(*start), run_terms, to) };
         }
     }
 

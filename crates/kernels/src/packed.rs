@@ -54,10 +54,7 @@ impl Packed {
             let weights = pack::weights(spec.weights, spec.bits, engine.lanes, runs, &blocks);
             (blocks, weights)
         };
-        let products = match spec.bits {
-            Bits::Eight if spec.non_negative => Products::Unsigned,
-            Bits::Eight | Bits::Sixteen => spec.bits.into(),
-        };
+        let products = Products::of(spec);
         let cuts = match engine.pair_max {
             Some(most) if products == Products::Unsigned => {
                 excess::cut(weights.as_mut_slice(), &blocks, engine.lanes, runs, most)
@@ -79,20 +76,7 @@ impl Packed {
             Some(_) => vec![0; padded],
             None => bias.clone(),
         };
-        let planes = match spec.bits {
-            Bits::Eight => vec![0],
-            Bits::Sixteen => {
-                let run_len = runs.run_len / spec.bits.bytes();
-                pack::planes(spec.weights, &start[..outputs], terms, run_len)
-            }
-        };
-        if PLANES_MAX < planes.len() {
-            return Err(LinearError::Range {
-                what: "planes of sums",
-                index: 0,
-                value: planes.len() as i64,
-            });
-        }
+        let planes = planes(spec, runs, &start[..outputs])?;
         if kernel.flip() != 0 && spec.bits == Bits::Eight {
             pack::fold_flip(&mut start, spec.weights, terms);
         }
@@ -131,6 +115,26 @@ impl Packed {
     pub(crate) fn has(&self, form: Form) -> bool {
         self.vectors_max == form.vectors_max && self.planar_weights.is_some() == form.planar
     }
+}
+
+/// First group of each plane of sums that begin with `start`.
+fn planes(spec: &LinearSpec, runs: &Runs, start: &[i32]) -> Result<Vec<usize>, LinearError> {
+    let planes = match spec.bits {
+        Bits::Eight => vec![0],
+        Bits::Sixteen => {
+            let run_len = runs.run_len / spec.bits.bytes();
+            let terms = spec.weights.len() / start.len();
+            pack::planes(spec.weights, start, terms, run_len)
+        }
+    };
+    if PLANES_MAX < planes.len() {
+        return Err(LinearError::Range {
+            what: "planes of sums",
+            index: 0,
+            value: planes.len() as i64,
+        });
+    }
+    Ok(planes)
 }
 
 /// Which of the packed orders a node has at given extents.

@@ -333,21 +333,33 @@ fn run_lines(
         }
     }
     if let (Some(table), Output::I16(to)) = (table, to) {
-        // SAFETY: the token proves the instruction set.
-        let done = unsafe {
-            if is_512 {
-                gather::avx512::interpolate_words(table, to)
-            } else {
-                gather::avx2::interpolate_words(table, to)
-            }
-        };
-        for y in &mut to[done..] {
-            let mut one = [i32::from(*y)];
-            spec.function.apply(kernel, &mut one);
-            *y = one[0] as i16;
-        }
+        interpolate_lines(kernel, spec, table, is_512, to);
     }
     true
+}
+
+/// Passes what [`run_lines`] has written through the table.
+#[cfg(target_arch = "x86_64")]
+fn interpolate_lines(
+    kernel: Kernel,
+    spec: &PointwiseSpec,
+    table: &[i32; 512],
+    is_512: bool,
+    to: &mut [i16],
+) {
+    // SAFETY: the token proves the instruction set.
+    let done = unsafe {
+        if is_512 {
+            gather::avx512::interpolate_words(table, to)
+        } else {
+            gather::avx2::interpolate_words(table, to)
+        }
+    };
+    for y in &mut to[done..] {
+        let mut one = [i32::from(*y)];
+        spec.function.apply(kernel, &mut one);
+        *y = one[0] as i16;
+    }
 }
 
 #[cfg(not(target_arch = "x86_64"))]

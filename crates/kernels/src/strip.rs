@@ -5,7 +5,7 @@
 
 use crate::accumulate::{LANES_MAX, SCRATCH, Tile};
 use crate::excess::Excess;
-use crate::spec::Bits;
+use crate::spec::{Bits, LinearSpec};
 use crate::tiles::{Engine, TileTable};
 
 /// The most positions that are computed before they are requantised.
@@ -42,6 +42,14 @@ impl From<Bits> for Products {
 }
 
 impl Products {
+    /// Those of a node, before its weights are cut.
+    pub(crate) fn of(spec: &LinearSpec) -> Self {
+        match spec.bits {
+            Bits::Eight if spec.non_negative => Self::Unsigned,
+            Bits::Eight | Bits::Sixteen => spec.bits.into(),
+        }
+    }
+
     fn table(self, engine: &Engine) -> TileTable {
         match self {
             Self::Bytes => engine.tile,

@@ -245,11 +245,15 @@ prop_compose! {
         }
         let (mut x, mut w) = (x, w);
         if non_negative {
-            x.iter_mut().for_each(|x| *x = x.abs());
+            for x in &mut x {
+                *x = x.abs();
+            }
         }
         if few_large {
             // Pairs of groups that fit 16 bits, but for a few.
-            w.iter_mut().enumerate().filter(|(i, _)| i % 97 > 2).for_each(|(_, w)| *w /= 2);
+            for (_, w) in w.iter_mut().enumerate().filter(|(i, _)| i % 97 > 2) {
+                *w /= 2;
+            }
         }
         let mut pad = pad;
         for i in 0..2 {

@@ -1,11 +1,23 @@
-//! AVX2: eight lanes, products by the sign trick.
+//! AVX2: eight lanes, and three ways to multiply bytes.
 //!
-//! ```text
-//! x * w = |x| * (w with the sign of x);  vpmaddubsw adds two of these in 16 bits
-//! ```
+//! `vpmaddubsw` multiplies unsigned by signed bytes and adds two neighbours in 16 bits, where it
+//! saturates; `vpmaddwd` by ones widens pairs, `vpaddd` adds them to the sums. Of eight lanes of four
+//! products:
 //!
-//! |x| <= 128 as an unsigned byte and |w| <= 127, so a pair sum is at most 2 * 128 * 127 = 32512
-//! < 2^15 and nothing saturates. Weights of -128 are refused when a node is packed.
+//! | products | instructions | exact because |
+//! |---|---|---|
+//! | [`Avx2`] | `vpsignb`, `vpmaddubsw`, `vpmaddwd`, `vpaddd` | `x*w = |x| * (w with the sign of x)`; |x| <= 128, |w| <= 127, and `2 * 128 * 127 < 2^15` |
+//! | [`Avx2Wide`], twice | `vpmaddwd`, `vpaddd` | words: see [`crate::widen`] |
+//! | [`Avx2Unsigned`] | `vpmaddubsw`, `vpmaddwd`, `vpaddd` | x in 0..=127, and `2 * 127 * 127 < 2^15` |
+//! | [`Avx2Paired`] | the same, but `vpmaddwd`, `vpaddd` once for two groups and their `vpaddw` | weights are cut: see [`crate::excess`] |
+//!
+//! All of these but the additions run on two of the three vector ports of these processors, so that
+//! words are cheaper than signs where enough positions share the widening. Weights of -128 are refused
+//! when a node is packed.
+//!
+//! Not taken: signed inputs stored as x + 128, with weights cut so that no pair of them saturates. In
+//! normal weights 1 to 10 of 100 pairs would have to be cut and in evenly distributed ones 25, and a
+//! vector of two blocks has 32 of them, so that nearly every group would be multiplied twice.
 
 use core::arch::x86_64::{
     __m256i, _mm_loadl_epi64, _mm_unpackhi_epi16, _mm_unpacklo_epi8, _mm_unpacklo_epi16,
