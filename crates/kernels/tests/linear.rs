@@ -508,3 +508,77 @@ fn a_weight_of_minus_128_and_a_window_beyond_the_halo_are_refused() {
         );
     }
 }
+
+/// Many outputs and positions, so that every way to run a strip is taken.
+fn large(shape: [usize; 3], kernel: usize, outputs: usize, halo: usize, seed: usize) -> Case {
+    let pad = kernel / 2;
+    let terms = kernel * kernel * shape[2];
+    let mixed = |i: usize| (i + seed * 77).wrapping_mul(0x9e37_79b9) >> 7;
+    let byte = |i: usize| match mixed(i) % 9 {
+        0 => 127,
+        1 => -127,
+        n => (mixed(i * n) % 255) as i8 as i32,
+    };
+    let byte = |i: usize| byte(i).clamp(-127, 127) as i8;
+    Case {
+        input: shape,
+        outputs,
+        kernel: [kernel, kernel],
+        stride: [1, 1],
+        dilation: [1, 1],
+        pad: [pad; 4],
+        groups: 1,
+        x: (0..shape.iter().product()).map(byte).collect(),
+        w: (0..outputs * terms).map(|i| byte(i + 5)).collect(),
+        constants: (0..outputs)
+            .map(|o| [o as i32 * 31 - 900, 20_000 + o as i32, 0, 27])
+            .collect(),
+        addend: Second::None,
+        clamp: [-127, 127],
+        table: None,
+        width: Width::I8,
+        output_halo: [halo; 4],
+        non_negative: false,
+    }
+}
+
+#[test]
+fn strips_of_many_rows_and_parts_of_long_ones_agree() {
+    for (seed, (shape, kernel, halo)) in [
+        ([7, 7, 160], 1, 1),
+        ([9, 14, 33], 1, 1),
+        ([3, 61, 40], 1, 0),
+        ([200, 1, 64], 1, 0),
+        ([13, 9, 24], 3, 1),
+        ([6, 70, 20], 3, 1),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let case = large(shape, kernel, 72, halo, seed);
+        case.check(2);
+    }
+}
+
+#[test]
+fn inputs_that_are_not_negative_agree_whatever_the_weights_are() {
+    for (seed, few) in [(1, 1), (2, 40), (3, 400)] {
+        let mut case = large([6, 9, 37], 3, 41, 0, seed);
+        case.non_negative = true;
+        for x in &mut case.x {
+            *x = if *x % 3 == 0 { 127 } else { x.abs() };
+        }
+        // Of the weights one in `few` stays large: all, some, or hardly any groups have an excess.
+        for (i, w) in case.w.iter_mut().enumerate() {
+            if i % few != 0 {
+                *w /= 3;
+            } else if few == 1 {
+                *w = if i / 8 % 2 == 0 { 127 } else { -127 };
+            }
+        }
+        // And a whole group of the largest weights.
+        case.w[..8].fill(127);
+        case.w[333..341].fill(-127);
+        case.check(2);
+    }
+}
