@@ -30,6 +30,8 @@ pub(crate) struct Tile<'a> {
     pub(crate) input: *const u8,
     /// Elements between the windows of neighbouring positions.
     pub(crate) pixel_step: usize,
+    /// Elements between the window of the first position and that of position [`SHARED`].
+    pub(crate) second: usize,
     /// Starts of the runs, relative to the window.
     pub(crate) runs: &'a [usize],
     /// Groups of four elements in a run.
@@ -52,6 +54,8 @@ pub(crate) unsafe trait Isa {
     type Weights: Copy;
     /// Four inputs, the same in each lane.
     type Inputs: Copy;
+    /// Four inputs of each lane.
+    type Spread: Copy;
     /// Lanes of a vector.
     const LANES: usize;
 
@@ -65,16 +69,58 @@ pub(crate) unsafe trait Isa {
     unsafe fn load_inputs(from: *const u8) -> Self::Inputs;
     /// Adds the four products of each lane.
     unsafe fn dot4(sums: Self::Sums, x: Self::Inputs, w: Self::Weights) -> Self::Sums;
-    /// Adds four products of each lane: lane l takes byte l behind each of the four addresses.
-    unsafe fn dot_lanes(sums: Self::Sums, taps: [*const u8; 4], w: Self::Weights) -> Self::Sums;
+    /// Lane l takes byte l behind each of the addresses, of which there are three or four; a missing
+    /// fourth byte is anything.
+    unsafe fn spread<const TAPS: usize>(taps: [*const u8; TAPS]) -> Self::Spread;
+    /// Adds four products of each lane.
+    unsafe fn dot_spread(sums: Self::Sums, x: Self::Spread, w: Self::Weights) -> Self::Sums;
     /// Requantises and writes `pixels` vectors of one block of channels.
     unsafe fn finish(finish: &Finish);
 }
 
-/// Positions that share one address register: x, x + step and x + 2 * step are one instruction away.
-const SHARED: usize = 3;
+/// Four addresses; a missing one is the last again.
+#[inline(always)]
+pub(crate) fn four<const TAPS: usize>(taps: [*const u8; TAPS]) -> [*const u8; 4] {
+    const { assert!(3 <= TAPS && TAPS <= 4) };
+    core::array::from_fn(|i| taps[i.min(TAPS - 1)])
+}
+
+/// Positions that share one address register: all multiples of the step up to six are one of its
+/// multiples by one, three or five, shifted, hence one instruction away.
+pub(crate) const SHARED: usize = 7;
 /// Address registers of the largest tile.
-const BASES: usize = 5;
+const BASES: usize = 2;
+
+/// The multiples of a step that stay in registers.
+#[derive(Clone, Copy)]
+struct Multiples {
+    one: usize,
+    three: usize,
+    five: usize,
+}
+
+impl Multiples {
+    #[inline(always)]
+    fn of(step: usize) -> Self {
+        Self {
+            one: step,
+            three: opaque(core::ptr::without_provenance(3 * step)).addr(),
+            five: opaque(core::ptr::without_provenance(5 * step)).addr(),
+        }
+    }
+
+    /// `factor` steps, `factor` below [`SHARED`].
+    #[inline(always)]
+    fn times(self, factor: usize) -> usize {
+        match factor {
+            0..=2 => factor * self.one,
+            3 => self.three,
+            4 => 4 * self.one,
+            5 => self.five,
+            _ => 2 * self.three,
+        }
+    }
+}
 
 /// Hides how a pointer was computed, so that the compiler keeps it in a register of its own
 /// instead of adding the step again for every position.
@@ -108,7 +154,7 @@ fn opaque(pointer: *const u8) -> *const u8 {
 #[inline(always)]
 pub(crate) unsafe fn tile<I: Isa, const M: usize, const N: usize>(tile: &Tile, to: *mut i32) {
     const { assert!(M <= SHARED * BASES) };
-    let step = tile.pixel_step;
+    let step = Multiples::of(tile.pixel_step);
     // SAFETY: the caller's promise covers every pointer below, all offsets are those of the formula.
     unsafe {
         let mut sums = [[I::load_sums(tile.bias); N]; M];
@@ -120,16 +166,14 @@ pub(crate) unsafe fn tile<I: Isa, const M: usize, const N: usize>(tile: &Tile, t
         let mut w = tile.weights;
         for &run in tile.runs {
             let mut bases = [tile.input.wrapping_add(run); BASES];
-            for (b, base) in bases.iter_mut().enumerate() {
-                *base = base.wrapping_add(b * SHARED * step);
-            }
+            bases[1] = bases[1].wrapping_add(tile.second);
             for _ in 0..tile.groups {
                 let mut weights = [I::load_weights(w); N];
                 for (n, weight) in weights.iter_mut().enumerate().skip(1) {
                     *weight = I::load_weights(w.add(n * I::LANES * 4));
                 }
                 for (m, row) in sums.iter_mut().enumerate() {
-                    let inputs = I::load_inputs(bases[m / SHARED].add(m % SHARED * step));
+                    let inputs = I::load_inputs(bases[m / SHARED].add(step.times(m % SHARED)));
                     for (sum, &weight) in row.iter_mut().zip(&weights) {
                         *sum = I::dot4(*sum, inputs, weight);
                     }

@@ -24,13 +24,17 @@ use crate::pack::Runs;
 use crate::packed::{Form, Packed, is_depthwise};
 use crate::planar::{self, PlanarTile};
 use crate::spec::{self, Bits, LinearError, LinearSpec, Steps};
-use crate::strip::{Contraction, STRIP_PIXELS};
+use crate::strip::{Contraction, STRIP_PIXELS, Span, VECTORS_MAX};
 use crate::tiles::{self, Engine};
 
 const _: () = assert!(LANES_MAX <= SLACK);
 
 /// Weights of this many bytes are taken to stay in the second cache while a strip passes.
 const NEAR_WEIGHTS: usize = 192 << 10;
+
+/// Vectors of channels of a depthwise convolution that are requantised together.
+const DEPTHWISE_VECTORS: usize = 2;
+const _: () = assert!(DEPTHWISE_VECTORS <= VECTORS_MAX);
 
 /// A packed linear node, ready to run on one instruction set.
 #[derive(Debug)]
@@ -95,7 +99,7 @@ impl Linear {
             row_step,
             pixel_step,
             taps: if depthwise {
-                depthwise::groups_of_four(&runs.starts)
+                depthwise::starts(&depthwise::groups(spec.kernel), &runs.starts)
             } else {
                 Vec::new()
             },
@@ -236,31 +240,43 @@ impl Linear {
             planes: &self.packed.planes,
             pixel_step: self.pixel_step,
         };
-        let strip = width.div_ceil(width.div_ceil(contraction.strip_max()));
+        let vectors = self.packed.vectors_max;
+        let lines = 1 + usize::from(!is_flat && contraction.joins_rows(vectors, width));
+        let strip_len = contraction.strip_len(vectors, width);
         let mut scratch = Scratch(MaybeUninit::uninit());
         let sums: *mut i32 = scratch.0.as_mut_ptr().cast();
         let near = self.packed.weights.len() <= NEAR_WEIGHTS;
         let together = if near { self.packed.blocks.len() } else { 1 };
         for blocks in self.packed.blocks.chunks(together.max(1)) {
-            for row in 0..row_count {
+            for row in (0..row_count).step_by(lines) {
+                let lines = lines.min(row_count - row);
                 let window = self.origin + (rows.start + row) * self.row_step;
-                for x in (0..width).step_by(strip) {
-                    let pixels = strip.min(width - x);
+                for x in (0..width).step_by(strip_len) {
+                    let part = Part {
+                        engine: &engine,
+                        row,
+                        lines,
+                        x,
+                        pixels: strip_len.min(width - x),
+                        sums,
+                    };
                     let at = window + x * self.pixel_step;
-                    let place = places.at(row, x);
                     for block in blocks {
-                        let from = input.wrapping_add(at + block.first);
+                        let strip = Span {
+                            input: input.wrapping_add(at + block.first),
+                            count: lines * part.pixels,
+                            row_step: (1 < lines).then_some(self.row_step),
+                        };
                         let weights = &self.packed.weights.as_slice()[block.weights_at..];
                         let start = &self.packed.start[block.channel..];
-                        let channels = block.channel..block.end;
                         // SAFETY: the token proves the instruction set; `Steps::new` proved that the
                         // last window and its slack are inside the input, packing made whole vectors
                         // of weights and starts.
                         unsafe {
                             let (weights, start) = (weights.as_ptr().cast(), start.as_ptr());
-                            contraction.sums(block.vectors, weights, start, from, pixels, sums);
+                            contraction.sums(block.vectors, weights, start, strip, sums);
                         }
-                        self.finish(&engine, block.vectors, channels, sums, pixels, &place);
+                        self.finish(block.vectors, block.channel..block.end, &part, &places);
                     }
                 }
             }
@@ -278,70 +294,86 @@ impl Linear {
             let window = self.window_at(rows.start + row, 0);
             for x in (0..width).step_by(STRIP_PIXELS) {
                 let pixels = STRIP_PIXELS.min(width - x);
-                for channel in (0..outputs).step_by(engine.lanes) {
-                    let at = window + x * self.pixel_step + channel;
-                    let vector = channel * self.taps.len() * 4;
-                    let part = Depthwise {
-                        input: input.wrapping_add(at),
-                        pixel_step: self.pixel_step,
-                        taps: &self.taps,
-                        column: self.column,
-                        weights: packed.weights.as_slice()[vector..].as_ptr().cast(),
-                        bias: packed.start[channel..].as_ptr(),
+                for first in (0..outputs).step_by(DEPTHWISE_VECTORS * engine.lanes) {
+                    let vectors = (outputs - first)
+                        .div_ceil(engine.lanes)
+                        .min(DEPTHWISE_VECTORS);
+                    for vector in 0..vectors {
+                        let channel = first + vector * engine.lanes;
+                        let weights = channel * self.taps.len() * 4;
+                        let part = Depthwise {
+                            input: input.wrapping_add(window + x * self.pixel_step + channel),
+                            pixel_step: self.pixel_step,
+                            taps: &self.taps,
+                            column: self.column,
+                            weights: packed.weights.as_slice()[weights..].as_ptr().cast(),
+                            bias: packed.start[channel..].as_ptr(),
+                            pixels,
+                            sums_step: vectors * engine.lanes,
+                        };
+                        let sums = sums.wrapping_add(vector * engine.lanes);
+                        // SAFETY: the token proves the instruction set; `Steps::new` proved that
+                        // the last window is inside the input, whose slack is longer than a vector;
+                        // packing made whole vectors, and the scratch takes a strip of the widest
+                        // block (asserted in `strip`).
+                        unsafe { (engine.depthwise)(&part, sums) };
+                    }
+                    let part = Part {
+                        engine: &engine,
+                        row,
+                        lines: 1,
+                        x,
                         pixels,
+                        sums,
                     };
-                    // SAFETY: the token proves the instruction set; `Steps::new` proved that the
-                    // last window is inside the input, whose slack is longer than a vector;
-                    // packing made whole vectors, and the scratch takes a strip of the widest block
-                    // (asserted in `strip`).
-                    unsafe { (engine.depthwise)(&part, sums) };
-                    let place = places.at(row, x);
-                    self.finish(&engine, 1, channel..outputs, sums, pixels, &place);
+                    self.finish(vectors, first..outputs, &part, &places);
                 }
             }
         }
     }
 
-    /// Requantises `pixels` positions of `vectors` vectors of channels, vector by vector, from channel
-    /// 0 of the first position at `place`. The vectors begin with the first of `channels`, and the
-    /// last of them holds the last.
-    fn finish(
-        &self,
-        engine: &Engine,
-        vectors: usize,
-        channels: Range<usize>,
-        sums: *const i32,
-        pixels: usize,
-        place: &Places,
-    ) {
+    /// Requantises `vectors` vectors of channels of a part of the output, vector by vector. The vectors
+    /// begin with the first of `channels`, and the last of them holds the last.
+    fn finish(&self, vectors: usize, channels: Range<usize>, part: &Part, places: &Places) {
         let outputs = self.output.channels();
         let packed = &*self.packed;
-        for vector in 0..vectors {
-            let channel = channels.start + vector * engine.lanes;
-            let finish = Finish {
-                rule: self.rule(),
-                multiplier: packed.multiplier[channel..].as_ptr(),
-                addend_multiplier: packed.addend_multiplier[channel..].as_ptr(),
-                shift: packed.shift[channel..].as_ptr(),
-                sums: sums.wrapping_add(vector * engine.lanes),
-                sums_step: vectors * engine.lanes,
-                planes: packed.planes.len(),
-                plane_step: pixels * vectors * engine.lanes,
-                factor: RawFactor {
-                    at: place.factor,
-                    step: 1,
-                    bias: packed.bias[channel..].as_ptr(),
-                },
-                pixels,
-                pixel_step: outputs,
-                channels: (channels.end - channel).min(engine.lanes),
-                addend: place.addend.add(channel),
-                output: place.output.add(channel),
-            };
-            // SAFETY: the token proves the instruction set; constants and sums come in whole
-            // vectors, and `run` has checked that addend, factors and output hold all rows of their
-            // grids, of which this tile is a part.
-            unsafe { (engine.finish)(&finish) };
+        let lanes = part.engine.lanes;
+        for line in 0..part.lines {
+            let place = places.at(part.row + line, part.x);
+            let first = line * part.pixels * vectors;
+            let mut vector = 0;
+            while vector < vectors {
+                let channel = channels.start + vector * lanes;
+                let is_pair = vector + 1 < vectors && channel + 2 * lanes <= channels.end;
+                let finish = Finish {
+                    rule: self.rule(),
+                    multiplier: packed.multiplier[channel..].as_ptr(),
+                    addend_multiplier: packed.addend_multiplier[channel..].as_ptr(),
+                    shift: packed.shift[channel..].as_ptr(),
+                    sums: part.sums.wrapping_add((first + vector) * lanes),
+                    sums_step: vectors * lanes,
+                    planes: packed.planes.len(),
+                    plane_step: part.lines * part.pixels * vectors * lanes,
+                    factor: RawFactor {
+                        at: place.factor,
+                        step: 1,
+                        bias: packed.bias[channel..].as_ptr(),
+                    },
+                    pixels: part.pixels,
+                    pixel_step: outputs,
+                    channels: if is_pair {
+                        2 * lanes
+                    } else {
+                        (channels.end - channel).min(lanes)
+                    },
+                    addend: place.addend.add(channel),
+                    output: place.output.add(channel),
+                };
+                // SAFETY: the token proves the instruction set; constants and sums come in whole
+                // vectors, and `run` has checked that addend, factors and output hold all rows of
+                // their grids, of which this part is one.
+                vector += unsafe { finish_some(part.engine, &finish) };
+            }
         }
     }
 
@@ -381,12 +413,51 @@ impl Linear {
             lo: self.lo,
             hi: self.hi,
             flip: self.kernel.flip(),
+            raised: self.packed.raised,
             fits: self.packed.reach.fits,
             factor_max: self.packed.reach.factor_max,
             table: self.packed.table.as_deref(),
             factor_shift: self.factor_shift,
         }
     }
+}
+
+/// Requantises two vectors of channels, if there are two and the set has such a function, else the first
+/// one; returns their number.
+///
+/// # Safety
+///
+/// The engine's instruction set is there and `finish` keeps its promise.
+unsafe fn finish_some(engine: &Engine, finish: &Finish) -> usize {
+    // SAFETY: the caller's promises, passed on.
+    unsafe {
+        if finish.channels <= engine.lanes {
+            (engine.finish)(finish);
+            return 1;
+        }
+        if (engine.finish_two)(finish) {
+            return 2;
+        }
+        let first = Finish {
+            channels: engine.lanes,
+            ..*finish
+        };
+        (engine.finish)(&first);
+    }
+    1
+}
+
+/// A part of the output whose sums are there.
+struct Part<'a> {
+    engine: &'a Engine,
+    /// Its first row, counted from the first one of the run.
+    row: usize,
+    lines: usize,
+    x: usize,
+    /// Positions of each line.
+    pixels: usize,
+    /// `[planes][lines][pixels][vectors][lanes]`.
+    sums: *const i32,
 }
 
 /// A position in addend, factors and output, and the way to others.

@@ -243,6 +243,7 @@ pub fn average_pool(
         lo: average.lo,
         hi: average.hi,
         flip,
+        raised: false,
         fits: false,
         table: None,
         factor_shift: None,

@@ -3,7 +3,7 @@
 //! Sums that need more than 32 bits are made in planes: parts of the contraction whose sums fit, one
 //! behind the other in the scratch; who reads them adds them up in 64 bits.
 
-use crate::accumulate::{LANES_MAX, SCRATCH, Tile};
+use crate::accumulate::{LANES_MAX, SCRATCH, SHARED, Tile};
 use crate::spec::Bits;
 use crate::tiles::Engine;
 
@@ -33,35 +33,72 @@ pub(crate) struct Contraction<'a> {
     pub(crate) pixel_step: usize,
 }
 
+/// Positions whose sums are computed before they are requantised.
+#[derive(Clone, Copy)]
+pub(crate) struct Span {
+    /// Stored input at the window of the first position.
+    pub(crate) input: *const u8,
+    /// Positions, at most [`Contraction::strip_max`].
+    pub(crate) count: usize,
+    /// Bytes from one row to the next, where these are two rows of [`SHARED`] positions each; else
+    /// all positions are neighbours.
+    pub(crate) row_step: Option<usize>,
+}
+
 impl Contraction<'_> {
     /// The most positions of a strip.
     pub(crate) fn strip_max(&self) -> usize {
         STRIP_PIXELS / self.planes.len()
     }
 
+    /// The length of strips that `width` neighbouring positions are cut into: whole tiles, as even as
+    /// they can be.
+    pub(crate) fn strip_len(&self, vectors: usize, width: usize) -> usize {
+        let pixels = self.pixels(vectors, width);
+        width.min(self.strip_max() / pixels * pixels)
+    }
+
+    /// The positions of a tile, where `count` positions are cut into tiles as even as they can be.
+    fn pixels(&self, vectors: usize, count: usize) -> usize {
+        let pixels_max = (self.engine.pixels_max)(vectors).min(self.strip_max());
+        count.div_ceil(count.div_ceil(pixels_max).max(1)).max(1)
+    }
+
+    /// Whether a tile of `vectors` vectors takes two rows of `width` positions at once.
+    pub(crate) fn joins_rows(&self, vectors: usize, width: usize) -> bool {
+        let both = 2 * SHARED;
+        width == SHARED && both <= (self.engine.pixels_max)(vectors) && both <= self.strip_max()
+    }
+
     /// Computes `[planes][count][vectors][lanes]` sums.
     ///
     /// # Safety
     ///
-    /// The engine's instruction set is there; `count` is at most `strip_max`; `weights` and `start`
-    /// hold a block of `vectors` vectors; `count` windows from `input` on, and three bytes behind
-    /// each run of them, can be read; `to` takes [`SCRATCH`] sums.
+    /// The engine's instruction set is there; `weights` and `start` hold a block of `vectors` vectors;
+    /// the windows of all positions of the strip, and three bytes behind each run of them, can be
+    /// read; two rows are joined only where `joins_rows` says so; `to` takes [`SCRATCH`] sums.
     pub(crate) unsafe fn sums(
         &self,
         vectors: usize,
         weights: *const i8,
         start: *const i32,
-        input: *const u8,
-        count: usize,
+        strip: Span,
         to: *mut i32,
     ) {
-        let pixels_max = (self.engine.pixels_max)(vectors);
-        let pixels = count.div_ceil(count.div_ceil(pixels_max));
+        let Span {
+            input,
+            count,
+            row_step,
+        } = strip;
+        let pixels = self.pixels(vectors, count);
         let table = match self.bits {
             Bits::Eight => self.engine.tile,
             Bits::Sixteen => self.engine.wide_tile,
         };
-        let kernel = table(pixels, vectors).expect("every size up to `pixels_max` is compiled");
+        let kernel = |pixels: usize| {
+            table(pixels, vectors).expect("every size up to `pixels_max` is compiled")
+        };
+        let whole = kernel(pixels);
         let vector = vectors * self.engine.lanes;
         for (plane, &first) in self.planes.iter().enumerate() {
             let all = self.groups * self.runs.len();
@@ -76,20 +113,19 @@ impl Contraction<'_> {
             let mut tile = Tile {
                 input,
                 pixel_step: self.pixel_step,
+                second: row_step.unwrap_or(SHARED * self.pixel_step),
                 runs,
                 groups,
                 weights: weights.wrapping_add(first * vector * 4),
                 bias: if plane == 0 { start } else { ZEROS.as_ptr() },
             };
             let to = to.wrapping_add(plane * count * vector);
-            let mut x = 0;
-            while x < count {
-                // The last tile overlaps its neighbour rather than being smaller.
-                x = x.min(count - pixels);
+            for x in (0..count).step_by(pixels) {
+                let rest = count - x;
+                let kernel = if rest < pixels { kernel(rest) } else { whole };
                 tile.input = input.wrapping_add(x * self.pixel_step + skipped);
                 // SAFETY: the caller's promises; the planes are parts of one run, or runs.
                 unsafe { kernel(&tile, to.wrapping_add(x * vector)) };
-                x += pixels;
             }
         }
     }

@@ -48,6 +48,8 @@ pub(crate) struct Engine {
     pub(crate) depthwise: DepthwiseKernel,
     /// Requantises one vector of channels.
     pub(crate) finish: unsafe fn(&Finish),
+    /// Requantises two whole vectors of channels side by side; where it says no, nothing is done.
+    pub(crate) finish_two: unsafe fn(&Finish) -> bool,
     /// Computes and requantises positions in lanes.
     pub(crate) planar: Option<PlanarKernel>,
 }
@@ -95,6 +97,7 @@ const PORTABLE: Engine = Engine {
     wide_tile: portable_wide_tile,
     depthwise: portable_depthwise,
     finish: Portable::finish,
+    finish_two: |_| false,
     planar: None,
 };
 
@@ -122,6 +125,7 @@ mod arm {
         wide_tile: neon_wide_tile,
         depthwise: neon_depthwise,
         finish: Neon::finish,
+        finish_two: |_| false,
         planar: None,
     };
 }
@@ -143,7 +147,7 @@ mod x86 {
     tile_table!(avx512_tile, Avx512,
         #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")],
         1: [1 2 3 4 5 6 7 8 9 10 11 12 13 14],
-        2: [1 2 3 4 5 6 7 8 9 10],
+        2: [1 2 3 4 5 6 7 8 9 10 11 12 13 14],
         4: [1 2 3 4 5 6]);
     tile_table!(avx2_wide_tile, Avx2Wide, #[target_feature(enable = "avx2")],
         1: [1 2 3 4 5 6], 2: [1 2 3 4], 4: [1]);
@@ -152,7 +156,7 @@ mod x86 {
     tile_table!(avx512_wide_tile, Avx512Wide,
         #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")],
         1: [1 2 3 4 5 6 7 8 9 10 11 12 13 14],
-        2: [1 2 3 4 5 6 7 8 9 10],
+        2: [1 2 3 4 5 6 7 8 9 10 11 12 13 14],
         4: [1 2 3 4 5 6]);
 
     pub(super) const AVX2: Engine = Engine {
@@ -167,6 +171,7 @@ mod x86 {
         wide_tile: avx2_wide_tile,
         depthwise: avx2_depthwise,
         finish: Avx2::finish,
+        finish_two: |_| false,
         planar: None,
     };
 
@@ -182,6 +187,7 @@ mod x86 {
         wide_tile: avx_vnni_wide_tile,
         depthwise: avx_vnni_depthwise,
         finish: AvxVnni::finish,
+        finish_two: |_| false,
         planar: None,
     };
 
@@ -189,14 +195,14 @@ mod x86 {
         lanes: Avx512::LANES,
         vectors_max: |width| if width <= 6 { 4 } else { 2 },
         pixels_max: |vectors| match vectors {
-            1 => 14,
-            2 => 10,
+            1 | 2 => 14,
             _ => 6,
         },
         tile: avx512_tile,
         wide_tile: avx512_wide_tile,
         depthwise: avx512_depthwise,
         finish: Avx512::finish,
+        finish_two: crate::x86::avx512_finish_two,
         planar: Some(crate::x86::planar::tile),
     };
 }

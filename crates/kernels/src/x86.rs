@@ -11,4 +11,4 @@ pub(crate) mod spread;
 
 pub(crate) use avx_vnni::{AvxVnni, AvxVnniWide};
 pub(crate) use avx2::{Avx2, Avx2Wide};
-pub(crate) use avx512::{Avx512, Avx512Wide};
+pub(crate) use avx512::{Avx512, Avx512Wide, finish_two as avx512_finish_two};

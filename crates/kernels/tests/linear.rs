@@ -370,6 +370,59 @@ fn rows_of_any_number_and_outputs_of_any_number_agree() {
     for rows in 1..31 {
         product(rows, 13, 100 - 3 * rows, 101, -77).check(0);
     }
+    for rows in 31..100 {
+        product(rows, 13, 1 + rows % 70, 101, -77).check(0);
+    }
+}
+
+/// A convolution of three by three over `input`, with numbers from nowhere.
+fn three_by_three(input: [usize; 3], outputs: usize, stride: [usize; 2], groups: usize) -> Case {
+    let mixed = |i: usize| ((i * 2_654_435_761) >> 7) as u8 as i8;
+    let mut case = product(1, 1, outputs, 0, 0);
+    case.input = input;
+    case.kernel = [3, 3];
+    case.stride = stride;
+    case.pad = [1; 4];
+    case.groups = groups;
+    case.x = (0..input.iter().product()).map(mixed).collect();
+    case.w = (0..outputs * 9 * input[2] / groups)
+        .map(|i| mixed(i + 77).max(-127))
+        .collect();
+    case.constants = (0..outputs as i32)
+        .map(|o| [1000 * o - 3000, 32_767 - 100 * o, 20_000, 20 + o % 4])
+        .collect();
+    case.width = Width::I8;
+    case.clamp = [-100, 127];
+    case
+}
+
+#[test]
+fn rows_that_one_tile_joins_agree_for_every_cut_and_every_end() {
+    for height in 1..=7 {
+        for (outputs, addend) in [(16, Second::None), (40, Second::I8), (70, Second::I32)] {
+            for cut in [0, 1, height / 2, height - 1] {
+                let mut case = three_by_three([height, 7, 5], outputs, [1, 1], 1);
+                case.addend = addend.clone();
+                case.width = [Width::I8, Width::I16, Width::I32][height % 3];
+                case.output_halo = [1, 0, 1, 2];
+                case.check(cut);
+            }
+        }
+    }
+}
+
+#[test]
+fn depthwise_windows_agree_for_every_step_and_dilation() {
+    for stride in 1..=4 {
+        for dilation in 1..=3 {
+            for channels in [3, 16, 40] {
+                let mut case = three_by_three([9, 11, channels], channels, [1, stride], channels);
+                case.dilation = [1, dilation];
+                case.pad = [1, dilation, 1, dilation];
+                case.check(3);
+            }
+        }
+    }
 }
 
 #[test]

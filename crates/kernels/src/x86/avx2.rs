@@ -20,7 +20,7 @@ use core::arch::x86_64::{
     _mm256_xor_si256,
 };
 
-use crate::accumulate::Isa;
+use crate::accumulate::{Isa, four};
 use crate::finish::{self, FACTOR_BITS, Finish, RawAddend, RawOutput};
 use crate::wide::wide_isa;
 
@@ -35,6 +35,7 @@ unsafe impl Isa for Avx2 {
     type Weights = __m256i;
     /// The inputs and their absolute values.
     type Inputs = (__m256i, __m256i);
+    type Spread = (__m256i, __m256i);
     const LANES: usize = LANES;
 
     #[inline(always)]
@@ -74,12 +75,18 @@ unsafe impl Isa for Avx2 {
     }
 
     #[inline(always)]
-    unsafe fn dot_lanes(sums: __m256i, taps: [*const u8; 4], w: __m256i) -> __m256i {
+    unsafe fn spread<const TAPS: usize>(taps: [*const u8; TAPS]) -> Self::Spread {
         // SAFETY: the caller promises AVX2 and eight bytes behind each tap.
         unsafe {
-            let x = turned(taps);
-            Self::dot4(sums, (x, _mm256_abs_epi8(x)), w)
+            let x = turned(four(taps));
+            (x, _mm256_abs_epi8(x))
         }
+    }
+
+    #[inline(always)]
+    unsafe fn dot_spread(sums: __m256i, x: Self::Spread, w: __m256i) -> __m256i {
+        // SAFETY: the caller promises AVX2; no memory is touched.
+        unsafe { Self::dot4(sums, x, w) }
     }
 
     unsafe fn finish(finish: &Finish) {
