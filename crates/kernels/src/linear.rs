@@ -30,7 +30,7 @@ use crate::tiles::{self, Engine};
 const _: () = assert!(LANES_MAX <= SLACK);
 
 /// Weights of this many bytes are taken to stay in the second cache while a strip passes.
-const NEAR_WEIGHTS: usize = 192 << 10;
+pub(crate) const NEAR_WEIGHTS: usize = 192 << 10;
 
 /// Vectors of channels of a depthwise convolution that are requantised together.
 const DEPTHWISE_VECTORS: usize = 2;
@@ -120,6 +120,32 @@ impl Linear {
     ///
     /// If a length or shape is not that of the spec: planning has already made them equal.
     pub fn run(&self, operands: &Operands, mut output: Output, rows: Range<usize>) {
+        self.check(operands, &output, &rows);
+        if rows.is_empty() {
+            return;
+        }
+        let Operands {
+            input,
+            addend,
+            factor,
+        } = *operands;
+        let input = input.as_ptr();
+        if self.run_planar(input, addend, &mut output, &rows) {
+            return;
+        }
+        let places = Places::new(self, addend, factor, &mut output, rows.start);
+        if self.taps.is_empty() {
+            let blocks = 0..self.block_count();
+            self.run_tiles(input, places, self.is_flat(addend), rows, blocks);
+        } else {
+            self.run_depthwise(input, places, rows);
+        }
+    }
+
+    /// # Panics
+    ///
+    /// If a length or shape is not that of the spec.
+    pub(crate) fn check(&self, operands: &Operands, output: &Output, rows: &Range<usize>) {
         let Operands {
             input,
             addend,
@@ -138,7 +164,7 @@ impl Linear {
             "linear: rows"
         );
         let expected = rows.len() * self.output.row_len();
-        let (low, high) = match &output {
+        let (low, high) = match output {
             Output::I8(_) => (-128, 127),
             Output::I16(_) => (-32_768, 32_767),
             Output::I32(_) => (i32::MIN, i32::MAX),
@@ -158,19 +184,6 @@ impl Linear {
         if let Some((len, grid)) = addend_grid {
             assert_eq!(len, grid.len(), "linear: addend length");
             assert!(grid.same_shape(&self.output), "linear: addend shape");
-        }
-        if rows.is_empty() {
-            return;
-        }
-        let input = input.as_ptr();
-        if self.run_planar(input, addend, &mut output, &rows) {
-            return;
-        }
-        let places = Places::new(self, addend, factor, &mut output, rows.start);
-        if self.taps.is_empty() {
-            self.run_tiles(input, places, self.is_flat(addend), rows);
-        } else {
-            self.run_depthwise(input, places, rows);
         }
     }
 
@@ -225,8 +238,15 @@ impl Linear {
 
     /// Runs strips of positions through blocks of channels. Where all weights stay in a cache, the
     /// blocks are the inner loop, so that a strip of the input is read and one of the output written
-    /// while they are near; else a block's weights are read once.
-    fn run_tiles(&self, input: *const u8, places: Places, is_flat: bool, rows: Range<usize>) {
+    /// while they are near; else a block's weights are read once. Writes the channels of `blocks` alone.
+    pub(crate) fn run_tiles(
+        &self,
+        input: *const u8,
+        places: Places,
+        is_flat: bool,
+        rows: Range<usize>,
+        blocks: Range<usize>,
+    ) {
         let (mut row_count, mut width) = (rows.len(), self.output.width());
         if is_flat {
             (row_count, width) = (1, row_count * width);
@@ -246,8 +266,8 @@ impl Linear {
         let mut scratch = Scratch(MaybeUninit::uninit());
         let sums: *mut i32 = scratch.0.as_mut_ptr().cast();
         let near = self.packed.weights.len() <= NEAR_WEIGHTS;
-        let together = if near { self.packed.blocks.len() } else { 1 };
-        for blocks in self.packed.blocks.chunks(together.max(1)) {
+        let together = if near { blocks.len() } else { 1 };
+        for blocks in self.packed.blocks[blocks].chunks(together.max(1)) {
             for row in (0..row_count).step_by(lines) {
                 let lines = lines.min(row_count - row);
                 let window = self.origin + (rows.start + row) * self.row_step;
@@ -378,7 +398,7 @@ impl Linear {
     }
 
     /// Whether all positions are equally spaced in input, output and addend, so that rows join.
-    fn is_flat(&self, addend: Addend) -> bool {
+    pub(crate) fn is_flat(&self, addend: Addend) -> bool {
         let addend_is_dense = match addend {
             Addend::None => true,
             Addend::I8(_, grid) | Addend::I16(_, grid) | Addend::I32(_, grid) => grid.is_dense(),
@@ -386,6 +406,19 @@ impl Linear {
         self.row_step == self.output.width() * self.pixel_step
             && self.output.is_dense()
             && addend_is_dense
+    }
+
+    /// Whether every run of the node goes tile by tile through blocks of channels.
+    pub(crate) fn tiles_only(&self) -> bool {
+        self.taps.is_empty() && self.packed.planar_weights.is_none()
+    }
+
+    pub(crate) fn block_count(&self) -> usize {
+        self.packed.blocks.len()
+    }
+
+    pub(crate) fn weight_bytes(&self) -> usize {
+        self.packed.weights.len()
     }
 
     /// The stored input.
@@ -462,7 +495,7 @@ struct Part<'a> {
 
 /// A position in addend, factors and output, and the way to others.
 #[derive(Clone, Copy)]
-struct Places {
+pub(crate) struct Places {
     factor: *const i32,
     factor_row: usize,
     addend: RawAddend,
@@ -474,7 +507,7 @@ struct Places {
 
 impl Places {
     /// The first position of row `row` of the grids; `output` begins with that row.
-    fn new(
+    pub(crate) fn new(
         linear: &Linear,
         addend: Addend,
         factor: Option<&[i32]>,

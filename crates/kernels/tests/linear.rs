@@ -12,6 +12,7 @@
 use proptest::prelude::*;
 use selfsame_kernels::{
     Addend, Bits, Bytes, Grid, Kernel, Linear, LinearError, LinearSpec, Operands, Output,
+    ThreadPool,
 };
 
 /// Everything that the formula needs, in plain row-major tensors.
@@ -105,7 +106,8 @@ impl Case {
         y
     }
 
-    fn actual(&self, kernel: Kernel, cut: usize) -> Vec<i32> {
+    /// On one thread with the rows cut at `cut`, or on the threads of `pool` with the channels cut.
+    fn actual(&self, kernel: Kernel, cut: usize, mut pool: Option<&mut ThreadPool>) -> Vec<i32> {
         let [height, width, channels] = self.input;
         let [rows, columns, outputs] = self.output();
         let input = Grid::new(height, width, channels, self.pad).expect("small");
@@ -153,7 +155,15 @@ impl Case {
             vec![0; output.len()],
             vec![0; output.len()],
         );
-        for part in [0..cut.min(rows), cut.min(rows)..rows] {
+        let operands = Operands {
+            addend,
+            ..Operands::from(&x)
+        };
+        let cut = if pool.is_some() { 0 } else { cut.min(rows) };
+        for part in [0..cut, cut..rows] {
+            if part.is_empty() {
+                continue;
+            }
             let first = (output.halo()[0] + part.start) * output.row_len();
             let stored = first..first + part.len() * output.row_len();
             let to = match self.width {
@@ -161,11 +171,10 @@ impl Case {
                 Width::I16 => Output::I16(&mut y16[stored]),
                 Width::I32 => Output::I32(&mut y32[stored]),
             };
-            let operands = Operands {
-                addend,
-                ..Operands::from(&x)
-            };
-            linear.run(&operands, to, part);
+            match pool.as_deref_mut() {
+                Some(pool) => linear.run_by_channels(&operands, to, pool),
+                None => linear.run(&operands, to, part),
+            }
         }
         let mut y = Vec::new();
         for (r, c) in (0..rows).flat_map(|r| (0..columns).map(move |c| (r, c))) {
@@ -184,7 +193,18 @@ impl Case {
     fn check(&self, cut: usize) {
         let expected = self.expected();
         for kernel in Kernel::available() {
-            assert_eq!(self.actual(kernel, cut), expected, "{}", kernel.name());
+            let name = kernel.name();
+            assert_eq!(self.actual(kernel, cut, None), expected, "{name}");
+        }
+    }
+
+    /// Also with the channels on the threads of a pool.
+    fn check_threads(&self, cut: usize, pool: &mut ThreadPool) {
+        self.check(cut);
+        let expected = self.expected();
+        for kernel in Kernel::available() {
+            let found = self.actual(kernel, cut, Some(pool));
+            assert_eq!(found, expected, "{} by channels", kernel.name());
         }
     }
 }
@@ -259,7 +279,7 @@ proptest! {
 
     #[test]
     fn every_kernel_equals_the_formula_on_random_convolutions(case in shapes(), cut in 0_usize..8) {
-        case.check(cut);
+        case.check_threads(cut, &mut ThreadPool::new(1 + cut % 3));
     }
 }
 
@@ -405,7 +425,7 @@ fn rows_that_one_tile_joins_agree_for_every_cut_and_every_end() {
                 case.addend = addend.clone();
                 case.width = [Width::I8, Width::I16, Width::I32][height % 3];
                 case.output_halo = [1, 0, 1, 2];
-                case.check(cut);
+                case.check_threads(cut, &mut ThreadPool::new(3));
             }
         }
     }
