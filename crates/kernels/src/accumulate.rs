@@ -33,6 +33,8 @@ pub(crate) struct Tile<'a> {
     pub(crate) input: *const u8,
     /// Elements between the windows of neighbouring positions.
     pub(crate) pixel_step: usize,
+    /// Elements between the window of the first position and that of position [`SHARED`].
+    pub(crate) second: usize,
     /// Starts of the runs, relative to the window.
     pub(crate) runs: &'a [usize],
     /// Groups of four elements in a run.
@@ -57,6 +59,8 @@ pub(crate) unsafe trait Isa {
     type Weights: Copy;
     /// Four inputs, the same in each lane.
     type Inputs: Copy;
+    /// Four inputs of each lane.
+    type Spread: Copy;
     /// Lanes of a vector.
     const LANES: usize;
     /// Whether groups are multiplied two at a time, and `dot8` is called.
@@ -78,16 +82,58 @@ pub(crate) unsafe trait Isa {
         // SAFETY: the caller's promise, passed on.
         unsafe { Self::dot4(Self::dot4(sums, x[0], w[0]), x[1], w[1]) }
     }
-    /// Adds four products of each lane: lane l takes byte l behind each of the four addresses.
-    unsafe fn dot_lanes(sums: Self::Sums, taps: [*const u8; 4], w: Self::Weights) -> Self::Sums;
+    /// Lane l takes byte l behind each of the addresses, of which there are three or four; a missing
+    /// fourth byte is anything.
+    unsafe fn spread<const TAPS: usize>(taps: [*const u8; TAPS]) -> Self::Spread;
+    /// Adds four products of each lane.
+    unsafe fn dot_spread(sums: Self::Sums, x: Self::Spread, w: Self::Weights) -> Self::Sums;
     /// Requantises and writes `pixels` vectors of one block of channels.
     unsafe fn finish(finish: &Finish);
 }
 
-/// Positions that share one address register: x, x + step and x + 2 * step are one instruction away.
-const SHARED: usize = 3;
+/// Four addresses; a missing one is the last again.
+#[inline(always)]
+pub(crate) fn four<const TAPS: usize>(taps: [*const u8; TAPS]) -> [*const u8; 4] {
+    const { assert!(3 <= TAPS && TAPS <= 4) };
+    core::array::from_fn(|i| taps[i.min(TAPS - 1)])
+}
+
+/// Positions that share one address register: all multiples of the step up to six are one of its
+/// multiples by one, three or five, shifted, hence one instruction away.
+pub(crate) const SHARED: usize = 7;
 /// Address registers of the largest tile.
-const BASES: usize = 5;
+const BASES: usize = 2;
+
+/// The multiples of a step that stay in registers.
+#[derive(Clone, Copy)]
+struct Multiples {
+    one: usize,
+    three: usize,
+    five: usize,
+}
+
+impl Multiples {
+    #[inline(always)]
+    fn of(step: usize) -> Self {
+        Self {
+            one: step,
+            three: opaque(core::ptr::without_provenance(3 * step)).addr(),
+            five: opaque(core::ptr::without_provenance(5 * step)).addr(),
+        }
+    }
+
+    /// `factor` steps, `factor` below [`SHARED`].
+    #[inline(always)]
+    fn times(self, factor: usize) -> usize {
+        match factor {
+            0..=2 => factor * self.one,
+            3 => self.three,
+            4 => 4 * self.one,
+            5 => self.five,
+            _ => 2 * self.three,
+        }
+    }
+}
 
 /// Hides how a pointer was computed, so that the compiler keeps it in a register of its own
 /// instead of adding the step again for every position.
@@ -121,7 +167,7 @@ fn opaque(pointer: *const u8) -> *const u8 {
 #[inline(always)]
 pub(crate) unsafe fn tile<I: Isa, const M: usize, const N: usize>(tile: &Tile, to: *mut i32) {
     const { assert!(M <= SHARED * BASES) };
-    let step = tile.pixel_step;
+    let step = Multiples::of(tile.pixel_step);
     // SAFETY: the caller's promise covers every pointer below, all offsets are those of the formula.
     unsafe {
         let mut sums = [[I::load_sums(tile.bias); N]; M];
@@ -133,9 +179,7 @@ pub(crate) unsafe fn tile<I: Isa, const M: usize, const N: usize>(tile: &Tile, t
         let mut w = tile.weights;
         for &run in tile.runs {
             let mut bases = [tile.input.wrapping_add(run); BASES];
-            for (b, base) in bases.iter_mut().enumerate() {
-                *base = base.wrapping_add(b * SHARED * step);
-            }
+            bases[1] = bases[1].wrapping_add(tile.second);
             let pairs = if I::PAIRS { tile.groups / 2 } else { 0 };
             for _ in 0..pairs {
                 add_pair::<I, M, N>(&mut sums, &bases, step, w);
@@ -152,7 +196,7 @@ pub(crate) unsafe fn tile<I: Isa, const M: usize, const N: usize>(tile: &Tile, t
                     *weight = I::load_weights(w.add(n * I::LANES * 4));
                 }
                 for (m, row) in sums.iter_mut().enumerate() {
-                    let inputs = I::load_inputs(bases[m / SHARED].add(m % SHARED * step));
+                    let inputs = I::load_inputs(bases[m / SHARED].add(step.times(m % SHARED)));
                     for (sum, &weight) in row.iter_mut().zip(&weights) {
                         *sum = I::dot4(*sum, inputs, weight);
                     }
@@ -185,11 +229,11 @@ pub(crate) unsafe fn tile<I: Isa, const M: usize, const N: usize>(tile: &Tile, t
 unsafe fn add_pair<I: Isa, const M: usize, const N: usize>(
     sums: &mut [[I::Sums; N]; M],
     bases: &[*const u8; BASES],
-    step: usize,
+    step: Multiples,
     w: *const i8,
 ) {
     for (m, row) in sums.iter_mut().enumerate() {
-        let from = bases[m / SHARED].wrapping_add(m % SHARED * step);
+        let from = bases[m / SHARED].wrapping_add(step.times(m % SHARED));
         // SAFETY: the caller's promise covers both groups of inputs and of weights.
         unsafe {
             let inputs = [I::load_inputs(from), I::load_inputs(from.wrapping_add(4))];
@@ -221,7 +265,8 @@ unsafe fn add_excess<I: Isa, const M: usize, const N: usize>(
             // SAFETY: the caller's promise covers these inputs, and the excess has weights for each
             // of its places.
             unsafe {
-                let inputs = I::load_inputs(from.wrapping_add(m * tile.pixel_step));
+                let position = m / SHARED * tile.second + m % SHARED * tile.pixel_step;
+                let inputs = I::load_inputs(from.wrapping_add(position));
                 for (n, sum) in row.iter_mut().enumerate() {
                     let weights = I::load_weights(w.wrapping_add(n * I::LANES * 4));
                     *sum = I::dot4(*sum, inputs, weights);

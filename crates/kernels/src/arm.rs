@@ -7,7 +7,7 @@ use core::arch::aarch64::{
 };
 use core::arch::asm;
 
-use crate::accumulate::Isa;
+use crate::accumulate::{Isa, four};
 use crate::finish::{self, Finish};
 use crate::wide::wide_isa;
 
@@ -19,6 +19,7 @@ unsafe impl Isa for Neon {
     type Sums = int32x4_t;
     type Weights = int8x16_t;
     type Inputs = int8x16_t;
+    type Spread = int8x16_t;
     const LANES: usize = 4;
 
     #[inline(always)]
@@ -56,14 +57,20 @@ unsafe impl Isa for Neon {
     }
 
     #[inline(always)]
-    unsafe fn dot_lanes(sums: int32x4_t, taps: [*const u8; 4], w: int8x16_t) -> int32x4_t {
+    unsafe fn spread<const TAPS: usize>(taps: [*const u8; TAPS]) -> int8x16_t {
         const TURN: [u8; 16] = [0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15];
         // SAFETY: the caller promises Neon and four bytes behind each tap.
         unsafe {
-            let words = taps.map(|tap| tap.cast::<i32>().read_unaligned());
+            let words = four(taps).map(|tap| tap.cast::<i32>().read_unaligned());
             let x = vreinterpretq_s8_s32(vld1q_s32(words.as_ptr()));
-            Self::dot4(sums, vqtbl1q_s8(x, vld1q_u8(TURN.as_ptr())), w)
+            vqtbl1q_s8(x, vld1q_u8(TURN.as_ptr()))
         }
+    }
+
+    #[inline(always)]
+    unsafe fn dot_spread(sums: int32x4_t, x: int8x16_t, w: int8x16_t) -> int32x4_t {
+        // SAFETY: the caller promises Neon; no memory is touched.
+        unsafe { Self::dot4(sums, x, w) }
     }
 
     unsafe fn finish(finish: &Finish) {

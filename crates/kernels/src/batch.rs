@@ -21,7 +21,7 @@ use crate::kernel::Kernel;
 use crate::operands::Stored;
 use crate::pack::{self, Block, Runs};
 use crate::spec::{Bits, LinearError};
-use crate::strip::{BlockWeights, Contraction, PLANES_MAX, Products};
+use crate::strip::{BlockWeights, Contraction, PLANES_MAX, Products, Span};
 use crate::tiles::{self, Engine};
 #[cfg(target_arch = "x86_64")]
 use crate::x86::spread;
@@ -255,9 +255,14 @@ impl BatchProduct {
                 start: self.zeros[block.channel..].as_ptr(),
                 excess: Excess::NONE,
             };
+            let strip = Span {
+                input: self.ones.as_ptr(),
+                count: 1,
+                row_step: None,
+            };
             // SAFETY: the token proves the instruction set; the inputs hold whole groups, the weights
             // whole vectors.
-            unsafe { contraction.sums(weights, self.ones.as_ptr(), 1, sums) };
+            unsafe { contraction.sums(weights, strip, sums) };
             for (i, to) in to.as_chunks_mut::<4>().0.iter_mut().enumerate() {
                 // SAFETY: one position has as many sums as the block has lanes.
                 let sum = unsafe { *sums.wrapping_add(i) };
@@ -377,14 +382,17 @@ impl Part<'_> {
         };
         let packed = &self.packed[b / spec.group * product.packed_len..][..product.packed_len];
         let (starts, weights) = packed.split_at(product.head);
-        let strip = rows
-            .len()
-            .div_ceil(rows.len().div_ceil(contraction.strip_max()).max(1));
+        let vectors = product.blocks.first().map_or(1, |block| block.vectors);
+        let strip_len = contraction.strip_len(spec.bits.into(), vectors, rows.len());
         let sums: *mut i32 = scratch.0.as_mut_ptr().cast();
-        for first in (0..rows.len()).step_by(strip.max(1)) {
-            let count = strip.min(rows.len() - first);
+        for first in (0..rows.len()).step_by(strip_len.max(1)) {
+            let count = strip_len.min(rows.len() - first);
             let row = x_row + first * x_step;
-            let input = self.x.wrapping_add(row * row_bytes);
+            let strip = Span {
+                input: self.x.wrapping_add(row * row_bytes),
+                count,
+                row_step: None,
+            };
             let factor = match self.factor {
                 Some(factor) => factor[row..].as_ptr(),
                 None => RawFactor::NONE.at,
@@ -399,7 +407,7 @@ impl Part<'_> {
                 };
                 // SAFETY: the token proves the instruction set; `run` has checked that x, and with
                 // it the slack behind its rows, holds these rows; `pack` made whole vectors.
-                unsafe { contraction.sums(weights, input, count, sums) };
+                unsafe { contraction.sums(weights, strip, sums) };
                 let place = Place {
                     factor,
                     factor_step: x_step,
@@ -422,6 +430,7 @@ impl Part<'_> {
                     lo: spec.lo,
                     hi: spec.hi,
                     flip: product.kernel.flip(),
+                    raised: false,
                     fits: product.fits,
                     table: None,
                     factor_shift: spec.factor_shift,

@@ -6,8 +6,9 @@
 //! ```
 //!
 //! Four taps at a time are turned from `[4][LANES]` to `[LANES][4]`, the form of the products that
-//! all other convolutions use. Taps are padded to whole groups by repeating the first one with
-//! weight 0. What is read behind the last channel is multiplied into lanes that nobody stores.
+//! all other convolutions use. Groups with fewer taps have weight 0 for the missing ones. A window of
+//! three by three is grouped by columns, so that a column that was turned for one position serves the
+//! next ones. What is read behind the last channel is multiplied into lanes that nobody stores.
 
 use crate::accumulate::Isa;
 use crate::bytes::Bytes;
@@ -30,9 +31,11 @@ pub(crate) struct Depthwise<'a> {
     pub(crate) bias: *const i32,
     /// Positions.
     pub(crate) pixels: usize,
+    /// Sums from one position to the next, at least the lanes.
+    pub(crate) sums_step: usize,
 }
 
-/// Computes `[pixels][LANES]` sums.
+/// Computes `[pixels][sums_step]` sums, of which it writes `LANES` each.
 ///
 /// # Safety
 ///
@@ -41,8 +44,15 @@ pub(crate) struct Depthwise<'a> {
 pub(crate) unsafe fn depthwise<I: Isa>(t: &Depthwise, to: *mut i32) {
     // SAFETY: the caller's promise covers every pointer below.
     unsafe {
-        if let (Some(column), [a, b, _]) = (t.column, t.taps) {
-            return three_by_three::<I>(t, [a[0], a[3], b[2]], column, to);
+        if let (Some(column), [[a, b, c, _], _, _]) = (t.column, t.taps) {
+            let rows = [a, b, c].map(|&tap| t.input.wrapping_add(tap));
+            if t.pixel_step == column {
+                return three_by_three::<I, 1>(t, rows, column, to);
+            }
+            if t.pixel_step == 2 * column {
+                return three_by_three::<I, 2>(t, rows, column, to);
+            }
+            return three_by_three::<I, 3>(t, rows, column, to);
         }
         let bias = I::load_sums(t.bias);
         for p in 0..t.pixels {
@@ -51,66 +61,103 @@ pub(crate) unsafe fn depthwise<I: Isa>(t: &Depthwise, to: *mut i32) {
             for (group, taps) in t.taps.iter().enumerate() {
                 let weights = I::load_weights(t.weights.add(group * I::LANES * 4));
                 let from = taps.map(|tap| window.wrapping_add(tap));
-                sums = I::dot_lanes(sums, from, weights);
+                sums = I::dot_spread(sums, I::spread(from), weights);
             }
-            I::store_sums(sums, to.add(p * I::LANES));
+            I::store_sums(sums, to.add(p * t.sums_step));
         }
     }
 }
 
-/// The same for nine taps in three `rows`, `column` elements apart: three addresses and a step stay
-/// in registers, and so do the weights.
+/// The same for nine taps in three `rows`, columns `column` elements apart, of which each position has
+/// `NEW` that the one before it has not.
 ///
 /// # Safety
 ///
 /// As for [`depthwise`].
 #[inline(always)]
-unsafe fn three_by_three<I: Isa>(t: &Depthwise, rows: [usize; 3], column: usize, to: *mut i32) {
+unsafe fn three_by_three<I: Isa, const NEW: usize>(
+    t: &Depthwise,
+    rows: [*const u8; 3],
+    column: usize,
+    to: *mut i32,
+) {
     // SAFETY: the caller's promise covers every pointer below.
     unsafe {
         let bias = I::load_sums(t.bias);
         let weights = [0, 1, 2].map(|group| I::load_weights(t.weights.add(group * I::LANES * 4)));
-        let [mut a, mut b, mut c] = rows.map(|row| t.input.wrapping_add(row));
-        let (one, two) = (column, 2 * column);
+        let mut at = rows;
+        let [mut a, mut b, mut c] = [
+            I::spread(at),
+            I::spread(columns_on(at, column)),
+            I::spread(columns_on(at, 2 * column)),
+        ];
         for p in 0..t.pixels {
-            let first = [a, a.wrapping_add(one), a.wrapping_add(two), b];
-            let second = [
-                b.wrapping_add(one),
-                b.wrapping_add(two),
-                c,
-                c.wrapping_add(one),
-            ];
-            let last = c.wrapping_add(two);
-            let sums = I::dot_lanes(bias, first, weights[0]);
-            let sums = I::dot_lanes(sums, second, weights[1]);
-            let sums = I::dot_lanes(sums, [last; 4], weights[2]);
-            I::store_sums(sums, to.add(p * I::LANES));
-            [a, b, c] = [a, b, c].map(|row| row.wrapping_add(t.pixel_step));
+            let sums = I::dot_spread(bias, a, weights[0]);
+            let sums = I::dot_spread(sums, b, weights[1]);
+            let sums = I::dot_spread(sums, c, weights[2]);
+            I::store_sums(sums, to.add(p * t.sums_step));
+            if p + 1 == t.pixels {
+                break;
+            }
+            at = columns_on(at, t.pixel_step);
+            match NEW {
+                1 => (a, b) = (b, c),
+                2 => (a, b) = (c, I::spread(columns_on(at, column))),
+                _ => (a, b) = (I::spread(at), I::spread(columns_on(at, column))),
+            }
+            c = I::spread(columns_on(at, 2 * column));
         }
     }
 }
 
-/// Cuts taps into groups of four.
-pub(crate) fn groups_of_four(taps: &[usize]) -> Vec<[usize; 4]> {
-    let first = taps.first().copied().unwrap_or_default();
-    let group = |four: &[usize]| {
-        let mut group = [first; 4];
-        group[..four.len()].copy_from_slice(four);
-        group
-    };
-    taps.chunks(4).map(group).collect()
+/// The same rows, `offset` elements further.
+#[inline(always)]
+fn columns_on([a, b, c]: [*const u8; 3], offset: usize) -> [*const u8; 3] {
+    [
+        a.wrapping_add(offset),
+        b.wrapping_add(offset),
+        c.wrapping_add(offset),
+    ]
+}
+
+/// The taps of each group of four, by their numbers in the window; a missing one is `None`.
+pub(crate) fn groups(kernel: [usize; 2]) -> Vec<[Option<usize>; 4]> {
+    if kernel == [3, 3] {
+        return (0..3)
+            .map(|j| [Some(j), Some(j + 3), Some(j + 6), None])
+            .collect();
+    }
+    let count = kernel[0] * kernel[1];
+    (0..count)
+        .step_by(4)
+        .map(|first| [0, 1, 2, 3].map(|i| Some(first + i).filter(|&tap| tap < count)))
+        .collect()
+}
+
+/// Where the taps of the groups start, given where each tap does; a missing one is the first.
+pub(crate) fn starts(groups: &[[Option<usize>; 4]], taps: &[usize]) -> Vec<[usize; 4]> {
+    let start = |tap: Option<usize>| taps.get(tap.unwrap_or(0)).copied().unwrap_or_default();
+    groups.iter().map(|group| group.map(start)).collect()
 }
 
 /// Packs `weights: [channels][taps]` to `[vector][group][lanes][4]`.
-pub(crate) fn pack(weights: &[i8], taps: usize, lanes: usize) -> Bytes {
-    let groups = taps.div_ceil(4);
+pub(crate) fn pack(
+    weights: &[i8],
+    taps: usize,
+    groups: &[[Option<usize>; 4]],
+    lanes: usize,
+) -> Bytes {
     let channels = weights.len() / taps.max(1);
-    let mut packed = Bytes::filled(channels.div_ceil(lanes) * groups * lanes * 4, 0);
+    let vectors = channels.div_ceil(lanes);
+    let mut packed = Bytes::filled(vectors * groups.len() * lanes * 4, 0);
     let target = packed.as_mut_slice();
     for (channel, weights) in weights.chunks_exact(taps.max(1)).enumerate() {
-        for (tap, &w) in weights.iter().enumerate() {
-            let group = channel / lanes * groups + tap / 4;
-            target[(group * lanes + channel % lanes) * 4 + tap % 4] = w as u8;
+        for (group, of_group) in groups.iter().enumerate() {
+            let at = channel / lanes * groups.len() + group;
+            let to = &mut target[(at * lanes + channel % lanes) * 4..][..4];
+            for (to, &tap) in to.iter_mut().zip(of_group) {
+                *to = tap.map_or(0, |tap| weights[tap] as u8);
+            }
         }
     }
     packed
@@ -121,17 +168,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn taps_are_padded_with_the_first_one() {
+    fn a_missing_tap_is_read_where_the_first_one_is() {
         assert_eq!(
-            groups_of_four(&[7, 8, 9, 1, 2]),
+            starts(&groups([1, 5]), &[7, 8, 9, 1, 2]),
             [[7, 8, 9, 1], [2, 7, 7, 7]]
+        );
+    }
+
+    #[test]
+    fn nine_taps_are_grouped_by_columns() {
+        let taps = [0, 1, 2, 10, 11, 12, 20, 21, 22];
+        assert_eq!(
+            starts(&groups([3, 3]), &taps),
+            [[0, 10, 20, 0], [1, 11, 21, 0], [2, 12, 22, 0]]
         );
     }
 
     #[test]
     fn each_channel_keeps_its_weights_in_its_lane() {
         let weights: Vec<i8> = (1..=15).collect();
-        let packed = pack(&weights, 5, 8);
+        let packed = pack(&weights, 5, &groups([1, 5]), 8);
         let at =
             |group: usize, lane: usize, tap: usize| packed.as_slice()[(group * 8 + lane) * 4 + tap];
         assert_eq!((at(0, 0, 0), at(0, 2, 3), at(1, 1, 0)), (1, 14, 10));

@@ -131,6 +131,13 @@ pub(crate) struct Rule<'a> {
     pub(crate) hi: i32,
     /// Stored bytes are combined with this by exclusive or.
     pub(crate) flip: u8,
+    /// Whether constants have been raised by [`raise`]: every shift is 32, and an addend counts
+    /// `2^ADDEND_BITS` times.
+    #[cfg_attr(
+        not(target_arch = "x86_64"),
+        expect(dead_code, reason = "no vector path here")
+    )]
+    pub(crate) raised: bool,
     /// Whether the shifted value of every channel fits 32 bits.
     #[cfg_attr(
         not(target_arch = "x86_64"),
@@ -147,6 +154,36 @@ pub(crate) struct Rule<'a> {
         expect(dead_code, reason = "no vector path here")
     )]
     pub(crate) factor_max: i64,
+}
+
+/// An addend counts `2^ADDEND_BITS` times where constants are raised.
+pub(crate) const ADDEND_BITS: u32 = 2;
+
+/// Multiplies both factors of every channel so that its shift becomes 32 and its value stays the same,
+/// where that leaves them 32 bits; says whether it did. The shifted value then is the upper half of
+/// a sum, which needs no shift. Only for nodes whose shifted values fit 32 bits: their sums fit 64.
+pub(crate) fn raise(multiplier: &mut [i32], addend: &mut [i32], shift: &mut [i32]) -> bool {
+    let raised = |factor: i32, shift: i32, target: i32| {
+        let left = u32::try_from(target - shift).ok()?;
+        i32::try_from(i64::from(factor) << left).ok()
+    };
+    let addend_target = 32 - ADDEND_BITS as i32;
+    let channels = || multiplier.iter().zip(&*addend).zip(&*shift);
+    let both = channels().map(|((&m, &a), &s)| {
+        let a = if a == 0 {
+            Some(0)
+        } else {
+            raised(a, s, addend_target)
+        };
+        raised(m, s, 32).zip(a)
+    });
+    let Some(both) = both.collect::<Option<Vec<_>>>() else {
+        return false;
+    };
+    for (i, (m, a)) in both.into_iter().enumerate() {
+        (multiplier[i], addend[i], shift[i]) = (m, a, 32);
+    }
+    true
 }
 
 /// The largest row factor for which `t*g + offset*2^15` with S behind it fits 32 bits, given bounds on
@@ -178,9 +215,9 @@ impl RawFactor {
     };
 }
 
-/// Requantisation of one vector of channels at `pixels` positions.
+/// Requantisation of one vector of channels, or of two side by side, at `pixels` positions.
 ///
-/// The maker promises: constants hold a whole vector, `sums` holds `pixels` vectors `sums_step`
+/// The maker promises: constants hold whole vectors, `sums` holds `pixels` times these `sums_step`
 /// apart in each of `planes` planes `plane_step` apart, a row factor has its factors and biases,
 /// output and addend hold `channels` elements at each of `pixels` positions `pixel_step`
 /// apart.
@@ -198,7 +235,7 @@ pub(crate) struct Finish<'a> {
     pub(crate) factor: RawFactor,
     pub(crate) pixels: usize,
     pub(crate) pixel_step: usize,
-    /// Channels of this vector that exist, at most its lanes.
+    /// Channels that exist, at most the lanes; all where there are two vectors.
     pub(crate) channels: usize,
     pub(crate) addend: RawAddend,
     pub(crate) output: RawOutput,
@@ -303,11 +340,37 @@ mod tests {
     }
 
     #[test]
+    fn raised_constants_keep_the_value_of_every_channel() {
+        let channels = [
+            (20_000, 30_000, 25),
+            (32_767, 0, 17),
+            (1, 32_767, 16),
+            (0, 0, 1),
+        ];
+        let mut multiplier = channels.map(|c| c.0);
+        let mut addend = channels.map(|c| c.1);
+        let mut shift = channels.map(|c| c.2);
+        assert!(raise(&mut multiplier, &mut addend, &mut shift));
+        let sum = |acc: i64, x: i64, m: i32, a: i32| acc * i64::from(m) + x * i64::from(a);
+        for (i, (m, a, s)) in channels.into_iter().enumerate() {
+            for (acc, x) in [(1, 1), (-70_000, 127), (65_535, -128), (33_333, -32_768)] {
+                let value = (sum(acc, x, m, a) + (1 << (s - 1))) >> s;
+                let raised = sum(acc, x << ADDEND_BITS, multiplier[i], addend[i]);
+                assert_eq!((raised + (1 << 31)) >> 32, value, "{i} {acc} {x}");
+            }
+        }
+        for (m, a, s) in [(1, 0, 33), (32_767, 0, 15), (1, 1, 31), (1, 32_767, 13)] {
+            assert!(!raise(&mut [m], &mut [a], &mut [s]), "{m} {a} {s}");
+        }
+    }
+
+    #[test]
     fn halves_round_up_on_both_sides_of_zero() {
         let rule = Rule {
             lo: -127,
             hi: 127,
             flip: 0,
+            raised: false,
             fits: true,
             table: None,
             factor_shift: None,
@@ -325,6 +388,7 @@ mod tests {
             lo: i32::MIN,
             hi: i32::MAX,
             flip: 0,
+            raised: false,
             fits: false,
             table: None,
             factor_shift: None,

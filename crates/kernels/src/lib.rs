@@ -27,6 +27,7 @@ mod accumulate;
 #[cfg(target_arch = "aarch64")]
 mod arm;
 mod batch;
+mod by_channels;
 mod bytes;
 mod depthwise;
 mod excess;

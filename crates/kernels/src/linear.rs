@@ -24,14 +24,18 @@ use crate::pack::Runs;
 use crate::packed::{Form, Packed, is_depthwise};
 use crate::planar::{self, PlanarTile};
 use crate::spec::{self, Bits, LinearError, LinearSpec, Steps};
-use crate::strip::{BlockWeights, Contraction, Products, STRIP_PIXELS};
+use crate::strip::{BlockWeights, Contraction, Products, STRIP_PIXELS, Span, VECTORS_MAX};
 use crate::tiles::{self, Engine};
 use crate::widen::{self, Room, Widen};
 
 const _: () = assert!(LANES_MAX <= SLACK);
 
 /// Weights of this many bytes are taken to stay in the second cache while a strip passes.
-const NEAR_WEIGHTS: usize = 192 << 10;
+pub(crate) const NEAR_WEIGHTS: usize = 192 << 10;
+
+/// Vectors of channels of a depthwise convolution that are requantised together.
+const DEPTHWISE_VECTORS: usize = 2;
+const _: () = assert!(DEPTHWISE_VECTORS <= VECTORS_MAX);
 
 /// A packed linear node, ready to run on one instruction set.
 #[derive(Debug)]
@@ -96,7 +100,7 @@ impl Linear {
             row_step,
             pixel_step,
             taps: if depthwise {
-                depthwise::groups_of_four(&runs.starts)
+                depthwise::starts(&depthwise::groups(spec.kernel), &runs.starts)
             } else {
                 Vec::new()
             },
@@ -117,6 +121,32 @@ impl Linear {
     ///
     /// If a length or shape is not that of the spec: planning has already made them equal.
     pub fn run(&self, operands: &Operands, mut output: Output, rows: Range<usize>) {
+        self.check(operands, &output, &rows);
+        if rows.is_empty() {
+            return;
+        }
+        let Operands {
+            input,
+            addend,
+            factor,
+        } = *operands;
+        let input = input.as_ptr();
+        if self.run_planar(input, addend, &mut output, &rows) {
+            return;
+        }
+        let places = Places::new(self, addend, factor, &mut output, rows.start);
+        if self.taps.is_empty() {
+            let blocks = 0..self.block_count();
+            self.run_tiles(input, places, self.is_flat(addend), rows, blocks);
+        } else {
+            self.run_depthwise(input, places, rows);
+        }
+    }
+
+    /// # Panics
+    ///
+    /// If a length or shape is not that of the spec.
+    pub(crate) fn check(&self, operands: &Operands, output: &Output, rows: &Range<usize>) {
         let Operands {
             input,
             addend,
@@ -135,7 +165,7 @@ impl Linear {
             "linear: rows"
         );
         let expected = rows.len() * self.output.row_len();
-        let (low, high) = match &output {
+        let (low, high) = match output {
             Output::I8(_) => (-128, 127),
             Output::I16(_) => (-32_768, 32_767),
             Output::I32(_) => (i32::MIN, i32::MAX),
@@ -155,19 +185,6 @@ impl Linear {
         if let Some((len, grid)) = addend_grid {
             assert_eq!(len, grid.len(), "linear: addend length");
             assert!(grid.same_shape(&self.output), "linear: addend shape");
-        }
-        if rows.is_empty() {
-            return;
-        }
-        let input = input.as_ptr();
-        if self.run_planar(input, addend, &mut output, &rows) {
-            return;
-        }
-        let places = Places::new(self, addend, factor, &mut output, rows.start);
-        if self.taps.is_empty() {
-            self.run_tiles(input, places, self.is_flat(addend), rows);
-        } else {
-            self.run_depthwise(input, places, rows);
         }
     }
 
@@ -222,15 +239,23 @@ impl Linear {
 
     /// Runs strips of positions through blocks of channels. Where all weights stay in a cache, the
     /// blocks are the inner loop, so that a strip of the input is read and one of the output written
-    /// while they are near; else a block's weights are read once.
-    fn run_tiles(&self, input: *const u8, places: Places, is_flat: bool, rows: Range<usize>) {
+    /// while they are near; else a block's weights are read once. Writes the channels of `blocks` alone.
+    pub(crate) fn run_tiles(
+        &self,
+        input: *const u8,
+        places: Places,
+        is_flat: bool,
+        rows: Range<usize>,
+        blocks: Range<usize>,
+    ) {
         let (mut row_count, mut width) = (rows.len(), self.output.width());
         if is_flat {
             (row_count, width) = (1, row_count * width);
         }
         let engine = tiles::engine(self.kernel);
         if let Some(words) = self.words(&engine, [row_count, width]) {
-            return self.run_words(input, &places, [row_count, width], rows.start, words);
+            let positions = (rows.start, [row_count, width]);
+            return self.run_words(input, &places, positions, blocks, words);
         }
         let contraction = Contraction {
             engine: &engine,
@@ -239,29 +264,40 @@ impl Linear {
             planes: &self.packed.planes,
             pixel_step: self.pixel_step,
         };
-        let strip = width.div_ceil(width.div_ceil(contraction.strip_max()));
+        let vectors = self.packed.vectors_max;
+        let lines = 1 + usize::from(!is_flat && contraction.joins_rows(vectors, width));
+        let strip_len = contraction.strip_len(self.packed.products, vectors, width);
         let mut scratch = Scratch(MaybeUninit::uninit());
         let sums: *mut i32 = scratch.0.as_mut_ptr().cast();
         let near = self.packed.weights.len() <= NEAR_WEIGHTS;
-        let block_count = self.packed.blocks.len();
-        let together = if near { block_count.max(1) } else { 1 };
-        for first in (0..block_count).step_by(together) {
-            for row in 0..row_count {
+        let together = if near { blocks.len() } else { 1 };
+        for first in blocks.clone().step_by(together.max(1)) {
+            for row in (0..row_count).step_by(lines) {
+                let lines = lines.min(row_count - row);
                 let window = self.origin + (rows.start + row) * self.row_step;
-                for x in (0..width).step_by(strip) {
-                    let pixels = strip.min(width - x);
+                for x in (0..width).step_by(strip_len) {
+                    let part = Part {
+                        engine: &engine,
+                        row,
+                        lines,
+                        x,
+                        pixels: strip_len.min(width - x),
+                        sums,
+                    };
                     let at = window + x * self.pixel_step;
-                    let place = places.at(row, x);
-                    for index in first..block_count.min(first + together) {
+                    for index in first..blocks.end.min(first + together) {
                         let block = &self.packed.blocks[index];
-                        let from = input.wrapping_add(at + block.first);
+                        let strip = Span {
+                            input: input.wrapping_add(at + block.first),
+                            count: lines * part.pixels,
+                            row_step: (1 < lines).then_some(self.row_step),
+                        };
                         let weights = self.packed.block_weights(index);
-                        let channels = block.channel..block.end;
                         // SAFETY: the token proves the instruction set; `Steps::new` proved that the
                         // last window and its slack are inside the input, packing made whole vectors
                         // of weights and starts.
-                        unsafe { contraction.sums(weights, from, pixels, sums) };
-                        self.finish(&engine, block.vectors, channels, sums, pixels, &place);
+                        unsafe { contraction.sums(weights, strip, sums) };
+                        self.finish(block.vectors, block.channel..block.end, &part, &places);
                     }
                 }
             }
@@ -292,8 +328,8 @@ impl Linear {
         &self,
         input: *const u8,
         places: &Places,
-        [row_count, width]: [usize; 2],
-        first_row: usize,
+        (first_row, [row_count, width]): (usize, [usize; 2]),
+        blocks: Range<usize>,
         (widen, cut): (Widen, widen::Cut),
     ) {
         let engine = tiles::engine(self.kernel);
@@ -319,7 +355,8 @@ impl Linear {
                 let to = words.wrapping_add(position * terms);
                 self.widen_window(widen, window, to);
             }
-            for (index, block) in self.packed.blocks.iter().enumerate() {
+            for index in blocks.clone() {
+                let block = &self.packed.blocks[index];
                 let bytes = self.packed.block_weights(index);
                 // SAFETY: the token proves the instruction set; packing made whole vectors, and a cut
                 // fits the room.
@@ -342,15 +379,22 @@ impl Linear {
                     // SAFETY: the token proves the instruction set; the words of these positions, which
                     // are neighbours, and of this block were written just now.
                     unsafe {
-                        let input = words.wrapping_add(first * terms).cast();
-                        contraction.sums(weights, input, count, sums);
+                        let strip = Span {
+                            input: words.wrapping_add(first * terms).cast(),
+                            count,
+                            row_step: None,
+                        };
+                        contraction.sums(weights, strip, sums);
                     }
-                    for (line, row) in part_rows.enumerate() {
-                        let first = line * part_columns.len() * block.vectors * engine.lanes;
-                        let (channels, place) = (block.channel..block.end, places.at(row, x));
-                        let (sums, count) = (sums.wrapping_add(first), part_columns.len());
-                        self.finish(&engine, block.vectors, channels, sums, count, &place);
-                    }
+                    let part = Part {
+                        engine: &engine,
+                        row,
+                        lines: part_rows.len(),
+                        x,
+                        pixels: part_columns.len(),
+                        sums,
+                    };
+                    self.finish(block.vectors, block.channel..block.end, &part, places);
                 }
             }
         }
@@ -383,75 +427,91 @@ impl Linear {
             let window = self.window_at(rows.start + row, 0);
             for x in (0..width).step_by(STRIP_PIXELS) {
                 let pixels = STRIP_PIXELS.min(width - x);
-                for channel in (0..outputs).step_by(engine.lanes) {
-                    let at = window + x * self.pixel_step + channel;
-                    let vector = channel * self.taps.len() * 4;
-                    let part = Depthwise {
-                        input: input.wrapping_add(at),
-                        pixel_step: self.pixel_step,
-                        taps: &self.taps,
-                        column: self.column,
-                        weights: packed.weights.as_slice()[vector..].as_ptr().cast(),
-                        bias: packed.start[channel..].as_ptr(),
+                for first in (0..outputs).step_by(DEPTHWISE_VECTORS * engine.lanes) {
+                    let vectors = (outputs - first)
+                        .div_ceil(engine.lanes)
+                        .min(DEPTHWISE_VECTORS);
+                    for vector in 0..vectors {
+                        let channel = first + vector * engine.lanes;
+                        let weights = channel * self.taps.len() * 4;
+                        let part = Depthwise {
+                            input: input.wrapping_add(window + x * self.pixel_step + channel),
+                            pixel_step: self.pixel_step,
+                            taps: &self.taps,
+                            column: self.column,
+                            weights: packed.weights.as_slice()[weights..].as_ptr().cast(),
+                            bias: packed.start[channel..].as_ptr(),
+                            pixels,
+                            sums_step: vectors * engine.lanes,
+                        };
+                        let sums = sums.wrapping_add(vector * engine.lanes);
+                        // SAFETY: the token proves the instruction set; `Steps::new` proved that
+                        // the last window is inside the input, whose slack is longer than a vector;
+                        // packing made whole vectors, and the scratch takes a strip of the widest
+                        // block (asserted in `strip`).
+                        unsafe { kernel(&part, sums) };
+                    }
+                    let part = Part {
+                        engine: &engine,
+                        row,
+                        lines: 1,
+                        x,
                         pixels,
+                        sums,
                     };
-                    // SAFETY: the token proves the instruction set; `Steps::new` proved that the
-                    // last window is inside the input, whose slack is longer than a vector;
-                    // packing made whole vectors, and the scratch takes a strip of the widest block
-                    // (asserted in `strip`).
-                    unsafe { kernel(&part, sums) };
-                    let place = places.at(row, x);
-                    self.finish(&engine, 1, channel..outputs, sums, pixels, &place);
+                    self.finish(vectors, first..outputs, &part, &places);
                 }
             }
         }
     }
 
-    /// Requantises `pixels` positions of `vectors` vectors of channels, vector by vector, from channel
-    /// 0 of the first position at `place`. The vectors begin with the first of `channels`, and the
-    /// last of them holds the last.
-    fn finish(
-        &self,
-        engine: &Engine,
-        vectors: usize,
-        channels: Range<usize>,
-        sums: *const i32,
-        pixels: usize,
-        place: &Places,
-    ) {
+    /// Requantises `vectors` vectors of channels of a part of the output, vector by vector. The vectors
+    /// begin with the first of `channels`, and the last of them holds the last.
+    fn finish(&self, vectors: usize, channels: Range<usize>, part: &Part, places: &Places) {
         let outputs = self.output.channels();
         let packed = &*self.packed;
-        for vector in 0..vectors {
-            let channel = channels.start + vector * engine.lanes;
-            let finish = Finish {
-                rule: self.rule(),
-                multiplier: packed.multiplier[channel..].as_ptr(),
-                addend_multiplier: packed.addend_multiplier[channel..].as_ptr(),
-                shift: packed.shift[channel..].as_ptr(),
-                sums: sums.wrapping_add(vector * engine.lanes),
-                sums_step: vectors * engine.lanes,
-                planes: packed.planes.len(),
-                plane_step: pixels * vectors * engine.lanes,
-                factor: RawFactor {
-                    at: place.factor,
-                    step: 1,
-                    bias: packed.bias[channel..].as_ptr(),
-                },
-                pixels,
-                pixel_step: outputs,
-                channels: (channels.end - channel).min(engine.lanes),
-                addend: place.addend.add(channel),
-                output: place.output.add(channel),
-            };
-            // SAFETY: the token proves the instruction set; constants and sums come in whole
-            // vectors, and `run` has checked that addend, factors and output hold all rows of their
-            // grids, of which this tile is a part.
-            unsafe { (engine.finish)(&finish) };
+        let lanes = part.engine.lanes;
+        for line in 0..part.lines {
+            let place = places.at(part.row + line, part.x);
+            let first = line * part.pixels * vectors;
+            let mut vector = 0;
+            while vector < vectors {
+                let channel = channels.start + vector * lanes;
+                let is_pair = vector + 1 < vectors && channel + 2 * lanes <= channels.end;
+                let finish = Finish {
+                    rule: self.rule(),
+                    multiplier: packed.multiplier[channel..].as_ptr(),
+                    addend_multiplier: packed.addend_multiplier[channel..].as_ptr(),
+                    shift: packed.shift[channel..].as_ptr(),
+                    sums: part.sums.wrapping_add((first + vector) * lanes),
+                    sums_step: vectors * lanes,
+                    planes: packed.planes.len(),
+                    plane_step: part.lines * part.pixels * vectors * lanes,
+                    factor: RawFactor {
+                        at: place.factor,
+                        step: 1,
+                        bias: packed.bias[channel..].as_ptr(),
+                    },
+                    pixels: part.pixels,
+                    pixel_step: outputs,
+                    channels: if is_pair {
+                        2 * lanes
+                    } else {
+                        (channels.end - channel).min(lanes)
+                    },
+                    addend: place.addend.add(channel),
+                    output: place.output.add(channel),
+                };
+                // SAFETY: the token proves the instruction set; constants and sums come in whole
+                // vectors, and `run` has checked that addend, factors and output hold all rows of
+                // their grids, of which this part is one.
+                vector += unsafe { finish_some(part.engine, &finish) };
+            }
         }
     }
 
     /// Whether all positions are equally spaced in input, output and addend, so that rows join.
-    fn is_flat(&self, addend: Addend) -> bool {
+    pub(crate) fn is_flat(&self, addend: Addend) -> bool {
         let addend_is_dense = match addend {
             Addend::None => true,
             Addend::I8(_, grid) | Addend::I16(_, grid) | Addend::I32(_, grid) => grid.is_dense(),
@@ -459,6 +519,19 @@ impl Linear {
         self.row_step == self.output.width() * self.pixel_step
             && self.output.is_dense()
             && addend_is_dense
+    }
+
+    /// Whether every run of the node goes tile by tile through blocks of channels.
+    pub(crate) fn tiles_only(&self) -> bool {
+        self.taps.is_empty() && self.packed.planar_weights.is_none()
+    }
+
+    pub(crate) fn block_count(&self) -> usize {
+        self.packed.blocks.len()
+    }
+
+    pub(crate) fn weight_bytes(&self) -> usize {
+        self.packed.weights.len()
     }
 
     /// The stored input.
@@ -486,6 +559,7 @@ impl Linear {
             lo: self.lo,
             hi: self.hi,
             flip: self.kernel.flip(),
+            raised: self.packed.raised,
             fits: self.packed.reach.fits,
             factor_max: self.packed.reach.factor_max,
             table: self.packed.table.as_deref(),
@@ -505,9 +579,47 @@ fn grid_of(
     rows.flat_map(move |row| columns.clone().step_by(size[1]).map(move |x| (row, x)))
 }
 
+/// Requantises two vectors of channels, if there are two and the set has such a function, else the first
+/// one; returns their number.
+///
+/// # Safety
+///
+/// The engine's instruction set is there and `finish` keeps its promise.
+unsafe fn finish_some(engine: &Engine, finish: &Finish) -> usize {
+    // SAFETY: the caller's promises, passed on.
+    unsafe {
+        if finish.channels <= engine.lanes {
+            (engine.finish)(finish);
+            return 1;
+        }
+        if (engine.finish_two)(finish) {
+            return 2;
+        }
+        let first = Finish {
+            channels: engine.lanes,
+            ..*finish
+        };
+        (engine.finish)(&first);
+    }
+    1
+}
+
+/// A part of the output whose sums are there.
+struct Part<'a> {
+    engine: &'a Engine,
+    /// Its first row, counted from the first one of the run.
+    row: usize,
+    lines: usize,
+    x: usize,
+    /// Positions of each line.
+    pixels: usize,
+    /// `[planes][lines][pixels][vectors][lanes]`.
+    sums: *const i32,
+}
+
 /// A position in addend, factors and output, and the way to others.
 #[derive(Clone, Copy)]
-struct Places {
+pub(crate) struct Places {
     factor: *const i32,
     factor_row: usize,
     addend: RawAddend,
@@ -519,7 +631,7 @@ struct Places {
 
 impl Places {
     /// The first position of row `row` of the grids; `output` begins with that row.
-    fn new(
+    pub(crate) fn new(
         linear: &Linear,
         addend: Addend,
         factor: Option<&[i32]>,

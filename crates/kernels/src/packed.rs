@@ -3,7 +3,8 @@
 use crate::bytes::Bytes;
 use crate::depthwise;
 use crate::excess::{self, Cut, Excess};
-use crate::kernel::Kernel;
+use crate::finish::raise;
+use crate::kernel::{InstructionSet, Kernel};
 use crate::pack::{self, Block, Runs};
 use crate::planar;
 use crate::spec::{Bits, LinearError, LinearSpec, Reach};
@@ -31,6 +32,8 @@ pub struct Packed {
     pub(crate) multiplier: Vec<i32>,
     pub(crate) addend_multiplier: Vec<i32>,
     pub(crate) shift: Vec<i32>,
+    /// Whether the constants are raised.
+    pub(crate) raised: bool,
     pub(crate) reach: Reach,
     pub(crate) table: Option<Box<[i8; 256]>>,
 }
@@ -46,7 +49,8 @@ impl Packed {
         let outputs = spec.output.channels();
         let terms = spec.weights.len() / outputs;
         let (blocks, mut weights) = if is_depthwise(spec, runs) {
-            let weights = depthwise::pack(spec.weights, runs.starts.len(), engine.lanes);
+            let groups = depthwise::groups(spec.kernel);
+            let weights = depthwise::pack(spec.weights, terms, &groups, engine.lanes);
             (Vec::new(), weights)
         } else {
             let vectors_max = form.vectors_max;
@@ -80,6 +84,12 @@ impl Packed {
         if kernel.flip() != 0 && spec.bits == Bits::Eight {
             pack::fold_flip(&mut start, spec.weights, terms);
         }
+        let reach = Reach::new(spec);
+        let (mut multiplier, mut addend_multiplier) = (column(1), column(2));
+        let mut shift = column(3);
+        let raised = raises(kernel, spec)
+            && reach.fits
+            && raise(&mut multiplier, &mut addend_multiplier, &mut shift);
         Ok(Self {
             vectors_max: form.vectors_max,
             blocks,
@@ -90,10 +100,11 @@ impl Packed {
             planes,
             start,
             bias,
-            multiplier: column(1),
-            addend_multiplier: column(2),
-            shift: column(3),
-            reach: Reach::new(spec),
+            multiplier,
+            addend_multiplier,
+            shift,
+            raised,
+            reach,
             table: spec.table.map(|table| Box::new(*table)),
         })
     }
@@ -135,6 +146,19 @@ fn planes(spec: &LinearSpec, runs: &Runs, start: &[i32]) -> Result<Vec<usize>, L
         });
     }
     Ok(planes)
+}
+
+/// Whether requantisation on `kernel` gains from raised constants. Beside a row factor the addend has
+/// a shift of its own; one of 32 bits leaves no room for more; 16-bit inputs have planes of sums.
+fn raises(kernel: Kernel, spec: &LinearSpec) -> bool {
+    let set = match kernel.instruction_set() {
+        InstructionSet::Avx512Vnni | InstructionSet::Amx => true,
+        InstructionSet::Portable
+        | InstructionSet::Avx2
+        | InstructionSet::AvxVnni
+        | InstructionSet::Neon => false,
+    };
+    set && spec.bits == Bits::Eight && spec.factor_shift.is_none() && spec.addend_max <= 1 << 15
 }
 
 /// Which of the packed orders a node has at given extents.

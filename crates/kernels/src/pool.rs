@@ -89,8 +89,30 @@ fn max_pool_blocks<const FLIP: u8>(spec: &PoolSpec, input: &[u8], output: &mut [
     let is_inside = 2 * spec.output.height() <= spec.input.height()
         && 2 * spec.output.width() <= spec.input.width();
     if !(is_square && is_inside) {
-        let max = |a: u8, b: u8| (a ^ FLIP).max(b ^ FLIP) ^ FLIP;
-        max_pool_with(spec, input, output, max);
+        for (y, x) in positions(spec) {
+            assert!(
+                !spec.cells(0, y).is_empty() && !spec.cells(1, x).is_empty(),
+                "pool: a window without cells"
+            );
+            let window = BytesUnder {
+                spec,
+                input,
+                rows: spec.cells(0, y),
+                columns: spec.cells(1, x),
+            };
+            let to = spec.output.index(y, x);
+            let mut rest = &mut output[to..to + channels];
+            let mut channel = 0;
+            while !rest.is_empty() {
+                let taken = match rest.len() {
+                    64.. => window.max_of::<FLIP, 64>(channel, rest),
+                    BLOCK..64 => window.max_of::<FLIP, BLOCK>(channel, rest),
+                    _ => window.max_of::<FLIP, 1>(channel, rest),
+                };
+                channel += taken;
+                rest = &mut rest[taken..];
+            }
+        }
         return;
     }
     let width = spec.output.width() * channels;
@@ -102,6 +124,37 @@ fn max_pool_blocks<const FLIP: u8>(spec: &PoolSpec, input: &[u8], output: &mut [
         ];
         let to = spec.output.index(y, 0);
         max_of_squares::<FLIP>(rows, channels, &mut output[to..to + width]);
+    }
+}
+
+/// The cells of a window.
+struct BytesUnder<'a> {
+    spec: &'a PoolSpec,
+    input: &'a [u8],
+    rows: Range<usize>,
+    columns: Range<usize>,
+}
+
+impl BytesUnder<'_> {
+    /// Writes the maxima of `N` channels from `channel` on, which stay in registers; returns `N`.
+    #[inline(always)]
+    fn max_of<const FLIP: u8, const N: usize>(&self, channel: usize, output: &mut [u8]) -> usize {
+        let step = self.spec.input.channels();
+        let mut most = [0_u8; N];
+        for row in self.rows.clone() {
+            let first = self.spec.input.index(row, self.columns.start) + channel;
+            let cells = &self.input[first..first + (self.columns.len() - 1) * step + N];
+            for cell in 0..self.columns.len() {
+                let cell = &cells[cell * step..cell * step + N];
+                for (most, &x) in most.iter_mut().zip(cell) {
+                    *most = (*most).max(x ^ FLIP);
+                }
+            }
+        }
+        for (y, &most) in output[..N].iter_mut().zip(&most) {
+            *y = most ^ FLIP;
+        }
+        N
     }
 }
 
@@ -198,10 +251,6 @@ fn max_of_four<const FLIP: u8, const N: usize>([a, b, c, d]: [[u8; N]; 4]) -> [u
 ///
 /// If a length is not that of the spec, or a window holds no cell.
 pub fn max_pool<T: Copy + Ord>(spec: &PoolSpec, input: &[T], output: &mut [T]) {
-    max_pool_with(spec, input, output, T::max);
-}
-
-fn max_pool_with<T: Copy>(spec: &PoolSpec, input: &[T], output: &mut [T], max: impl Fn(T, T) -> T) {
     spec.check(input.len(), output.len());
     let channels = spec.input.channels();
     for (y, x) in positions(spec) {
@@ -213,7 +262,7 @@ fn max_pool_with<T: Copy>(spec: &PoolSpec, input: &[T], output: &mut [T], max: i
         for (row, column) in rows.flat_map(|r| columns.clone().map(move |c| (r, c))) {
             let from = spec.input.index(row, column);
             for (y, &x) in target.iter_mut().zip(&input[from..from + channels]) {
-                *y = max(*y, x);
+                *y = (*y).max(x);
             }
         }
     }
@@ -243,6 +292,7 @@ pub fn average_pool(
         lo: average.lo,
         hi: average.hi,
         flip,
+        raised: false,
         fits: false,
         table: None,
         factor_shift: None,

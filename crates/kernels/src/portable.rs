@@ -1,6 +1,6 @@
 //! The portable twin: the operations of a kernel in plain Rust, on eight lanes.
 
-use crate::accumulate::{Isa, LANES_MAX};
+use crate::accumulate::{Isa, LANES_MAX, four};
 use crate::finish::{self, Finish};
 use crate::wide::wide_isa;
 
@@ -15,6 +15,7 @@ unsafe impl Isa for Portable {
     type Sums = [i32; LANES];
     type Weights = *const i8;
     type Inputs = [i16; 4];
+    type Spread = [[i8; 4]; LANES];
     const LANES: usize = LANES;
 
     #[inline(always)]
@@ -54,15 +55,18 @@ unsafe impl Isa for Portable {
     }
 
     #[inline(always)]
-    unsafe fn dot_lanes(
-        mut sums: Self::Sums,
-        taps: [*const u8; 4],
-        w: Self::Weights,
-    ) -> Self::Sums {
-        for (lane, sum) in sums.iter_mut().enumerate() {
-            for (b, tap) in taps.iter().enumerate() {
-                // SAFETY: the caller promises `LANES` bytes behind each tap and `LANES * 4` weights.
-                let (x, w) = unsafe { (*tap.add(lane) as i8, *w.add(lane * 4 + b)) };
+    unsafe fn spread<const TAPS: usize>(taps: [*const u8; TAPS]) -> Self::Spread {
+        // SAFETY: the caller promises `LANES` bytes behind each tap.
+        let byte = |lane: usize, tap: *const u8| unsafe { *tap.add(lane) } as i8;
+        core::array::from_fn(|lane| four(taps).map(|tap| byte(lane, tap)))
+    }
+
+    #[inline(always)]
+    unsafe fn dot_spread(mut sums: Self::Sums, x: Self::Spread, w: Self::Weights) -> Self::Sums {
+        for (lane, (sum, x)) in sums.iter_mut().zip(x).enumerate() {
+            for (b, x) in x.into_iter().enumerate() {
+                // SAFETY: the caller promises `LANES * 4` weights.
+                let w = unsafe { *w.add(lane * 4 + b) };
                 *sum = sum.wrapping_add(i32::from(i16::from(x) * i16::from(w)));
             }
         }

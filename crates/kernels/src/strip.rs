@@ -3,7 +3,7 @@
 //! Sums that need more than 32 bits are made in planes: parts of the contraction whose sums fit, one
 //! behind the other in the scratch; who reads them adds them up in 64 bits.
 
-use crate::accumulate::{LANES_MAX, SCRATCH, Tile};
+use crate::accumulate::{LANES_MAX, SCRATCH, SHARED, Tile};
 use crate::excess::Excess;
 use crate::spec::{Bits, LinearSpec};
 use crate::tiles::{Engine, TileTable};
@@ -87,35 +87,67 @@ pub(crate) struct Contraction<'a> {
     pub(crate) pixel_step: usize,
 }
 
+/// Positions whose sums are computed before they are requantised.
+#[derive(Clone, Copy)]
+pub(crate) struct Span {
+    /// Stored input at the window of the first position.
+    pub(crate) input: *const u8,
+    /// Positions, at most [`Contraction::strip_max`].
+    pub(crate) count: usize,
+    /// Bytes from one row to the next, where these are two rows of [`SHARED`] positions each; else
+    /// all positions are neighbours.
+    pub(crate) row_step: Option<usize>,
+}
+
 impl Contraction<'_> {
     /// The most positions of a strip.
     pub(crate) fn strip_max(&self) -> usize {
         STRIP_PIXELS / self.planes.len()
     }
 
+    /// The length of strips that `width` neighbouring positions are cut into: whole tiles, as even as
+    /// they can be.
+    pub(crate) fn strip_len(&self, products: Products, vectors: usize, width: usize) -> usize {
+        let pixels = self.pixels(products, vectors, width);
+        width.min(self.strip_max() / pixels * pixels)
+    }
+
+    /// The positions of a tile, where `count` positions are cut into tiles as even as they can be.
+    fn pixels(&self, products: Products, vectors: usize, count: usize) -> usize {
+        let pixels_max = match products {
+            Products::Bytes | Products::Unsigned | Products::Paired => self.engine.pixels_max,
+            Products::Words => self.engine.wide_pixels_max,
+        };
+        let pixels_max = pixels_max(vectors).min(self.strip_max());
+        count.div_ceil(count.div_ceil(pixels_max).max(1)).max(1)
+    }
+
+    /// Whether a tile of `vectors` vectors takes two rows of `width` positions at once.
+    pub(crate) fn joins_rows(&self, vectors: usize, width: usize) -> bool {
+        let both = 2 * SHARED;
+        width == SHARED && both <= (self.engine.pixels_max)(vectors) && both <= self.strip_max()
+    }
+
     /// Computes `[planes][count][vectors][lanes]` sums.
     ///
     /// # Safety
     ///
-    /// The engine's instruction set is there; `count` is at most `strip_max`; weights, starts and excess
-    /// are those of whole vectors; `count` windows from `input` on, and three bytes behind
-    /// each run of them, can be read; `to` takes [`SCRATCH`] sums.
-    pub(crate) unsafe fn sums(
-        &self,
-        block: BlockWeights,
-        input: *const u8,
-        count: usize,
-        to: *mut i32,
-    ) {
+    /// The engine's instruction set is there; weights, starts and excess are those of whole vectors;
+    /// the windows of all positions of the strip, and three bytes behind each run of them, can be
+    /// read; two rows are joined only where `joins_rows` says so; `to` takes [`SCRATCH`] sums.
+    pub(crate) unsafe fn sums(&self, block: BlockWeights, strip: Span, to: *mut i32) {
+        let Span {
+            input,
+            count,
+            row_step,
+        } = strip;
         let vectors = block.vectors;
-        let pixels_max = match block.products {
-            Products::Bytes | Products::Unsigned | Products::Paired => self.engine.pixels_max,
-            Products::Words => self.engine.wide_pixels_max,
-        };
-        let pixels_max = pixels_max(vectors);
-        let pixels = count.div_ceil(count.div_ceil(pixels_max));
+        let pixels = self.pixels(block.products, vectors, count);
         let table = block.products.table(self.engine);
-        let kernel = table(pixels, vectors).expect("every size up to `pixels_max` is compiled");
+        let kernel = |pixels: usize| {
+            table(pixels, vectors).expect("every size up to `pixels_max` is compiled")
+        };
+        let whole = kernel(pixels);
         let vector = vectors * self.engine.lanes;
         for (plane, &first) in self.planes.iter().enumerate() {
             let all = self.groups * self.runs.len();
@@ -130,6 +162,7 @@ impl Contraction<'_> {
             let mut tile = Tile {
                 input,
                 pixel_step: self.pixel_step,
+                second: row_step.unwrap_or(SHARED * self.pixel_step),
                 runs,
                 groups,
                 weights: block.weights.wrapping_add(first * vector * 4),
@@ -141,14 +174,12 @@ impl Contraction<'_> {
                 excess: block.excess,
             };
             let to = to.wrapping_add(plane * count * vector);
-            let mut x = 0;
-            while x < count {
-                // The last tile overlaps its neighbour rather than being smaller.
-                x = x.min(count - pixels);
+            for x in (0..count).step_by(pixels) {
+                let rest = count - x;
+                let kernel = if rest < pixels { kernel(rest) } else { whole };
                 tile.input = input.wrapping_add(x * self.pixel_step + skipped);
                 // SAFETY: the caller's promises; the planes are parts of one run, or runs.
                 unsafe { kernel(&tile, to.wrapping_add(x * vector)) };
-                x += pixels;
             }
         }
     }

@@ -65,6 +65,8 @@ pub(crate) struct Engine {
     pub(crate) unsigned_depthwise: DepthwiseKernel,
     /// Requantises one vector of channels.
     pub(crate) finish: unsafe fn(&Finish),
+    /// Requantises two whole vectors of channels side by side; where it says no, nothing is done.
+    pub(crate) finish_two: unsafe fn(&Finish) -> bool,
     /// Computes and requantises positions in lanes.
     pub(crate) planar: Option<PlanarKernel>,
 }
@@ -118,6 +120,7 @@ const PORTABLE: Engine = Engine {
     depthwise: portable_depthwise,
     unsigned_depthwise: portable_depthwise,
     finish: Portable::finish,
+    finish_two: |_| false,
     planar: None,
 };
 
@@ -155,6 +158,7 @@ mod arm {
         depthwise: neon_depthwise,
         unsigned_depthwise: neon_depthwise,
         finish: Neon::finish,
+        finish_two: |_| false,
         planar: None,
     };
 }
@@ -184,7 +188,7 @@ mod x86 {
     tile_table!(avx512_tile, Avx512,
         #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")],
         1: [1 2 3 4 5 6 7 8 9 10 11 12 13 14],
-        2: [1 2 3 4 5 6 7 8 9 10],
+        2: [1 2 3 4 5 6 7 8 9 10 11 12 13 14],
         4: [1 2 3 4 5 6]);
     tile_table!(avx2_wide_tile, Avx2Wide, #[target_feature(enable = "avx2")],
         1: [1 2 3 4 5 6], 2: [1 2 3 4 5 6]);
@@ -193,7 +197,7 @@ mod x86 {
     tile_table!(avx512_wide_tile, Avx512Wide,
         #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")],
         1: [1 2 3 4 5 6 7 8 9 10 11 12 13 14],
-        2: [1 2 3 4 5 6 7 8 9 10],
+        2: [1 2 3 4 5 6 7 8 9 10 11 12 13 14],
         4: [1 2 3 4 5 6]);
 
     pub(super) const AVX2: Engine = Engine {
@@ -216,6 +220,7 @@ mod x86 {
         depthwise: avx2_depthwise,
         unsigned_depthwise: avx2_unsigned_depthwise,
         finish: Avx2::finish,
+        finish_two: |_| false,
         planar: None,
     };
 
@@ -241,6 +246,7 @@ mod x86 {
         depthwise: avx_vnni_depthwise,
         unsigned_depthwise: avx_vnni_depthwise,
         finish: AvxVnni::finish,
+        finish_two: |_| false,
         planar: None,
     };
 
@@ -248,8 +254,7 @@ mod x86 {
         lanes: Avx512::LANES,
         vectors_max: |width| if width <= 6 { 4 } else { 2 },
         pixels_max: |vectors| match vectors {
-            1 => 14,
-            2 => 10,
+            1 | 2 => 14,
             _ => 6,
         },
         tile: avx512_tile,
@@ -266,6 +271,7 @@ mod x86 {
         depthwise: avx512_depthwise,
         unsigned_depthwise: avx512_depthwise,
         finish: Avx512::finish,
+        finish_two: crate::x86::avx512_finish_two,
         planar: Some(crate::x86::planar::tile),
     };
 }

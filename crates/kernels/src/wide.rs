@@ -17,6 +17,7 @@ macro_rules! wide_isa {
             type Sums = <$base as $crate::accumulate::Isa>::Sums;
             type Weights = <$base as $crate::accumulate::Isa>::Weights;
             type Inputs = $inputs;
+            type Spread = <$base as $crate::accumulate::Isa>::Spread;
             const LANES: usize = <$base as $crate::accumulate::Isa>::LANES;
 
             #[inline(always)]
@@ -50,13 +51,18 @@ macro_rules! wide_isa {
                 unsafe { $dot }
             }
 
-            unsafe fn dot_lanes(
+            unsafe fn spread<const TAPS: usize>(taps: [*const u8; TAPS]) -> Self::Spread {
+                // SAFETY: the caller's promise, passed on.
+                unsafe { <$base>::spread(taps) }
+            }
+
+            unsafe fn dot_spread(
                 sums: Self::Sums,
-                taps: [*const u8; 4],
+                x: Self::Spread,
                 w: Self::Weights,
             ) -> Self::Sums {
                 // SAFETY: the caller's promise, passed on.
-                unsafe { <$base>::dot_lanes(sums, taps, w) }
+                unsafe { <$base>::dot_spread(sums, x, w) }
             }
 
             unsafe fn finish(finish: &$crate::finish::Finish) {

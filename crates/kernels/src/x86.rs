@@ -14,4 +14,4 @@ pub(crate) mod widen;
 
 pub(crate) use avx_vnni::{AvxVnni, AvxVnniWide};
 pub(crate) use avx2::{Avx2, Avx2Paired, Avx2Unsigned, Avx2Wide, PAIR_MAX};
-pub(crate) use avx512::{Avx512, Avx512Wide};
+pub(crate) use avx512::{Avx512, Avx512Wide, finish_two as avx512_finish_two};

@@ -12,6 +12,7 @@
 use proptest::prelude::*;
 use selfsame_kernels::{
     Addend, Bits, Bytes, Grid, Kernel, Linear, LinearError, LinearSpec, Operands, Output,
+    ThreadPool,
 };
 
 /// Everything that the formula needs, in plain row-major tensors.
@@ -106,7 +107,8 @@ impl Case {
         y
     }
 
-    fn actual(&self, kernel: Kernel, cut: usize) -> Vec<i32> {
+    /// On one thread with the rows cut at `cut`, or on the threads of `pool` with the channels cut.
+    fn actual(&self, kernel: Kernel, cut: usize, mut pool: Option<&mut ThreadPool>) -> Vec<i32> {
         let [height, width, channels] = self.input;
         let [rows, columns, outputs] = self.output();
         let input = Grid::new(height, width, channels, self.pad).expect("small");
@@ -155,7 +157,15 @@ impl Case {
             vec![0; output.len()],
             vec![0; output.len()],
         );
-        for part in [0..cut.min(rows), cut.min(rows)..rows] {
+        let operands = Operands {
+            addend,
+            ..Operands::from(&x)
+        };
+        let cut = if pool.is_some() { 0 } else { cut.min(rows) };
+        for part in [0..cut, cut..rows] {
+            if part.is_empty() {
+                continue;
+            }
             let first = (output.halo()[0] + part.start) * output.row_len();
             let stored = first..first + part.len() * output.row_len();
             let to = match self.width {
@@ -163,11 +173,10 @@ impl Case {
                 Width::I16 => Output::I16(&mut y16[stored]),
                 Width::I32 => Output::I32(&mut y32[stored]),
             };
-            let operands = Operands {
-                addend,
-                ..Operands::from(&x)
-            };
-            linear.run(&operands, to, part);
+            match pool.as_deref_mut() {
+                Some(pool) => linear.run_by_channels(&operands, to, pool),
+                None => linear.run(&operands, to, part),
+            }
         }
         let mut y = Vec::new();
         for (r, c) in (0..rows).flat_map(|r| (0..columns).map(move |c| (r, c))) {
@@ -186,7 +195,18 @@ impl Case {
     fn check(&self, cut: usize) {
         let expected = self.expected();
         for kernel in Kernel::available() {
-            assert_eq!(self.actual(kernel, cut), expected, "{}", kernel.name());
+            let name = kernel.name();
+            assert_eq!(self.actual(kernel, cut, None), expected, "{name}");
+        }
+    }
+
+    /// Also with the channels on the threads of a pool.
+    fn check_threads(&self, cut: usize, pool: &mut ThreadPool) {
+        self.check(cut);
+        let expected = self.expected();
+        for kernel in Kernel::available() {
+            let found = self.actual(kernel, cut, Some(pool));
+            assert_eq!(found, expected, "{} by channels", kernel.name());
         }
     }
 }
@@ -276,7 +296,7 @@ proptest! {
 
     #[test]
     fn every_kernel_equals_the_formula_on_random_convolutions(case in shapes(), cut in 0_usize..8) {
-        case.check(cut);
+        case.check_threads(cut, &mut ThreadPool::new(1 + cut % 3));
     }
 }
 
@@ -388,6 +408,59 @@ fn the_largest_products_do_not_saturate() {
 fn rows_of_any_number_and_outputs_of_any_number_agree() {
     for rows in 1..31 {
         product(rows, 13, 100 - 3 * rows, 101, -77).check(0);
+    }
+    for rows in 31..100 {
+        product(rows, 13, 1 + rows % 70, 101, -77).check(0);
+    }
+}
+
+/// A convolution of three by three over `input`, with numbers from nowhere.
+fn three_by_three(input: [usize; 3], outputs: usize, stride: [usize; 2], groups: usize) -> Case {
+    let mixed = |i: usize| ((i * 2_654_435_761) >> 7) as u8 as i8;
+    let mut case = product(1, 1, outputs, 0, 0);
+    case.input = input;
+    case.kernel = [3, 3];
+    case.stride = stride;
+    case.pad = [1; 4];
+    case.groups = groups;
+    case.x = (0..input.iter().product()).map(mixed).collect();
+    case.w = (0..outputs * 9 * input[2] / groups)
+        .map(|i| mixed(i + 77).max(-127))
+        .collect();
+    case.constants = (0..outputs as i32)
+        .map(|o| [1000 * o - 3000, 32_767 - 100 * o, 20_000, 20 + o % 4])
+        .collect();
+    case.width = Width::I8;
+    case.clamp = [-100, 127];
+    case
+}
+
+#[test]
+fn rows_that_one_tile_joins_agree_for_every_cut_and_every_end() {
+    for height in 1..=7 {
+        for (outputs, addend) in [(16, Second::None), (40, Second::I8), (70, Second::I32)] {
+            for cut in [0, 1, height / 2, height - 1] {
+                let mut case = three_by_three([height, 7, 5], outputs, [1, 1], 1);
+                case.addend = addend.clone();
+                case.width = [Width::I8, Width::I16, Width::I32][height % 3];
+                case.output_halo = [1, 0, 1, 2];
+                case.check_threads(cut, &mut ThreadPool::new(3));
+            }
+        }
+    }
+}
+
+#[test]
+fn depthwise_windows_agree_for_every_step_and_dilation() {
+    for stride in 1..=4 {
+        for dilation in 1..=3 {
+            for channels in [3, 16, 40] {
+                let mut case = three_by_three([9, 11, channels], channels, [1, stride], channels);
+                case.dilation = [1, dilation];
+                case.pad = [1, dilation, 1, dilation];
+                case.check(3);
+            }
+        }
     }
 }
 

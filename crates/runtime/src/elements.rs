@@ -71,6 +71,12 @@ impl<'a> Elements<'a> {
     }
 }
 
+impl Default for ElementsMut<'_> {
+    fn default() -> Self {
+        Self::I8(&mut [])
+    }
+}
+
 impl<'a> ElementsMut<'a> {
     /// The element type.
     pub const fn dtype(&self) -> DType {

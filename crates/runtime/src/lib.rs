@@ -21,6 +21,7 @@ mod open;
 mod packing;
 mod plan;
 mod plans;
+mod queue;
 mod session;
 mod signs;
 mod step;

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use selfsame_ir::{DimValues, Tensor};
-use selfsame_kernels::{Grid, THREADS_MAX, ThreadPool};
+use selfsame_kernels::{Grid, ThreadPool};
 use selfsame_protocol::Hash;
 
 use crate::elements::{Elements, ElementsMut, zeros};
 use crate::error::{PlanError, RunError};
 use crate::plan::Plan;
 use crate::plans::Plans;
+use crate::queue::{Queue, Samples};
 use crate::storage::Buffer;
 use crate::trace::{Hasher, Trace};
 
@@ -40,13 +41,6 @@ pub struct Session {
     resting: Vec<Ready>,
     pool: ThreadPool,
     hasher: Hasher,
-}
-
-/// The samples of one thread.
-struct Part<'a> {
-    workspace: &'a mut Workspace,
-    input: Elements<'a>,
-    output: ElementsMut<'a>,
 }
 
 impl Session {
@@ -112,42 +106,25 @@ impl Session {
 
     /// Runs one sample or a batch: `input` and `output` hold as many whole samples each.
     ///
-    /// A batch is cut over the threads by samples, a single sample by the rows of its large nodes;
-    /// the bits are the same for every cut. Allocates nothing.
+    /// Threads take the samples of a batch one after the other, each runs its own in buffers of its own;
+    /// a single sample is cut by the rows of its large nodes. The bits are the same for every cut.
+    /// Allocates nothing.
     pub fn run(&mut self, input: Elements, output: ElementsMut) -> Result<(), RunError> {
         let samples = self.check(input, &output)?;
         let (ready, pool) = (&mut self.ready, &mut self.pool);
         let plan = &*ready.plan;
-        let mut output = output;
         if samples == 1 {
             let pool = (1 < pool.threads()).then_some(pool);
             ready.workspaces[0].run(plan, input, pool, |_, _| {});
             ready.workspaces[0].read_output(plan, output);
             return Ok(());
         }
-        let (input_len, output_len) = (plan.input().1, plan.output().1);
-        let part_samples = samples.div_ceil(pool.threads());
-        let mut parts: [Option<Part>; THREADS_MAX] = [const { None }; THREADS_MAX];
-        let mut count = 0;
-        for (part, workspace) in parts.iter_mut().zip(&mut ready.workspaces) {
-            let first = count * part_samples;
-            if samples <= first {
-                break;
-            }
-            let part_len = part_samples.min(samples - first);
-            let (mine, rest) = output.split_first(part_len * output_len);
-            output = rest;
-            let input = input.part(first * input_len, part_len * input_len);
-            *part = Some(Part {
-                workspace,
-                input,
-                output: mine,
-            });
-            count += 1;
-        }
-        pool.for_each(&mut parts[..count], &|_, part: &mut Option<Part>| {
-            if let Some(part) = part {
-                part.run(plan, input_len, output_len);
+        let threads = pool.threads().min(samples);
+        let queue = Queue::new((input, output), samples, threads);
+        let workspaces = &mut ready.workspaces[..threads];
+        pool.for_each(workspaces, &|_, workspace: &mut Workspace| {
+            while let Some(samples) = queue.take() {
+                workspace.run_samples(plan, samples);
             }
         });
         Ok(())
@@ -312,6 +289,17 @@ impl Workspace {
         }
     }
 
+    /// Runs some samples, one after the other.
+    fn run_samples(&mut self, plan: &Plan, mut samples: Samples) {
+        let (input_len, output_len) = (plan.input().1, plan.output().1);
+        for sample in 0..samples.input.len() / input_len {
+            let input = samples.input.part(sample * input_len, input_len);
+            self.run(plan, input, None, |_, _| {});
+            let output = samples.output.part(sample * output_len, output_len);
+            self.read_output(plan, output);
+        }
+    }
+
     /// Prepares a slot for an output of `grid`, if other grids use it too.
     fn lay_out(&mut self, plan: &Plan, slot: usize, grid: &Grid) {
         if plan.slots[slot].shared {
@@ -322,16 +310,5 @@ impl Workspace {
     fn read_output(&self, plan: &Plan, output: ElementsMut) {
         let grid = &plan.places[plan.output_node].grid;
         self.buffers[plan.output_slot].load(grid, plan.kernel.flip(), output);
-    }
-}
-
-impl Part<'_> {
-    fn run(&mut self, plan: &Plan, input_len: usize, output_len: usize) {
-        for sample in 0..self.input.len() / input_len {
-            let input = self.input.part(sample * input_len, input_len);
-            self.workspace.run(plan, input, None, |_, _| {});
-            let output = self.output.part(sample * output_len, output_len);
-            self.workspace.read_output(plan, output);
-        }
     }
 }

@@ -1,5 +1,6 @@
 //! One step of a plan: a kernel with its operands' slots.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use selfsame_ir::DType;
@@ -207,10 +208,16 @@ fn source(buffer: &Buffer) -> Source<'_> {
 }
 
 fn whole(buffer: &mut Buffer) -> Output<'_> {
+    let len = buffer.len();
+    part(buffer, 0..len)
+}
+
+/// Stored elements `stored`.
+fn part(buffer: &mut Buffer, stored: Range<usize>) -> Output<'_> {
     match buffer {
-        Buffer::I8(y) => Output::I8(y.as_mut_slice()),
-        Buffer::I16(y) => Output::I16(y),
-        Buffer::I32(y) => Output::I32(y),
+        Buffer::I8(y) => Output::I8(&mut y[stored]),
+        Buffer::I16(y) => Output::I16(&mut y[stored]),
+        Buffer::I32(y) => Output::I32(&mut y[stored]),
     }
 }
 
@@ -334,19 +341,28 @@ fn unequal_types() -> ! {
     panic!("the plan gives input and output of this step one element type")
 }
 
-/// Runs a linear node on one thread, or its rows on several.
+/// Runs a linear node on one thread, or its channels or rows on several.
 fn run_linear(
     linear: &Linear,
     operands: &Operands,
     output: &mut Buffer,
-    pool: Option<&mut ThreadPool>,
+    mut pool: Option<&mut ThreadPool>,
 ) {
     let grid = linear.output();
+    let worth = linear.macs() / MACS_PER_THREAD;
+    if let Some(pool) = pool.as_deref_mut()
+        && 1 < worth
+        && linear.prefers_channels(pool.threads())
+    {
+        let first = grid.halo()[0] * grid.row_len();
+        let stored = first..first + grid.height() * grid.row_len();
+        return linear.run_by_channels(operands, part(output, stored), pool);
+    }
     let rows = Rows {
         first: grid.halo()[0] * grid.row_len(),
         row_len: grid.row_len(),
         count: grid.height(),
-        worth: linear.macs() / MACS_PER_THREAD,
+        worth,
     };
     rows.run(output, pool, &|rows, output| {
         linear.run(operands, output, rows);

@@ -27,7 +27,7 @@ use core::arch::x86_64::{
 };
 
 use super::finish::finish as finish_avx2;
-use crate::accumulate::Isa;
+use crate::accumulate::{Isa, four};
 use crate::finish::Finish;
 use crate::wide::wide_isa;
 
@@ -40,6 +40,7 @@ unsafe impl Isa for Avx2 {
     type Weights = __m256i;
     /// The inputs and their absolute values.
     type Inputs = (__m256i, __m256i);
+    type Spread = (__m256i, __m256i);
     const LANES: usize = 8;
 
     #[inline(always)]
@@ -79,12 +80,18 @@ unsafe impl Isa for Avx2 {
     }
 
     #[inline(always)]
-    unsafe fn dot_lanes(sums: __m256i, taps: [*const u8; 4], w: __m256i) -> __m256i {
+    unsafe fn spread<const TAPS: usize>(taps: [*const u8; TAPS]) -> Self::Spread {
         // SAFETY: the caller promises AVX2 and eight bytes behind each tap.
         unsafe {
-            let x = turned(taps);
-            Self::dot4(sums, (x, _mm256_abs_epi8(x)), w)
+            let x = turned(four(taps));
+            (x, _mm256_abs_epi8(x))
         }
+    }
+
+    #[inline(always)]
+    unsafe fn dot_spread(sums: __m256i, x: Self::Spread, w: __m256i) -> __m256i {
+        // SAFETY: the caller promises AVX2; no memory is touched.
+        unsafe { Self::dot4(sums, x, w) }
     }
 
     unsafe fn finish(finish: &Finish) {
@@ -134,6 +141,7 @@ macro_rules! unsigned_isa {
             type Sums = __m256i;
             type Weights = __m256i;
             type Inputs = __m256i;
+            type Spread = __m256i;
             const LANES: usize = 8;
             const PAIRS: bool = $pairs;
 
@@ -178,9 +186,15 @@ macro_rules! unsigned_isa {
             }
 
             #[inline(always)]
-            unsafe fn dot_lanes(sums: __m256i, taps: [*const u8; 4], w: __m256i) -> __m256i {
+            unsafe fn spread<const TAPS: usize>(taps: [*const u8; TAPS]) -> __m256i {
                 // SAFETY: the caller promises AVX2 and eight bytes behind each tap.
-                unsafe { Self::dot4(sums, turned(taps), w) }
+                unsafe { turned(four(taps)) }
+            }
+
+            #[inline(always)]
+            unsafe fn dot_spread(sums: __m256i, x: __m256i, w: __m256i) -> __m256i {
+                // SAFETY: the caller promises AVX2; no memory is touched.
+                unsafe { Self::dot4(sums, x, w) }
             }
 
             unsafe fn finish(finish: &Finish) {

@@ -21,7 +21,7 @@ use core::arch::x86_64::{
 };
 
 use crate::accumulate::Isa;
-use crate::finish::{self, FACTOR_BITS, Finish, RawAddend, RawOutput};
+use crate::finish::{self, ADDEND_BITS, FACTOR_BITS, Finish, RawAddend, RawOutput};
 use crate::wide::wide_isa;
 
 /// AVX-512 with F, BW, DQ, VL and VNNI.
@@ -34,6 +34,7 @@ unsafe impl Isa for Avx512 {
     type Sums = __m512i;
     type Weights = __m512i;
     type Inputs = __m512i;
+    type Spread = __m512i;
     const LANES: usize = LANES;
 
     #[inline(always)]
@@ -67,21 +68,15 @@ unsafe impl Isa for Avx512 {
     }
 
     #[inline(always)]
-    unsafe fn dot_lanes(sums: __m512i, taps: [*const u8; 4], w: __m512i) -> __m512i {
-        // SAFETY: the caller promises AVX-512 VNNI and sixteen bytes behind each tap.
-        unsafe {
-            let tap = |i: usize| _mm_loadu_si128(taps[i].cast());
-            let x = _mm512_broadcast_i32x4(tap(0));
-            let x = _mm512_mask_broadcast_i32x4(x, 0x00f0, tap(1));
-            let x = _mm512_mask_broadcast_i32x4(x, 0x0f00, tap(2));
-            let x = _mm512_mask_broadcast_i32x4(x, 0xf000, tap(3));
-            // Four channels of every tap into each 128-bit lane, then channel by channel.
-            let order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-            let turn = _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-            let x = _mm512_permutexvar_epi32(order, x);
-            let x = _mm512_shuffle_epi8(x, _mm512_broadcast_i32x4(turn));
-            _mm512_dpbusd_epi32(sums, x, w)
-        }
+    unsafe fn spread<const TAPS: usize>(taps: [*const u8; TAPS]) -> __m512i {
+        // SAFETY: the caller promises AVX-512 and sixteen bytes behind each tap.
+        unsafe { spread(taps) }
+    }
+
+    #[inline(always)]
+    unsafe fn dot_spread(sums: __m512i, x: __m512i, w: __m512i) -> __m512i {
+        // SAFETY: the caller promises AVX-512 VNNI; no memory is touched.
+        unsafe { Self::dot4(sums, x, w) }
     }
 
     unsafe fn finish(finish: &Finish) {
@@ -91,15 +86,123 @@ unsafe impl Isa for Avx512 {
                 return finish::scalar(finish);
             }
             let adds = !matches!(finish.addend, RawAddend::None);
-            match (adds, finish.rule.factor_shift) {
-                (false, None) => finish_avx512::<false, false>(finish),
-                (true, None) => finish_avx512::<true, false>(finish),
-                (false, Some(_)) => finish_avx512::<false, true>(finish),
-                (true, Some(_)) => finish_avx512::<true, true>(finish),
+            match (adds, finish.rule.factor_shift, finish.rule.raised) {
+                (false, None, false) => finish_avx512::<false, false, false>(finish),
+                (true, None, false) => finish_avx512::<true, false, false>(finish),
+                (false, None, true) => finish_avx512::<false, false, true>(finish),
+                (true, None, true) => finish_avx512::<true, false, true>(finish),
+                (false, Some(_), _) => finish_avx512::<false, true, false>(finish),
+                (true, Some(_), _) => finish_avx512::<true, true, false>(finish),
             }
             finish::look_up(finish);
         }
     }
+}
+
+/// Requantises two whole vectors side by side to bytes; says no to anything else.
+///
+/// # Safety
+///
+/// AVX-512 is there, `finish` keeps its promise and has 32 channels.
+pub(crate) unsafe fn finish_two(finish: &Finish) -> bool {
+    let rule = &finish.rule;
+    let clamps_to_bytes = -128 <= rule.lo && rule.hi <= 127;
+    let RawOutput::I8(to) = finish.output else {
+        return false;
+    };
+    if !clamps_to_bytes || !rule.fits || rule.factor_shift.is_some() || finish.pixels < 2 {
+        return false;
+    }
+    let adds = !matches!(finish.addend, RawAddend::None);
+    // SAFETY: the caller passes on both promises.
+    unsafe {
+        match (adds, rule.raised) {
+            (false, false) => two_avx512::<false, false>(finish, to),
+            (true, false) => two_avx512::<true, false>(finish, to),
+            (false, true) => two_avx512::<false, true>(finish, to),
+            (true, true) => two_avx512::<true, true>(finish, to),
+        }
+        finish::look_up(finish);
+    }
+    true
+}
+
+/// # Safety
+///
+/// As for [`finish_two`]; what it refuses has been refused, and `to` is where `f` writes.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+unsafe fn two_avx512<const ADDS: bool, const RAISED: bool>(f: &Finish, to: *mut u8) {
+    let second = Finish {
+        multiplier: f.multiplier.wrapping_add(LANES),
+        addend_multiplier: f.addend_multiplier.wrapping_add(LANES),
+        shift: f.shift.wrapping_add(LANES),
+        sums: f.sums.wrapping_add(LANES),
+        channels: LANES,
+        addend: f.addend.add(LANES),
+        ..*f
+    };
+    let first = Finish {
+        channels: LANES,
+        ..*f
+    };
+    // SAFETY: the maker of `f` promises two vectors of constants, sums and elements.
+    unsafe {
+        let (a, b) = (Constants::load(&first), Constants::load(&second));
+        let mut p = 0;
+        while p < f.pixels {
+            // The last two positions may overlap the ones before.
+            p = p.min(f.pixels - 2);
+            let values = [
+                shifted::<ADDS, false, RAISED>(&first, &a, p),
+                shifted::<ADDS, false, RAISED>(&second, &b, p),
+                shifted::<ADDS, false, RAISED>(&first, &a, p + 1),
+                shifted::<ADDS, false, RAISED>(&second, &b, p + 1),
+            ];
+            let bytes = narrow(f, values);
+            let at = to.wrapping_add(p * f.pixel_step);
+            _mm256_storeu_si256(at.cast(), _mm512_castsi512_si256(bytes));
+            let next = at.wrapping_add(f.pixel_step);
+            _mm256_storeu_si256(next.cast(), _mm512_extracti64x4_epi64::<1>(bytes));
+            p += 2;
+        }
+    }
+}
+
+/// Sixteen channels of three or four taps, `[TAPS][16]` to `[16][4]`.
+///
+/// # Safety
+///
+/// AVX-512 is there, and sixteen bytes behind each tap.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+unsafe fn spread<const TAPS: usize>(taps: [*const u8; TAPS]) -> __m512i {
+    const { assert!(3 <= TAPS && TAPS <= 4) };
+    // Four channels of every tap into each 128-bit lane, then channel by channel.
+    let order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    let turn = _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    // SAFETY: the caller's promise.
+    let tap = |i: usize| unsafe { _mm_loadu_si128(taps[i].cast()) };
+    let mut x = _mm512_broadcast_i32x4(tap(0));
+    x = _mm512_mask_broadcast_i32x4(x, 0x00f0, tap(1));
+    x = _mm512_mask_broadcast_i32x4(x, 0x0f00, tap(2));
+    if TAPS == 4 {
+        x = _mm512_mask_broadcast_i32x4(x, 0xf000, tap(3));
+    }
+    let x = _mm512_permutexvar_epi32(order, opaque(x));
+    _mm512_shuffle_epi8(opaque(x), _mm512_broadcast_i32x4(turn))
+}
+
+/// Hides how a vector was computed: loads that are blended cost less than the shuffles that the compiler
+/// would make of them.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn opaque(mut x: __m512i) -> __m512i {
+    // SAFETY: the assembly is empty; it has no effect on any register, flag or byte.
+    unsafe {
+        core::arch::asm!("/* {0} */", inout(zmm_reg) x,
+            options(pure, nomem, nostack, preserves_flags));
+    }
+    x
 }
 
 /// The constants of sixteen channels; 64-bit lanes hold the even and the odd ones.
@@ -175,7 +278,7 @@ impl Constants {
 /// AVX-512 is there, `f` keeps its promise, and `p < f.pixels`.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
-unsafe fn shifted<const ADDS: bool, const FACTOR: bool>(
+unsafe fn shifted<const ADDS: bool, const FACTOR: bool, const RAISED: bool>(
     f: &Finish,
     c: &Constants,
     p: usize,
@@ -185,7 +288,9 @@ unsafe fn shifted<const ADDS: bool, const FACTOR: bool>(
     let acc = unsafe { _mm512_loadu_si512(at.cast()) };
     let mut even = _mm512_add_epi64(_mm512_mul_epi32(acc, c.multiplier[0]), c.half[0]);
     let mut odd = _mm512_add_epi64(_mm512_mul_epi32(odd_lanes(acc), c.multiplier[1]), c.half[1]);
-    for plane in 1..f.planes {
+    // Constants are raised only where there is one plane.
+    let planes = if RAISED { 1 } else { f.planes };
+    for plane in 1..planes {
         // SAFETY: vector `p` of `f.pixels` of this plane.
         let acc = unsafe { _mm512_loadu_si512(at.wrapping_add(plane * f.plane_step).cast()) };
         even = _mm512_add_epi64(even, _mm512_mul_epi32(acc, c.multiplier[0]));
@@ -195,6 +300,11 @@ unsafe fn shifted<const ADDS: bool, const FACTOR: bool>(
     if ADDS {
         // SAFETY: the promise of `f`, position `p`; masked lanes are not read.
         let x = unsafe { load_addend(f, p * f.pixel_step, c.mask) };
+        let x = if RAISED {
+            _mm512_slli_epi32::<ADDEND_BITS>(x)
+        } else {
+            x
+        };
         addend = [
             _mm512_mul_epi32(x, c.addend[0]),
             _mm512_mul_epi32(odd_lanes(x), c.addend[1]),
@@ -203,6 +313,10 @@ unsafe fn shifted<const ADDS: bool, const FACTOR: bool>(
     if ADDS && !FACTOR {
         even = _mm512_add_epi64(even, addend[0]);
         odd = _mm512_add_epi64(odd, addend[1]);
+    }
+    if RAISED {
+        // Upper halves: those of the odd lanes are where they belong, even lanes take theirs.
+        return _mm512_mask_shuffle_epi32::<0b11_11_01_01>(odd, 0x5555, even);
     }
     even = _mm512_srav_epi64(even, c.shift[0]);
     odd = _mm512_srav_epi64(odd, c.shift[1]);
@@ -233,7 +347,7 @@ unsafe fn shifted<const ADDS: bool, const FACTOR: bool>(
 ///
 /// AVX-512 is there and `f` keeps its promise.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
-unsafe fn finish_avx512<const ADDS: bool, const FACTOR: bool>(f: &Finish) {
+unsafe fn finish_avx512<const ADDS: bool, const FACTOR: bool, const RAISED: bool>(f: &Finish) {
     // SAFETY: the maker of `f` promises whole vectors of constants and sums, and room for
     // `f.channels` elements at each of `f.pixels` positions.
     unsafe {
@@ -245,10 +359,10 @@ unsafe fn finish_avx512<const ADDS: bool, const FACTOR: bool>(f: &Finish) {
                 // The last four positions may overlap the ones before.
                 p = p.min(f.pixels - 4);
                 let values = [
-                    shifted::<ADDS, FACTOR>(f, &c, p),
-                    shifted::<ADDS, FACTOR>(f, &c, p + 1),
-                    shifted::<ADDS, FACTOR>(f, &c, p + 2),
-                    shifted::<ADDS, FACTOR>(f, &c, p + 3),
+                    shifted::<ADDS, FACTOR, RAISED>(f, &c, p),
+                    shifted::<ADDS, FACTOR, RAISED>(f, &c, p + 1),
+                    shifted::<ADDS, FACTOR, RAISED>(f, &c, p + 2),
+                    shifted::<ADDS, FACTOR, RAISED>(f, &c, p + 3),
                 ];
                 store_four(f, to, p, c.mask, values);
                 p += 4;
@@ -261,8 +375,8 @@ unsafe fn finish_avx512<const ADDS: bool, const FACTOR: bool>(f: &Finish) {
                 // The last two positions may overlap the ones before.
                 p = p.min(f.pixels - 2);
                 let values = [
-                    shifted::<ADDS, FACTOR>(f, &c, p),
-                    shifted::<ADDS, FACTOR>(f, &c, p + 1),
+                    shifted::<ADDS, FACTOR, RAISED>(f, &c, p),
+                    shifted::<ADDS, FACTOR, RAISED>(f, &c, p + 1),
                 ];
                 store_two(f, to.wrapping_add(p * f.pixel_step), values);
                 p += 2;
@@ -271,15 +385,31 @@ unsafe fn finish_avx512<const ADDS: bool, const FACTOR: bool>(f: &Finish) {
         }
         let (lo, hi) = (_mm512_set1_epi32(f.rule.lo), _mm512_set1_epi32(f.rule.hi));
         for p in 0..f.pixels {
-            let y = shifted::<ADDS, FACTOR>(f, &c, p);
+            let y = shifted::<ADDS, FACTOR, RAISED>(f, &c, p);
             let y = _mm512_min_epi32(_mm512_max_epi32(y, lo), hi);
             store(f, p * f.pixel_step, c.mask, y);
         }
     }
 }
 
-/// Narrows four positions with saturation, clamps the bytes (both keep the order of values, so the
-/// result is the clamp of the wide value), and writes them.
+/// Narrows four vectors to bytes, one behind the other: with saturation first, then the clamp of the
+/// bytes (both keep the order of values, so the result is the clamp of the wide value).
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+fn narrow(f: &Finish, y: [__m512i; 4]) -> __m512i {
+    let words = [
+        _mm512_packs_epi32(y[0], y[1]),
+        _mm512_packs_epi32(y[2], y[3]),
+    ];
+    // Each 128-bit lane holds four channels of each vector; gather the vectors.
+    let order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    let bytes = _mm512_permutexvar_epi32(order, _mm512_packs_epi16(words[0], words[1]));
+    let bytes = _mm512_max_epi8(bytes, _mm512_set1_epi8(f.rule.lo as i8));
+    let bytes = _mm512_min_epi8(bytes, _mm512_set1_epi8(f.rule.hi as i8));
+    _mm512_xor_si512(bytes, _mm512_set1_epi8(f.rule.flip as i8))
+}
+
+/// Narrows four positions and writes them.
 ///
 /// # Safety
 ///
@@ -287,16 +417,7 @@ unsafe fn finish_avx512<const ADDS: bool, const FACTOR: bool>(f: &Finish) {
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
 unsafe fn store_four(f: &Finish, to: *mut u8, p: usize, mask: __mmask16, y: [__m512i; 4]) {
-    let words = [
-        _mm512_packs_epi32(y[0], y[1]),
-        _mm512_packs_epi32(y[2], y[3]),
-    ];
-    // Each 128-bit lane holds four channels of each position; gather the positions.
-    let order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-    let bytes = _mm512_permutexvar_epi32(order, _mm512_packs_epi16(words[0], words[1]));
-    let bytes = _mm512_max_epi8(bytes, _mm512_set1_epi8(f.rule.lo as i8));
-    let bytes = _mm512_min_epi8(bytes, _mm512_set1_epi8(f.rule.hi as i8));
-    let bytes = _mm512_xor_si512(bytes, _mm512_set1_epi8(f.rule.flip as i8));
+    let bytes = narrow(f, y);
     let at = to.wrapping_add(p * f.pixel_step);
     // SAFETY: full vectors write sixteen bytes of each position, which exist; others are masked.
     unsafe {

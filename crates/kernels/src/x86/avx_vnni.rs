@@ -9,7 +9,7 @@ use core::arch::x86_64::{
 
 use super::avx2::{Avx2, turned};
 use super::finish::finish as finish_avx2;
-use crate::accumulate::Isa;
+use crate::accumulate::{Isa, four};
 use crate::finish::Finish;
 use crate::wide::wide_isa;
 
@@ -21,6 +21,7 @@ unsafe impl Isa for AvxVnni {
     type Sums = __m256i;
     type Weights = __m256i;
     type Inputs = __m256i;
+    type Spread = __m256i;
     const LANES: usize = 8;
 
     #[inline(always)]
@@ -54,9 +55,15 @@ unsafe impl Isa for AvxVnni {
     }
 
     #[inline(always)]
-    unsafe fn dot_lanes(sums: __m256i, taps: [*const u8; 4], w: __m256i) -> __m256i {
+    unsafe fn spread<const TAPS: usize>(taps: [*const u8; TAPS]) -> __m256i {
         // SAFETY: the caller promises the instruction set and eight bytes behind each tap.
-        unsafe { Self::dot4(sums, turned(taps), w) }
+        unsafe { turned(four(taps)) }
+    }
+
+    #[inline(always)]
+    unsafe fn dot_spread(sums: __m256i, x: __m256i, w: __m256i) -> __m256i {
+        // SAFETY: the caller promises the instruction set; no memory is touched.
+        unsafe { Self::dot4(sums, x, w) }
     }
 
     unsafe fn finish(finish: &Finish) {
