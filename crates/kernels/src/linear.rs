@@ -264,9 +264,9 @@ impl Linear {
             planes: &self.packed.planes,
             pixel_step: self.pixel_step,
         };
-        let vectors = self.packed.vectors_max;
-        let lines = 1 + usize::from(!is_flat && contraction.joins_rows(vectors, width));
-        let strip_len = contraction.strip_len(self.packed.products, vectors, width);
+        let (products, vectors) = (self.packed.products, self.packed.vectors_max);
+        let lines = 1 + usize::from(!is_flat && contraction.joins_rows(products, vectors, width));
+        let strip_len = contraction.strip_len(products, vectors, width);
         let mut scratch = Scratch(MaybeUninit::uninit());
         let sums: *mut i32 = scratch.0.as_mut_ptr().cast();
         let near = self.packed.weights.len() <= NEAR_WEIGHTS;

@@ -50,6 +50,14 @@ impl Products {
         }
     }
 
+    /// The most positions of a tile of `vectors` vectors.
+    fn pixels_max(self, engine: &Engine, vectors: usize) -> usize {
+        match self {
+            Self::Bytes | Self::Unsigned | Self::Paired => (engine.pixels_max)(vectors),
+            Self::Words => (engine.wide_pixels_max)(vectors),
+        }
+    }
+
     fn table(self, engine: &Engine) -> TileTable {
         match self {
             Self::Bytes => engine.tile,
@@ -114,18 +122,17 @@ impl Contraction<'_> {
 
     /// The positions of a tile, where `count` positions are cut into tiles as even as they can be.
     fn pixels(&self, products: Products, vectors: usize, count: usize) -> usize {
-        let pixels_max = match products {
-            Products::Bytes | Products::Unsigned | Products::Paired => self.engine.pixels_max,
-            Products::Words => self.engine.wide_pixels_max,
-        };
-        let pixels_max = pixels_max(vectors).min(self.strip_max());
+        let pixels_max = products
+            .pixels_max(self.engine, vectors)
+            .min(self.strip_max());
         count.div_ceil(count.div_ceil(pixels_max).max(1)).max(1)
     }
 
     /// Whether a tile of `vectors` vectors takes two rows of `width` positions at once.
-    pub(crate) fn joins_rows(&self, vectors: usize, width: usize) -> bool {
+    pub(crate) fn joins_rows(&self, products: Products, vectors: usize, width: usize) -> bool {
         let both = 2 * SHARED;
-        width == SHARED && both <= (self.engine.pixels_max)(vectors) && both <= self.strip_max()
+        let pixels_max = products.pixels_max(self.engine, vectors);
+        width == SHARED && both <= pixels_max && both <= self.strip_max()
     }
 
     /// Computes `[planes][count][vectors][lanes]` sums.

@@ -263,8 +263,7 @@ mod x86 {
         pair_max: None,
         wide_tile: avx512_wide_tile,
         wide_pixels_max: |vectors| match vectors {
-            1 => 14,
-            2 => 10,
+            1 | 2 => 14,
             _ => 6,
         },
         widen: None,
