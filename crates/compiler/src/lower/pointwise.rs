@@ -11,7 +11,7 @@ use selfsame_ir::{Activation, Combine, Constant, DType, Operand, Tensor};
 use selfsame_protocol::constants::{MULTIPLIER_MAX, SHIFT_MAX};
 
 use super::chain::Chain;
-use super::emit::{Place, fit};
+use super::emit::{Narrowed, Place, fit};
 use super::error::CompileError;
 use super::layout::Layout;
 use super::linear::clamp_bounds;
@@ -299,13 +299,16 @@ impl Lowering<'_> {
             .push(&name, op, vec![x.node], place, Some(chain.end))
     }
 
-    /// A value as int8 at `step`.
-    pub(super) fn rescaled(
+    /// Float value `index`, which stands at `x`, as int8 on one scale.
+    pub(super) fn as_bytes(
         &mut self,
         name: &str,
+        index: usize,
         x: Place,
-        step: f64,
     ) -> Result<Place, CompileError> {
+        let step = self.byte_step(index);
+        let narrowed = Narrowed::Step { float: index, step };
+        self.emitter.narrowed.push(narrowed);
         self.requantized(name, x, (DType::I8, step))
     }
 
