@@ -25,6 +25,7 @@ mod loss;
 mod movement;
 mod norm;
 mod pad;
+mod picks;
 mod pool;
 mod quantised;
 mod recurrent;

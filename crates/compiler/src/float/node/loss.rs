@@ -8,7 +8,7 @@
 //!
 //! Source: ONNX operators, `LogSoftmax`, `NegativeLogLikelihoodLoss`, `SoftmaxCrossEntropyLoss`.
 
-use super::super::act::{Act, Kind};
+use super::super::act::{Act, Frame, Kind};
 use super::super::error::ImportError;
 use super::super::function::{Function, Primitive};
 use super::super::graph::{Arithmetic, FloatOp, ReduceKind};
@@ -42,9 +42,17 @@ impl NodeContext<'_> {
     pub(super) fn loss(&mut self) -> Imported {
         self.allow(&["ignore_index", "reduction"])?;
         let mut act = self.act(0)?;
-        if act.dims.len() < 2 {
+        let outer = act.dims.clone();
+        let (Some(rest), [samples, classes, ..]) = (outer.get(2..), outer.as_slice()) else {
             return Err(self.unknown_target());
-        }
+        };
+        let inner: Vec<usize> = (2..outer.len()).collect();
+        act = self.apart(&act, &inner)?;
+        let frame = Frame {
+            dims: vec![*samples, *classes, rest.iter().product()],
+            batch: act.batch,
+        };
+        act = self.framed(&act, frame)?;
         if self.node.op == "SoftmaxCrossEntropyLoss" {
             act = self.log_softmax_of(&act, &[1])?;
         }
@@ -63,7 +71,11 @@ impl NodeContext<'_> {
         let reduction = self.text("reduction", "mean")?;
         if reduction == "none" {
             let loss = self.reduced(&picked, &[1], ReduceKind::Sum)?;
-            let loss = self.without_axis(&loss, 1)?;
+            let frame = Frame {
+                dims: [&[*samples], rest].concat(),
+                batch: loss.batch,
+            };
+            let loss = self.framed(&loss, frame)?;
             return Ok(self.value_of(loss));
         }
         let axes: Vec<usize> = (0..act.dims.len()).collect();
