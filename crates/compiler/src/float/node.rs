@@ -27,6 +27,7 @@ mod norm;
 mod pad;
 mod picks;
 mod pool;
+mod pool_axes;
 mod quantised;
 mod recurrent;
 mod reduce;
