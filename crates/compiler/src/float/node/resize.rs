@@ -284,7 +284,7 @@ fn unchanged(extent: usize) -> Resized {
 }
 
 /// Weights of the cells -1, 0, 1, 2 around a coordinate.
-fn cubic_taps(t: f64, a: f64) -> [f64; 4] {
+pub(super) fn cubic_taps(t: f64, a: f64) -> [f64; 4] {
     let near = |t: f64| ((a + 2.0) * t - (a + 3.0)) * t * t + 1.0;
     let far = |t: f64| ((a * t - 5.0 * a) * t + 8.0 * a) * t - 4.0 * a;
     [far(t + 1.0), near(t), near(1.0 - t), far(2.0 - t)]
