@@ -90,10 +90,19 @@ impl Tally {
 
     fn print(&self, cases: usize) {
         println!("{cases} cases");
-        for (moved, names) in [Moved::Inputs, Moved::Weights, Moved::Inner].iter().zip(&self.passed) {
-            println!("{:5} within one step of the answer, moved up to {moved:?}", names.len());
+        for (moved, names) in [Moved::Inputs, Moved::Weights, Moved::Inner]
+            .iter()
+            .zip(&self.passed)
+        {
+            println!(
+                "{:5} within one step of the answer, moved up to {moved:?}",
+                names.len()
+            );
         }
-        println!("{:5} agree in float, the program does not", self.beyond.len());
+        println!(
+            "{:5} agree in float, the program does not",
+            self.beyond.len()
+        );
         println!("{:5} differ in float", self.differ.len());
         println!("{:5} are refused", self.refusals());
         for (name, steps, allowed) in &self.beyond {
@@ -112,8 +121,13 @@ impl Tally {
     fn json(&self, folder: &Path, cases: usize) -> Result<Value, Box<dyn Error>> {
         let written: Value = serde_json::from_slice(&std::fs::read(folder.join("cases.json"))?)?;
         let beyond = self.beyond.iter();
-        let beyond = beyond.map(|(name, steps, allowed)| json!({"case": name, "steps": steps, "allowed": allowed}));
-        let differ = self.differ.iter().map(|(name, by)| json!({"case": name, "part": by}));
+        let beyond = beyond.map(
+            |(name, steps, allowed)| json!({"case": name, "steps": steps, "allowed": allowed}),
+        );
+        let differ = self
+            .differ
+            .iter()
+            .map(|(name, by)| json!({"case": name, "part": by}));
         Ok(json!({
             "onnx": written["onnx"],
             "cases": cases,
@@ -146,7 +160,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         for path in paths {
             let found = case(path).map_err(|error| format!("{}: {error}", path.display()))?;
             let outcome = run(&found);
-            if best.as_ref().is_none_or(|(_, best)| outcome.rank() <= best.rank()) {
+            if best
+                .as_ref()
+                .is_none_or(|(_, best)| outcome.rank() <= best.rank())
+            {
                 let stem = path.file_stem().unwrap_or_default();
                 best = Some((stem.to_string_lossy().into_owned(), outcome));
             }

@@ -37,6 +37,7 @@ mod rotary;
 mod sampling;
 mod scatter;
 mod shape;
+mod stateful;
 mod table;
 mod view;
 

@@ -268,9 +268,7 @@ impl Lowering<'_> {
         let place = self.settled(name, index)?;
         let place = match place.dtype {
             DType::I8 => place,
-            DType::I16 | DType::I32 => {
-                self.as_bytes(name, index, place)?
-            }
+            DType::I16 | DType::I32 => self.as_bytes(name, index, place)?,
         };
         self.emitter.arrange(name, place, layout)
     }

@@ -148,7 +148,10 @@ fn move_weights(linear: &mut Linear, random: &mut Random) {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "bounds are compared in single precision")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "bounds are compared in single precision"
+)]
 fn single(value: f64) -> f32 {
     value as f32
 }

@@ -69,14 +69,13 @@ pub(crate) fn run(case: &Case) -> Outcome {
         Err((stage, reason)) => return Outcome::Refused(stage, reason),
     };
     let elements = graph.sample_elements();
-    let rows: Vec<Vec<f32>> = case
-        .x
-        .chunks_exact(elements)
-        .map(<[f32]>::to_vec)
-        .collect();
+    let rows: Vec<Vec<f32>> = case.x.chunks_exact(elements).map(<[f32]>::to_vec).collect();
     let mut worst = 0.0_f32;
     for graph in [graph.clone(), graph.clone().fuse()] {
-        let found = graph.run_rows(&rows).expect("rows of its elements").concat();
+        let found = graph
+            .run_rows(&rows)
+            .expect("rows of its elements")
+            .concat();
         worst = worst.max(difference(&found, &case.y));
     }
     if worst > DIFFERENCE_MAX {
@@ -140,13 +139,18 @@ fn judged(compiled: &Compiled, rows: &[Vec<f32>], wanted: &[f32]) -> Outcome {
         }
     }
     let wanted: Vec<&[f32]> = wanted.chunks_exact(wanted.len() / rows.len()).collect();
-    #[expect(clippy::cast_possible_truncation, reason = "counted in steps for people")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "counted in steps for people"
+    )]
     let step = compiled.answer_step() as f32;
     let mut beyond = (0.0, 0.0);
     for moved in [Moved::Inputs, Moved::Weights, Moved::Inner] {
         beyond = (0.0, 0.0);
         for (index, row) in rows.iter().enumerate() {
-            let allowed = compiled.allowance(row, moved).expect("a row of its elements");
+            let allowed = compiled
+                .allowance(row, moved)
+                .expect("a row of its elements");
             for ((f, w), most) in found[index].iter().zip(wanted[index]).zip(allowed) {
                 let apart = (f - w).abs();
                 // Written so that what is no number is beyond.
@@ -175,7 +179,10 @@ fn answer(compiled: &Compiled, row: &[f32]) -> Result<Vec<f32>, String> {
     let fast = fast.map_err(|error| error.to_string())?;
     let slow = selfsame_interpreter::run(&compiled.program, &DimValues::NONE, input);
     let slow = slow.map_err(|error| error.to_string())?.into_outputs();
-    assert_eq!(fast.node_tensors, slow, "the runtime has the interpreter's bits");
+    assert_eq!(
+        fast.node_tensors, slow,
+        "the runtime has the interpreter's bits"
+    );
     let output = compiled.program.program().output as usize;
     Ok(compiled.answer(&slow[output]))
 }

@@ -123,7 +123,7 @@ impl NodeContext<'_> {
     }
 
     /// Input `index` as `[batch][heads][rows][width]`.
-    fn heads(&mut self, index: usize, attribute: &str) -> Result<Act, ImportError> {
+    pub(super) fn heads(&mut self, index: usize, attribute: &str) -> Result<Act, ImportError> {
         let act = self.act(index)?;
         let &[batch, rows, columns] = act.dims.as_slice() else {
             return Ok(act);
@@ -140,7 +140,12 @@ impl NodeContext<'_> {
     }
 
     /// `[batch][heads][R][K] x [batch][groups][K][C]`, where several heads share a second operand.
-    fn grouped_product(&mut self, a: &Act, b: &Act, groups: usize) -> Result<Act, ImportError> {
+    pub(super) fn grouped_product(
+        &mut self,
+        a: &Act,
+        b: &Act,
+        groups: usize,
+    ) -> Result<Act, ImportError> {
         let &[batch, heads, rows, terms] = a.dims.as_slice() else {
             return Err(self.unknown_target());
         };
@@ -185,7 +190,9 @@ impl NodeContext<'_> {
         let given = Const::new(mask.dims.clone(), elements.to_vec());
         let limit = ELEMENTS_MAX.min(self.importer.budget);
         let nothing = Const::new(vec![rows, columns], vec![0.0; rows * columns]);
-        let both = given.zip(&places.unwrap_or(nothing), limit, |a, b| Some((a + b).max(MASKED)));
+        let both = given.zip(&places.unwrap_or(nothing), limit, |a, b| {
+            Some((a + b).max(MASKED))
+        });
         let both = both.ok_or_else(|| self.unknown_target())?;
         Ok(Masks {
             known: Some(both),

@@ -16,7 +16,7 @@ const PICKS_MAX: usize = 1 << 16;
 
 impl NodeContext<'_> {
     /// `act` as a list, which only a value without batch is.
-    fn listed(&mut self, act: &Act) -> Result<Act, ImportError> {
+    pub(super) fn listed(&mut self, act: &Act) -> Result<Act, ImportError> {
         let act = self.settled(act, format!("{} across samples", self.node.op))?;
         let frame = Frame {
             dims: vec![act.dims.iter().product()],
@@ -26,7 +26,7 @@ impl NodeContext<'_> {
     }
 
     /// Elements `picks` of a list, as `dims`.
-    fn arranged(
+    pub(super) fn arranged(
         &mut self,
         list: &Act,
         picks: &[usize],
@@ -191,7 +191,10 @@ impl NodeContext<'_> {
         if axis == 0 || first.len() != samples || rows == 0 {
             return Err(self.no_picks(&data.dims, &update.dims));
         }
-        let (extent, inner) = (data.dims[axis], data.dims[axis + 1..].iter().product::<usize>());
+        let (extent, inner) = (
+            data.dims[axis],
+            data.dims[axis + 1..].iter().product::<usize>(),
+        );
         let middle: usize = data.dims[1..axis].iter().product();
         let mut targets = Vec::new();
         for (sample, &first) in first.iter().enumerate() {
@@ -371,7 +374,11 @@ impl NodeContext<'_> {
             let signed = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
             let (from, to) = (signed(act.dims[axis]), signed(size));
             walks[axis] = AxisWalk {
-                offset: if to < from { (from - to) / 2 } else { -((to - from) / 2) },
+                offset: if to < from {
+                    (from - to) / 2
+                } else {
+                    -((to - from) / 2)
+                },
                 ..AxisWalk::whole(size)
             };
         }

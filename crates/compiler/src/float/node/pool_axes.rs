@@ -197,7 +197,11 @@ impl NodeContext<'_> {
             let reach = (window.out.max(1) - 1) * window.stride + span;
             let total = reach.saturating_sub(window.extent);
             let (small, large) = (total / 2, total.div_ceil(2));
-            (window.begin, window.end) = if lower { (large, small) } else { (small, large) };
+            (window.begin, window.end) = if lower {
+                (large, small)
+            } else {
+                (small, large)
+            };
         } else {
             let padded = window.extent + window.begin + window.end;
             let beyond = padded.checked_sub(span).ok_or_else(|| refuse(self))?;
@@ -322,9 +326,8 @@ impl NodeContext<'_> {
         let mut factors = vec![1.0_f32];
         for window in windows {
             #[expect(clippy::cast_precision_loss, reason = "at most 4096 taps")]
-            let factor = |output: usize| {
-                window.kernel as f32 / window.counted(output, with_padding) as f32
-            };
+            let factor =
+                |output: usize| window.kernel as f32 / window.counted(output, with_padding) as f32;
             let along: Vec<f32> = (0..window.out).map(factor).collect();
             factors = factors
                 .iter()
@@ -350,7 +353,9 @@ impl NodeContext<'_> {
         let input = self.front(0)?;
         let shape = self.shape_of(input).to_vec();
         let size = self.int("size", 0)?;
-        let size = usize::try_from(size).ok().filter(|s| (1..=EXTENT_MAX).contains(s));
+        let size = usize::try_from(size)
+            .ok()
+            .filter(|s| (1..=EXTENT_MAX).contains(s));
         let (Some(size), Some((&channels, inner))) = (size, shape.split_first()) else {
             return Err(self.unknown_target());
         };

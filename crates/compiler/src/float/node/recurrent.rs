@@ -87,60 +87,118 @@ impl NodeContext<'_> {
         let &[steps, batch, _] = x.dims.as_slice() else {
             return Err(self.unknown_target());
         };
-        self.refuse_lengths(steps)?;
         let x = self.apart(&x, &[0, 2])?;
-        if batch != 1 {
-            return Err(self.refuse(
-                format!("{batch} sequences in one sample"),
-                "one sequence",
-                "export with batch size 1",
-            ));
-        }
+        let lengths = self.lengths(steps, batch)?;
         let directions = self.directions(cell)?;
-        if steps * directions.len() > STEPS_MAX {
+        if steps * directions.len() * batch > STEPS_MAX {
             return Err(self.refuse(
-                format!("{} steps of {} directions", steps, directions.len()),
+                format!(
+                    "{steps} steps of {} directions, {batch} sequences in one sample",
+                    directions.len()
+                ),
                 "1024 steps in all",
                 "use shorter sequences",
             ));
         }
-        let backward = self.text("direction", "forward")? == "reverse";
         let states = [self.state(5, batch_first)?, self.state(6, batch_first)?];
+        if batch == 1 && lengths[0] == steps {
+            return self.sequence(cell, &x, &directions, &states, batch_first);
+        }
+        // Each sequence on its own, at its own length, and all of them behind one another.
+        let mut parts: Vec<Vec<Act>> = Vec::new();
+        for (index, &length) in lengths.iter().enumerate() {
+            let own = self.range(&x, 1, index, 1)?;
+            let own = self.range(&own, 0, 0, length)?;
+            let mut initial = [None, None];
+            for (initial, state) in initial.iter_mut().zip(&states) {
+                if let Some(state) = state {
+                    *initial = Some(self.range(state, 1, index, 1)?);
+                }
+            }
+            let made = self.sequence(cell, &own, &directions, &initial, false)?;
+            parts.resize_with(made.len(), Vec::new);
+            for (output, (list, value)) in parts.iter_mut().zip(made).enumerate() {
+                let Value::Activation(act) = value else {
+                    return Err(self.unknown_target());
+                };
+                // Steps behind a sequence's end are zeros.
+                let mut walks = Self::whole(&act);
+                if output == 0 {
+                    walks[0].extent = steps;
+                }
+                list.push(self.walk(&act, &walks, 0.0)?);
+            }
+        }
+        let mut values = Vec::with_capacity(parts.len());
+        for (output, list) in parts.iter().enumerate() {
+            let joined = self.joined(list, if output == 0 { 2 } else { 1 })?;
+            let perm: &[usize] = if output == 0 {
+                &[2, 0, 1, 3]
+            } else {
+                &[1, 0, 2]
+            };
+            let joined = if batch_first {
+                self.turned(&joined, perm)?
+            } else {
+                joined
+            };
+            values.push(self.value_of(joined));
+        }
+        Ok(values)
+    }
+
+    /// One sequence `[steps][1][inputs]`.
+    fn sequence(
+        &mut self,
+        cell: Cell,
+        x: &Act,
+        directions: &[Direction],
+        states: &[Option<Act>; 2],
+        batch_first: bool,
+    ) -> Result<Vec<Value>, ImportError> {
+        let backward = self.text("direction", "forward")? == "reverse";
         let mut rows = Vec::with_capacity(directions.len());
         let mut last_states = [Vec::new(), Vec::new()];
         for (index, direction) in directions.iter().enumerate() {
             let reverse = backward || index == 1;
             let mut own = [None, None];
-            for (own, state) in own.iter_mut().zip(&states) {
+            for (own, state) in own.iter_mut().zip(states) {
                 if let Some(state) = state {
                     *own = Some(self.row_of(state, index)?);
                 }
             }
-            let (outputs, last) = self.unrolled(&x, direction, own, reverse)?;
+            let (outputs, last) = self.unrolled(x, direction, own, reverse)?;
             rows.push(outputs);
             for (list, state) in last_states.iter_mut().zip(last) {
                 list.extend(state);
             }
         }
-        self.recurrent_outputs(cell, &x, &rows, &last_states, batch_first)
+        self.recurrent_outputs(cell, x, &rows, &last_states, batch_first)
     }
 
-    /// Refuses sequences of different lengths.
-    fn refuse_lengths(&self, steps: usize) -> Result<(), ImportError> {
-        let whole = |v: &super::SymInt| v.known() == i64::try_from(steps).ok();
-        let same = match self.optional(4)? {
-            None => true,
-            Some(Value::Int(c)) => c.elements.iter().all(whole),
-            Some(Value::Activation(_) | Value::Float(_)) => false,
-        };
-        if same {
-            return Ok(());
+    /// Steps of each sequence: constants, all of them if there are none.
+    fn lengths(&self, steps: usize, batch: usize) -> Result<Vec<usize>, ImportError> {
+        if !self.has(4) {
+            return Ok(vec![steps; batch]);
         }
-        Err(self.refuse(
-            "input 4 (sequence_lens)".to_owned(),
-            "sequences of one length",
-            "export without packed sequences",
-        ))
+        let refuse = || {
+            self.refuse(
+                "input 4 (sequence_lens)".to_owned(),
+                "constant lengths of 1 step or more, one for each sequence",
+                "export without packed sequences",
+            )
+        };
+        let Value::Int(_) = self.value(4)? else {
+            return Err(refuse());
+        };
+        let whole = |&v: &i64| usize::try_from(v).ok().filter(|v| (1..=steps).contains(v));
+        let lengths: Option<Vec<usize>> = self.known_ints(4)?.iter().map(whole).collect();
+        let lengths = lengths.ok_or_else(refuse)?;
+        match lengths.as_slice() {
+            [all] if batch >= 1 => Ok(vec![*all; batch]),
+            _ if lengths.len() == batch => Ok(lengths),
+            _ => Err(refuse()),
+        }
     }
 
     /// An initial state `[directions][batch][hidden]`.

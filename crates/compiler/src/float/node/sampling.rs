@@ -129,7 +129,11 @@ fn reflected(x: f64, low: f64, high: f64) -> f64 {
     let turns = (beyond / span).floor();
     let rest = beyond - turns * span;
     let even = turns.rem_euclid(2.0) < 0.5;
-    if (x < low) == even { low + rest } else { high - rest }
+    if (x < low) == even {
+        low + rest
+    } else {
+        high - rest
+    }
 }
 
 impl NodeContext<'_> {
@@ -250,6 +254,113 @@ impl NodeContext<'_> {
         let made = self.framed(&made, Frame { dims, batch })?;
         Ok(self.value_of(made))
     }
+}
+
+/// The blocks of `Col2Im`: one axis.
+struct Blocks {
+    extent: usize,
+    block: usize,
+    dilation: usize,
+    begin: usize,
+    stride: usize,
+    count: usize,
+}
+
+impl NodeContext<'_> {
+    /// Blocks `[N][C * block][positions]` added up where they lie in `[N][C]..`.
+    pub(super) fn blocks_to_image(&mut self) -> Imported {
+        self.allow(&["dilations", "pads", "strides"])?;
+        let act = self.act(0)?;
+        let (image, block) = (self.sizes_with_batch(1)?, self.sizes_with_batch(2)?);
+        let axes = self.block_axes(&image, &block)?;
+        let cells: usize = image.iter().product();
+        let taps: usize = block.iter().product();
+        let positions: usize = axes.iter().map(|axis| axis.count).product();
+        let fits = act.dims.len() == 3
+            && taps >= 1
+            && act.dims[1].is_multiple_of(taps)
+            && act.dims[2] == positions
+            && cells <= CELLS_MAX
+            && taps * positions <= CELLS_MAX;
+        if !fits {
+            return Err(self.refuse(
+                format!("blocks {:?} for an image of {image:?}", act.dims),
+                "[N][C * block][positions] of at most 4096 cells",
+                "use ConvTranspose",
+            ));
+        }
+        let act = self.apart(&act, &[1, 2])?;
+        let mut weights = vec![0.0; cells * taps * positions];
+        for tap in 0..taps {
+            for position in 0..positions {
+                if let Some(cell) = block_cell(&axes, tap, position) {
+                    weights[(cell * taps + tap) * positions + position] = 1.0;
+                }
+            }
+        }
+        self.spend(weights.len())?;
+        let channels = act.dims[1] / taps;
+        let frame = Frame {
+            dims: vec![act.dims[0], channels, taps * positions],
+            batch: act.batch,
+        };
+        let flat = self.framed(&act, frame)?;
+        let linear = Linear {
+            outputs: cells,
+            weights,
+            bias: vec![0.0; cells],
+        };
+        let made = self.dense(&flat, linear)?;
+        let dims = [&[act.dims[0], channels], image.as_slice()].concat();
+        let batch = made.batch;
+        let made = self.framed(&made, Frame { dims, batch })?;
+        Ok(self.value_of(made))
+    }
+
+    fn block_axes(&self, image: &[usize], block: &[usize]) -> Result<Vec<Blocks>, ImportError> {
+        let axes = image.len();
+        let listed = |name: &str, count: usize, default: i64| {
+            let values = self.ints(name)?.unwrap_or_else(|| vec![default; count]);
+            let sizes = values.iter().map(|&v| usize::try_from(v).ok());
+            let sizes: Option<Vec<usize>> = sizes.map(|v| v.filter(|&v| v <= CELLS_MAX)).collect();
+            let sizes = sizes.filter(|sizes| sizes.len() == count);
+            sizes.ok_or_else(|| self.unknown_target())
+        };
+        let (dilations, strides) = (listed("dilations", axes, 1)?, listed("strides", axes, 1)?);
+        let pads = listed("pads", 2 * axes, 0)?;
+        let axis = |at: usize| {
+            let block = *block.get(at).filter(|&&b| (1..=CELLS_MAX).contains(&b))?;
+            let padded = image[at]
+                .checked_add(pads[at])?
+                .checked_add(pads[axes + at])?;
+            let beyond = padded.checked_sub((block - 1) * dilations[at] + 1)?;
+            Some(Blocks {
+                extent: image[at],
+                block,
+                dilation: dilations[at],
+                begin: pads[at],
+                stride: strides[at],
+                count: beyond.checked_div(strides[at])? + 1,
+            })
+        };
+        let made: Option<Vec<Blocks>> = (0..axes).map(axis).collect();
+        made.ok_or_else(|| self.unknown_target())
+    }
+}
+
+/// The cell of a tap of the block at a position, unless it lies in the padding.
+fn block_cell(axes: &[Blocks], mut tap: usize, mut position: usize) -> Option<usize> {
+    let (mut cell, mut stride) = (0, 1);
+    for axis in axes.iter().rev() {
+        let padded = position % axis.count * axis.stride + tap % axis.block * axis.dilation;
+        let at = padded
+            .checked_sub(axis.begin)
+            .filter(|&at| at < axis.extent)?;
+        cell += at * stride;
+        stride *= axis.extent;
+        (tap, position) = (tap / axis.block, position / axis.count);
+    }
+    Some(cell)
 }
 
 /// The place of a cell between -1 and 1.

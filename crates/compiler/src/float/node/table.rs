@@ -24,10 +24,12 @@ pub const SUPPORTED: &[&str] = &[
     "BatchNormalization",
     "Cast",
     "CastLike",
+    "CausalConvWithState",
     "Ceil",
     "Celu",
     "CenterCropPad",
     "Clip",
+    "Col2Im",
     "Compress",
     "Concat",
     "Constant",
@@ -78,6 +80,7 @@ pub const SUPPORTED: &[&str] = &[
     "LeakyRelu",
     "Less",
     "LessOrEqual",
+    "LinearAttention",
     "Log",
     "LogSoftmax",
     "LpNormalization",
@@ -87,6 +90,7 @@ pub const SUPPORTED: &[&str] = &[
     "Max",
     "MaxPool",
     "Mean",
+    "MeanVarianceNormalization",
     "Min",
     "Mish",
     "Mod",
@@ -179,6 +183,8 @@ impl NodeContext<'_> {
             "Split" => return self.split(),
             "LSTM" | "GRU" | "RNN" => return self.recurrent(),
             "Attention" => return self.attention(),
+            "LinearAttention" => return self.linear_attention(),
+            "CausalConvWithState" => return self.causal_conv(),
             "DynamicQuantizeLinear" => return self.dynamic_quantize(),
             _ => {}
         }
@@ -209,11 +215,13 @@ impl NodeContext<'_> {
             "LayerNormalization" | "RMSNormalization" => self.layer_norm(),
             "InstanceNormalization" | "GroupNormalization" => self.group_norm(),
             "LpNormalization" => self.lp_norm(),
+            "MeanVarianceNormalization" => self.mean_variance(),
             "CumSum" => self.cumulative(),
             "Einsum" => self.einsum(),
             "Resize" => self.resize(),
             "GridSample" => self.grid_sample(),
             "AffineGrid" => self.affine_grid(),
+            "Col2Im" => self.blocks_to_image(),
             "DFT" => self.fourier(),
             op if op.starts_with("Reduce") && SUPPORTED.contains(&op) => self.reduce(),
             _ => match self.elementwise() {
@@ -292,9 +300,6 @@ impl NodeContext<'_> {
             "If" | "Loop" | "Scan" => "export without control flow that depends on data",
             "TopK" | "NonMaxSuppression" | "NonZero" | "Unique" => {
                 "take this step out of the model: its result has no fixed order or size"
-            }
-            "MeanVarianceNormalization" => {
-                "use BatchNorm, whose statistics are constants, or LayerNorm"
             }
             "Upsample" => "export with opset 11 or later, which writes Resize",
             "RandomNormal" | "RandomUniform" | "RandomNormalLike" | "RandomUniformLike"
