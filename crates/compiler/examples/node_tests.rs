@@ -56,7 +56,9 @@ fn spellings(folder: &Path) -> Result<BTreeMap<String, Vec<PathBuf>>, Box<dyn Er
             cases.entry(name.to_owned()).or_default().push(path);
         }
     }
-    cases.values_mut().for_each(|paths| paths.sort());
+    for paths in cases.values_mut() {
+        paths.sort();
+    }
     Ok(cases)
 }
 
@@ -162,7 +164,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             let outcome = run(&found);
             if best
                 .as_ref()
-                .is_none_or(|(_, best)| outcome.rank() <= best.rank())
+                .is_none_or(|(_, best)| outcome.is_as_good_as(best))
             {
                 let stem = path.file_stem().unwrap_or_default();
                 best = Some((stem.to_string_lossy().into_owned(), outcome));

@@ -119,10 +119,10 @@ fn long_and_padded_windows_are_refused_where_the_program_has_no_such_node() {
         &["x"],
         &[
             ("kernel_shape", Attr::Ints(vec![2, 2])),
-            ("dilations", Attr::Ints(vec![2, 2])),
+            ("dilations", Attr::Ints(vec![8, 2])),
         ],
     );
-    assert_refused(&dilated, &["the_node", "dilations"]);
+    assert_refused(&dilated, &["the_node", "2 cells 8 apart"]);
     let large = with_node(
         &["batch", "1", "8", "8"],
         "MaxPool",

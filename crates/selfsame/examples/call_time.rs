@@ -15,7 +15,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let program = arguments.next().ok_or("call_time PROGRAM BATCH")?;
     let batch: usize = arguments.next().ok_or("call_time PROGRAM BATCH")?.parse()?;
-    let sizes: Vec<u32> = arguments.map(|size| size.parse()).collect::<Result<_, _>>()?;
+    let sizes: Vec<u32> = arguments
+        .map(|size| size.parse())
+        .collect::<Result<_, _>>()?;
     let mut model = Model::load(program)?;
     if !sizes.is_empty() {
         model = model.at(&sizes)?;

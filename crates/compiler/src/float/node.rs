@@ -36,6 +36,7 @@ mod resize;
 mod rotary;
 mod sampling;
 mod scatter;
+mod sequences;
 mod shape;
 mod stateful;
 mod table;

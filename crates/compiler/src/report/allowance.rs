@@ -62,9 +62,9 @@ impl Compiled {
             let random = core::cell::RefCell::new(random);
             let change = |node: usize, values: &mut [f32]| {
                 let mut random = random.borrow_mut();
-                values
-                    .iter_mut()
-                    .for_each(|v| *v += steps[node] * random.sign());
+                for value in values.iter_mut() {
+                    *value += steps[node] * random.sign();
+                }
                 if let Some(&columns) = rows.get(&node) {
                     move_rows(values, columns, &mut random);
                 }
@@ -131,7 +131,9 @@ fn move_rows(values: &mut [f32], columns: usize, random: &mut Random) {
     for row in values.chunks_exact_mut(columns) {
         let largest = row.iter().fold(0.0_f32, |most, v| most.max(v.abs()));
         let step = largest / WEIGHT_LEVELS;
-        row.iter_mut().for_each(|v| *v += step * random.sign());
+        for value in row {
+            *value += step * random.sign();
+        }
     }
 }
 

@@ -41,8 +41,16 @@ pub(crate) enum Outcome {
 }
 
 impl Outcome {
+    /// Whether it is as good as another one or better.
+    pub(crate) fn is_as_good_as(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::FloatDiffers(own), Self::FloatDiffers(other)) => own <= other,
+            _ => self.rank() <= other.rank(),
+        }
+    }
+
     /// Smaller is better; of two refusals that is further which comes later.
-    pub(crate) fn rank(&self) -> u8 {
+    fn rank(&self) -> u8 {
         match self {
             Self::Passes(Moved::Inputs) => 0,
             Self::Passes(Moved::Weights) => 1,
@@ -153,10 +161,14 @@ fn judged(compiled: &Compiled, rows: &[Vec<f32>], wanted: &[f32]) -> Outcome {
                 .expect("a row of its elements");
             for ((f, w), most) in found[index].iter().zip(wanted[index]).zip(allowed) {
                 let apart = (f - w).abs();
-                // Written so that what is no number is beyond.
-                let within = apart <= most;
-                if !within && !(apart / step <= beyond.0) {
-                    beyond = (apart / step, most / step);
+                // What is no number is further away than everything.
+                let steps = if apart.is_nan() {
+                    f32::INFINITY
+                } else {
+                    apart / step
+                };
+                if steps > most / step && steps > beyond.0 {
+                    beyond = (steps, most / step);
                 }
             }
         }

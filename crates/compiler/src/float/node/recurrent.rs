@@ -1,4 +1,4 @@
-//! Import of LSTM, GRU and RNN: unrolled over the steps of the sequence.
+//! Import of LSTM, GRU and RNN: unrolled over the steps of a sequence.
 //!
 //! ```text
 //! input part of all steps at once:  P = x W^T + Wb + Rb        one dense node
@@ -12,6 +12,7 @@ use super::super::error::ImportError;
 use super::super::function::{Function, Primitive};
 use super::super::graph::{Arithmetic, FloatOp, Linear};
 use super::NodeContext;
+use super::sequences::Sequences;
 use crate::onnx::AttributeValue;
 
 /// Most steps that are unrolled, both directions together.
@@ -19,14 +20,14 @@ const STEPS_MAX: usize = 1_024;
 
 /// What the three operators differ in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Cell {
+pub(super) enum Cell {
     Rnn,
     Gru,
     Lstm,
 }
 
 /// One direction of a recurrent node.
-struct Direction {
+pub(super) struct Direction {
     cell: Cell,
     /// Cells of the state.
     hidden: usize,
@@ -104,51 +105,16 @@ impl NodeContext<'_> {
         if batch == 1 && lengths[0] == steps {
             return self.sequence(cell, &x, &directions, &states, batch_first);
         }
-        // Each sequence on its own, at its own length, and all of them behind one another.
-        let mut parts: Vec<Vec<Act>> = Vec::new();
-        for (index, &length) in lengths.iter().enumerate() {
-            let own = self.range(&x, 1, index, 1)?;
-            let own = self.range(&own, 0, 0, length)?;
-            let mut initial = [None, None];
-            for (initial, state) in initial.iter_mut().zip(&states) {
-                if let Some(state) = state {
-                    *initial = Some(self.range(state, 1, index, 1)?);
-                }
-            }
-            let made = self.sequence(cell, &own, &directions, &initial, false)?;
-            parts.resize_with(made.len(), Vec::new);
-            for (output, (list, value)) in parts.iter_mut().zip(made).enumerate() {
-                let Value::Activation(act) = value else {
-                    return Err(self.unknown_target());
-                };
-                // Steps behind a sequence's end are zeros.
-                let mut walks = Self::whole(&act);
-                if output == 0 {
-                    walks[0].extent = steps;
-                }
-                list.push(self.walk(&act, &walks, 0.0)?);
-            }
-        }
-        let mut values = Vec::with_capacity(parts.len());
-        for (output, list) in parts.iter().enumerate() {
-            let joined = self.joined(list, if output == 0 { 2 } else { 1 })?;
-            let perm: &[usize] = if output == 0 {
-                &[2, 0, 1, 3]
-            } else {
-                &[1, 0, 2]
-            };
-            let joined = if batch_first {
-                self.turned(&joined, perm)?
-            } else {
-                joined
-            };
-            values.push(self.value_of(joined));
-        }
-        Ok(values)
+        let made = Sequences {
+            x: &x,
+            lengths: &lengths,
+            states: &states,
+        };
+        self.side_by_side(cell, &made, &directions, batch_first)
     }
 
     /// One sequence `[steps][1][inputs]`.
-    fn sequence(
+    pub(super) fn sequence(
         &mut self,
         cell: Cell,
         x: &Act,
@@ -174,31 +140,6 @@ impl NodeContext<'_> {
             }
         }
         self.recurrent_outputs(cell, x, &rows, &last_states, batch_first)
-    }
-
-    /// Steps of each sequence: constants, all of them if there are none.
-    fn lengths(&self, steps: usize, batch: usize) -> Result<Vec<usize>, ImportError> {
-        if !self.has(4) {
-            return Ok(vec![steps; batch]);
-        }
-        let refuse = || {
-            self.refuse(
-                "input 4 (sequence_lens)".to_owned(),
-                "constant lengths of 1 step or more, one for each sequence",
-                "export without packed sequences",
-            )
-        };
-        let Value::Int(_) = self.value(4)? else {
-            return Err(refuse());
-        };
-        let whole = |&v: &i64| usize::try_from(v).ok().filter(|v| (1..=steps).contains(v));
-        let lengths: Option<Vec<usize>> = self.known_ints(4)?.iter().map(whole).collect();
-        let lengths = lengths.ok_or_else(refuse)?;
-        match lengths.as_slice() {
-            [all] if batch >= 1 => Ok(vec![*all; batch]),
-            _ if lengths.len() == batch => Ok(lengths),
-            _ => Err(refuse()),
-        }
     }
 
     /// An initial state `[directions][batch][hidden]`.

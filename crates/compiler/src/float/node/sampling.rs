@@ -47,11 +47,11 @@ struct Sampling {
 
 impl Sampling {
     /// The cells that a place between -1 and 1 reads on an axis, with their weights.
-    fn cells(&self, place: f32, extent: usize) -> Vec<(usize, f64)> {
+    fn cells(self, place: f32, extent: usize) -> Vec<(usize, f64)> {
         #[expect(clippy::cast_precision_loss, reason = "extents stay below 2^24")]
         let length = extent as f32;
         let mut x = f64::from(if self.align_corners {
-            (place + 1.0) / 2.0 * (length - 1.0)
+            (place * 0.5 + 0.5) * (length - 1.0)
         } else {
             ((place + 1.0) * length - 1.0) / 2.0
         });
@@ -98,7 +98,7 @@ impl Sampling {
 
     /// The weights of all cells of `extents` for one place, whose numbers are those of the last
     /// axis first.
-    fn row(&self, place: &[f32], extents: &[usize]) -> Vec<f32> {
+    fn row(self, place: &[f32], extents: &[usize]) -> Vec<f32> {
         let mut cells = vec![(0_usize, 1.0_f64)];
         for (&at, &extent) in place.iter().rev().zip(extents) {
             let along = self.cells(at, extent);
