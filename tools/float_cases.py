@@ -345,7 +345,7 @@ for mode in ("linear", "cubic"):
     case(f"resize_{mode}_antialias", {"x": [2, 8, 9]}, [("Resize", ["x", "", "s"], "y", {"mode": mode, "antialias": 1})], {"s": np.float32([1, 1, 0.5, 0.6])}, opset=18)
 for policy in ("not_larger", "not_smaller"):
     case(f"resize_{policy}", {"x": [2, 4, 6]}, [("Resize", ["x", "", "", "s"], "y", {"mode": "linear", "keep_aspect_ratio_policy": policy, "axes": [2, 3]})], {"s": I64(7, 8)}, opset=18)
-case("resize_part", {"x": [1, 4, 4]}, [("Resize", ["x", "r", "", "s"], "y", {"mode": "linear", "coordinate_transformation_mode": "tf_crop_and_resize", "extrapolation_value": 3.0})], {"r": np.float32([0, 0, 0.2, 0.4, 1, 1, 0.9, 1.2]), "s": I64(1, 1, 3, 5)})
+case("resize_part", {"x": [1, 4, 4]}, [("Resize", ["x", "r", "", "s"], "y", {"mode": "linear", "coordinate_transformation_mode": "tf_crop_and_resize", "extrapolation_value": 3.0})], {"r": np.float32([0, 0, 0.2, 0.3, 1, 1, 0.9, 1.25]), "s": I64(1, 1, 3, 5)})
 case("blocks_to_image", {"x": [12, 12]}, [("Col2Im", ["x", "i", "b"], "y", {"pads": [0, 1, 0, 1], "strides": [1, 2]})], {"i": I64(4, 7), "b": I64(2, 2)}, opset=18)
 for auto_pad in ("SAME_UPPER", "SAME_LOWER"):
     case(f"transposed_{auto_pad.lower()}", {"x": [2, 4, 5]}, [("ConvTranspose", ["x", "w"], "y", {"auto_pad": auto_pad, "strides": [2, 3]})], {"w": weights(2, 3, 3, 4)})

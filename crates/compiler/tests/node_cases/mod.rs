@@ -1,6 +1,8 @@
 //! One case of ONNX's node tests through everything: import, calibration on its own inputs,
 //! program, interpreter and runtime, and the answer against the expected one.
 
+#![allow(dead_code, reason = "the test and the example use a part each")]
+
 use selfsame_compiler::float::{FloatGraph, ImportError, ImportOptions};
 use selfsame_compiler::onnx::OnnxModel;
 use selfsame_compiler::{Calibration, Compiled, Moved, Options, TrainingRows, compile};

@@ -44,6 +44,7 @@ impl NodeContext<'_> {
         }
         let mode = self.text("mode", "nearest")?;
         if mode == "nearest" {
+            self.require_int("antialias", 0)?;
             return self.resize_nearest(&act, &axes);
         }
         if mode != "linear" && mode != "cubic" {
@@ -167,7 +168,8 @@ impl NodeContext<'_> {
         }
         for (at, &axis) in axes.iter().enumerate() {
             let part = [parts[at], parts[axes.len() + at]].map(f64::from);
-            resized[axis].crop = Some(part);
+            // The whole axis is no part of it.
+            resized[axis].crop = Some(part).filter(|p| p[0] != 0.0 || (p[1] - 1.0).abs() > 0.0);
         }
         Ok(())
     }

@@ -64,7 +64,8 @@ impl Sampling {
         if self.taps == Taps::Nearest {
             x = x.round_ties_even();
         }
-        if x < low || x > high {
+        // As PyTorch and ONNX Runtime do it: each cell of a cubic is brought inside on its own.
+        if self.taps != Taps::Cubic && (x < low || x > high) {
             x = match self.padding {
                 Padding::Zeros => x,
                 Padding::Border => x.clamp(0.0, last),
