@@ -1,19 +1,22 @@
 """Writes the float cases of ONNX's own node tests as models that the importer can be asked to take.
 
-    python tools/onnx_node_tests.py FOLDER        needs numpy, onnx
-    cargo run --release -p selfsame-compiler --example node_tests FOLDER
+    python tools/onnx_node_tests.py FOLDER              needs numpy, onnx
+    cargo run --release -p selfsame-compiler --example node_tests FOLDER docs/node-tests.json
+    python tools/onnx_node_tests.py FOLDER --fixture    writes crates/compiler/tests/data/nodes.npz from cases that passed
 
 A case is one of onnx.backend.test.case.node whose inputs and first output are plain tensors, of which one input is real and whose
 first output is real, a truth value or an index. The tests feed
 every operand; a program takes samples. So each case is written up to three times, and counts if one of them agrees:
     NAME.0  the leading axis of the first input is the batch, every sample is one row, the other operands are constants
-    NAME.1  no batch: the first input is the sample, the other operands are constants
+    NAME.1  no batch (ImportOptions::no_batch): the first input is the sample, the other operands are constants
     NAME.2  no batch: all inputs are the sample
-A dimension that is part of the sample although it leads has the name fixedN. NAME.K.npz: x float32 [rows][elements], y float32.
+NAME.K.npz: x float32 [rows][elements], y float32.
 """
+import io
 import json
 import pathlib
 import sys
+import zipfile
 
 import numpy as np
 import onnx
@@ -21,6 +24,7 @@ from onnx import TensorProto, numpy_helper
 from onnx.backend.test.case.node import collect_testcases
 
 REAL = {TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.BFLOAT16}
+FIXTURE_BYTES = 6_000
 
 
 def is_plain(value):
@@ -28,7 +32,7 @@ def is_plain(value):
 
 
 def variant(model, feeds, kept, batch):
-    """The model with inputs `kept` and the others as constants; leading dimensions named."""
+    """The model with inputs `kept` and the others as constants; a batch has a name, all other dimensions have sizes."""
     made = onnx.ModelProto()
     made.CopyFrom(model)
     graph = made.graph
@@ -40,8 +44,8 @@ def variant(model, feeds, kept, batch):
             del shape.dim[:]
             for axis, extent in enumerate(np.shape(value)):
                 dim = shape.dim.add()
-                if axis == 0:
-                    dim.dim_param = "batch" if batch else f"fixed{extent}"
+                if axis == 0 and batch:
+                    dim.dim_param = "batch"
                 else:
                     dim.dim_value = extent
             info.type.tensor_type.shape.CopyFrom(shape)
@@ -53,6 +57,8 @@ def variant(model, feeds, kept, batch):
 
 def main():
     folder = pathlib.Path(sys.argv[1])
+    if "--fixture" in sys.argv:
+        return fixture(folder)
     folder.mkdir(parents=True, exist_ok=True)
     cases = {}
     for case in collect_testcases(None):
@@ -83,13 +89,36 @@ def main():
             write(folder / f"{case.name}.2", variant(case.model, inputs, names, False), np.concatenate(flat)[None], y)
             written += 1
         cases[case.name] = written
-    (folder / "cases.json").write_text(json.dumps(cases, indent=0, sort_keys=True))
+    (folder / "cases.json").write_text(json.dumps({"onnx": onnx.__version__, "cases": cases}, indent=0, sort_keys=True))
     print(len(cases), "float cases of onnx", onnx.__version__)
 
 
 def write(path, model, x, y):
     path.with_name(path.name + ".onnx").write_bytes(model.SerializeToString())
     np.savez(path.with_name(path.name + ".npz"), x=np.ascontiguousarray(x), y=np.ascontiguousarray(y))
+
+
+def fixture(folder):
+    """Of each list of operators the smallest case that passes within one step of the answer and half steps of the inputs."""
+    report = json.loads(pathlib.Path("docs/node-tests.json").read_text())
+    smallest = {}
+    for spelling in report["passed"]["inputs"]:
+        path = folder / spelling
+        blob = path.with_name(path.name + ".onnx").read_bytes()
+        data = np.load(path.with_name(path.name + ".npz"))
+        size = len(blob) + data["x"].nbytes + data["y"].nbytes
+        key = (spelling[-1], *(n.op_type for n in onnx.load_from_string(blob).graph.node))
+        if size <= FIXTURE_BYTES and size < smallest.get(key, (FIXTURE_BYTES + 1,))[0]:
+            smallest[key] = size, spelling, blob, data
+    with zipfile.ZipFile("crates/compiler/tests/data/nodes.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        for _, name, blob, data in sorted(smallest.values(), key=lambda v: v[1]):
+            for part, value in (("model", np.frombuffer(blob, np.uint8)), ("x", data["x"]), ("y", data["y"])):
+                buffer = io.BytesIO()
+                np.save(buffer, value)
+                info = zipfile.ZipInfo(f"{name}.{part}.npy", (2020, 1, 1, 0, 0, 0))
+                info.compress_type = zipfile.ZIP_DEFLATED
+                archive.writestr(info, buffer.getvalue())
+    print(len(smallest), "cases")
 
 
 main()

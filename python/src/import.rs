@@ -100,6 +100,7 @@ impl Reading {
             dims: self.dims,
             open,
             output: self.output,
+            ..SourceOptions::default()
         })
     }
 }

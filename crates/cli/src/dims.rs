@@ -24,6 +24,9 @@ pub(crate) struct SourceArgs {
     /// The output that the program answers with; the model's first one if not given.
     #[arg(long, value_name = "NAME")]
     output_name: Option<String>,
+    /// The leading axis of each input belongs to the sample like any other: no axis is the batch.
+    #[arg(long)]
+    no_batch: bool,
 }
 
 impl SourceArgs {
@@ -44,6 +47,7 @@ impl SourceArgs {
             dims,
             open: self.open.clone(),
             output: self.output_name.clone(),
+            no_batch: self.no_batch,
         })
     }
 }

@@ -3,7 +3,9 @@
 use selfsame_ir::{CheckedProgram, DType, DimValues, NotANumber, Tensor};
 
 use crate::float::FloatGraph;
-use crate::lower::{CompileError, ConstantSteps, Lowered, Options, Source, agrees, join, lower};
+use crate::lower::{
+    CompileError, ConstantSteps, Lowered, Narrowed, Options, Source, agrees, join, lower,
+};
 use crate::quant::Calibration;
 
 /// A dimension of the source model that the program keeps open: its values are bound by a request.
@@ -27,6 +29,7 @@ pub struct Compiled {
     /// Values of the program's symbols that the graph has.
     pub values: DimValues,
     pub(crate) sources: Vec<Option<Source>>,
+    pub(crate) narrowed: Vec<Narrowed>,
 }
 
 /// Compiles a fused graph ([`FloatGraph::fuse`]) with the calibration collected on it.
@@ -45,6 +48,7 @@ pub fn compile(
         graph,
         values: DimValues::NONE,
         sources: lowered.sources,
+        narrowed: lowered.narrowed,
     })
 }
 
@@ -100,6 +104,7 @@ pub fn compile_open<E: From<CompileError>>(
         graph,
         values: DimValues(vec![at]),
         sources: here.sources,
+        narrowed: here.narrowed,
     })
 }
 

@@ -24,8 +24,8 @@ pub use compile::{Compiled, OpenDimension, compile, compile_open};
 pub use lower::{CompileError, Options, Pixels};
 pub use quant::{Calibration, CalibrationError, TrainingRows};
 pub use report::{
-    Comparison, ERROR_BINS, ImportReport, LayerReport, NodeSizes, ReportError, Scatter, Sizes,
-    TestRows, compare, fitted_layers, import_report, node_sizes, node_sizes_at, spearman,
+    Comparison, ERROR_BINS, ImportReport, LayerReport, Moved, NodeSizes, ReportError, Scatter,
+    Sizes, TestRows, compare, fitted_layers, import_report, node_sizes, node_sizes_at, spearman,
 };
 pub use report::{page, svg};
 pub use zip::ZipError;

@@ -13,7 +13,7 @@ const CASES_FILE: &str = "crates/compiler/tests/data/float.npz";
 const DIFFERENCE_MAX: f32 = 1e-4;
 /// The float graph leaves out the rounding that these cases do to 8 and 16 bits.
 const ROUNDED_MAX: f32 = 1e-2;
-const CASES: usize = 135;
+const CASES: usize = 210;
 
 fn case(name: &str) -> Case {
     cases(CASES_FILE)

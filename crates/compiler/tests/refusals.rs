@@ -48,6 +48,55 @@ fn dimensions_without_a_value_name_the_flag() {
 }
 
 #[test]
+fn without_a_batch_every_axis_is_one_of_the_sample() {
+    let model = with_node(&["3", "4"], "ReduceMean", &["x"], &[]);
+    assert_refused(&model, &["leading dimension is 3", "--no-batch"]);
+    let options = ImportOptions {
+        no_batch: true,
+        ..ImportOptions::default()
+    };
+    let graph = |model: &Model| {
+        let decoded = OnnxModel::decode(&model.encode()).unwrap();
+        FloatGraph::import(&decoded, &options)
+    };
+    let mean = graph(&model).unwrap();
+    assert_eq!(mean.input_shape(), [3, 4]);
+    let row: Vec<f32> = (0..12_u8).map(f32::from).collect();
+    assert_eq!(mean.run(&row).unwrap(), [5.5]);
+    let named = graph(&with_node(&["batch", "4"], "Relu", &["x"], &[])).unwrap_err();
+    assert!(named.to_string().contains("--dim batch=128"), "{named}");
+}
+
+#[test]
+fn indices_targets_and_places_that_the_program_cannot_hold_are_refused() {
+    let picked = with_node(&["batch", "4"], "GatherElements", &["x", "x"], &[]);
+    assert_refused(&picked, &["the_node", "constant whole numbers"]);
+    let outside = Model::new(&["batch", "4", "2"])
+        .ints("i", &[1, 1], &[9])
+        .node("the_node", "GatherND", &["x", "i"], "y", &[]);
+    assert_refused(&outside, &["the_node", "axis 9"]);
+    let targets = Model::new(&["1", "4"]).ints("t", &[1], &[4]).node(
+        "the_node",
+        "SoftmaxCrossEntropyLoss",
+        &["x", "t"],
+        "y",
+        &[],
+    );
+    assert_refused(&targets, &["the_node", "4 classes"]);
+    let grid = with_node(&["1", "1", "4", "4"], "GridSample", &["x", "x"], &[]);
+    assert_refused(&grid, &["the_node", "input 1"]);
+    let long = with_node(
+        &["batch", "2", "300"],
+        "ReduceProd",
+        &["x"],
+        &[("axes", Attr::Ints(vec![2]))],
+    );
+    assert_refused(&long, &["the_node", "300 factors", "256"]);
+    let transform = with_node(&["batch", "5000", "1"], "DFT", &["x"], &[]);
+    assert_refused(&transform, &["the_node", "2048"]);
+}
+
+#[test]
 fn unknown_attributes_are_refused_with_their_value() {
     let model = with_node(
         &["batch", "4"],
@@ -119,10 +168,10 @@ fn long_and_padded_windows_are_refused_where_the_program_has_no_such_node() {
         &["x"],
         &[
             ("kernel_shape", Attr::Ints(vec![2, 2])),
-            ("dilations", Attr::Ints(vec![2, 2])),
+            ("dilations", Attr::Ints(vec![8, 2])),
         ],
     );
-    assert_refused(&dilated, &["the_node", "dilations"]);
+    assert_refused(&dilated, &["the_node", "2 cells 8 apart"]);
     let large = with_node(
         &["batch", "1", "8", "8"],
         "MaxPool",
@@ -178,10 +227,18 @@ fn moves_that_mix_samples_or_interpolate_are_refused() {
         "coordinate_transformation_mode",
         Attr::Text("tf_crop_and_resize".to_owned()),
     )];
-    assert_refused(
-        &resized(&cropped),
-        &["the_node", "Resize", "tf_crop_and_resize", "align_corners"],
-    );
+    assert_refused(&resized(&cropped), &["the_node", "input 1 is missing"]);
+    let part = Model::new(image)
+        .floats("part", &[8], &[0.0, 0.0, 0.5, 0.5, 1.0, 1.0, 1.0, 1.0])
+        .floats("scales", &[4], &[1.0, 1.0, 3.0, 3.0])
+        .node(
+            "the_node",
+            "Resize",
+            &["x", "part", "scales"],
+            "y",
+            &cropped,
+        );
+    assert_refused(&part, &["the_node", "linear or cubic", "crop with a slice"]);
     let sizes = Model::new(image).floats("scales", &[2], &[2.0, 2.0]).node(
         "the_node",
         "Resize",
@@ -207,8 +264,8 @@ fn pairs_and_functions_that_have_no_integer_form_are_refused() {
         &[],
     );
     assert_refused(&shapes, &["the_node", "Mul", "shapes that broadcast"]);
-    let logarithm = with_node(image, "LogSoftmax", &["x"], &[]);
-    assert_refused(&logarithm, &["the_node", "LogSoftmax", "up to its logits"]);
+    let chance = with_node(image, "Bernoulli", &["x"], &[]);
+    assert_refused(&chance, &["the_node", "Bernoulli", "no chance"]);
 }
 
 #[test]

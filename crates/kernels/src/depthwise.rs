@@ -141,12 +141,8 @@ pub(crate) fn starts(groups: &[[Option<usize>; 4]], taps: &[usize]) -> Vec<[usiz
 }
 
 /// Packs `weights: [channels][taps]` to `[vector][group][lanes][4]`.
-pub(crate) fn pack(
-    weights: &[i8],
-    taps: usize,
-    groups: &[[Option<usize>; 4]],
-    lanes: usize,
-) -> Bytes {
+pub(crate) fn pack(weights: &[i8], kernel: [usize; 2], lanes: usize) -> Bytes {
+    let (taps, groups) = (kernel[0] * kernel[1], groups(kernel));
     let channels = weights.len() / taps.max(1);
     let vectors = channels.div_ceil(lanes);
     let mut packed = Bytes::filled(vectors * groups.len() * lanes * 4, 0);
@@ -187,7 +183,7 @@ mod tests {
     #[test]
     fn each_channel_keeps_its_weights_in_its_lane() {
         let weights: Vec<i8> = (1..=15).collect();
-        let packed = pack(&weights, 5, &groups([1, 5]), 8);
+        let packed = pack(&weights, [1, 5], 8);
         let at =
             |group: usize, lane: usize, tap: usize| packed.as_slice()[(group * 8 + lane) * 4 + tap];
         assert_eq!((at(0, 0, 0), at(0, 2, 3), at(1, 1, 0)), (1, 14, 10));

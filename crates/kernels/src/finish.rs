@@ -159,10 +159,10 @@ pub(crate) struct Rule<'a> {
 /// An addend counts `2^ADDEND_BITS` times where constants are raised.
 pub(crate) const ADDEND_BITS: u32 = 2;
 
-/// Multiplies both factors of every channel so that its shift becomes 32 and its value stays the same,
+/// Multiplies both factors, of sums and of addends, of every channel so that its shift becomes 32 and its value stays the same,
 /// where that leaves them 32 bits; says whether it did. The shifted value then is the upper half of
 /// a sum, which needs no shift. Only for nodes whose shifted values fit 32 bits: their sums fit 64.
-pub(crate) fn raise(multiplier: &mut [i32], addend: &mut [i32], shift: &mut [i32]) -> bool {
+pub(crate) fn raise([multiplier, addend, shift]: &mut [Vec<i32>; 3]) -> bool {
     let raised = |factor: i32, shift: i32, target: i32| {
         let left = u32::try_from(target - shift).ok()?;
         i32::try_from(i64::from(factor) << left).ok()
@@ -347,10 +347,14 @@ mod tests {
             (1, 32_767, 16),
             (0, 0, 1),
         ];
-        let mut multiplier = channels.map(|c| c.0);
-        let mut addend = channels.map(|c| c.1);
-        let mut shift = channels.map(|c| c.2);
-        assert!(raise(&mut multiplier, &mut addend, &mut shift));
+        let mut scale = [
+            channels.map(|c| c.0).to_vec(),
+            channels.map(|c| c.1).to_vec(),
+            channels.map(|c| c.2).to_vec(),
+        ];
+        assert!(raise(&mut scale));
+        let [multiplier, addend, shift] = scale;
+        assert_eq!(shift, [32; 4]);
         let sum = |acc: i64, x: i64, m: i32, a: i32| acc * i64::from(m) + x * i64::from(a);
         for (i, (m, a, s)) in channels.into_iter().enumerate() {
             for (acc, x) in [(1, 1), (-70_000, 127), (65_535, -128), (33_333, -32_768)] {
@@ -360,7 +364,7 @@ mod tests {
             }
         }
         for (m, a, s) in [(1, 0, 33), (32_767, 0, 15), (1, 1, 31), (1, 32_767, 13)] {
-            assert!(!raise(&mut [m], &mut [a], &mut [s]), "{m} {a} {s}");
+            assert!(!raise(&mut [vec![m], vec![a], vec![s]]), "{m} {a} {s}");
         }
     }
 

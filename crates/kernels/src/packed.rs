@@ -49,8 +49,7 @@ impl Packed {
         let outputs = spec.output.channels();
         let terms = spec.weights.len() / outputs;
         let (blocks, mut weights) = if is_depthwise(spec, runs) {
-            let groups = depthwise::groups(spec.kernel);
-            let weights = depthwise::pack(spec.weights, terms, &groups, engine.lanes);
+            let weights = depthwise::pack(spec.weights, spec.kernel, engine.lanes);
             (Vec::new(), weights)
         } else {
             let vectors_max = form.vectors_max;
@@ -85,11 +84,9 @@ impl Packed {
             pack::fold_flip(&mut start, spec.weights, terms);
         }
         let reach = Reach::new(spec);
-        let (mut multiplier, mut addend_multiplier) = (column(1), column(2));
-        let mut shift = column(3);
-        let raised = raises(kernel, spec)
-            && reach.fits
-            && raise(&mut multiplier, &mut addend_multiplier, &mut shift);
+        let mut scale = [1, 2, 3].map(column);
+        let raised = reach.fits && raises(kernel, spec) && raise(&mut scale);
+        let [multiplier, addend_multiplier, shift] = scale;
         Ok(Self {
             vectors_max: form.vectors_max,
             blocks,

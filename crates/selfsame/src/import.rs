@@ -143,6 +143,8 @@ pub struct SourceOptions {
     pub open: Option<OpenDimension>,
     /// Name of the output that the program answers with; the first one if none.
     pub output: Option<String>,
+    /// Whether the leading axis belongs to the sample like any other, so that the model has no batch.
+    pub no_batch: bool,
 }
 
 /// An ONNX model, read and simplified, still in floating point.
@@ -272,7 +274,13 @@ fn graph_at(
         dims.insert(dimension.name.clone(), value as usize);
     }
     let output = options.output.clone();
-    let graph = FloatGraph::import(model, &float::ImportOptions { dims, output })?;
+    let no_batch = options.no_batch;
+    let options_at = float::ImportOptions {
+        dims,
+        output,
+        no_batch,
+    };
+    let graph = FloatGraph::import(model, &options_at)?;
     let graph = match &options.output {
         None => graph.with_first_output(),
         Some(name) => {

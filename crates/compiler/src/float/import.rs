@@ -23,6 +23,9 @@ pub struct ImportOptions {
     pub dims: BTreeMap<String, usize>,
     /// The one output that is wanted; all that can be made if there is none.
     pub output: Option<String>,
+    /// Whether the leading axis belongs to the sample like any other: no axis is the batch, and
+    /// nothing is refused for mixing samples. Needs a size or a value for every dimension.
+    pub no_batch: bool,
 }
 
 /// State of one import.
@@ -101,7 +104,7 @@ impl Importer {
             [Dim::Name(name), ..] => !options.dims.contains_key(name),
             _ => false,
         };
-        if model.inputs.iter().any(named) {
+        if !options.no_batch && model.inputs.iter().any(named) {
             self.batch = SymInt::BATCH;
         }
         let mut inputs = Vec::with_capacity(model.inputs.len());
@@ -132,7 +135,7 @@ impl Importer {
     /// The graph of the outputs. The first one must be there; others that inference does not make
     /// (statistics of norms, indices of pools) are left out.
     fn finish(
-        self,
+        mut self,
         inputs: Vec<GraphInput>,
         outputs: &[&OnnxValueInfo],
     ) -> Result<FloatGraph, ImportError> {
@@ -166,13 +169,22 @@ impl Importer {
 
 impl Importer {
     /// The node that makes an output.
-    fn output_node(&self, output: &OnnxValueInfo, inputs: usize) -> Result<usize, ImportError> {
+    fn output_node(&mut self, output: &OnnxValueInfo, inputs: usize) -> Result<usize, ImportError> {
         let refuse = |what: &str| ImportError::Output {
             name: output.name.clone(),
             what: what.to_owned(),
         };
         match self.values.get(&output.name) {
-            Some(Value::Activation(act)) if act.node < inputs => Err(refuse("is the input itself")),
+            Some(Value::Activation(act)) if act.node < inputs => {
+                let input = act.node;
+                self.nodes.push(FloatNode {
+                    name: output.name.clone(),
+                    op: FloatOp::Reshape,
+                    inputs: vec![input],
+                    shape: self.nodes[input].shape.clone(),
+                });
+                Ok(self.nodes.len() - 1)
+            }
             Some(Value::Activation(act)) => Ok(act.node),
             Some(Value::Float(_) | Value::Int(_)) => Err(refuse("does not depend on the input")),
             None => Err(refuse("is made by no supported node")),
@@ -245,24 +257,28 @@ fn input_act(
             "a batch dimension (1 or a name) and at least one more",
         )
     };
-    let (leading, rest) = declared.split_first().ok_or_else(shapeless)?;
-    let (front, has_batch) = match leading {
-        Dim::Name(name) if options.dims.contains_key(name) => (value(leading)?, false),
-        Dim::Name(name) if batch.is_some_and(|batch| batch != name) => (value(leading)?, false),
-        Dim::Size(1) | Dim::Name(_) | Dim::Unknown => (Some(1), true),
-        Dim::Size(size) => {
-            return Err(refuse(
-                format!("the leading dimension is {size}"),
-                "1 or a name: export with a sample of batch size 1 or with a dynamic batch axis",
-            ));
+    let (dims, has_batch): (Result<Vec<Option<usize>>, ImportError>, bool) = if options.no_batch {
+        (declared.iter().map(value).collect(), false)
+    } else {
+        let (leading, rest) = declared.split_first().ok_or_else(shapeless)?;
+        let (front, has_batch) = match leading {
+            Dim::Name(name) if options.dims.contains_key(name) => (value(leading)?, false),
+            Dim::Name(name) if batch.is_some_and(|batch| batch != name) => (value(leading)?, false),
+            Dim::Size(1) | Dim::Name(_) | Dim::Unknown => (Some(1), true),
+            Dim::Size(size) => {
+                return Err(refuse(
+                    format!("the leading dimension is {size}"),
+                    "1 or a name: export with a dynamic batch axis, or import with --no-batch if the axis belongs to the sample",
+                ));
+            }
+        };
+        if has_batch && rest.is_empty() {
+            return Err(shapeless());
         }
+        let rest = rest.iter().map(value);
+        (core::iter::once(Ok(front)).chain(rest).collect(), has_batch)
     };
-    if has_batch && rest.is_empty() {
-        return Err(shapeless());
-    }
-    let rest: Result<Vec<Option<usize>>, ImportError> = rest.iter().map(value).collect();
-    let dims = core::iter::once(front).chain(rest?);
-    let dims: Option<Vec<usize>> = dims.collect();
+    let dims: Option<Vec<usize>> = dims?.into_iter().collect();
     let dims = dims.filter(|dims| product(dims).is_some_and(|n| n <= INPUT_ELEMENTS_MAX));
     let dims = dims.ok_or_else(|| {
         refuse(

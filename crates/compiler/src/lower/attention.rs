@@ -206,11 +206,10 @@ impl Lowering<'_> {
         [batch, columns, k]: [usize; 3],
     ) -> Result<(Place, bool), CompileError> {
         let place = self.settled(name, index)?;
-        let step = self.byte_step(index);
         let place = if place.dtype == DType::I8 {
             place
         } else {
-            self.rescaled(name, place, step)?
+            self.as_bytes(name, index, place)?
         };
         // The float graph's order is [batch][k][columns].
         let by_batch = Layout::of_axes([(batch, k * columns), (columns, 1), (k, columns)]);

@@ -13,7 +13,7 @@ use selfsame_protocol::constants::{
 };
 
 use super::chain::Chain;
-use super::emit::Place;
+use super::emit::{Narrowed, Place};
 use super::error::CompileError;
 use super::layout::Layout;
 use super::linear::{LinearSpec, permute_columns};
@@ -88,11 +88,10 @@ impl Lowering<'_> {
         if rows == 1 {
             let weights = permute_columns(linear, &place.layout.source());
             let direct = place.dtype == DType::I8 || terms <= TERMS_WIDE_MAX as usize;
-            let step = self.byte_step(index);
             let place = if direct {
                 place
             } else {
-                self.rescaled(name, place, step)?
+                self.as_bytes(name, index, place)?
             };
             return Ok((place, weights));
         }
@@ -106,12 +105,13 @@ impl Lowering<'_> {
         let place = match place.dtype {
             DType::I16 if loses && terms <= TERMS_WIDE_MAX as usize => place,
             DType::I16 if terms <= TERMS_MAX as usize => {
+                self.emitter.narrowed.push(Narrowed::Rows {
+                    float: index,
+                    columns: terms,
+                });
                 self.emitter.quantize_rows(name, &place, terms)?
             }
-            DType::I16 => {
-                let step = self.byte_step(index);
-                self.rescaled(name, place, step)?
-            }
+            DType::I16 => self.as_bytes(name, index, place)?,
             DType::I8 | DType::I32 => place,
         };
         Ok((place, linear.weights.clone()))

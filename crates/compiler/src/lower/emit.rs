@@ -29,6 +29,8 @@ pub(super) struct Emitter {
     pub(super) names: Vec<String>,
     /// For each node of the program the float node whose value it has, if any.
     pub(super) sources: Vec<Option<Source>>,
+    /// Values that some node reads more coarsely than they stand.
+    pub(super) narrowed: Vec<Narrowed>,
     /// Values that were already moved: node, wanted layout, and where it stands so.
     arranged: BTreeMap<(u32, Layout), Arranged>,
     /// Values that were already quantised by rows: node, columns, layout.
@@ -50,6 +52,26 @@ pub(crate) struct Source {
     /// Real value of one integer unit.
     pub(crate) step: f64,
     pub(super) layout: Layout,
+}
+
+/// A float value that a node of the program reads more coarsely than the value stands: at `step`, or
+/// each row of `columns` with its largest magnitude as 127.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Narrowed {
+    /// On one scale.
+    Step {
+        /// Index in the fused float graph.
+        float: usize,
+        /// Real value of one integer unit.
+        step: f64,
+    },
+    /// On one scale for each row.
+    Rows {
+        /// Index in the fused float graph.
+        float: usize,
+        /// Elements of a row.
+        columns: usize,
+    },
 }
 
 impl Source {
@@ -138,6 +160,17 @@ impl Emitter {
         let place = moved.clone();
         self.arranged.insert(key, Arranged { from, place });
         Ok(moved)
+    }
+
+    /// The place of an answer: INPUT itself is none, so a view of it becomes a move of every element
+    /// to where it stands.
+    pub(super) fn behind_input(&mut self, place: Place) -> Result<Place, CompileError> {
+        if place.node != 0 {
+            return Ok(place);
+        }
+        let elements = place.layout.elements();
+        let layout = place.layout.clone();
+        self.transpose("output", &place, &[elements], &[0], &layout)
     }
 
     /// An explicit transposition of a tensor of `shape`.

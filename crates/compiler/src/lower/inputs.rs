@@ -5,6 +5,7 @@
 //! units of a power of two.
 
 use selfsame_ir::{DType, Dim, InputSpec, Move, Op, Walk};
+use selfsame_protocol::constants::RANK_MAX;
 
 use super::emit::{Place, fit};
 use super::error::CompileError;
@@ -77,13 +78,13 @@ impl Lowering<'_> {
         let step = 1.0 / ratio_value(ratio);
         let (layout, shape) = match *node.shape.as_slice() {
             [c, h, w] if dtype == DType::I8 => (Layout::image(c, h, w), vec![h, w, c]),
-            _ => (Layout::flat(node.elements()), node.shape.clone()),
+            _ => (Layout::flat(node.elements()), held(&node.shape)),
         };
         let place = self.push_input(&node.name, &shape, (layout, dtype, step))?;
         self.places[0] = Some(place.clone());
         self.input = Some(ProgramInput {
             place,
-            shape: node.shape,
+            shape: held(&node.shape),
         });
         Ok(())
     }
@@ -119,6 +120,15 @@ impl Lowering<'_> {
             }
         }
         Ok((DType::I32, step))
+    }
+}
+
+/// A shape as the program format holds it: one of more axes is a list.
+pub(super) fn held(shape: &[usize]) -> Vec<usize> {
+    if shape.len() <= usize::from(RANK_MAX) {
+        shape.to_vec()
+    } else {
+        vec![shape.iter().product()]
     }
 }
 

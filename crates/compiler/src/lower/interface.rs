@@ -4,7 +4,7 @@ use selfsame_ir::{DType, Interface, Layout as AxisLayout, PixelRule, Ratio};
 
 use super::emit::{Place, fit};
 use super::error::CompileError;
-use super::inputs::ProgramInput;
+use super::inputs::{ProgramInput, held};
 use super::layout::Layout;
 use crate::float::FloatGraph;
 use crate::quant::{exact_ratio, input_ratio};
@@ -83,7 +83,7 @@ pub(super) fn interface(
             None => None,
         },
         output_scale: exact_ratio(output.step).ok_or_else(|| scale(output_name))?,
-        output: axes(output_name, graph.output_shape(), &output.layout)?,
+        output: axes(output_name, &held(graph.output_shape()), &output.layout)?,
         labels: labels.clone(),
     })
 }

@@ -23,7 +23,7 @@ mod symbols;
 mod table;
 mod widths;
 
-pub(crate) use emit::Source;
+pub(crate) use emit::{Narrowed, Source};
 pub use error::CompileError;
 pub use interface::{Options, Pixels};
 pub(crate) use program::{ConstantSteps, Lowered, lower};

@@ -11,7 +11,7 @@ use selfsame_ir::{Activation, Combine, Constant, DType, Operand, Tensor};
 use selfsame_protocol::constants::{MULTIPLIER_MAX, SHIFT_MAX};
 
 use super::chain::Chain;
-use super::emit::{Place, fit};
+use super::emit::{Narrowed, Place, fit};
 use super::error::CompileError;
 use super::layout::Layout;
 use super::linear::clamp_bounds;
@@ -167,8 +167,15 @@ impl Lowering<'_> {
         let activation = (chain.end != chain.sum).then(|| &self.node(chain.end).op);
         let alone = chain.addend.is_none() && x.dtype == DType::I8;
         if let Some(FloatOp::Function(f)) = activation {
+            let finest = match (chain.pair.0, second) {
+                (_, None) => x.step,
+                (Arithmetic::Mul, Some(y)) => x.step * y.step,
+                (Arithmetic::Add | Arithmetic::Sub | Arithmetic::ReverseSub, Some(y)) => {
+                    x.step.max(y.step)
+                }
+            };
             if self.is_wide(chain.end) {
-                return self.wide_function(chain, f);
+                return self.wide_function(chain, f, finest);
             }
             let step_out = self.table_step(chain.end, f);
             // The integers of a single value are the indices of the table.
@@ -178,7 +185,8 @@ impl Lowering<'_> {
                     step: x.step,
                 }
             } else {
-                Stretch::around_zero(f, self.calibration.range(chain.sum), step_out, INT8_LEVELS)
+                let range = self.calibration.range(chain.sum);
+                Stretch::around_zero(f, range, step_out, (INT8_LEVELS, finest))
             };
             let entries = stretch.table(f, step_out).to_vec();
             return Ok(Ending {
@@ -224,10 +232,16 @@ impl Lowering<'_> {
             && chain.pair.0 == Arithmetic::Add
     }
 
-    fn wide_function(&self, chain: &Chain, f: &Function) -> Result<Ending, CompileError> {
+    /// Function `f` of operands of `finest` steps as int16.
+    fn wide_function(
+        &self,
+        chain: &Chain,
+        f: &Function,
+        finest: f64,
+    ) -> Result<Ending, CompileError> {
         let (dtype, step_out) = self.word_of(chain.end)?;
-        let stretch =
-            Stretch::around_zero(f, self.calibration.range(chain.sum), step_out, INT16_LEVELS);
+        let range = self.calibration.range(chain.sum);
+        let stretch = Stretch::interpolated(f, range, step_out, (INT16_LEVELS, finest));
         Ok(Ending {
             dtype,
             step_out,
@@ -244,7 +258,7 @@ impl Lowering<'_> {
         f: &Function,
     ) -> Result<Place, CompileError> {
         let name = self.node(chain.end).name.clone();
-        let ending = self.wide_function(chain, f)?;
+        let ending = self.wide_function(chain, f, x.step)?;
         let factors = Factors::sum(x.step / ending.step_sum, 0.0);
         let factors = factors.ok_or_else(|| self.no_scale(chain.end))?;
         let elementwise = Elementwise {
@@ -299,13 +313,16 @@ impl Lowering<'_> {
             .push(&name, op, vec![x.node], place, Some(chain.end))
     }
 
-    /// A value as int8 at `step`.
-    pub(super) fn rescaled(
+    /// Float value `index`, which stands at `x`, as int8 on one scale.
+    pub(super) fn as_bytes(
         &mut self,
         name: &str,
+        index: usize,
         x: Place,
-        step: f64,
     ) -> Result<Place, CompileError> {
+        let step = self.byte_step(index);
+        let narrowed = Narrowed::Step { float: index, step };
+        self.emitter.narrowed.push(narrowed);
         self.requantized(name, x, (DType::I8, step))
     }
 

@@ -7,7 +7,7 @@ use selfsame_protocol::constants::{SHIFT_MAX, TERMS_MAX};
 
 use super::attention::matrices;
 use super::chain::{Chain, chains};
-use super::emit::{Emitter, Place, Source, fit};
+use super::emit::{Emitter, Narrowed, Place, Source, fit};
 use super::error::CompileError;
 use super::inputs::ProgramInput;
 use super::interface::Options;
@@ -38,6 +38,7 @@ pub(super) struct QuantizedLinear {
 pub(crate) struct Lowered {
     pub(crate) program: Program,
     pub(crate) sources: Vec<Option<Source>>,
+    pub(crate) narrowed: Vec<Narrowed>,
 }
 
 /// Steps of the constants of the float graph, by node: those of the first lowering serve all others.
@@ -267,10 +268,7 @@ impl Lowering<'_> {
         let place = self.settled(name, index)?;
         let place = match place.dtype {
             DType::I8 => place,
-            DType::I16 | DType::I32 => {
-                let step = self.byte_step(index);
-                self.rescaled(name, place, step)?
-            }
+            DType::I16 | DType::I32 => self.as_bytes(name, index, place)?,
         };
         self.emitter.arrange(name, place, layout)
     }
@@ -376,6 +374,8 @@ impl Lowering<'_> {
             return Ok(place);
         }
         let (dtype, step) = self.word_of(index)?;
+        let narrowed = Narrowed::Step { float: index, step };
+        self.emitter.narrowed.push(narrowed);
         self.requantized(name, place, (dtype, step))
     }
 
@@ -531,6 +531,7 @@ impl Lowering<'_> {
 
     fn finish(mut self, options: &Options) -> Result<Lowered, CompileError> {
         let output = self.settled("output", self.graph.output())?;
+        let output = self.emitter.behind_input(output)?;
         let input = self.input.as_ref().expect("inputs come first");
         let interface = interface(self.graph, input, &output, options)?;
         let program = Program {
@@ -546,6 +547,7 @@ impl Lowering<'_> {
         Ok(Lowered {
             program,
             sources: self.emitter.sources,
+            narrowed: self.emitter.narrowed,
         })
     }
 }

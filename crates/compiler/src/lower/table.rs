@@ -9,6 +9,8 @@ use crate::quant::{INT8_LEVELS, to_i8, to_i16};
 
 /// Points at which flatness is looked for.
 const POINTS: u32 = 4_096;
+/// Largest ratio of an operand's step to that of the entries.
+const RATIO_MAX: f64 = 16_383.0;
 
 /// The stretch of arguments that a table shows.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -32,13 +34,32 @@ impl Stretch {
 
     /// The same with 0 in the middle, for sums and products that have no bias.
     ///
-    /// `levels` integers on each side of 0.
-    pub(super) fn around_zero(f: &Function, range: (f64, f64), step_out: f64, levels: f64) -> Self {
+    /// `levels` integers on each side of 0; operands of `finest` steps reach the entries by
+    /// multipliers of 15 bits.
+    pub(super) fn around_zero(
+        f: &Function,
+        range: (f64, f64),
+        step_out: f64,
+        (levels, finest): (f64, f64),
+    ) -> Self {
         let (from, to) = varying(f, range, step_out, levels);
+        let least = (finest / RATIO_MAX).max(1e-12);
         Self {
             center: 0.0,
-            step: (from.abs().max(to.abs()) / levels).max(1e-12),
+            step: (from.abs().max(to.abs()) / levels).max(least),
         }
+    }
+
+    /// The same for an interpolation: the outermost nodes are two cells beyond the last change, so
+    /// that what saturates meets a function that is flat already.
+    pub(super) fn interpolated(
+        f: &Function,
+        range: (f64, f64),
+        step_out: f64,
+        (levels, finest): (f64, f64),
+    ) -> Self {
+        let inner = levels * 254.0 / 256.0;
+        Self::around_zero(f, range, step_out, (inner, finest))
     }
 
     /// The nodes of an interpolation: 513 points, 128 steps apart.
@@ -81,6 +102,13 @@ mod tests {
     use crate::float::Primitive;
 
     #[test]
+    fn coarse_operands_reach_the_entries_of_a_jump() {
+        let sign = Function::primitive(Primitive::Sign);
+        let stretch = Stretch::around_zero(&sign, (0.0, 4.0), 1e-4, (32_767.0, 1.0));
+        assert!(1.0 / stretch.step <= RATIO_MAX * (1.0 + 1e-9));
+    }
+
+    #[test]
     fn flat_ends_take_no_entries() {
         let silu = Function::X.times(Function::primitive(Primitive::Sigmoid));
         let stretch = Stretch::of(&silu, (-40.0, 10.0), 10.0 / 127.0);
@@ -89,7 +117,7 @@ mod tests {
         let table = stretch.table(&silu, 10.0 / 127.0);
         assert_eq!((table[0], table[255]), (0, 127));
         let sigmoid = Function::primitive(Primitive::Sigmoid);
-        let stretch = Stretch::around_zero(&sigmoid, (-100.0, 50.0), 1.0 / 127.0, 127.0);
+        let stretch = Stretch::around_zero(&sigmoid, (-100.0, 50.0), 1.0 / 127.0, (127.0, 1.0));
         assert!(stretch.step * 127.0 < 8.0 && stretch.center == 0.0);
     }
 }

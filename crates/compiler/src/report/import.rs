@@ -191,11 +191,21 @@ fn run_row(
             noise
         });
     let layers = layers.collect();
-    let program = compiled.program.program();
-    let scale = ratio_value(program.interface.output_scale);
-    let answer = &outputs[program.output as usize];
+    let answer = &outputs[compiled.program.program().output as usize];
+    let exact = dequantised(compiled, answer);
+    Ok(RowResult {
+        float: wanted[compiled.graph.output()].clone(),
+        exact,
+        layers,
+    })
+}
+
+/// The real numbers that an output tensor stands for, in the source model's order.
+pub(super) fn dequantised(compiled: &Compiled, answer: &Tensor) -> Vec<f32> {
+    let interface = &compiled.program.program().interface;
+    let scale = ratio_value(interface.output_scale);
     let mut exact = vec![0.0; answer.len()];
-    for (index, q) in program.interface.output.source_indices().zip(answer.iter()) {
+    for (index, q) in interface.output.source_indices().zip(answer.iter()) {
         #[expect(
             clippy::cast_possible_truncation,
             reason = "answers are shown in single precision"
@@ -204,9 +214,5 @@ fn run_row(
             exact[index] = (f64::from(q) * scale) as f32;
         }
     }
-    Ok(RowResult {
-        float: wanted[compiled.graph.output()].clone(),
-        exact,
-        layers,
-    })
+    exact
 }

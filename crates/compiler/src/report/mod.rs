@@ -1,5 +1,6 @@
 //! What an import reports: how near the program is to its source, layer by layer and at the end.
 
+mod allowance;
 mod answers;
 mod compare;
 mod import;
@@ -10,6 +11,7 @@ mod rank;
 mod sizes;
 pub mod svg;
 
+pub use allowance::Moved;
 pub use answers::{ERROR_BINS, Scatter};
 pub use compare::{Comparison, compare};
 pub use import::{ImportReport, LayerReport, ReportError, TestRows, import_report};

@@ -1,7 +1,7 @@
 //! Import of functions of one activation.
 
 use super::super::act::Kind;
-use super::super::constant::Value;
+use super::super::constant::{Const, Value};
 use super::super::error::ImportError;
 use super::super::function::{Function, Primitive};
 use super::super::graph::FloatOp;
@@ -10,12 +10,19 @@ use super::{Imported, NodeContext};
 
 /// Largest whole power that is multiplied out.
 const POWER_MAX: u32 = 64;
+/// Most different exponents of one node.
+const EXPONENTS_MAX: usize = 64;
 
 impl NodeContext<'_> {
     /// A function of each element of one activation.
     pub(super) fn function(&mut self) -> Imported {
         if self.node.op == "Pow" && !matches!(self.value(0)?, Value::Activation(_)) {
             return self.power_of_constant();
+        }
+        if self.node.op == "Pow"
+            && let Some(value) = self.powers()?
+        {
+            return Ok(value);
         }
         let f = self.function_of_op()?;
         let act = self.act(0)?;
@@ -82,6 +89,65 @@ impl NodeContext<'_> {
             "Pow" => self.power(),
             _ => self.gelu(),
         }
+    }
+
+    /// Constant exponents of which several differ: the elements of each exponent on their own.
+    fn powers(&mut self) -> Result<Option<Value>, ImportError> {
+        let (dims, exponents) = match self.value(1)? {
+            Value::Float(c) => (c.dims.clone(), c.elements.to_vec()),
+            #[expect(clippy::cast_precision_loss, reason = "exponents are small")]
+            Value::Int(c) => {
+                let known: Option<Vec<i64>> = c.elements.iter().map(|v| v.known()).collect();
+                let known = known.ok_or_else(|| self.unknown_target())?;
+                (c.dims.clone(), known.iter().map(|&v| v as f32).collect())
+            }
+            Value::Activation(_) => return Ok(None),
+        };
+        if exponents.len() <= 1 || !matches!(self.value(0)?, Value::Activation(_)) {
+            return Ok(None);
+        }
+        let act = self.act(0)?;
+        let mut kinds: Vec<f32> = Vec::new();
+        for &exponent in &exponents {
+            if !kinds
+                .iter()
+                .any(|kind| kind.to_bits() == exponent.to_bits())
+            {
+                kinds.push(exponent);
+            }
+        }
+        if kinds.len() > EXPONENTS_MAX {
+            return Err(self.refuse(
+                format!("{} different exponents", kinds.len()),
+                "64 different constant exponents",
+                "write exp(y * log(x)) where x is positive",
+            ));
+        }
+        let exponents = Const::new(dims, exponents);
+        let shape = act.dims.clone();
+        let limit = exponents.elements.len().max(shape.iter().product());
+        let blank = Const::new(shape.clone(), vec![0.0; shape.iter().product()]);
+        let wide = exponents.zip(&blank, limit, |exponent, _| Some(exponent));
+        let wide = wide.filter(|wide| wide.dims == shape);
+        let wide = wide.ok_or_else(|| self.unknown_target())?;
+        let list = self.listed(&act)?;
+        let (mut parts, mut order) = (Vec::new(), Vec::new());
+        for kind in kinds {
+            let same = |at: &usize| wide.elements[*at].to_bits() == kind.to_bits();
+            let picks: Vec<usize> = (0..wide.elements.len()).filter(same).collect();
+            let part = self.picked(&list, 0, &picks)?;
+            let f = FloatOp::Function(Function::power(f64::from(kind)));
+            parts.push(self.mapped(f, &part)?);
+            order.extend(picks);
+        }
+        let joined = self.joined(&parts, 0)?;
+        let mut back = vec![0; order.len()];
+        for (at, &cell) in order.iter().enumerate() {
+            back[cell] = at;
+        }
+        let made = self.arranged(&joined, &back, shape)?;
+        let kind = act.kind;
+        Ok(Some(self.value_of(super::Act { kind, ..made })))
     }
 
     /// A constant power.

@@ -70,7 +70,7 @@ impl NodeContext<'_> {
     }
 
     /// The larger (or smaller) of two: a clamp by a scalar, else `a + max(b - a, 0)`.
-    fn larger(&mut self, a: &Act, b: &Act, is_max: bool) -> Result<Act, ImportError> {
+    pub(super) fn larger(&mut self, a: &Act, b: &Act, is_max: bool) -> Result<Act, ImportError> {
         let bounds = |bound: f32| {
             if is_max {
                 FloatOp::Clip(bound, f32::INFINITY)

@@ -25,17 +25,20 @@ impl NodeContext<'_> {
 
     /// Blocks of space into channels: `[C][b*H][b*W]` to `[b*b*C][H][W]`.
     pub(super) fn space_to_depth(&mut self) -> Imported {
-        self.allow(&["blocksize"])?;
+        self.allow(&["blocksize", "mode"])?;
         let (input, channels, [height, width]) = self.image()?;
         let block = self.block(usize::MAX, [height, width])?;
         let (h, w) = (height / block, width / block);
         let split = [channels, h, block, w, block];
-        self.shuffle(
-            input,
-            &split,
-            &[2, 4, 0, 1, 3],
-            [channels * block * block, h, w],
-        )
+        let perm = match self.text("mode", "DCR")?.as_str() {
+            "DCR" => [2, 4, 0, 1, 3],
+            "CRD" => [0, 2, 4, 1, 3],
+            other => {
+                let what = format!("attribute \"mode\" = {other:?}");
+                return Err(self.refuse(what, "DCR or CRD", "use nn.PixelUnshuffle"));
+            }
+        };
+        self.shuffle(input, &split, &perm, [channels * block * block, h, w])
     }
 
     /// The block size, whose square divides `channels` (unless that is the maximum) and which divides the extents.

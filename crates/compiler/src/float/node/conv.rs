@@ -98,13 +98,10 @@ impl NodeContext<'_> {
             "group",
             "kernel_shape",
             "output_padding",
+            "output_shape",
             "pads",
             "strides",
         ])?;
-        if self.text("auto_pad", "NOTSET")? != "NOTSET" {
-            let what = format!("attribute \"auto_pad\" = {:?}", self.text("auto_pad", "")?);
-            return Err(self.refuse(what, "NOTSET", "export with explicit pads"));
-        }
         let (input, is_line) = self.picture()?;
         let (input, channels, extents) = self.image_of(input)?;
         let mut weights = self.float_constant(1)?;
@@ -130,6 +127,7 @@ impl NodeContext<'_> {
         } else {
             self.extents("output_padding", &[0, 0], 0)?
         };
+        let window = self.transposed_pads(window, extents, &more, is_line)?;
         let (apart, inner) = self.zeros_between(input, window, &more)?;
         let bias = match self.optional(2)? {
             None => vec![0.0; outputs],
@@ -159,6 +157,50 @@ impl NodeContext<'_> {
         let shape = vec![outputs, out_h, out_w];
         let made = self.push(op, vec![apart], shape)?;
         self.line(made, is_line)
+    }
+
+    /// The pads of a transposed convolution whose output has a given shape, or is as many times as
+    /// large as the strides say.
+    fn transposed_pads(
+        &self,
+        mut window: Window2,
+        extents: [usize; 2],
+        more: &[usize],
+        is_line: bool,
+    ) -> Result<Window2, ImportError> {
+        let auto_pad = self.text("auto_pad", "NOTSET")?;
+        let same = auto_pad.starts_with("SAME");
+        let wanted = match self.ints("output_shape")? {
+            None if !same => return Ok(window),
+            None => [0, 1].map(|axis| Some(extents[axis] * window.strides[axis])),
+            Some(shape) => {
+                let size = |at: usize| shape.get(at).and_then(|&v| usize::try_from(v).ok());
+                if is_line {
+                    [Some(1), size(shape.len().wrapping_sub(1))]
+                } else {
+                    [
+                        size(shape.len().wrapping_sub(2)),
+                        size(shape.len().wrapping_sub(1)),
+                    ]
+                }
+            }
+        };
+        for axis in 0..2 {
+            let whole = window.strides[axis] * (extents[axis] - 1) + more[axis] + window.span(axis);
+            let total = wanted[axis].and_then(|wanted| whole.checked_sub(wanted));
+            let total = total.ok_or_else(|| {
+                self.refuse(
+                    format!("output {wanted:?} of {extents:?} cells"),
+                    "an output that the kernel reaches",
+                    "export with explicit pads",
+                )
+            })?;
+            let (less, rest) = (total / 2, total - total / 2);
+            let upper = auto_pad == "SAME_UPPER";
+            (window.pads_begin[axis], window.pads_end[axis]) =
+                if upper { (less, rest) } else { (rest, less) };
+        }
+        Ok(window)
     }
 
     /// Input cells `strides` apart with zeros between them, and the window that runs over them.

@@ -203,7 +203,7 @@ fn picked<T: Copy>(truth: &Const<bool>, a: &Const<T>, b: &Const<T>, any: T) -> O
 }
 
 /// A function of the difference that is 1 where the comparison holds, else 0.
-fn comparison(op: &str) -> Function {
+pub(super) fn comparison(op: &str) -> Function {
     let sign = || Function::primitive(Primitive::Sign);
     let unit = Primitive::Clip(0.0, 1.0);
     let minus = Function::X.affine(-1.0, 0.0);

@@ -230,7 +230,26 @@ impl NodeContext<'_> {
         } else {
             table.transpose(&order)
         };
-        let (rows, rest) = (table.dims[0], table.dims[1..].to_vec());
+        let rank = indices.dims.len();
+        let act = self.rows_of_table(&table, &indices)?;
+        // [indices][rest] to [rest before the axis][indices][rest behind it].
+        let perm = (rank..rank + axis)
+            .chain(0..rank)
+            .chain(rank + axis..act.dims.len());
+        let perm: Vec<usize> = perm.collect();
+        let act = self.turned(&act, &perm)?;
+        Ok(self.value_of(act))
+    }
+
+    /// Rows of a constant table, `[rows]..`, that whole numbers pick: `[indices]..`.
+    pub(super) fn rows_of_table(
+        &mut self,
+        table: &Const<f32>,
+        indices: &Act,
+    ) -> Result<Act, ImportError> {
+        let Some((&rows, rest)) = table.dims.split_first() else {
+            return Err(self.unknown_target());
+        };
         let columns: usize = rest.iter().product();
         if rows == 0 || columns == 0 {
             return Err(self.unknown_target());
@@ -243,26 +262,18 @@ impl NodeContext<'_> {
         let mut shape = self.shape_of(indices.node).to_vec();
         shape.push(columns);
         let node = self.push(op, vec![indices.node], shape)?;
-        let rank = indices.dims.len();
-        let dims = [indices.dims.as_slice(), &rest].concat();
+        let dims = [indices.dims.as_slice(), rest].concat();
         self.check_rank(dims.len())?;
         let frame = Frame {
             dims,
             batch: indices.batch,
         };
-        let act = Act {
+        Ok(Act {
             node: self.view(node, frame.shape())?,
             dims: frame.dims,
             batch: frame.batch,
             kind: Kind::Float,
-        };
-        // [indices][rest] to [rest before the axis][indices][rest behind it].
-        let perm = (rank..rank + axis)
-            .chain(0..rank)
-            .chain(rank + axis..act.dims.len());
-        let perm: Vec<usize> = perm.collect();
-        let act = self.turned(&act, &perm)?;
-        Ok(self.value_of(act))
+        })
     }
 
     /// Parts along one axis; every output becomes a value.

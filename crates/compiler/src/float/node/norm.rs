@@ -36,7 +36,7 @@ impl NodeContext<'_> {
     }
 
     /// The axes from `axis` on as one.
-    fn flattened(&mut self, act: &Act, axis: usize) -> Result<Act, ImportError> {
+    pub(super) fn flattened(&mut self, act: &Act, axis: usize) -> Result<Act, ImportError> {
         let inner: Vec<usize> = (axis..act.dims.len()).collect();
         let act = self.apart(act, &inner)?;
         let mut dims = act.dims[..axis].to_vec();

@@ -17,7 +17,9 @@ impl NodeContext<'_> {
             "storage_order",
             "strides",
         ])?;
-        self.require_int("storage_order", 0)?;
+        if self.pools_by_axes()? {
+            return self.pool_by_axes();
+        }
         let (input, is_line) = self.picture()?;
         let (input, channels, extents) = self.image_of(input)?;
         let (window, out) = self.stretched(self.pool_window(extents, is_line)?, extents)?;
@@ -38,6 +40,9 @@ impl NodeContext<'_> {
             "pads",
             "strides",
         ])?;
+        if self.pools_by_axes()? {
+            return self.pool_by_axes();
+        }
         let (input, is_line) = self.picture()?;
         let (input, channels, extents) = self.image_of(input)?;
         let plain = self.pool_window(extents, is_line)?;
@@ -140,15 +145,7 @@ impl NodeContext<'_> {
                 ));
             }
         };
-        let window = self.window(kernel, extents, is_line)?;
-        if window.dilations != [1, 1] {
-            return Err(self.refuse(
-                format!("dilations {:?}", window.dilations),
-                "dilations of 1",
-                "use a pool without dilation",
-            ));
-        }
-        Ok(window)
+        self.window(kernel, extents, is_line)
     }
 
     fn check_pool(&self, window: Window2) -> Result<(), ImportError> {

@@ -1,4 +1,4 @@
-//! Import of LSTM, GRU and RNN: unrolled over the steps of the sequence.
+//! Import of LSTM, GRU and RNN: unrolled over the steps of a sequence.
 //!
 //! ```text
 //! input part of all steps at once:  P = x W^T + Wb + Rb        one dense node
@@ -12,6 +12,7 @@ use super::super::error::ImportError;
 use super::super::function::{Function, Primitive};
 use super::super::graph::{Arithmetic, FloatOp, Linear};
 use super::NodeContext;
+use super::sequences::Sequences;
 use crate::onnx::AttributeValue;
 
 /// Most steps that are unrolled, both directions together.
@@ -19,14 +20,14 @@ const STEPS_MAX: usize = 1_024;
 
 /// What the three operators differ in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Cell {
+pub(super) enum Cell {
     Rnn,
     Gru,
     Lstm,
 }
 
 /// One direction of a recurrent node.
-struct Direction {
+pub(super) struct Direction {
     cell: Cell,
     /// Cells of the state.
     hidden: usize,
@@ -87,60 +88,58 @@ impl NodeContext<'_> {
         let &[steps, batch, _] = x.dims.as_slice() else {
             return Err(self.unknown_target());
         };
-        self.refuse_lengths(steps)?;
         let x = self.apart(&x, &[0, 2])?;
-        if batch != 1 {
-            return Err(self.refuse(
-                format!("{batch} sequences in one sample"),
-                "one sequence",
-                "export with batch size 1",
-            ));
-        }
+        let lengths = self.lengths(steps, batch)?;
         let directions = self.directions(cell)?;
-        if steps * directions.len() > STEPS_MAX {
+        if steps * directions.len() * batch > STEPS_MAX {
             return Err(self.refuse(
-                format!("{} steps of {} directions", steps, directions.len()),
+                format!(
+                    "{steps} steps of {} directions, {batch} sequences in one sample",
+                    directions.len()
+                ),
                 "1024 steps in all",
                 "use shorter sequences",
             ));
         }
-        let backward = self.text("direction", "forward")? == "reverse";
         let states = [self.state(5, batch_first)?, self.state(6, batch_first)?];
+        if batch == 1 && lengths[0] == steps {
+            return self.sequence(cell, &x, &directions, &states, batch_first);
+        }
+        let made = Sequences {
+            x: &x,
+            lengths: &lengths,
+            states: &states,
+        };
+        self.side_by_side(cell, &made, &directions, batch_first)
+    }
+
+    /// One sequence `[steps][1][inputs]`.
+    pub(super) fn sequence(
+        &mut self,
+        cell: Cell,
+        x: &Act,
+        directions: &[Direction],
+        states: &[Option<Act>; 2],
+        batch_first: bool,
+    ) -> Result<Vec<Value>, ImportError> {
+        let backward = self.text("direction", "forward")? == "reverse";
         let mut rows = Vec::with_capacity(directions.len());
         let mut last_states = [Vec::new(), Vec::new()];
         for (index, direction) in directions.iter().enumerate() {
             let reverse = backward || index == 1;
             let mut own = [None, None];
-            for (own, state) in own.iter_mut().zip(&states) {
+            for (own, state) in own.iter_mut().zip(states) {
                 if let Some(state) = state {
                     *own = Some(self.row_of(state, index)?);
                 }
             }
-            let (outputs, last) = self.unrolled(&x, direction, own, reverse)?;
+            let (outputs, last) = self.unrolled(x, direction, own, reverse)?;
             rows.push(outputs);
             for (list, state) in last_states.iter_mut().zip(last) {
                 list.extend(state);
             }
         }
-        self.recurrent_outputs(cell, &x, &rows, &last_states, batch_first)
-    }
-
-    /// Refuses sequences of different lengths.
-    fn refuse_lengths(&self, steps: usize) -> Result<(), ImportError> {
-        let whole = |v: &super::SymInt| v.known() == i64::try_from(steps).ok();
-        let same = match self.optional(4)? {
-            None => true,
-            Some(Value::Int(c)) => c.elements.iter().all(whole),
-            Some(Value::Activation(_) | Value::Float(_)) => false,
-        };
-        if same {
-            return Ok(());
-        }
-        Err(self.refuse(
-            "input 4 (sequence_lens)".to_owned(),
-            "sequences of one length",
-            "export without packed sequences",
-        ))
+        self.recurrent_outputs(cell, x, &rows, &last_states, batch_first)
     }
 
     /// An initial state `[directions][batch][hidden]`.

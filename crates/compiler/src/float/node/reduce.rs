@@ -1,6 +1,6 @@
 //! Import of reductions over axes of the sample.
 
-use super::super::act::{Act, Batch, Frame, Kind};
+use super::super::act::{Act, Frame, Kind};
 use super::super::error::ImportError;
 use super::super::function::{Function, Primitive};
 use super::super::graph::{Arithmetic, FloatOp, ReduceKind};
@@ -62,6 +62,7 @@ impl NodeContext<'_> {
             "ReduceMax" => self.reduced(act, axes, ReduceKind::Max)?,
             "ReduceMin" => self.reduced(act, axes, ReduceKind::Min)?,
             "ReduceSumSquare" => self.reduced(act, axes, ReduceKind::SumSquares)?,
+            "ReduceProd" => self.multiplied(act, axes)?,
             "ReduceL1" => {
                 let magnitude = self.mapped(function(Primitive::Abs), act)?;
                 self.reduced(&magnitude, axes, ReduceKind::Sum)?
@@ -226,6 +227,21 @@ impl NodeContext<'_> {
             let picks: Vec<usize> = (0..extent).rev().collect();
             act = self.picked(&act, axis, &picks)?;
         }
+        let mut index = self.index_of_largest(&act, axis)?;
+        if last {
+            #[expect(clippy::cast_precision_loss, reason = "extents stay below 2^24")]
+            let end = (extent - 1) as f32;
+            index = self.scaled(&index, -1.0, end)?;
+        }
+        if self.int("keepdims", 1)? == 0 {
+            index = self.without_axis(&index, axis)?;
+        }
+        Ok(self.value_of(index))
+    }
+
+    /// Index of the largest cell of an axis that is not the batch's, the first of equals; the extent
+    /// becomes 1.
+    pub(super) fn index_of_largest(&mut self, act: &Act, axis: usize) -> Result<Act, ImportError> {
         let shape = self.shape_of(act.node).to_vec();
         let gone: Vec<bool> = (0..shape.len())
             .map(|a| act.batch.sample_axis(axis) == Some(a))
@@ -241,21 +257,11 @@ impl NodeContext<'_> {
             dims,
             batch: act.batch,
         };
-        let mut index = Act {
+        Ok(Act {
             node: self.view(node, frame.shape())?,
             dims: frame.dims,
             batch: frame.batch,
             kind: Kind::Int,
-        };
-        if last {
-            #[expect(clippy::cast_precision_loss, reason = "extents stay below 2^24")]
-            let end = (extent - 1) as f32;
-            index = self.scaled(&index, -1.0, end)?;
-        }
-        if self.int("keepdims", 1)? == 0 {
-            index = self.without_axis(&index, axis)?;
-        }
-        debug_assert!(index.batch != Batch::Own(usize::MAX));
-        Ok(self.value_of(index))
+        })
     }
 }

@@ -17,6 +17,8 @@ struct Resized {
     extent: usize,
     size: usize,
     scale: f64,
+    /// First and last place of the part that is shown, in extents, of `tf_crop_and_resize`.
+    crop: Option<[f64; 2]>,
 }
 
 impl NodeContext<'_> {
@@ -33,12 +35,6 @@ impl NodeContext<'_> {
             "mode",
             "nearest_mode",
         ])?;
-        self.require_int("antialias", 0)?;
-        let policy = self.text("keep_aspect_ratio_policy", "stretch")?;
-        if policy != "stretch" {
-            let what = format!("attribute \"keep_aspect_ratio_policy\" = {policy:?}");
-            return Err(self.refuse(what, "stretch", "export with fixed sizes"));
-        }
         let mut act = self.act(0)?;
         let axes = self.resized(&act)?;
         let fits =
@@ -48,6 +44,7 @@ impl NodeContext<'_> {
         }
         let mode = self.text("mode", "nearest")?;
         if mode == "nearest" {
+            self.require_int("antialias", 0)?;
             return self.resize_nearest(&act, &axes);
         }
         if mode != "linear" && mode != "cubic" {
@@ -55,7 +52,10 @@ impl NodeContext<'_> {
             return Err(self.refuse(what, "nearest, linear, cubic", "export with another mode"));
         }
         for (axis, resized) in axes.iter().enumerate() {
-            if resized.size != resized.extent || (resized.scale - 1.0).abs() > 0.0 {
+            let stays = resized.size == resized.extent
+                && (resized.scale - 1.0).abs() <= 0.0
+                && resized.crop.is_none();
+            if !stays {
                 let linear = self.interpolation(*resized, mode == "cubic")?;
                 act = self.dense_along(&act, axis, linear)?;
             }
@@ -82,10 +82,19 @@ impl NodeContext<'_> {
             }
         };
         let mut resized: Vec<Resized> = act.dims.iter().map(|&extent| unchanged(extent)).collect();
+        self.cropped(&mut resized, &axes)?;
         if self.has(3) {
-            let sizes = self.sizes_with_batch(3)?;
+            let mut sizes = self.sizes_with_batch(3)?;
             if sizes.len() != axes.len() {
                 return Err(refuse());
+            }
+            if let Some(scale) = self.one_scale(act, &axes, &sizes)? {
+                for (&axis, size) in axes.iter().zip(&mut sizes) {
+                    *size = rounded(scale, act.dims[axis]);
+                    resized[axis].size = *size;
+                    resized[axis].scale = scale;
+                }
+                return Ok(resized);
             }
             for (&axis, &size) in axes.iter().zip(&sizes) {
                 #[expect(clippy::cast_precision_loss, reason = "extents stay below 2^24")]
@@ -115,6 +124,54 @@ impl NodeContext<'_> {
             resized[axis].scale = f64::from(scale);
         }
         Ok(resized)
+    }
+
+    /// The one scale of all axes that keeps the aspect, if the policy asks for it.
+    fn one_scale(
+        &self,
+        act: &Act,
+        axes: &[usize],
+        sizes: &[usize],
+    ) -> Result<Option<f64>, ImportError> {
+        let policy = self.text("keep_aspect_ratio_policy", "stretch")?;
+        #[expect(clippy::cast_precision_loss, reason = "extents stay below 2^24")]
+        let scale = |(&axis, &size): (&usize, &usize)| size as f64 / act.dims[axis] as f64;
+        let scales = axes.iter().zip(sizes).map(scale);
+        match policy.as_str() {
+            "stretch" => Ok(None),
+            "not_larger" => Ok(Some(scales.fold(f64::INFINITY, f64::min))),
+            "not_smaller" => Ok(Some(scales.fold(0.0, f64::max))),
+            _ => {
+                let what = format!("attribute \"keep_aspect_ratio_policy\" = {policy:?}");
+                Err(self.refuse(
+                    what,
+                    "stretch, not_larger, not_smaller",
+                    "export with fixed sizes",
+                ))
+            }
+        }
+    }
+
+    /// The part of each axis that `tf_crop_and_resize` shows: input 1, all starts and then all ends.
+    fn cropped(&self, resized: &mut [Resized], axes: &[usize]) -> Result<(), ImportError> {
+        let mode = self.text("coordinate_transformation_mode", "half_pixel")?;
+        if mode != "tf_crop_and_resize" {
+            return Ok(());
+        }
+        let parts = self.float_constant(1)?.elements;
+        if parts.len() != 2 * axes.len() || self.text("mode", "nearest")? == "nearest" {
+            return Err(self.refuse(
+                format!("a part of {} numbers for {} axes", parts.len(), axes.len()),
+                "a start and an end for each axis, linear or cubic",
+                "crop with a slice before",
+            ));
+        }
+        for (at, &axis) in axes.iter().enumerate() {
+            let part = [parts[at], parts[axes.len() + at]].map(f64::from);
+            // The whole axis is no part of it.
+            resized[axis].crop = Some(part).filter(|p| p[0] != 0.0 || (p[1] - 1.0).abs() > 0.0);
+        }
+        Ok(())
     }
 
     /// Input `index` as dimensions at batch size 1.
@@ -174,10 +231,19 @@ impl NodeContext<'_> {
                 }
             }
             "asymmetric" => at / resized.scale,
+            "tf_crop_and_resize" => {
+                let [start, end] = resized.crop.unwrap_or([0.0, 1.0]);
+                let last = extent - 1.0;
+                if size > 1.0 {
+                    start * last + at * (end - start) * last / (size - 1.0)
+                } else {
+                    0.5 * (start + end) * last
+                }
+            }
             other => {
                 return Err(self.refuse(
                     format!("attribute \"coordinate_transformation_mode\" = {other:?}"),
-                    "half_pixel, pytorch_half_pixel, half_pixel_symmetric, align_corners, asymmetric",
+                    "half_pixel, pytorch_half_pixel, half_pixel_symmetric, align_corners, asymmetric, tf_crop_and_resize",
                     "crop with a slice before",
                 ));
             }
@@ -240,17 +306,25 @@ impl NodeContext<'_> {
         self.spend(extent * size)?;
         let a = f64::from(self.float("cubic_coeff_a", -0.75)?);
         let excludes = self.int("exclude_outside", 0)? != 0;
+        let smooth = if self.int("antialias", 0)? == 0 {
+            1.0
+        } else {
+            resized.scale.min(1.0)
+        };
+        let beyond = self.float("extrapolation_value", 0.0)?;
         let mut weights = vec![0.0_f64; extent * size];
+        let mut bias = vec![0.0; size];
         for at in 0..size {
             let x = self.coordinate(resized, at)?;
+            #[expect(clippy::cast_precision_loss, reason = "extents stay below 2^24")]
+            let outside = x < 0.0 || x > extent as f64 - 1.0;
+            if resized.crop.is_some() && outside {
+                bias[at] = beyond;
+                continue;
+            }
             let (floor, fraction) = (x.floor(), x - x.floor());
-            let taps = if cubic {
-                cubic_taps(fraction, a)
-            } else {
-                [0.0, 1.0 - fraction, fraction, 0.0]
-            };
             let row = &mut weights[at * extent..(at + 1) * extent];
-            for (tap, weight) in (-1..3).map(f64::from).zip(taps) {
+            for (tap, weight) in taps(fraction, smooth, cubic.then_some(a)) {
                 let cell = clamped(floor + tap, extent);
                 #[expect(clippy::cast_precision_loss, reason = "extents stay below 2^24")]
                 let outside = (floor + tap - cell as f64).abs() > 0.5;
@@ -270,9 +344,52 @@ impl NodeContext<'_> {
         Ok(Linear {
             outputs: size,
             weights,
-            bias: vec![0.0; size],
+            bias,
         })
     }
+}
+
+/// Cells around a coordinate, counted from its floor, with their weights: of linear interpolation, or
+/// cubic with a coefficient. A `scale` below 1 widens the reach as the picture shrinks.
+fn taps(fraction: f64, scale: f64, cubic: Option<f64>) -> Vec<(f64, f64)> {
+    if scale >= 1.0 {
+        let of = |taps: Vec<f64>, first: i32| (first..).map(f64::from).zip(taps).collect();
+        return match cubic {
+            Some(a) => of(cubic_taps(fraction, a).to_vec(), -1),
+            None => of(vec![1.0 - fraction, fraction], 0),
+        };
+    }
+    let reach = if cubic.is_some() { 2.0 } else { 1.0 };
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "scales of axes of at most 4096 cells"
+    )]
+    let first = ((-reach / scale).floor() as i32 + 1).max(-16_384);
+    let weight = |tap: i32| {
+        let distance = ((f64::from(tap) - fraction) * scale).abs();
+        match cubic {
+            None => (1.0 - distance).max(0.0),
+            Some(a) if distance <= 1.0 => cubic_taps(distance, a)[1],
+            Some(a) if distance < 2.0 => cubic_taps(distance - 1.0, a)[0],
+            Some(_) => 0.0,
+        }
+    };
+    let taps: Vec<(f64, f64)> = (first..2 - first)
+        .map(|tap| (f64::from(tap), weight(tap)))
+        .collect();
+    let sum: f64 = taps.iter().map(|(_, weight)| weight).sum();
+    taps.into_iter().map(|(tap, w)| (tap, w / sum)).collect()
+}
+
+/// An extent times a scale, to the nearest whole number.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "extents stay below 2^24, and what is too large is refused behind"
+)]
+fn rounded(scale: f64, extent: usize) -> usize {
+    (scale * extent as f64 + 0.5).floor().max(0.0) as usize
 }
 
 fn unchanged(extent: usize) -> Resized {
@@ -280,11 +397,12 @@ fn unchanged(extent: usize) -> Resized {
         extent,
         size: extent,
         scale: 1.0,
+        crop: None,
     }
 }
 
 /// Weights of the cells -1, 0, 1, 2 around a coordinate.
-fn cubic_taps(t: f64, a: f64) -> [f64; 4] {
+pub(super) fn cubic_taps(t: f64, a: f64) -> [f64; 4] {
     let near = |t: f64| ((a + 2.0) * t - (a + 3.0)) * t * t + 1.0;
     let far = |t: f64| ((a * t - 5.0 * a) * t + 8.0 * a) * t - 4.0 * a;
     [far(t + 1.0), near(t), near(1.0 - t), far(2.0 - t)]

@@ -9,7 +9,15 @@ use super::{Imported, NodeContext};
 impl NodeContext<'_> {
     /// A constant with blocks of it replaced.
     pub(super) fn scatter(&mut self) -> Imported {
-        self.allow(&[])?;
+        let plain = self.text("reduction", "none")? == "none";
+        let constants = (0..3).all(|index| match self.value(index) {
+            Ok(Value::Float(_) | Value::Int(_)) => true,
+            Ok(Value::Activation(_)) | Err(_) => false,
+        });
+        if !(plain && constants) {
+            return self.scatter_tuples();
+        }
+        self.allow(&["reduction"])?;
         let width = match self.value(1)? {
             Value::Int(indices) => indices.dims.last().copied().unwrap_or(0),
             Value::Float(_) | Value::Activation(_) => return Err(self.no_scatter()),
@@ -36,9 +44,9 @@ impl NodeContext<'_> {
 
     fn no_scatter(&self) -> ImportError {
         self.refuse(
-            "elements of an activation are replaced, or the indices do not fit".to_owned(),
-            "constants of one type for data, indices and updates",
-            "write the assignment as a Where with a constant mask",
+            "indices that do not fit, or constants of several types".to_owned(),
+            "indices of the shape, and data and updates of one type",
+            "check the model with onnx.checker",
         )
     }
 }

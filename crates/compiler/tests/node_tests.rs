@@ -1,0 +1,67 @@
+//! A small part of ONNX's own node tests through everything; all of them are counted by the example
+//! of this name, see docs/import.md.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod node_cases;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use node_cases::{Case, Outcome, run};
+use selfsame_compiler::Moved;
+use selfsame_compiler::npz::{Array, ArrayData, read_npz};
+
+fn read(path: &str) -> Vec<u8> {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
+    std::fs::read(root.join(path)).unwrap()
+}
+
+fn cases() -> Vec<(String, Case)> {
+    let bytes = read("crates/compiler/tests/data/nodes.npz");
+    let arrays: BTreeMap<String, Array> = read_npz(&bytes).unwrap().into_iter().collect();
+    let names = arrays.keys().filter_map(|key| key.strip_suffix(".model"));
+    let case = |name: &str| {
+        let array = |part: &str| &arrays[&format!("{name}.{part}")];
+        let ArrayData::U8(model) = &array("model").data else {
+            panic!("{name}: no bytes")
+        };
+        let case = Case {
+            model: model.clone(),
+            has_batch: name.ends_with(".0"),
+            x: array("x").to_f32(),
+            y: array("y").to_f32(),
+        };
+        (name.to_owned(), case)
+    };
+    names.map(case).collect()
+}
+
+#[test]
+fn node_tests_pass_within_a_step_of_the_answer_and_half_steps_of_the_inputs() {
+    let cases = cases();
+    assert!(cases.len() >= 100, "{}", cases.len());
+    let outcome = |(name, case): &(String, Case)| (name.clone(), run(case));
+    let outcomes = cases.iter().map(outcome);
+    let fails = outcomes.filter(|(_, outcome)| *outcome != Outcome::Passes(Moved::Inputs));
+    let fails: Vec<(String, Outcome)> = fails.collect();
+    assert!(fails.is_empty(), "{fails:#?}");
+}
+
+#[test]
+fn the_committed_report_counts_every_case_once() {
+    let report: serde_json::Value = serde_json::from_slice(&read("docs/node-tests.json")).unwrap();
+    let lists = ["passed", "refused"].map(|key| report[key].as_object().unwrap());
+    let listed = lists.iter().flat_map(|list| list.values());
+    let listed: usize = listed.map(|list| list.as_array().unwrap().len()).sum();
+    let others = ["beyond", "float_differs"].map(|key| report[key].as_array().unwrap().len());
+    let counts = report["counts"].as_object().unwrap().values();
+    let counted: u64 = counts.map(|count| count.as_u64().unwrap()).sum();
+    let cases = report["cases"].as_u64().unwrap();
+    assert_eq!(
+        (listed + others[0] + others[1]) as u64,
+        cases,
+        "of the lists"
+    );
+    assert_eq!(counted, cases, "of the counts");
+}
