@@ -24,9 +24,11 @@ use crate::pack::Runs;
 use crate::packed::{Form, Packed, is_depthwise};
 use crate::planar::{self, PlanarTile};
 use crate::spec::{self, Bits, LinearError, LinearSpec, Steps};
-use crate::strip::{BlockWeights, Contraction, Products, STRIP_PIXELS, Span, VECTORS_MAX};
+use crate::strip::{Contraction, Products, STRIP_PIXELS, Span, VECTORS_MAX};
 use crate::tiles::{self, Engine};
-use crate::widen::{self, Room, Widen};
+use words::Area;
+
+mod words;
 
 const _: () = assert!(LANES_MAX <= SLACK);
 
@@ -254,8 +256,11 @@ impl Linear {
         }
         let engine = tiles::engine(self.kernel);
         if let Some(words) = self.words(&engine, [row_count, width]) {
-            let positions = (rows.start, [row_count, width]);
-            return self.run_words(input, &places, positions, blocks, words);
+            let area = Area {
+                rows: 0..row_count,
+                columns: 0..width,
+            };
+            return self.run_words(input, &places, (rows.start, &area), &blocks, words);
         }
         let contraction = Contraction {
             engine: &engine,
@@ -301,113 +306,6 @@ impl Linear {
                     }
                 }
             }
-        }
-    }
-
-    /// How signed bytes are run as words, if that is the better way.
-    fn words(&self, engine: &Engine, positions: [usize; 2]) -> Option<(Widen, widen::Cut)> {
-        let packed = &*self.packed;
-        let one_group = packed.blocks.iter().all(|block| block.first == 0);
-        let (Some(widen), Products::Bytes, true) = (engine.widen, packed.products, one_group)
-        else {
-            return None;
-        };
-        let node = widen::Node {
-            runs: self.runs.starts.len(),
-            run_terms: self.runs.groups() * 4,
-            outputs: self.output.channels(),
-            block_lanes: packed.vectors_max * engine.lanes,
-        };
-        let cut = widen::Cut::new(positions, &node, STRIP_PIXELS)?;
-        Some((widen, cut))
-    }
-
-    /// Runs signed bytes as words.
-    #[inline(never)]
-    fn run_words(
-        &self,
-        input: *const u8,
-        places: &Places,
-        (first_row, [row_count, width]): (usize, [usize; 2]),
-        blocks: Range<usize>,
-        (widen, cut): (Widen, widen::Cut),
-    ) {
-        let engine = tiles::engine(self.kernel);
-        let (runs, groups) = (&self.runs.starts, self.runs.groups());
-        let terms = runs.len() * groups * 4;
-        let contraction = Contraction {
-            engine: &engine,
-            runs: &[0],
-            groups: terms / 2,
-            planes: &self.packed.planes,
-            pixel_step: 2 * terms,
-        };
-        let (mut scratch, mut room) = (Scratch(MaybeUninit::uninit()), Room::new());
-        let sums: *mut i32 = scratch.0.as_mut_ptr().cast();
-        let (words, block_words) = (room.inputs(), room.weights());
-        let part_of =
-            |all: &Range<usize>, first: usize, len: usize| first..all.end.min(first + len);
-        for (row, x) in grid_of(&(0..row_count), &(0..width), cut.strip) {
-            let rows = part_of(&(0..row_count), row, cut.strip[0]);
-            let columns = part_of(&(0..width), x, cut.strip[1]);
-            for (position, (row, x)) in grid_of(&rows, &columns, [1, 1]).enumerate() {
-                let window = input.wrapping_add(self.window_at(first_row + row, x));
-                let to = words.wrapping_add(position * terms);
-                self.widen_window(widen, window, to);
-            }
-            for index in blocks.clone() {
-                let block = &self.packed.blocks[index];
-                let bytes = self.packed.block_weights(index);
-                // SAFETY: the token proves the instruction set; packing made whole vectors, and a cut
-                // fits the room.
-                unsafe {
-                    let groups = groups * runs.len();
-                    (widen.weights)(bytes.weights, groups, block.vectors, block_words);
-                }
-                let weights = BlockWeights {
-                    products: Products::Words,
-                    weights: block_words.cast(),
-                    ..bytes
-                };
-                for (row, x) in grid_of(&rows, &columns, cut.part) {
-                    let (part_rows, part_columns) = (
-                        part_of(&rows, row, cut.part[0]),
-                        part_of(&columns, x, cut.part[1]),
-                    );
-                    let first = (row - rows.start) * columns.len() + x - columns.start;
-                    let count = part_rows.len() * part_columns.len();
-                    // SAFETY: the token proves the instruction set; the words of these positions, which
-                    // are neighbours, and of this block were written just now.
-                    unsafe {
-                        let strip = Span {
-                            input: words.wrapping_add(first * terms).cast(),
-                            count,
-                            row_step: None,
-                        };
-                        contraction.sums(weights, strip, sums);
-                    }
-                    let part = Part {
-                        engine: &engine,
-                        row,
-                        lines: part_rows.len(),
-                        x,
-                        pixels: part_columns.len(),
-                        sums,
-                    };
-                    self.finish(block.vectors, block.channel..block.end, &part, places);
-                }
-            }
-        }
-    }
-
-    /// Makes words of one window, which is one of a position of the output; `to` has room for them.
-    fn widen_window(&self, widen: Widen, window: *const u8, to: *mut i16) {
-        let run_terms = self.runs.groups() * 4;
-        for (run, start) in self.runs.starts.iter().enumerate() {
-            let to = to.wrapping_add(run * run_terms);
-            // SAFETY: the token proves the instruction set; `Steps::new` proved that the window is
-            // inside the input, whose slack is longer than sixteen bytes; a cut fits the room.
-            unsafe { (widen.inputs)(window.wrapping_add(*start), run_terms, to) };
         }
     }
 
@@ -566,17 +464,6 @@ impl Linear {
             factor_shift: self.factor_shift,
         }
     }
-}
-
-/// The first cells of the parts of `size` that rows and columns are cut into.
-fn grid_of(
-    rows: &Range<usize>,
-    columns: &Range<usize>,
-    size: [usize; 2],
-) -> impl Iterator<Item = (usize, usize)> {
-    let columns = columns.clone();
-    let rows = rows.clone().step_by(size[0]);
-    rows.flat_map(move |row| columns.clone().step_by(size[1]).map(move |x| (row, x)))
 }
 
 /// Requantises two vectors of channels, if there are two and the set has such a function, else the first

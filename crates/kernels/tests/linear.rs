@@ -590,7 +590,7 @@ fn large(shape: [usize; 3], kernel: usize, outputs: usize, halo: usize, seed: us
     let byte = |i: usize| match mixed(i) % 9 {
         0 => 127,
         1 => -127,
-        n => (mixed(i * n) % 255) as i8 as i32,
+        n => i32::from((mixed(i * n) % 255) as i8),
     };
     let byte = |i: usize| byte(i).clamp(-127, 127) as i8;
     Case {
