@@ -15,7 +15,9 @@
 //! two products reach `2 * 127 * 127 = 32258` and fit whatever the weights are.
 
 use crate::bytes::Bytes;
+use crate::kernel::Kernel;
 use crate::pack::{Block, Runs};
+use crate::sets::per_set;
 
 /// A group of four inputs of the window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +64,7 @@ const PAIRS_PER_EXCESS: usize = 4;
 /// Cuts the packed weights of all blocks, so that no half of a lane adds up to more than `most`; blocks
 /// where that does not pay stay whole and have no cut.
 pub(crate) fn cut(
+    kernel: Kernel,
     weights: &mut [u8],
     blocks: &[Block],
     lanes: usize,
@@ -69,18 +72,24 @@ pub(crate) fn cut(
     most: i32,
 ) -> Vec<Option<Cut>> {
     let groups = runs.starts.len() * runs.groups();
-    let cut = |block: &Block| {
+    let mut cuts = Vec::with_capacity(blocks.len());
+    for block in blocks {
         let group_len = block.vectors * lanes * 4;
         let weights = &mut weights[block.weights_at..][..groups * group_len];
-        cut_block(weights, group_len, runs.groups(), most)
-    };
-    blocks.iter().map(cut).collect()
+        let mut places = Vec::new();
+        let (run_groups, to) = (runs.groups(), &mut places);
+        let shape = [group_len, run_groups];
+        let read = &*weights;
+        per_set!(kernel, find, (read: &[u8], shape: [usize; 2], most: i32, to: &mut Vec<Place>));
+        cuts.push(cut_block(weights, group_len, run_groups, places, most));
+    }
+    cuts
 }
 
-fn cut_block(weights: &mut [u8], group_len: usize, run_groups: usize, most: i32) -> Option<Cut> {
-    let mut places = Vec::new();
+/// The places of all pairs of groups that have an excess.
+#[inline(always)]
+fn find(weights: &[u8], [group_len, run_groups]: [usize; 2], most: i32, places: &mut Vec<Place>) {
     let run_len = run_groups * group_len;
-    let pair_count = weights.len() / run_len * (run_groups / 2);
     for (run, weights) in weights.chunks_exact(run_len).enumerate() {
         for (pair, weights) in weights.chunks_exact(2 * group_len).enumerate() {
             let (near, far) = weights.split_at(group_len);
@@ -90,6 +99,18 @@ fn cut_block(weights: &mut [u8], group_len: usize, run_groups: usize, most: i32)
             }
         }
     }
+}
+
+/// Takes the excess off a block with `places`, unless they are too many.
+fn cut_block(
+    weights: &mut [u8],
+    group_len: usize,
+    run_groups: usize,
+    places: Vec<Place>,
+    most: i32,
+) -> Option<Cut> {
+    let run_len = run_groups * group_len;
+    let pair_count = weights.len() / run_len * (run_groups / 2);
     if pair_count < places.len() * PAIRS_PER_EXCESS {
         return None;
     }
@@ -113,6 +134,7 @@ fn parts(weight: u8) -> [i32; 2] {
 }
 
 /// The largest P or N of any half of a lane.
+#[inline(always)]
 fn largest(near: &[u8], far: &[u8]) -> i32 {
     let halves = near.as_chunks::<2>().0.iter().zip(far.as_chunks::<2>().0);
     let mut most = 0_i16;
@@ -153,7 +175,9 @@ mod tests {
     /// One vector of eight lanes, `groups` groups in one run.
     fn cut_all(weights: &[i8], groups: usize) -> (Vec<i8>, Option<Cut>) {
         let mut packed: Vec<u8> = weights.iter().map(|&w| w as u8).collect();
-        let cut = cut_block(&mut packed, 32, groups, MOST);
+        let mut places = Vec::new();
+        find(&packed, [32, groups], MOST, &mut places);
+        let cut = cut_block(&mut packed, 32, groups, places, MOST);
         (packed.into_iter().map(|w| w as i8).collect(), cut)
     }
 

@@ -59,9 +59,14 @@ impl Packed {
         };
         let products = Products::of(spec);
         let cuts = match engine.pair_max {
-            Some(most) if products == Products::Unsigned => {
-                excess::cut(weights.as_mut_slice(), &blocks, engine.lanes, runs, most)
-            }
+            Some(most) if products == Products::Unsigned => excess::cut(
+                kernel,
+                weights.as_mut_slice(),
+                &blocks,
+                engine.lanes,
+                runs,
+                most,
+            ),
             Some(_) | None => Vec::new(),
         };
         let planar_weights = form
