@@ -80,6 +80,7 @@ pub(crate) struct Reading {
     dims: BTreeMap<String, usize>,
     open: BTreeMap<String, (u32, u32)>,
     output: Option<String>,
+    no_batch: bool,
 }
 
 impl Reading {

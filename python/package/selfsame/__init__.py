@@ -65,6 +65,7 @@ def import_onnx(
     dims=None,
     open=None,
     output=None,
+    no_batch=False,
     threads=1,
     kernel="auto",
 ):
@@ -78,12 +79,13 @@ def import_onnx(
     A model of several inputs takes a dictionary with an array for each, or an .npz with arrays of their
     names. `dims={"seq": 128}` gives named dimensions other than the batch the values that they have in the
     samples; `open={"seq": (2, 128)}` keeps one of them open between bounds. `output` names the output that
-    the model answers with, the first one if it is None.
+    the model answers with, the first one if it is None. `no_batch=True` reads a file that has no axis for the
+    batch: every axis belongs to the sample.
     """
     if name is None:
         path = isinstance(onnx, (str, os.PathLike))
         name = os.path.splitext(os.path.basename(os.fspath(onnx)))[0] if path else ""
-    source = _source(onnx, dims, open, output)
+    source = _source(onnx, dims, open, output, no_batch)
     rows, found = _rows(calibration, source)
     labels = found if labels is None else labels
     wishes = {
@@ -99,14 +101,25 @@ def import_onnx(
 
 
 def compare(
-    model, onnx, rows, *, labels=None, divisor=255.0, mean=(), deviation=(), dims=None, output=None
+    model,
+    onnx,
+    rows,
+    *,
+    labels=None,
+    divisor=255.0,
+    mean=(),
+    deviation=(),
+    dims=None,
+    output=None,
+    no_batch=False,
 ):
     """How near `model` comes to its source on `rows`: a dictionary of figures.
 
     `onnx` is the path or the bytes of the source, or None for a model that was imported here. Float
-    answers are those of the importer's own float reference. `dims` and `output` are those of the import.
+    answers are those of the importer's own float reference. `dims`, `output` and `no_batch` are
+    those of the import.
     """
-    source = None if onnx is None else _source(onnx, dims, None, output)
+    source = None if onnx is None else _source(onnx, dims, None, output, no_batch)
     rows, found = _rows(rows, source)
     labels = found if labels is None else labels
     scaling = _scaling(divisor, mean, deviation)
@@ -117,9 +130,14 @@ def compare(
 Model.compare = compare
 
 
-def _source(onnx, dims, open_, output):
+def _source(onnx, dims, open_, output, no_batch):
     data = isinstance(onnx, (bytes, bytearray, memoryview))
-    reading = {"dims": dims or {}, "open": open_ or {}, "output": output}
+    reading = {
+        "dims": dims or {},
+        "open": open_ or {},
+        "output": output,
+        "no_batch": bool(no_batch),
+    }
     return _native.Source(bytes(onnx) if data else os.fspath(onnx), reading)
 
 

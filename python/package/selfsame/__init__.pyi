@@ -106,6 +106,7 @@ class Model:
         deviation: Sequence[float] = (),
         dims: Mapping[str, int] | None = None,
         output: str | None = None,
+        no_batch: bool = False,
     ) -> Figures: ...
     def to_bytes(self) -> bytes: ...
     def save(self, path: str | PathLike[str]) -> None: ...
@@ -130,6 +131,7 @@ def import_onnx(
     dims: Mapping[str, int] | None = None,
     open: Mapping[str, tuple[int, int]] | None = None,
     output: str | None = None,
+    no_batch: bool = False,
     threads: int = 1,
     kernel: str = "auto",
 ) -> Model: ...
@@ -144,6 +146,7 @@ def compare(
     deviation: Sequence[float] = (),
     dims: Mapping[str, int] | None = None,
     output: str | None = None,
+    no_batch: bool = False,
 ) -> Figures: ...
 def check_receipt(
     text: str, model: Model | None = None, input: bytes | None = None

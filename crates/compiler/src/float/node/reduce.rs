@@ -1,5 +1,7 @@
 //! Import of reductions over axes of the sample.
 
+use selfsame_protocol::constants::TERMS_MAX;
+
 use super::super::act::{Act, Frame, Kind};
 use super::super::error::ImportError;
 use super::super::function::{Function, Primitive};
@@ -174,12 +176,24 @@ impl NodeContext<'_> {
         gone: &[bool],
         kind: ReduceKind,
     ) -> Result<usize, ImportError> {
-        let (rows, shape) = self.as_rows(input, gone)?;
-        let mut reduced = shape;
-        if let Some(last) = reduced.last_mut() {
-            *last = 1;
+        let (mut rows, mut shape) = self.as_rows(input, gone)?;
+        let mut kind = kind;
+        let last = shape.len() - 1;
+        // Longer rows than a node reads: parts of them first.
+        if let Some(part) = part_of(shape[last]) {
+            let parts = shape[last] / part;
+            shape[last] = parts;
+            let cut = [shape.as_slice(), &[part]].concat();
+            let each = [shape.as_slice(), &[1]].concat();
+            rows = self.view(rows, cut)?;
+            let reduced = self.push(FloatOp::Reduce(kind), vec![rows], each)?;
+            rows = self.view(reduced, shape.clone())?;
+            if kind == ReduceKind::SumSquares {
+                kind = ReduceKind::Sum;
+            }
         }
-        self.push(FloatOp::Reduce(kind), vec![rows], reduced)
+        shape[last] = 1;
+        self.push(FloatOp::Reduce(kind), vec![rows], shape)
     }
 
     /// Node `input` with the axes that are `gone` behind the others, as one; and its shape.
@@ -263,5 +277,28 @@ impl NodeContext<'_> {
             batch: frame.batch,
             kind: Kind::Int,
         })
+    }
+}
+
+/// The largest part of a row of more than `TERMS_MAX` columns that divides it and leaves no more parts than
+/// that; `None` where a row needs no parts or has none.
+fn part_of(columns: usize) -> Option<usize> {
+    let limit = TERMS_MAX as usize;
+    if columns <= limit {
+        return None;
+    }
+    let divides = |part: &usize| columns.is_multiple_of(*part) && columns / part <= limit;
+    (2..=limit).rev().find(divides)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_rows_have_parts_that_divide_them() {
+        assert_eq!(part_of(16_384), None);
+        assert_eq!(part_of(40_000), Some(10_000));
+        assert_eq!(part_of(16_411), None, "a prime");
     }
 }
