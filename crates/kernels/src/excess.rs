@@ -18,6 +18,8 @@ use crate::bytes::Bytes;
 use crate::kernel::Kernel;
 use crate::pack::{Block, Runs};
 use crate::sets::per_set;
+use crate::strip::Products;
+use crate::tiles;
 
 /// A group of four inputs of the window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,9 +63,27 @@ impl Cut {
 /// Of this many pairs of groups at most one may have an excess, or pairs do not pay.
 const PAIRS_PER_EXCESS: usize = 4;
 
+/// Cuts the packed weights of a node where its products and the instruction set ask for it.
+pub(crate) fn cuts(
+    kernel: Kernel,
+    products: Products,
+    weights: &mut Bytes,
+    blocks: &[Block],
+    runs: &Runs,
+) -> Vec<Option<Cut>> {
+    let engine = tiles::engine(kernel);
+    match engine.pair_max {
+        Some(most) if products == Products::Unsigned => {
+            let weights = weights.as_mut_slice();
+            cut(kernel, weights, blocks, engine.lanes, runs, most)
+        }
+        Some(_) | None => Vec::new(),
+    }
+}
+
 /// Cuts the packed weights of all blocks, so that no half of a lane adds up to more than `most`; blocks
 /// where that does not pay stay whole and have no cut.
-pub(crate) fn cut(
+fn cut(
     kernel: Kernel,
     weights: &mut [u8],
     blocks: &[Block],

@@ -58,17 +58,7 @@ impl Packed {
             (blocks, weights)
         };
         let products = Products::of(spec);
-        let cuts = match engine.pair_max {
-            Some(most) if products == Products::Unsigned => excess::cut(
-                kernel,
-                weights.as_mut_slice(),
-                &blocks,
-                engine.lanes,
-                runs,
-                most,
-            ),
-            Some(_) | None => Vec::new(),
-        };
+        let cuts = excess::cuts(kernel, products, &mut weights, &blocks, runs);
         let planar_weights = form
             .planar
             .then(|| planar::pack(spec.weights, outputs, runs));
