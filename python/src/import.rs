@@ -101,7 +101,7 @@ impl Reading {
             dims: self.dims,
             open,
             output: self.output,
-            ..SourceOptions::default()
+            no_batch: self.no_batch,
         })
     }
 }

@@ -96,3 +96,17 @@ class Texts(unittest.TestCase):
             selfsame.import_onnx(
                 fixtures.ENCODER, texts, open={"seq": (2, 32), "batch": (1, 4)}
             )
+
+
+class WithoutBatch(unittest.TestCase):
+    def test_a_file_without_an_axis_for_the_batch_is_read_as_one_sample(self):
+        # `a + b` over [3, 4, 5], of ONNX's own node tests.
+        with np.load(fixtures.FIXTURES / "nodes.npz") as data:
+            onnx, x = data["test_add.2.model"].tobytes(), data["test_add.2.x"].reshape(2, 1, 3, 4, 5)
+        rows = dict(zip("xy", np.repeat(x, 8, axis=1)))
+        with self.assertRaisesRegex(selfsame.OnnxError, "no-batch"):
+            selfsame.import_onnx(onnx, rows)
+        model = selfsame.import_onnx(onnx, rows, no_batch=True)
+        self.assertEqual(model.inputs, [("x", 60), ("y", 60)])
+        found = model.run({"x": x[0], "y": x[1]})
+        np.testing.assert_allclose(found.ravel(), (x[0] + x[1]).ravel(), atol=0.05)

@@ -49,7 +49,7 @@ fn node_tests_pass_within_a_step_of_the_answer_and_half_steps_of_the_inputs() {
 }
 
 #[test]
-fn the_committed_report_counts_every_case_once() {
+fn the_committed_report_counts_every_case_once_and_the_page_has_its_counts() {
     let report: serde_json::Value = serde_json::from_slice(&read("docs/node-tests.json")).unwrap();
     let lists = ["passed", "refused"].map(|key| report[key].as_object().unwrap());
     let listed = lists.iter().flat_map(|list| list.values());
@@ -64,4 +64,8 @@ fn the_committed_report_counts_every_case_once() {
         "of the lists"
     );
     assert_eq!(counted, cases, "of the counts");
+    let page = String::from_utf8(read("docs/import.md")).unwrap();
+    for (name, count) in report["counts"].as_object().unwrap() {
+        assert!(page.contains(&format!("| {count} |\n")), "{name} in docs");
+    }
 }

@@ -110,7 +110,10 @@ pub(crate) struct Span {
 impl Contraction<'_> {
     /// The most positions of a strip.
     pub(crate) fn strip_max(&self) -> usize {
-        STRIP_PIXELS / self.planes.len()
+        match self.planes {
+            [_] => STRIP_PIXELS,
+            planes => STRIP_PIXELS / planes.len(),
+        }
     }
 
     /// The length of strips that `width` neighbouring positions are cut into: whole tiles, as even as
@@ -125,7 +128,16 @@ impl Contraction<'_> {
         let pixels_max = products
             .pixels_max(self.engine, vectors)
             .min(self.strip_max());
-        count.div_ceil(count.div_ceil(pixels_max).max(1)).max(1)
+        // Short products would feel a division by a number that only this machine knows.
+        if count <= pixels_max {
+            count.max(1)
+        } else if count <= 2 * pixels_max {
+            count.div_ceil(2)
+        } else if count <= 3 * pixels_max {
+            count.div_ceil(3)
+        } else {
+            count.div_ceil(count.div_ceil(pixels_max))
+        }
     }
 
     /// Whether a tile of `vectors` vectors takes two rows of `width` positions at once.
@@ -181,12 +193,14 @@ impl Contraction<'_> {
                 excess: block.excess,
             };
             let to = to.wrapping_add(plane * count * vector);
-            for x in (0..count).step_by(pixels) {
+            let mut x = 0;
+            while x < count {
                 let rest = count - x;
                 let kernel = if rest < pixels { kernel(rest) } else { whole };
                 tile.input = input.wrapping_add(x * self.pixel_step + skipped);
                 // SAFETY: the caller's promises; the planes are parts of one run, or runs.
                 unsafe { kernel(&tile, to.wrapping_add(x * vector)) };
+                x += pixels;
             }
         }
     }

@@ -7,8 +7,9 @@
 //! * Symbols: [`Plans`] packs the weights of a program once, a session over it plans for each tuple of
 //!   values and keeps the [`PLANS_MAX`] that were used last.
 //! * Key types: [`Plan`], [`Plans`], [`Session`], [`Trace`], [`Elements`] and [`ElementsMut`].
-//! * One sample is one run of the steps; a batch is cut over threads by samples and one large node
-//!   by rows. Neither changes an operand of any element, so the bits cannot depend on the cut.
+//! * One sample is one run of the steps; threads take the samples of a batch one after the other, and
+//!   share one large node by rows or by output channels. None of it changes an operand of any element,
+//!   so the bits cannot depend on the cut.
 //! * Related crates: `kernels` (instruction sets, threads), `ir` (programs), `commit` (trees).
 
 #![forbid(unsafe_code)]

@@ -107,7 +107,7 @@ impl Session {
     /// Runs one sample or a batch: `input` and `output` hold as many whole samples each.
     ///
     /// Threads take the samples of a batch one after the other, each runs its own in buffers of its own;
-    /// a single sample is cut by the rows of its large nodes. The bits are the same for every cut.
+    /// a single sample is cut by rows or output channels of its large nodes. The bits are the same for every cut.
     /// Allocates nothing.
     pub fn run(&mut self, input: Elements, output: ElementsMut) -> Result<(), RunError> {
         let samples = self.check(input, &output)?;
