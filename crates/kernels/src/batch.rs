@@ -20,7 +20,7 @@ use crate::kernel::Kernel;
 use crate::operands::Stored;
 use crate::pack::{self, Block, Runs};
 use crate::spec::{Bits, LinearError};
-use crate::strip::{Contraction, PLANES_MAX, Span};
+use crate::strip::{Contraction, PLANES_MAX, Session, Span};
 use crate::tiles::{self, Engine};
 #[cfg(target_arch = "x86_64")]
 use crate::x86::spread;
@@ -100,11 +100,13 @@ impl BatchProduct {
     pub fn new(kernel: Kernel, spec: &BatchSpec) -> Result<Self, LinearError> {
         let engine = tiles::engine(kernel);
         let size = spec.bits.bytes();
-        let runs = Runs {
+        let mut runs = Runs {
             starts: vec![0],
             run_len: spec.k * size,
+            padding: 0,
         };
-        let runs_len = runs.run_len;
+        runs.pad(&engine, spec.bits);
+        let ones = vec![0x80; 4 * runs.groups()];
         let planes: Vec<usize> = match spec.bits {
             Bits::Eight => vec![0],
             Bits::Sixteen => (0..spec.k).step_by(PLANE_TERMS).map(|k| k / 2).collect(),
@@ -137,7 +139,7 @@ impl BatchProduct {
             factor_max: spec
                 .factor_shift
                 .map_or(0, |shift| factor_max(shift, rounded, 1)),
-            ones: vec![0x80; runs_len.next_multiple_of(4)],
+            ones,
         })
     }
 
@@ -226,6 +228,9 @@ impl BatchProduct {
                 let step = block.vectors * engine.lanes * 4;
                 rows.spread(self.kernel, channel..end, to, step);
             }
+            let step = block.vectors * engine.lanes * 4;
+            let padding = block.weights_at + step * (self.runs.groups() - self.runs.padding);
+            weights[padding..][..step * self.runs.padding].fill(0);
         }
         head.fill(0);
         if flip != 0 && self.spec.bits == Bits::Eight {
@@ -237,8 +242,10 @@ impl BatchProduct {
     fn fold_flip(&self, engine: &Engine, head: &mut [u8], weights: &[u8]) {
         let mut sums = Scratch(MaybeUninit::uninit());
         let sums: *mut i32 = sums.0.as_mut_ptr().cast();
+        let session = Session::default();
         let contraction = Contraction {
             engine,
+            session: &session,
             bits: Bits::Eight,
             runs: &self.runs.starts,
             groups: self.runs.groups(),
@@ -367,8 +374,10 @@ impl Part<'_> {
             (b * spec.rows + rows.start, 1)
         };
         let row_bytes = spec.k * spec.bits.bytes();
+        let session = Session::default();
         let contraction = Contraction {
             engine: self.engine,
+            session: &session,
             bits: spec.bits,
             runs: &product.runs.starts,
             groups: product.runs.groups(),
@@ -512,13 +521,14 @@ impl Rows<'_> {
         step: usize,
     ) -> usize {
         match kernel.instruction_set() {
-            // SAFETY: the token proves the instruction set.
-            InstructionSet::Avx512Vnni => unsafe { spread::avx512(self, rows, to, step) },
+            // SAFETY: the token proves the instruction set, and both have AVX-512.
+            InstructionSet::Avx512Vnni | InstructionSet::Amx => unsafe {
+                spread::avx512(self, rows, to, step)
+            },
             InstructionSet::Portable
             | InstructionSet::Neon
             | InstructionSet::Avx2
-            | InstructionSet::AvxVnni
-            | InstructionSet::Amx => 0,
+            | InstructionSet::AvxVnni => 0,
         }
     }
 

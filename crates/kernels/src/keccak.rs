@@ -85,8 +85,8 @@ fn hash_all<'a>(
 ) {
     let lanes = match kernel.instruction_set() {
         InstructionSet::Avx2 | InstructionSet::AvxVnni => 4,
-        InstructionSet::Avx512Vnni => LANES_MAX,
-        InstructionSet::Portable | InstructionSet::Neon | InstructionSet::Amx => 1,
+        InstructionSet::Avx512Vnni | InstructionSet::Amx => LANES_MAX,
+        InstructionSet::Portable | InstructionSet::Neon => 1,
     };
     let mut wide_blocks = 0_usize;
     for (i, out) in out.iter_mut().enumerate() {
@@ -156,7 +156,7 @@ fn wide(
 ) {
     use crate::x86::keccak;
     match kernel.instruction_set() {
-        InstructionSet::Avx512Vnni => {
+        InstructionSet::Avx512Vnni | InstructionSet::Amx => {
             // SAFETY: the token proves AVX-512F.
             sponge::<8>(tag, messages, hashes, |state| unsafe {
                 keccak::permute8(state);

@@ -24,7 +24,7 @@ use crate::pack::Runs;
 use crate::packed::{Form, Packed, is_depthwise};
 use crate::planar::{self, PlanarTile};
 use crate::spec::{self, Bits, LinearError, LinearSpec, Steps};
-use crate::strip::{Contraction, STRIP_PIXELS, Span, VECTORS_MAX};
+use crate::strip::{Contraction, STRIP_PIXELS, Session, Span, VECTORS_MAX};
 use crate::tiles::{self, Engine};
 
 const _: () = assert!(LANES_MAX <= SLACK);
@@ -75,13 +75,16 @@ impl Linear {
             origin,
             row_step,
             pixel_step,
-            runs,
+            mut runs,
         } = Steps::new(spec)?;
         let engine = tiles::engine(kernel);
         let form = Form {
             vectors_max: (engine.vectors_max)(spec.output.width()),
             planar: engine.planar.is_some() && spec::is_planar(spec, pixel_step),
         };
+        if !form.planar {
+            runs.pad(&engine, spec.bits);
+        }
         let packed = if let Some(packed) = known.iter().find(|packed| packed.has(form)) {
             Arc::clone(packed)
         } else {
@@ -252,8 +255,10 @@ impl Linear {
             (row_count, width) = (1, row_count * width);
         }
         let engine = tiles::engine(self.kernel);
+        let session = Session::default();
         let contraction = Contraction {
             engine: &engine,
+            session: &session,
             bits: self.bits,
             runs: &self.runs.starts,
             groups: self.runs.groups(),

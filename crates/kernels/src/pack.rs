@@ -8,6 +8,7 @@
 
 use crate::bytes::Bytes;
 use crate::spec::Bits;
+use crate::tiles::Engine;
 
 /// N vectors of output channels that one tile computes together.
 #[derive(Debug, Clone, Copy)]
@@ -31,12 +32,23 @@ pub(crate) struct Runs {
     pub(crate) starts: Vec<usize>,
     /// Bytes of a run.
     pub(crate) run_len: usize,
+    /// Groups of zero weights behind each run.
+    pub(crate) padding: usize,
 }
 
 impl Runs {
-    /// Groups of four bytes in a run, the last one padded.
+    /// Groups of four bytes in a run, the last one padded, and those of zero weights.
     pub(crate) fn groups(&self) -> usize {
-        self.run_len.div_ceil(4)
+        self.run_len.div_ceil(4) + self.padding
+    }
+
+    /// Pads runs of bytes as the squares of `engine` want them, if it has such.
+    pub(crate) fn pad(&mut self, engine: &Engine, bits: Bits) {
+        let groups = self.run_len.div_ceil(4);
+        self.padding = match (&engine.squares, bits) {
+            (Some(squares), Bits::Eight) => (squares.groups)(groups) - groups,
+            (Some(_), Bits::Sixteen) | (None, Bits::Eight | Bits::Sixteen) => 0,
+        };
     }
 }
 
@@ -102,6 +114,7 @@ pub(crate) fn weights(
                     put(&mut target[at..at + 4], some, width);
                     at += step;
                 }
+                at += runs.padding * step;
             }
         }
     }
@@ -178,6 +191,7 @@ mod tests {
         let runs = Runs {
             starts: vec![0],
             run_len: 4,
+            padding: 0,
         };
         let cut = blocks(56, 1, 4, 8, &runs);
         let shape: Vec<_> = cut
@@ -192,6 +206,7 @@ mod tests {
         let runs = Runs {
             starts: vec![0],
             run_len: 4,
+            padding: 0,
         };
         let cut = blocks(24, 2, 4, 8, &runs);
         let shape: Vec<_> = cut
@@ -206,6 +221,7 @@ mod tests {
         let runs = Runs {
             starts: vec![0, 10],
             run_len: 5,
+            padding: 0,
         };
         let cut = blocks(3, 1, 1, 8, &runs);
         let source: Vec<i8> = (1..=30).collect();

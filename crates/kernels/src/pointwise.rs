@@ -285,7 +285,10 @@ fn run_lines(
     to: &mut Output,
 ) -> bool {
     let by_rows = y.is_none() || matches!(spec.lay, Lay::Row | Lay::One);
-    let is_known = kernel.instruction_set() == InstructionSet::Avx512Vnni;
+    let is_known = matches!(
+        kernel.instruction_set(),
+        InstructionSet::Avx512Vnni | InstructionSet::Amx
+    );
     let Ok(table) = spec.function.in_words() else {
         return false;
     };

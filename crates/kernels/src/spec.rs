@@ -272,6 +272,7 @@ impl Steps {
             runs: Runs {
                 starts,
                 run_len: runs.run_len * size,
+                padding: 0,
             },
         })
     }
@@ -291,6 +292,7 @@ fn runs(spec: &LinearSpec) -> Runs {
         return Runs {
             starts: (0..kh).map(row).collect(),
             run_len: kw * channels,
+            padding: 0,
         };
     }
     let column = |j: usize| (j * spec.dilation[1]).saturating_mul(channels);
@@ -303,7 +305,11 @@ fn runs(spec: &LinearSpec) -> Runs {
         .flat_map(|i| (0..kw).map(move |j| row(i).saturating_add(column(j))))
         .flat_map(|cell| (0..parts).map(move |part| cell.saturating_add(part * run_len)))
         .collect();
-    Runs { starts, run_len }
+    Runs {
+        starts,
+        run_len,
+        padding: 0,
+    }
 }
 
 /// Whether positions in lanes are possible, and better than channels in lanes.

@@ -5,7 +5,9 @@
 
 use crate::accumulate::{LANES_MAX, SCRATCH, SHARED, Tile};
 use crate::spec::Bits;
-use crate::tiles::Engine;
+use crate::tiles::{Engine, Squares};
+#[cfg(target_arch = "x86_64")]
+pub(crate) use crate::x86::amx::{Session, Strip};
 
 /// The most positions that are computed before they are requantised.
 pub(crate) const STRIP_PIXELS: usize = 48;
@@ -18,10 +20,25 @@ const _: () = assert!(STRIP_PIXELS * VECTORS_MAX * LANES_MAX <= SCRATCH);
 /// What sums of the planes behind the first begin with.
 static ZEROS: [i32; VECTORS_MAX * LANES_MAX] = [0; VECTORS_MAX * LANES_MAX];
 
+/// The state of no tiles.
+#[cfg(not(target_arch = "x86_64"))]
+#[derive(Debug, Default)]
+pub(crate) struct Session(());
+
+/// A strip for no tiles.
+#[cfg(not(target_arch = "x86_64"))]
+pub(crate) enum Strip {}
+
 /// What the strips of a node have in common.
 #[derive(Clone, Copy)]
 pub(crate) struct Contraction<'a> {
     pub(crate) engine: &'a Engine,
+    /// The tiles of this thread, while the node runs.
+    #[cfg_attr(
+        not(target_arch = "x86_64"),
+        expect(dead_code, reason = "no tiles here")
+    )]
+    pub(crate) session: &'a Session,
     pub(crate) bits: Bits,
     /// Starts of the runs, relative to a window, in bytes; one where there are several planes.
     pub(crate) runs: &'a [usize],
@@ -40,8 +57,8 @@ pub(crate) struct Span {
     pub(crate) input: *const u8,
     /// Positions, at most [`Contraction::strip_max`].
     pub(crate) count: usize,
-    /// Bytes from one row to the next, where these are two rows of [`SHARED`] positions each; else
-    /// all positions are neighbours.
+    /// Bytes from one row to the next, where these are two rows of half the positions each; else all
+    /// positions are neighbours.
     pub(crate) row_step: Option<usize>,
 }
 
@@ -54,9 +71,12 @@ impl Contraction<'_> {
         }
     }
 
-    /// The length of strips that `width` neighbouring positions are cut into: whole tiles, as even as
-    /// they can be.
+    /// The length of strips that `width` neighbouring positions are cut into: whole squares, or whole
+    /// tiles, as even as they can be.
     pub(crate) fn strip_len(&self, vectors: usize, width: usize) -> usize {
+        if let Some(squares) = self.squares(width) {
+            return width.min(2 * squares.side);
+        }
         let pixels = self.pixels(vectors, width);
         width.min(self.strip_max() / pixels * pixels)
     }
@@ -76,8 +96,20 @@ impl Contraction<'_> {
         }
     }
 
-    /// Whether a tile of `vectors` vectors takes two rows of `width` positions at once.
+    /// The squares by which `count` positions are computed, if they are.
+    fn squares(&self, count: usize) -> Option<&Squares> {
+        let squares = self.engine.squares.as_ref()?;
+        let serves = self.bits == Bits::Eight
+            && squares.positions_min <= count
+            && (squares.take)(self.groups);
+        serves.then_some(squares)
+    }
+
+    /// Whether a tile of `vectors` vectors, or two squares, take two rows of `width` positions at once.
     pub(crate) fn joins_rows(&self, vectors: usize, width: usize) -> bool {
+        if let Some(squares) = self.squares(2 * width) {
+            return width <= squares.side;
+        }
         let both = 2 * SHARED;
         width == SHARED && both <= (self.engine.pixels_max)(vectors) && both <= self.strip_max()
     }
@@ -87,8 +119,9 @@ impl Contraction<'_> {
     /// # Safety
     ///
     /// The engine's instruction set is there; `weights` and `start` hold a block of `vectors` vectors;
-    /// the windows of all positions of the strip, and three bytes behind each run of them, can be
-    /// read; two rows are joined only where `joins_rows` says so; `to` takes [`SCRATCH`] sums.
+    /// the windows of all positions of the strip, and three bytes behind each run of them and its
+    /// padding, can be read; two rows are joined only where `joins_rows` says so; `to` takes
+    /// [`SCRATCH`] sums; no other session of this thread is alive.
     pub(crate) unsafe fn sums(
         &self,
         vectors: usize,
@@ -102,6 +135,22 @@ impl Contraction<'_> {
             count,
             row_step,
         } = strip;
+        #[cfg(target_arch = "x86_64")]
+        if let Some(squares) = self.squares(count) {
+            let strip = Strip {
+                input,
+                pixel_step: self.pixel_step,
+                count,
+                row_step,
+                runs: self.runs,
+                groups: self.groups,
+                weights,
+                vectors,
+                start,
+            };
+            // SAFETY: the caller's promises.
+            return unsafe { (squares.strip)(&strip, self.session, to) };
+        }
         let pixels = self.pixels(vectors, count);
         let table = match self.bits {
             Bits::Eight => self.engine.tile,

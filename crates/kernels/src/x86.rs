@@ -1,5 +1,7 @@
-//! x86-64: AVX2, AVX-VNNI (256 bit) and AVX-512 VNNI.
+//! x86-64: AVX2, AVX-VNNI (256 bit), AVX-512 VNNI and AMX.
 
+pub(crate) mod amx;
+pub(crate) mod amx_detect;
 mod avx2;
 mod avx512;
 mod avx_vnni;
