@@ -55,7 +55,8 @@ impl Packed {
         } else {
             let vectors_max = form.vectors_max;
             let blocks = pack::blocks(outputs, spec.groups, vectors_max, engine.lanes, runs);
-            let weights = pack::weights(spec.weights, spec.bits, engine.lanes, runs, &blocks, room);
+            let lanes = (kernel, engine.lanes);
+            let weights = pack::weights(spec.weights, spec.bits, lanes, runs, &blocks, room);
             (blocks, weights)
         };
         let planar_weights = form
