@@ -321,7 +321,7 @@ fn product(
         dtype: x.dtype(),
         factor: Some(FactorShift(16)),
         linear: Linear {
-            weights,
+            weights: weights.into(),
             constants: vec![constants],
             addend: addend.map(Tensor::dtype),
             low: ANY.0,

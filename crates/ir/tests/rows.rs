@@ -244,7 +244,7 @@ fn an_int16_product_has_half_the_terms_of_an_int8_one() {
         (op.rows, op.dtype, op.factor) = (Dim::fixed(1), dtype, None);
         (op.row_elements, op.k_len, op.linear.addend) = (k_len, k_len, None);
         op.linear.constants[0].addend_multiplier = 0;
-        op.linear.weights = vec![1; k_len as usize];
+        op.linear.weights = vec![1; k_len as usize].into();
         program.nodes.push(selfsame_ir::Node {
             op: Op::MatMul(op),
             inputs: vec![0],

@@ -140,6 +140,15 @@ impl<T: sealed::Plain> Cells<T> {
     }
 }
 
+impl AsRef<[i8]> for Cells<u8> {
+    /// The same bytes, read as two's complement.
+    fn as_ref(&self) -> &[i8] {
+        let bytes = self.as_slice();
+        // SAFETY: the same elements; bytes and signed bytes have one layout.
+        unsafe { std::slice::from_raw_parts(bytes.as_ptr().cast(), bytes.len()) }
+    }
+}
+
 impl<T> Default for Cells<T> {
     fn default() -> Self {
         Self {

@@ -256,7 +256,7 @@ fn fill(linear: &mut Linear, out_channels: u32, terms: u64) -> Option<()> {
     if weights > FILLED_MAX {
         return None;
     }
-    linear.weights = vec![0; usize::try_from(weights).ok()?];
+    linear.weights = vec![0; usize::try_from(weights).ok()?].into();
     let constants = ChannelConstants {
         bias: 0,
         multiplier: 1,

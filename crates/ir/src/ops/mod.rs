@@ -16,6 +16,7 @@ mod normalize;
 mod pointwise;
 mod pool;
 mod reduce;
+mod weights;
 mod window;
 
 pub use activation::Activation;
@@ -32,6 +33,7 @@ pub use normalize::{ColumnConstants, Normalize};
 pub use pointwise::{Combine, Constant, Operand, Pointwise, Spread};
 pub use pool::{AvgPool, MaxPool};
 pub use reduce::{Reduce, ReduceKind};
+pub use weights::{SharedMemory, Weights};
 pub use window::Window;
 
 use selfsame_protocol::constants as c;
