@@ -400,7 +400,7 @@ fn read_node(leaf: &NodeLeaf, tensors: &mut Tensors<'_>) -> Result<Node, DecodeE
         }
         Op::Embedding(op) => {
             let elements = u64::from(op.entries).saturating_mul(u64::from(op.columns));
-            op.table = tensors.read("table", node.dtype, elements)?;
+            op.table = tensors.read("table", node.dtype, elements)?.into();
         }
         Op::Input(_)
         | Op::MaxPool(_)

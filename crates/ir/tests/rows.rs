@@ -65,9 +65,9 @@ fn limits_of_an_embedding() {
     assert_eq!(refusal(embedding(|e| e.entries = 4)), at("table elements"));
     assert_eq!(refusal(embedding(|e| e.entries = u32::MAX)), at("entries"));
     let wrong = Tensor::I8(vec![0; 12]);
-    assert_eq!(refusal(embedding(|e| e.table = wrong)), at("type"));
+    assert_eq!(refusal(embedding(|e| e.table = wrong.into())), at("type"));
     let below = Tensor::I16(vec![-32_768; 12]);
-    assert_eq!(refusal(embedding(|e| e.table = below)), at("value"));
+    assert_eq!(refusal(embedding(|e| e.table = below.into())), at("value"));
     // The index is i32.
     assert_eq!(refusal(|p| p.nodes[0].dtype = DType::I16), at("type"));
 }

@@ -74,7 +74,7 @@ pub use movement::{Movement, concat_rows, embedding};
 pub use normalize::{NormalizeSpec, normalize};
 pub use operands::{Operands, Stored};
 pub use packed::Packed;
-pub use pages::Room;
+pub use pages::{LargePages, Room};
 pub use peak::products_in_registers;
 pub use pointwise::{Formula, Lay, PointwiseSpec, Source, pointwise};
 pub use pool::{Average, PoolSpec, average_pool, max_pool, max_pool_bytes};

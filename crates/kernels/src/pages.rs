@@ -5,6 +5,7 @@
 //! ignore). What lies behind the last whole one stays in small pages, so that no more becomes resident
 //! than is written.
 
+use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -15,6 +16,62 @@ pub(crate) const LARGE_BYTES: usize = 4 << 20;
 /// Bytes of a large page.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 const PAGE: usize = 2 << 20;
+
+/// Advises the system to back the whole large pages among `bytes` bytes of memory by large pages. Without
+/// such a call this does nothing.
+fn advise(start: *mut u8, bytes: usize) {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    {
+        const HUGE: std::ffi::c_int = 14;
+        let first = start.addr().next_multiple_of(PAGE);
+        let end = (start.addr() + bytes) / PAGE * PAGE;
+        if first < end {
+            // SAFETY: an advice on pages that the caller has allocated, which changes no content. Refused,
+            // it changes nothing at all.
+            unsafe { system::madvise(start.with_addr(first).cast(), end - first, HUGE) };
+        }
+    }
+    #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+    let _ = (start, bytes);
+}
+
+/// The system's allocator, which backs large allocations by large pages: for programs that read and
+/// decode large tensors.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct LargePages;
+
+// SAFETY: every call is passed on to the system's allocator; an advice changes no content.
+unsafe impl GlobalAlloc for LargePages {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller's promise, passed on.
+        let start = unsafe { System.alloc(layout) };
+        large(start, layout.size())
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller's promise, passed on.
+        let start = unsafe { System.alloc_zeroed(layout) };
+        large(start, layout.size())
+    }
+
+    unsafe fn realloc(&self, old: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // SAFETY: the caller's promise, passed on.
+        let start = unsafe { System.realloc(old, layout, size) };
+        large(start, size)
+    }
+
+    unsafe fn dealloc(&self, start: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promise, passed on.
+        unsafe { System.dealloc(start, layout) }
+    }
+}
+
+fn large(start: *mut u8, bytes: usize) -> *mut u8 {
+    if LARGE_BYTES <= bytes && !start.is_null() {
+        advise(start, bytes);
+    }
+    start
+}
 
 /// Lines of zeros that nobody else has.
 pub(crate) struct Pages {
@@ -33,7 +90,6 @@ impl Pages {
     pub(crate) fn new(lines: usize) -> Option<Self> {
         const READ_WRITE: std::ffi::c_int = 1 | 2;
         const PRIVATE_ANONYMOUS: std::ffi::c_int = 0x02 | 0x20;
-        const HUGE: std::ffi::c_int = 14;
         let bytes = lines.checked_mul(size_of::<Line>()).filter(|&n| 0 < n)?;
         // SAFETY: a new mapping at an address of the system's choice touches no memory that is in use.
         let start = unsafe {
@@ -50,13 +106,7 @@ impl Pages {
         if start.is_null() || start.addr() % 2 == 1 {
             return None;
         }
-        let first = start.addr().next_multiple_of(PAGE);
-        let end = (start.addr() + bytes) / PAGE * PAGE;
-        if first < end {
-            // SAFETY: an advice on pages of this mapping, which changes no content. Refused, it changes
-            // nothing at all.
-            unsafe { system::madvise(start.with_addr(first), end - first, HUGE) };
-        }
+        advise(start.cast(), bytes);
         let start = start.cast();
         Some(Self { start, lines })
     }

@@ -32,6 +32,6 @@ pub use error::{PlanError, RunError};
 pub use open::{open, open_in};
 pub use plan::Plan;
 pub use plans::Plans;
-pub use selfsame_kernels::{Bytes, InstructionSet, Kernel, KernelError, trim_heap};
+pub use selfsame_kernels::{Bytes, InstructionSet, Kernel, KernelError, LargePages, trim_heap};
 pub use session::{PLANS_MAX, Session};
 pub use trace::Trace;

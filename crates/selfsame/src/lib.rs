@@ -66,5 +66,7 @@ pub use selfsame_compiler::{
 pub use selfsame_interpreter::Trace;
 pub use selfsame_ir::{DType, Interface, Tensor};
 pub use selfsame_protocol::Hash;
-pub use selfsame_runtime::{Bytes, Elements, ElementsMut, InstructionSet, Kernel, KernelError};
+pub use selfsame_runtime::{
+    Bytes, Elements, ElementsMut, InstructionSet, Kernel, KernelError, LargePages,
+};
 pub use values::{Values, patterned};

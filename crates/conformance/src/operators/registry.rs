@@ -313,7 +313,7 @@ fn fill_embedding(op: &mut Embedding, dtype: DType) -> Option<()> {
         return None;
     }
     let zeros = vec![0; usize::try_from(elements).ok()?];
-    op.table = Tensor::from_values(dtype, &zeros).ok()?;
+    op.table = Tensor::from_values(dtype, &zeros).ok()?.into();
     Some(())
 }
 

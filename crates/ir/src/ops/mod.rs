@@ -133,7 +133,7 @@ impl Op {
             Self::Conv(op) => op.linear.tensors(),
             Self::Pointwise(op) => op.tensors(),
             Self::Normalize(op) => op.tensors(),
-            Self::Embedding(op) => alloc::vec![op.table.clone()],
+            Self::Embedding(op) => alloc::vec![(*op.table).clone()],
             Self::Input(_)
             | Self::MaxPool(_)
             | Self::AvgPool(_)
