@@ -18,7 +18,7 @@ use std::thread;
 use selfsame_commit::{depth, fold, tile_count};
 use selfsame_ir::artefact::{ArtefactError, Parsed};
 use selfsame_ir::{CheckedProgram, ModelCommitment, SharedMemory};
-use selfsame_kernels::{Bytes, Kernel, ThreadPool};
+use selfsame_kernels::{Bytes, Kernel};
 use selfsame_protocol::Hash;
 use selfsame_protocol::constants::TILE_BYTES;
 
@@ -105,16 +105,16 @@ fn bands(ends: &[usize]) -> Vec<Band> {
 impl Band {
     /// The roots of its tensors, or the entry over a part of one at height [`BAND_HEIGHT`].
     fn hash(&self, bytes: &[u8], ends: &[usize], hasher: &mut Hasher) -> Vec<Hash> {
-        let (kernel, pool) = (Kernel::best(), &mut ThreadPool::new(1));
+        let kernel = Kernel::best();
         let mine = &bytes[self.bytes.clone()];
         if self.tensors.is_empty() {
-            let roots = hasher.roots(kernel, pool, mine, &[mine.len()]);
+            let roots = hasher.roots(kernel, mine, &[mine.len()]);
             let height = depth(tile_count(mine.len() as u64));
             return fold(&roots, height, BAND_HEIGHT - height);
         }
         let ends = ends[self.tensors.clone()].iter();
         let ends: Vec<usize> = ends.map(|end| end - self.bytes.start).collect();
-        hasher.roots(kernel, pool, mine, &ends)
+        hasher.roots(kernel, mine, &ends)
     }
 }
 
