@@ -152,7 +152,7 @@ impl Session {
             return Err(self.length_error(input, &output));
         }
         self.check(input, &output)?;
-        let node_roots = self.run_and_commit(input, |_, _, _| {})?;
+        let node_roots = self.run_and_commit(input, |_, _| {})?;
         self.ready.workspaces[0].read_output(&self.ready.plan, output);
         Ok(self.trace_root(&node_roots))
     }
