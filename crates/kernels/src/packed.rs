@@ -74,20 +74,7 @@ impl Packed {
             Some(_) => vec![0; padded],
             None => bias.clone(),
         };
-        let planes = match spec.bits {
-            Bits::Eight => vec![0],
-            Bits::Sixteen => {
-                let run_len = runs.run_len / spec.bits.bytes();
-                sums::planes(kernel, spec.weights, &start[..outputs], terms, run_len)
-            }
-        };
-        if PLANES_MAX < planes.len() {
-            return Err(LinearError::Range {
-                what: "planes of sums",
-                index: 0,
-                value: planes.len() as i64,
-            });
-        }
+        let planes = planes(kernel, spec, runs, &start[..outputs])?;
         if kernel.flip() != 0 && spec.bits == Bits::Eight {
             sums.fold_flip(&mut start);
         }
@@ -129,6 +116,31 @@ fn raises(kernel: Kernel, spec: &LinearSpec) -> bool {
         | InstructionSet::Neon => false,
     };
     set && spec.bits == Bits::Eight && spec.factor_shift.is_none() && spec.addend_max <= 1 << 15
+}
+
+/// Where planes of sums begin.
+fn planes(
+    kernel: Kernel,
+    spec: &LinearSpec,
+    runs: &Runs,
+    start: &[i32],
+) -> Result<Vec<usize>, LinearError> {
+    let terms = spec.weights.len() / start.len();
+    let planes = match spec.bits {
+        Bits::Eight => vec![0],
+        Bits::Sixteen => {
+            let run_len = runs.run_len / spec.bits.bytes();
+            sums::planes(kernel, spec.weights, start, terms, run_len)
+        }
+    };
+    if PLANES_MAX < planes.len() {
+        return Err(LinearError::Range {
+            what: "planes of sums",
+            index: 0,
+            value: planes.len() as i64,
+        });
+    }
+    Ok(planes)
 }
 
 /// Which of the packed orders a node has at given extents.
