@@ -155,6 +155,22 @@ fn wide(
     hashes: &mut [[u8; HASH_BYTES]; LANES_MAX],
 ) {
     use crate::x86::keccak;
+    let len = messages[0].len();
+    if size_of::<u64>() <= len && messages.iter().all(|message| message.len() == len) {
+        let from = messages.map(<[u8]>::as_ptr);
+        let words = match kernel.instruction_set() {
+            // SAFETY: the token proves AVX-512F; every message has `len` bytes, eight or more.
+            InstructionSet::Avx512Vnni => unsafe { keccak::hash8(tag, &from, len) },
+            // SAFETY: only tokens of AVX2 or more come here; lengths as above.
+            _ => unsafe { keccak::hash4(tag, &from, len) },
+        };
+        for (at, word) in words.iter().enumerate() {
+            for (hash, word) in hashes.iter_mut().zip(word) {
+                hash[8 * at..8 * at + 8].copy_from_slice(&word.to_le_bytes());
+            }
+        }
+        return;
+    }
     match kernel.instruction_set() {
         InstructionSet::Avx512Vnni | InstructionSet::Amx => {
             // SAFETY: the token proves AVX-512F.

@@ -22,6 +22,7 @@ use crate::kernel::Kernel;
 use crate::operands::Operands;
 use crate::pack::Runs;
 use crate::packed::{Form, Packed, is_depthwise};
+use crate::pages::Room;
 use crate::planar::{self, PlanarTile};
 use crate::spec::{self, Bits, LinearError, LinearSpec, Steps};
 use crate::strip::{Contraction, STRIP_PIXELS, Session, Span, VECTORS_MAX};
@@ -60,15 +61,16 @@ pub struct Linear {
 impl Linear {
     /// Packs a node for `kernel`.
     pub fn new(kernel: Kernel, spec: &LinearSpec) -> Result<Self, LinearError> {
-        Self::sharing(kernel, spec, &mut Vec::new())
+        Self::sharing(kernel, spec, &mut Vec::new(), &Room::default())
     }
 
     /// The same, with what was packed for other extents of the same node where that serves; what had
-    /// to be packed is added to `known`.
+    /// to be packed is added to `known` and lies in `room` as long as there is some.
     pub fn sharing(
         kernel: Kernel,
         spec: &LinearSpec,
         known: &mut Vec<Arc<Packed>>,
+        room: &Room,
     ) -> Result<Self, LinearError> {
         spec::check(spec)?;
         let Steps {
@@ -88,7 +90,7 @@ impl Linear {
         let packed = if let Some(packed) = known.iter().find(|packed| packed.has(form)) {
             Arc::clone(packed)
         } else {
-            let packed = Arc::new(Packed::new(kernel, spec, &runs, form)?);
+            let packed = Arc::new(Packed::new(kernel, spec, &runs, form, room)?);
             known.push(Arc::clone(&packed));
             packed
         };

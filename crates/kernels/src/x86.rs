@@ -10,6 +10,7 @@ pub(crate) mod keccak;
 pub(crate) mod line;
 pub(crate) mod planar;
 pub(crate) mod spread;
+pub(crate) mod turn;
 
 pub(crate) use avx_vnni::{AvxVnni, AvxVnniWide};
 pub(crate) use avx2::{Avx2, Avx2Wide};
