@@ -7,6 +7,8 @@
 //!   and every kernel here is tested for equality with a portable twin.
 //! * Key types: [`Kernel`] (permission to run an instruction set), [`Grid`] (where a stored tensor
 //!   keeps its elements), [`Linear`] (packed weights of one node), [`Bytes`] (aligned storage).
+//! * [`Loops`] are a caller's own loops in safe Rust, compiled for each [`Width`] of vectors, as the
+//!   compiler's float reference is. No floating point is in this crate.
 //! * Sums of products are exact because operands are eight or sixteen bits wide and no instruction used
 //!   here saturates on the operands that are admitted; the order of lanes is then irrelevant.
 //! * Related crates: `runtime` plans whole programs with these kernels.
