@@ -160,7 +160,9 @@ fn wide(
         let from = messages.map(<[u8]>::as_ptr);
         let words = match kernel.instruction_set() {
             // SAFETY: the token proves AVX-512F; every message has `len` bytes, eight or more.
-            InstructionSet::Avx512Vnni => unsafe { keccak::hash8(tag, &from, len) },
+            InstructionSet::Avx512Vnni | InstructionSet::Amx => unsafe {
+                keccak::hash8(tag, &from, len)
+            },
             // SAFETY: only tokens of AVX2 or more come here; lengths as above.
             _ => unsafe { keccak::hash4(tag, &from, len) },
         };

@@ -7,7 +7,7 @@
 //! A block is N vectors of output channels. Missing channels and the ends of runs have weight 0.
 
 use crate::bytes::Bytes;
-use crate::kernel::Kernel;
+use crate::kernel::{InstructionSet, Kernel};
 use crate::pages::Room;
 use crate::spec::Bits;
 use crate::tiles::Engine;
@@ -133,7 +133,6 @@ pub(crate) fn weights(
                     let places = target[output - block.channel..].iter_mut().step_by(step);
                     put(places, source, width);
                 }
-                at += runs.padding * step;
             }
         }
     }
@@ -151,7 +150,10 @@ fn turn(
     step: usize,
 ) -> usize {
     #[cfg(target_arch = "x86_64")]
-    if kernel.instruction_set() == crate::InstructionSet::Avx512Vnni {
+    if matches!(
+        kernel.instruction_set(),
+        InstructionSet::Avx512Vnni | InstructionSet::Amx
+    ) {
         let whole = count / NEAR_GROUPS * NEAR_GROUPS;
         let terms = NEAR_GROUPS * 4 / width.bytes();
         for first in (0..whole).step_by(NEAR_GROUPS) {
@@ -268,6 +270,7 @@ mod tests {
                 let runs = Runs {
                     starts: vec![0; starts],
                     run_len: run_len * width.bytes(),
+                    padding: starts,
                 };
                 let cut = blocks(outputs, 1, 4, 16, &runs);
                 let source: Vec<i8> = (0..outputs * run_len * starts)
