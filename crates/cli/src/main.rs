@@ -33,6 +33,10 @@ mod wei;
 
 use std::process::ExitCode;
 
+/// Tensors of tens of megabytes are read, decoded and dropped.
+#[global_allocator]
+static ALLOCATOR: selfsame::LargePages = selfsame::LargePages;
+
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser};
 

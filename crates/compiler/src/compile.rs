@@ -4,7 +4,7 @@ use selfsame_ir::{CheckedProgram, DType, DimValues, NotANumber, Tensor};
 
 use crate::float::FloatGraph;
 use crate::lower::{
-    CompileError, ConstantSteps, Lowered, Narrowed, Options, Source, agrees, join, lower,
+    CompileError, ConstantSteps, Lowered, Narrowed, Options, Source, agrees, join, lower, widths,
 };
 use crate::quant::Calibration;
 
@@ -41,7 +41,9 @@ pub fn compile(
     calibration: &Calibration,
     options: &Options,
 ) -> Result<Compiled, CompileError> {
-    let lowered = lower(&graph, calibration, options, &mut ConstantSteps::default())?;
+    let wide = widths(&graph, calibration)?;
+    let mut steps = ConstantSteps::default();
+    let lowered = lower(&graph, calibration, &wide, options, &mut steps)?;
     let program = CheckedProgram::new(lowered.program)?;
     Ok(Compiled {
         program,
@@ -79,22 +81,28 @@ pub fn compile_open<E: From<CompileError>>(
         let what = format!("the bounds {minimum}..={maximum} with samples of {at}");
         return Err(refuse(what).into());
     }
+    let wide = widths(&graph, calibration)?;
     let mut steps = ConstantSteps::default();
-    let mut lowered_at = |value: u32| -> Result<Lowered, E> {
-        Ok(lower(&other(value)?, calibration, options, &mut steps)?)
-    };
+    let mut lowered = |graph: &FloatGraph| lower(graph, calibration, &wide, options, &mut steps);
     let lower_end = if at < *maximum {
         at
     } else {
         minimum.midpoint(*maximum)
     };
-    let long = lowered_at(*maximum)?.program;
-    let short = lowered_at(lower_end)?.program;
-    let joined = join(name, (lower_end, &short), (*maximum, long), *minimum)?;
-    let least = lowered_at(*minimum)?;
-    let here = lower(&graph, calibration, options, &mut steps)?;
-    for (value, lowered) in [(at, &here), (*minimum, &least)] {
-        if !agrees(&joined, value, &lowered.program) {
+    // The longest first: the steps of its constants serve all others.
+    let long = lowered(&other(*maximum)?)?.program;
+    let here = lowered(&graph)?;
+    let mut beside = |value| -> Result<Option<Lowered>, E> {
+        if value == at {
+            return Ok(None);
+        }
+        Ok(Some(lowered(&other(value)?)?))
+    };
+    let (short, least) = (beside(lower_end)?, beside(*minimum)?);
+    let [short, least] = [&short, &least].map(|found| &found.as_ref().unwrap_or(&here).program);
+    let joined = join(name, (lower_end, short), (*maximum, long), *minimum)?;
+    for (value, lowered) in [(at, &here.program), (*minimum, least)] {
+        if !agrees(&joined, value, lowered) {
             return Err(refuse(format!("the program at {value} has another form")).into());
         }
     }

@@ -8,6 +8,10 @@
 //! decides (scales, multipliers, tables) is data in the program; running one needs integers only.
 
 #![forbid(unsafe_code)]
+#![allow(
+    clippy::inline_always,
+    reason = "loops become vectors of the machine's width only where they are inlined"
+)]
 
 mod compile;
 pub mod float;

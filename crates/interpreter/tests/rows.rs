@@ -254,7 +254,7 @@ fn entry(index: i32, column: u64) -> i32 {
         rows: Dim::fixed(1),
         columns: 2,
         entries: 3,
-        table: Tensor::I32(vec![10, 11, 20, 21, i32::MIN, i32::MAX]),
+        table: Tensor::I32(vec![10, 11, 20, 21, i32::MIN, i32::MAX]).into(),
     });
     at(&op, &[&Tensor::I32(vec![index])], column)
 }
@@ -321,7 +321,7 @@ fn product(
         dtype: x.dtype(),
         factor: Some(FactorShift(16)),
         linear: Linear {
-            weights,
+            weights: weights.into(),
             constants: vec![constants],
             addend: addend.map(Tensor::dtype),
             low: ANY.0,

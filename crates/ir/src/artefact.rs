@@ -18,7 +18,7 @@ use crate::dim::{DimValues, Symbol};
 use crate::header::ModelCommitment;
 use crate::interface::Interface;
 use crate::leaf::{LeafError, NodeLeaf};
-use crate::ops::{Activation, Linear, Op, Pointwise};
+use crate::ops::{Activation, Linear, Op, Pointwise, SharedMemory, Weights};
 use crate::program::{Node, Notes, Program};
 use crate::tensor::{DType, Tensor};
 
@@ -125,6 +125,8 @@ pub struct Parsed<'a> {
     interface: Interface,
     leaves: Vec<NodeLeaf>,
     notes: Notes,
+    /// The whole file.
+    file: &'a [u8],
     tensors: &'a [u8],
     ends: Vec<usize>,
 }
@@ -158,6 +160,7 @@ impl<'a> Parsed<'a> {
             first: reader.offset(),
             reader,
             ends: Some(Vec::new()),
+            memory: None,
         };
         for leaf in &leaves {
             read_node(leaf, &mut places)?;
@@ -170,6 +173,7 @@ impl<'a> Parsed<'a> {
             interface,
             leaves,
             notes: Notes { name, nodes },
+            file: bytes,
             tensors,
             ends: ends.unwrap_or_default(),
         })
@@ -182,10 +186,24 @@ impl<'a> Parsed<'a> {
 
     /// Reads the tensors and checks the program whole.
     pub fn program(&self) -> Result<CheckedProgram, ArtefactError> {
+        self.program_of(None)
+    }
+
+    /// The same. If `memory` is what was cut, at the same address, the weights stay there: they are what
+    /// was hashed, and no copy of them is made.
+    pub fn program_in(&self, memory: &SharedMemory) -> Result<CheckedProgram, ArtefactError> {
+        let whole: &[i8] = (**memory).as_ref();
+        let is_file = whole.len() == self.file.len()
+            && core::ptr::eq(whole.as_ptr().cast::<u8>(), self.file.as_ptr());
+        self.program_of(is_file.then_some(memory))
+    }
+
+    fn program_of(&self, memory: Option<&SharedMemory>) -> Result<CheckedProgram, ArtefactError> {
         let mut tensors = Tensors {
             reader: Reader::new(self.tensors),
-            first: 0,
+            first: self.file.len() - self.tensors.len(),
             ends: None,
+            memory,
         };
         let nodes = self
             .leaves
@@ -303,10 +321,12 @@ fn decode_interface(bytes: &[u8], frame: &Frame) -> Result<Interface, ArtefactEr
 /// The tensors of a file, one after the other.
 struct Tensors<'a> {
     reader: Reader<'a>,
-    /// Where the first one begins.
+    /// Where the first one begins in the file.
     first: usize,
     /// Takes the end of each tensor, where that alone is wanted: then no tensor is copied.
     ends: Option<Vec<usize>>,
+    /// The file, if weights may stay in it.
+    memory: Option<&'a SharedMemory>,
 }
 
 impl Tensors<'_> {
@@ -324,6 +344,24 @@ impl Tensors<'_> {
             .take(field, usize::try_from(bytes).unwrap_or(usize::MAX))?;
         ends.push(self.reader.offset() - self.first);
         read_tensor(&mut Reader::new(&[]), field, dtype, 0)
+    }
+
+    /// Weights, which are what they are in the file.
+    fn weights(&mut self, elements: u64) -> Result<Weights, DecodeError> {
+        let field = "weights";
+        if let (None, Some(memory)) = (&self.ends, self.memory) {
+            let start = self.first + self.reader.offset();
+            let len = usize::try_from(elements).unwrap_or(usize::MAX);
+            self.reader.take(field, len)?;
+            if let Some(weights) = Weights::part(memory, start, start + len) {
+                return Ok(weights);
+            }
+            return Err(self.reader.invalid(field, elements, "inside the file"));
+        }
+        match self.read(field, DType::I8, elements)? {
+            Tensor::I8(weights) => Ok(weights.into()),
+            Tensor::I16(_) | Tensor::I32(_) => Ok(Vec::new().into()),
+        }
     }
 }
 
@@ -362,7 +400,7 @@ fn read_node(leaf: &NodeLeaf, tensors: &mut Tensors<'_>) -> Result<Node, DecodeE
         }
         Op::Embedding(op) => {
             let elements = u64::from(op.entries).saturating_mul(u64::from(op.columns));
-            op.table = tensors.read("table", node.dtype, elements)?;
+            op.table = tensors.read("table", node.dtype, elements)?.into();
         }
         Op::Input(_)
         | Op::MaxPool(_)
@@ -382,13 +420,13 @@ fn read_linear(
     linear: &mut Linear,
 ) -> Result<(), DecodeError> {
     let channels = u64::from(out_channels);
-    let weights = tensors.read("weights", DType::I8, channels.saturating_mul(terms))?;
+    let weights = tensors.weights(channels.saturating_mul(terms))?;
     let constants = tensors.read("constants", DType::I32, channels.saturating_mul(4))?;
     let table = match linear.table {
         Some(_) => Some(tensors.read("table", DType::I8, 256)?),
         None => None,
     };
-    if let (Tensor::I8(weights), Tensor::I32(constants)) = (weights, constants) {
+    if let Tensor::I32(constants) = constants {
         let entries = match &table {
             Some(Tensor::I8(entries)) => Some(entries.as_slice()),
             Some(Tensor::I16(_) | Tensor::I32(_)) | None => None,

@@ -168,7 +168,7 @@ fn count(len: usize) -> u8 {
 
 fn skeleton(tail: Tail) -> Linear {
     Linear {
-        weights: Vec::new(),
+        weights: Vec::new().into(),
         constants: Vec::new(),
         addend: tail.addend,
         low: tail.low,

@@ -43,7 +43,7 @@ pub use limits::opened_bytes;
 pub use ops::{
     Activation, AvgPool, BatchMatMul, ChannelConstants, ColumnConstants, Combine, Concat, Constant,
     Conv, Embedding, FactorShift, InputSpec, Interleave, Linear, MatMul, MaxPool, Move, Normalize,
-    Op, Operand, Pointwise, Reduce, ReduceKind, Spread, Walk, Window,
+    Op, Operand, Pointwise, Reduce, ReduceKind, SharedMemory, Spread, Walk, Weights, Window,
 };
 pub use program::{Node, Notes, Program};
 pub use shape::ShapeError;

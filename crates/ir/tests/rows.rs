@@ -65,9 +65,9 @@ fn limits_of_an_embedding() {
     assert_eq!(refusal(embedding(|e| e.entries = 4)), at("table elements"));
     assert_eq!(refusal(embedding(|e| e.entries = u32::MAX)), at("entries"));
     let wrong = Tensor::I8(vec![0; 12]);
-    assert_eq!(refusal(embedding(|e| e.table = wrong)), at("type"));
+    assert_eq!(refusal(embedding(|e| e.table = wrong.into())), at("type"));
     let below = Tensor::I16(vec![-32_768; 12]);
-    assert_eq!(refusal(embedding(|e| e.table = below)), at("value"));
+    assert_eq!(refusal(embedding(|e| e.table = below.into())), at("value"));
     // The index is i32.
     assert_eq!(refusal(|p| p.nodes[0].dtype = DType::I16), at("type"));
 }
@@ -244,7 +244,7 @@ fn an_int16_product_has_half_the_terms_of_an_int8_one() {
         (op.rows, op.dtype, op.factor) = (Dim::fixed(1), dtype, None);
         (op.row_elements, op.k_len, op.linear.addend) = (k_len, k_len, None);
         op.linear.constants[0].addend_multiplier = 0;
-        op.linear.weights = vec![1; k_len as usize];
+        op.linear.weights = vec![1; k_len as usize].into();
         program.nodes.push(selfsame_ir::Node {
             op: Op::MatMul(op),
             inputs: vec![0],

@@ -21,7 +21,7 @@ use crate::kernel::Kernel;
 use crate::operands::Stored;
 use crate::pack::{self, Block, Runs};
 use crate::spec::{Bits, LinearError};
-use crate::strip::{BlockWeights, Contraction, PLANES_MAX, Products, Span};
+use crate::strip::{BlockWeights, Contraction, PLANES_MAX, Products, Session, Span};
 use crate::tiles::{self, Engine};
 #[cfg(target_arch = "x86_64")]
 use crate::x86::spread;
@@ -101,11 +101,13 @@ impl BatchProduct {
     pub fn new(kernel: Kernel, spec: &BatchSpec) -> Result<Self, LinearError> {
         let engine = tiles::engine(kernel);
         let size = spec.bits.bytes();
-        let runs = Runs {
+        let mut runs = Runs {
             starts: vec![0],
             run_len: spec.k * size,
+            padding: 0,
         };
-        let runs_len = runs.run_len;
+        runs.pad(&engine, spec.bits);
+        let ones = vec![0x80; 4 * runs.groups()];
         let planes: Vec<usize> = match spec.bits {
             Bits::Eight => vec![0],
             Bits::Sixteen => (0..spec.k).step_by(PLANE_TERMS).map(|k| k / 2).collect(),
@@ -138,7 +140,7 @@ impl BatchProduct {
             factor_max: spec
                 .factor_shift
                 .map_or(0, |shift| factor_max(shift, rounded, 1)),
-            ones: vec![0x80; runs_len.next_multiple_of(4)],
+            ones,
         })
     }
 
@@ -227,6 +229,9 @@ impl BatchProduct {
                 let step = block.vectors * engine.lanes * 4;
                 rows.spread(self.kernel, channel..end, to, step);
             }
+            let step = block.vectors * engine.lanes * 4;
+            let padding = block.weights_at + step * (self.runs.groups() - self.runs.padding);
+            weights[padding..][..step * self.runs.padding].fill(0);
         }
         head.fill(0);
         if flip != 0 && self.spec.bits == Bits::Eight {
@@ -238,8 +243,10 @@ impl BatchProduct {
     fn fold_flip(&self, engine: &Engine, head: &mut [u8], weights: &[u8]) {
         let mut sums = Scratch(MaybeUninit::uninit());
         let sums: *mut i32 = sums.0.as_mut_ptr().cast();
+        let session = Session::default();
         let contraction = Contraction {
             engine,
+            session: &session,
             runs: &self.runs.starts,
             groups: self.runs.groups(),
             planes: &self.planes,
@@ -373,8 +380,10 @@ impl Part<'_> {
             (b * spec.rows + rows.start, 1)
         };
         let row_bytes = spec.k * spec.bits.bytes();
+        let session = Session::default();
         let contraction = Contraction {
             engine: self.engine,
+            session: &session,
             runs: &product.runs.starts,
             groups: product.runs.groups(),
             planes: &product.planes,
@@ -522,13 +531,14 @@ impl Rows<'_> {
         step: usize,
     ) -> usize {
         match kernel.instruction_set() {
-            // SAFETY: the token proves the instruction set.
-            InstructionSet::Avx512Vnni => unsafe { spread::avx512(self, rows, to, step) },
+            // SAFETY: the token proves the instruction set, and both have AVX-512.
+            InstructionSet::Avx512Vnni | InstructionSet::Amx => unsafe {
+                spread::avx512(self, rows, to, step)
+            },
             InstructionSet::Portable
             | InstructionSet::Neon
             | InstructionSet::Avx2
-            | InstructionSet::AvxVnni
-            | InstructionSet::Amx => 0,
+            | InstructionSet::AvxVnni => 0,
         }
     }
 

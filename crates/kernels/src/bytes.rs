@@ -6,18 +6,21 @@
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 
+use crate::pages::{LARGE_BYTES, Pages, Piece};
+
 /// Bytes readable behind the last element of all [`Cells`].
 pub(crate) const SLACK: usize = 64;
 
+/// A cache line.
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
-struct Line([u8; 64]);
+pub(crate) struct Line([u8; 64]);
 
 mod sealed {
     /// # Safety
     ///
-    /// Every pattern of bits is a value, and the alignment is at most 64.
-    pub unsafe trait Plain: Copy {}
+    /// Every pattern of bits is a value, that of zeros is the default one, and the alignment is at most 64.
+    pub unsafe trait Plain: Copy + Default + PartialEq {}
 
     // SAFETY: an integer.
     unsafe impl Plain for u8 {}
@@ -27,9 +30,44 @@ mod sealed {
 
 /// `T[len]`, aligned to 64 bytes, followed by 64 readable bytes.
 pub struct Cells<T> {
-    lines: Vec<Line>,
+    lines: Lines,
     len: usize,
     element: PhantomData<T>,
+}
+
+/// Lines that nobody else has.
+enum Lines {
+    Own(Vec<Line>),
+    /// Large ones.
+    Pages(Pages),
+    /// Of a room that others use too.
+    Piece(Piece),
+}
+
+impl Lines {
+    fn count(&self) -> usize {
+        match self {
+            Self::Own(lines) => lines.len(),
+            Self::Pages(pages) => pages.lines(),
+            Self::Piece(piece) => piece.lines(),
+        }
+    }
+
+    fn as_ptr(&self) -> *const Line {
+        match self {
+            Self::Own(lines) => lines.as_ptr(),
+            Self::Pages(pages) => pages.as_ptr(),
+            Self::Piece(piece) => piece.as_ptr(),
+        }
+    }
+
+    fn as_mut_ptr(&mut self) -> *mut Line {
+        match self {
+            Self::Own(lines) => lines.as_mut_ptr(),
+            Self::Pages(pages) => pages.as_ptr(),
+            Self::Piece(piece) => piece.as_ptr(),
+        }
+    }
 }
 
 /// Stored bytes.
@@ -40,14 +78,37 @@ pub type Words = Cells<i16>;
 impl<T: sealed::Plain> Cells<T> {
     /// `len` elements, each `value`.
     pub fn filled(len: usize, value: T) -> Self {
-        let line_count = (len * size_of::<T>()).div_ceil(64) + 1;
+        let count = Self::lines_of(len);
+        let large = LARGE_BYTES <= len * size_of::<T>();
+        let lines = match large.then(|| Pages::new(count)).flatten() {
+            Some(pages) => Lines::Pages(pages),
+            None => Lines::Own(vec![Line([0; 64]); count]),
+        };
+        let element = PhantomData;
         let mut cells = Self {
-            lines: vec![Line([0; 64]); line_count],
+            lines,
+            len,
+            element,
+        };
+        if value != T::default() {
+            cells.fill(value);
+        }
+        cells
+    }
+
+    /// Lines for `len` elements and the slack.
+    pub(crate) fn lines_of(len: usize) -> usize {
+        (len * size_of::<T>()).div_ceil(64) + 1
+    }
+
+    /// The first `len` elements of a piece that has room for them.
+    pub(crate) fn of_piece(piece: Piece, len: usize) -> Self {
+        assert!(Self::lines_of(len) <= piece.lines(), "bytes: no room");
+        Self {
+            lines: Lines::Piece(piece),
             len,
             element: PhantomData,
-        };
-        cells.fill(value);
-        cells
+        }
     }
 
     /// Takes another length, at most that of the allocation; the elements are what was there.
@@ -57,7 +118,7 @@ impl<T: sealed::Plain> Cells<T> {
     /// If `len` elements and the slack do not fit.
     pub fn set_len(&mut self, len: usize) {
         let bytes = len * size_of::<T>();
-        assert!(bytes.div_ceil(64) < self.lines.len(), "bytes: no room");
+        assert!(bytes.div_ceil(64) < self.lines.count(), "bytes: no room");
         self.len = len;
     }
 
@@ -79,10 +140,19 @@ impl<T: sealed::Plain> Cells<T> {
     }
 }
 
+impl AsRef<[i8]> for Cells<u8> {
+    /// The same bytes, read as two's complement.
+    fn as_ref(&self) -> &[i8] {
+        let bytes = self.as_slice();
+        // SAFETY: the same elements; bytes and signed bytes have one layout.
+        unsafe { std::slice::from_raw_parts(bytes.as_ptr().cast(), bytes.len()) }
+    }
+}
+
 impl<T> Default for Cells<T> {
     fn default() -> Self {
         Self {
-            lines: Vec::new(),
+            lines: Lines::Own(Vec::new()),
             len: 0,
             element: PhantomData,
         }
@@ -129,7 +199,7 @@ mod tests {
             assert_eq!(bytes.len(), len);
             let words = Words::filled(len, -2);
             assert_eq!(words.as_slice(), vec![-2; len]);
-            assert!(len * 2 + SLACK <= words.lines.len() * 64);
+            assert!(len * 2 + SLACK <= words.lines.count() * 64);
         }
     }
 }

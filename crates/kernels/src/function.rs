@@ -134,16 +134,16 @@ macro_rules! twins {
         fn $name(kernel: Kernel, table: &$table, v: &mut [i32]) {
             match kernel.instruction_set() {
                 #[cfg(target_arch = "x86_64")]
-                InstructionSet::Avx512Vnni => {
+                InstructionSet::Avx512Vnni | InstructionSet::Amx => {
                     let (vectors, rest) = v.as_chunks_mut::<32>();
-                    // SAFETY: the token proves the instruction set.
+                    // SAFETY: the token proves the instruction set, and both have AVX-512.
                     unsafe { gather::avx512::$name(table, vectors) };
                     plain::$name(table, rest);
                 }
                 #[cfg(target_arch = "x86_64")]
-                InstructionSet::Avx2 | InstructionSet::AvxVnni | InstructionSet::Amx => {
+                InstructionSet::Avx2 | InstructionSet::AvxVnni => {
                     let (vectors, rest) = v.as_chunks_mut::<8>();
-                    // SAFETY: the token proves the instruction set, and all of these have AVX2.
+                    // SAFETY: the token proves the instruction set, and both have AVX2.
                     unsafe { gather::avx2::$name(table, vectors) };
                     plain::$name(table, rest);
                 }

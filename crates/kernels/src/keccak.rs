@@ -85,8 +85,8 @@ fn hash_all<'a>(
 ) {
     let lanes = match kernel.instruction_set() {
         InstructionSet::Avx2 | InstructionSet::AvxVnni => 4,
-        InstructionSet::Avx512Vnni => LANES_MAX,
-        InstructionSet::Portable | InstructionSet::Neon | InstructionSet::Amx => 1,
+        InstructionSet::Avx512Vnni | InstructionSet::Amx => LANES_MAX,
+        InstructionSet::Portable | InstructionSet::Neon => 1,
     };
     let mut wide_blocks = 0_usize;
     for (i, out) in out.iter_mut().enumerate() {
@@ -155,8 +155,26 @@ fn wide(
     hashes: &mut [[u8; HASH_BYTES]; LANES_MAX],
 ) {
     use crate::x86::keccak;
+    let len = messages[0].len();
+    if size_of::<u64>() <= len && messages.iter().all(|message| message.len() == len) {
+        let from = messages.map(<[u8]>::as_ptr);
+        let words = match kernel.instruction_set() {
+            // SAFETY: the token proves AVX-512F; every message has `len` bytes, eight or more.
+            InstructionSet::Avx512Vnni | InstructionSet::Amx => unsafe {
+                keccak::hash8(tag, &from, len)
+            },
+            // SAFETY: only tokens of AVX2 or more come here; lengths as above.
+            _ => unsafe { keccak::hash4(tag, &from, len) },
+        };
+        for (at, word) in words.iter().enumerate() {
+            for (hash, word) in hashes.iter_mut().zip(word) {
+                hash[8 * at..8 * at + 8].copy_from_slice(&word.to_le_bytes());
+            }
+        }
+        return;
+    }
     match kernel.instruction_set() {
-        InstructionSet::Avx512Vnni => {
+        InstructionSet::Avx512Vnni | InstructionSet::Amx => {
             // SAFETY: the token proves AVX-512F.
             sponge::<8>(tag, messages, hashes, |state| unsafe {
                 keccak::permute8(state);

@@ -17,7 +17,7 @@ pub enum InstructionSet {
     AvxVnni,
     /// 512-bit `vpdpbusd`.
     Avx512Vnni,
-    /// Tile products of x86-64. Named so that it is reported; no kernel uses it yet.
+    /// Tile products of x86-64 (`tdpbusd`) beside all of AVX-512 VNNI.
     Amx,
     /// `sdot` of 64-bit Arm.
     Neon,
@@ -49,9 +49,8 @@ impl InstructionSet {
     fn detected(self) -> bool {
         match self {
             Self::Portable => true,
-            Self::Avx2 | Self::AvxVnni | Self::Avx512Vnni => detected_x86(self),
+            Self::Avx2 | Self::AvxVnni | Self::Avx512Vnni | Self::Amx => detected_x86(self),
             Self::Neon => detected_arm(),
-            Self::Amx => false,
         }
     }
 }
@@ -62,15 +61,20 @@ fn detected_x86(set: InstructionSet) -> bool {
     match set {
         InstructionSet::Avx2 => avx2,
         InstructionSet::AvxVnni => avx2 && is_x86_feature_detected!("avxvnni"),
-        InstructionSet::Avx512Vnni => {
-            avx2 && is_x86_feature_detected!("avx512f")
-                && is_x86_feature_detected!("avx512bw")
-                && is_x86_feature_detected!("avx512dq")
-                && is_x86_feature_detected!("avx512vl")
-                && is_x86_feature_detected!("avx512vnni")
-        }
-        InstructionSet::Portable | InstructionSet::Amx | InstructionSet::Neon => false,
+        InstructionSet::Avx512Vnni => detected_avx512(),
+        InstructionSet::Amx => detected_avx512() && crate::x86::amx_detect::has_tiles(),
+        InstructionSet::Portable | InstructionSet::Neon => false,
     }
+}
+
+#[cfg(target_arch = "x86_64")]
+fn detected_avx512() -> bool {
+    is_x86_feature_detected!("avx2")
+        && is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512bw")
+        && is_x86_feature_detected!("avx512dq")
+        && is_x86_feature_detected!("avx512vl")
+        && is_x86_feature_detected!("avx512vnni")
 }
 
 #[cfg(not(target_arch = "x86_64"))]
@@ -96,7 +100,7 @@ impl Kernel {
     /// The kernel that every machine has, and the meaning of all others.
     pub const PORTABLE: Self = Self(InstructionSet::Portable);
 
-    /// The token of `set`, if this machine has it and a kernel for it exists.
+    /// The token of `set`, if this machine has it.
     pub fn detect(set: InstructionSet) -> Result<Self, KernelError> {
         if set.detected() {
             Ok(Self(set))
@@ -134,7 +138,7 @@ impl Kernel {
         sets.filter(|set| set.detected()).map(Self).collect()
     }
 
-    /// The sets that this machine lacks or that have no kernel: what a report must call a gap.
+    /// The sets that this machine lacks: what a report must call a gap.
     pub fn gaps() -> Vec<InstructionSet> {
         let sets = InstructionSet::ALL.into_iter();
         sets.filter(|set| !set.detected()).collect()
@@ -152,15 +156,12 @@ impl Kernel {
 
     /// Every stored eight-bit element is combined with this by exclusive or.
     ///
-    /// `vpdpbusd` multiplies unsigned by signed bytes. Its kernels store x as the unsigned x + 128,
+    /// `vpdpbusd` and `tdpbusd` multiply unsigned by signed bytes. Their kernels store x as the unsigned x + 128,
     /// which is x with the sign bit flipped, and fold `-128 * sum(weights)` into the bias.
     pub const fn flip(self) -> u8 {
         match self.0 {
-            InstructionSet::AvxVnni | InstructionSet::Avx512Vnni => 0x80,
-            InstructionSet::Portable
-            | InstructionSet::Avx2
-            | InstructionSet::Amx
-            | InstructionSet::Neon => 0,
+            InstructionSet::AvxVnni | InstructionSet::Avx512Vnni | InstructionSet::Amx => 0x80,
+            InstructionSet::Portable | InstructionSet::Avx2 | InstructionSet::Neon => 0,
         }
     }
 }
@@ -181,7 +182,7 @@ pub enum KernelError {
         /// All names.
         known: String,
     },
-    /// The name is right but this machine cannot run it, or no kernel is written for it yet.
+    /// The name is right but this machine cannot run it.
     #[error("kernel `{name}` cannot run here; this machine has {available}")]
     Missing {
         /// The instruction set.

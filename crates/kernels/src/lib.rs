@@ -7,6 +7,8 @@
 //!   and every kernel here is tested for equality with a portable twin.
 //! * Key types: [`Kernel`] (permission to run an instruction set), [`Grid`] (where a stored tensor
 //!   keeps its elements), [`Linear`] (packed weights of one node), [`Bytes`] (aligned storage).
+//! * [`Loops`] are a caller's own loops in safe Rust, compiled for each [`Width`] of vectors, as the
+//!   compiler's float reference is. No floating point is in this crate.
 //! * Sums of products are exact because operands are eight or sixteen bits wide and no instruction used
 //!   here saturates on the operands that are admitted; the order of lanes is then irrelevant.
 //! * Related crates: `runtime` plans whole programs with these kernels.
@@ -44,6 +46,7 @@ mod normalize;
 mod operands;
 mod pack;
 mod packed;
+mod pages;
 mod peak;
 mod planar;
 mod pointwise;
@@ -53,6 +56,7 @@ mod reduce;
 mod sets;
 mod spec;
 mod strip;
+mod sums;
 mod threads;
 mod tiles;
 mod wide;
@@ -74,6 +78,7 @@ pub use movement::{Movement, concat_rows, embedding};
 pub use normalize::{NormalizeSpec, normalize};
 pub use operands::{Operands, Stored};
 pub use packed::Packed;
+pub use pages::{LargePages, Room};
 pub use peak::products_in_registers;
 pub use pointwise::{Formula, Lay, PointwiseSpec, Source, pointwise};
 pub use pool::{Average, PoolSpec, average_pool, max_pool, max_pool_bytes};

@@ -22,9 +22,10 @@ use crate::kernel::Kernel;
 use crate::operands::Operands;
 use crate::pack::Runs;
 use crate::packed::{Form, Packed, is_depthwise};
+use crate::pages::Room;
 use crate::planar::{self, PlanarTile};
 use crate::spec::{self, Bits, LinearError, LinearSpec, Steps};
-use crate::strip::{Contraction, Products, STRIP_PIXELS, Span, VECTORS_MAX};
+use crate::strip::{Contraction, Products, STRIP_PIXELS, Session, Span, VECTORS_MAX};
 use crate::tiles::{self, Engine};
 use words::Area;
 
@@ -63,32 +64,36 @@ pub struct Linear {
 impl Linear {
     /// Packs a node for `kernel`.
     pub fn new(kernel: Kernel, spec: &LinearSpec) -> Result<Self, LinearError> {
-        Self::sharing(kernel, spec, &mut Vec::new())
+        Self::sharing(kernel, spec, &mut Vec::new(), &Room::default())
     }
 
     /// The same, with what was packed for other extents of the same node where that serves; what had
-    /// to be packed is added to `known`.
+    /// to be packed is added to `known` and lies in `room` as long as there is some.
     pub fn sharing(
         kernel: Kernel,
         spec: &LinearSpec,
         known: &mut Vec<Arc<Packed>>,
+        room: &Room,
     ) -> Result<Self, LinearError> {
         spec::check(spec)?;
         let Steps {
             origin,
             row_step,
             pixel_step,
-            runs,
+            mut runs,
         } = Steps::new(spec)?;
         let engine = tiles::engine(kernel);
         let form = Form {
             vectors_max: (engine.vectors_max)(spec.output.width()),
             planar: engine.planar.is_some() && spec::is_planar(spec, pixel_step),
         };
+        if !form.planar {
+            runs.pad(&engine, spec.bits);
+        }
         let packed = if let Some(packed) = known.iter().find(|packed| packed.has(form)) {
             Arc::clone(packed)
         } else {
-            let packed = Arc::new(Packed::new(kernel, spec, &runs, form)?);
+            let packed = Arc::new(Packed::new(kernel, spec, &runs, form, room)?);
             known.push(Arc::clone(&packed));
             packed
         };
@@ -262,8 +267,10 @@ impl Linear {
             };
             return self.run_words(input, &places, (rows.start, &area), &blocks, words);
         }
+        let session = Session::default();
         let contraction = Contraction {
             engine: &engine,
+            session: &session,
             runs: &self.runs.starts,
             groups: self.runs.groups(),
             planes: &self.packed.planes,

@@ -106,13 +106,12 @@ impl Width {
 
     /// The widths of this machine, narrowest first.
     pub fn available() -> Vec<Self> {
-        let mut widths = vec![Self::BASELINE];
+        let widths = std::iter::once(Self::BASELINE);
         #[cfg(target_arch = "x86_64")]
-        {
-            widths.extend(has_avx2().then_some(Self(Set::Avx2)));
-            widths.extend(has_avx512().then_some(Self(Set::Avx512)));
-        }
-        widths
+        let widths = widths
+            .chain(has_avx2().then_some(Self(Set::Avx2)))
+            .chain(has_avx512().then_some(Self(Set::Avx512)));
+        widths.collect()
     }
 
     /// Bytes of a vector register.

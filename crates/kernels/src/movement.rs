@@ -5,6 +5,8 @@
 //!
 //! Spec: operators, 2.16, 2.18 and 2.25.
 
+use std::ops::Range;
+
 /// The walk of one output axis: the input's offset in elements for each index, or none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Axis {
@@ -56,19 +58,34 @@ impl Movement {
         }
     }
 
-    /// Moves `input` to `output`.
+    /// Elements along the last axis of the output.
+    pub fn row_len(&self) -> usize {
+        self.axes.last().map_or(1, |axis| axis.offsets.len())
+    }
+
+    /// Moves `input` to the rows `rows` of the output, the runs along its last axis; `output` holds
+    /// exactly these.
     ///
     /// # Panics
     ///
     /// If a length is not that of its shape.
-    pub fn run<T: Copy>(&self, input: &[T], fill: T, output: &mut [T]) {
+    pub fn run<T: Copy>(&self, input: &[T], fill: T, rows: Range<usize>, output: &mut [T]) {
         assert_eq!(input.len(), self.input_len, "movement: input length");
-        assert_eq!(output.len(), self.output_len, "movement: output length");
+        let expected = rows.len() * self.row_len();
+        assert!(
+            output.len() == expected && rows.end * self.row_len() <= self.output_len,
+            "movement: output length"
+        );
         let Some((inner, outer)) = self.axes.split_last() else {
-            output.copy_from_slice(input);
+            output.copy_from_slice(&input[rows]);
             return;
         };
         let mut index = vec![0_usize; outer.len()];
+        let mut above = rows.start;
+        for (at, axis) in index.iter_mut().zip(outer).rev() {
+            let extent = axis.offsets.len().max(1);
+            (*at, above) = (above % extent, above / extent);
+        }
         for run in output.chunks_exact_mut(inner.offsets.len().max(1)) {
             let start = outer
                 .iter()
@@ -140,18 +157,27 @@ pub fn concat_rows<T: Copy>(
     }
 }
 
-/// Rows of a table `[entries][columns]` by their index; an index outside is clamped to it.
+/// Rows of a table `[entries][columns]` by their index, each value as `stored` makes it; an index outside
+/// is clamped to it.
 ///
 /// # Panics
 ///
 /// If a length is not that of its shape.
-pub fn embedding<T: Copy>(index: &[i32], table: &[T], columns: usize, output: &mut [T]) {
+pub fn embedding<T: Copy, U>(
+    index: &[i32],
+    table: &[T],
+    columns: usize,
+    output: &mut [U],
+    stored: impl Fn(T) -> U,
+) {
     let columns = columns.max(1);
     assert_eq!(output.len(), index.len() * columns, "embedding: lengths");
     let last = table.len() / columns - 1;
     for (row, &entry) in output.chunks_exact_mut(columns).zip(index) {
         let entry = usize::try_from(entry).unwrap_or(0).min(last);
-        row.copy_from_slice(&table[entry * columns..][..columns]);
+        for (to, &value) in row.iter_mut().zip(&table[entry * columns..][..columns]) {
+            *to = stored(value);
+        }
     }
 }
 
@@ -168,7 +194,12 @@ mod tests {
         let x: Vec<u8> = (0..24).collect();
         let mut y = [0; 24];
         let walks = [(2, whole(4)), (0, whole(2)), (1, whole(3))];
-        Movement::new(&[2, 3, 4], &walks).run(&x, 0, &mut y);
+        let movement = Movement::new(&[2, 3, 4], &walks);
+        // Rows in bands, cut anywhere.
+        for (first, rows) in [(0, 0..3), (9, 3..4), (12, 4..8)] {
+            let len = rows.len() * movement.row_len();
+            movement.run(&x, 0, rows, &mut y[first..first + len]);
+        }
         for (i, j, k) in
             (0..2).flat_map(|i| (0..3).flat_map(move |j| (0..4).map(move |k| (i, j, k))))
         {
@@ -183,7 +214,7 @@ mod tests {
             (1, vec![Some(1), None, Some(0)]),
         ];
         let mut y = [0; 9];
-        Movement::new(&[2, 2], &walks).run(&[1, 2, 3, 4], 9, &mut y);
+        Movement::new(&[2, 2], &walks).run(&[1, 2, 3, 4], 9, 0..3, &mut y);
         assert_eq!(y, [9, 9, 9, 2, 9, 1, 4, 9, 3]);
     }
 
@@ -191,7 +222,7 @@ mod tests {
     fn a_cell_is_repeated() {
         let walks = [(0, vec![Some(0); 2]), (1, whole(3))];
         let mut y = [0; 6];
-        Movement::new(&[1, 3], &walks).run(&[1, 2, 3], 0, &mut y);
+        Movement::new(&[1, 3], &walks).run(&[1, 2, 3], 0, 0..2, &mut y);
         assert_eq!(y, [1, 2, 3, 1, 2, 3]);
     }
 

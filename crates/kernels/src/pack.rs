@@ -7,7 +7,10 @@
 //! A block is N vectors of output channels. Missing channels and the ends of runs have weight 0.
 
 use crate::bytes::Bytes;
+use crate::kernel::{InstructionSet, Kernel};
+use crate::pages::Room;
 use crate::spec::Bits;
+use crate::tiles::Engine;
 
 /// N vectors of output channels that one tile computes together.
 #[derive(Debug, Clone, Copy)]
@@ -31,12 +34,23 @@ pub(crate) struct Runs {
     pub(crate) starts: Vec<usize>,
     /// Bytes of a run.
     pub(crate) run_len: usize,
+    /// Groups of zero weights behind each run.
+    pub(crate) padding: usize,
 }
 
 impl Runs {
-    /// Groups of four bytes in a run, the last one padded.
+    /// Groups of four bytes in a run, the last one padded, and those of zero weights.
     pub(crate) fn groups(&self) -> usize {
-        self.run_len.div_ceil(4)
+        self.run_len.div_ceil(4) + self.padding
+    }
+
+    /// Pads runs of bytes as the squares of `engine` want them, if it has such.
+    pub(crate) fn pad(&mut self, engine: &Engine, bits: Bits) {
+        let groups = self.run_len.div_ceil(4);
+        self.padding = match (&engine.squares, bits) {
+            (Some(squares), Bits::Eight) => (squares.groups)(groups) - groups,
+            (Some(_), Bits::Sixteen) | (None, Bits::Eight | Bits::Sixteen) => 0,
+        };
     }
 }
 
@@ -73,34 +87,51 @@ pub(crate) fn blocks(
     blocks
 }
 
+/// Groups of four bytes that are packed for one channel after the other: the lines that they fill stay
+/// in the nearest cache until they are full.
+const NEAR_GROUPS: usize = 16;
+
 /// Packs `weights: [outputs][runs][terms of a run]`, as wide as the elements that they multiply.
 pub(crate) fn weights(
     weights: &[i8],
     width: Bits,
-    lanes: usize,
+    (kernel, lanes): (Kernel, usize),
     runs: &Runs,
     blocks: &[Block],
+    room: &Room,
 ) -> Bytes {
     let size = width.bytes();
     let (groups, run_len) = (runs.groups(), runs.run_len / size);
     let run_count = runs.starts.len();
     let vector_count: usize = blocks.iter().map(|block| block.vectors).sum();
-    let mut packed = Bytes::filled(vector_count * run_count * groups * lanes * 4, 0);
-    let target = packed.as_mut_slice();
+    let mut packed = room.zeros(vector_count * run_count * groups * lanes * 4);
+    let (target, _) = packed.as_mut_slice().as_chunks_mut::<4>();
+    let near = NEAR_GROUPS * 4 / size;
     for block in blocks {
-        for output in block.channel..block.end.min(block.channel + block.vectors * lanes) {
-            let (vector, lane) = (
-                (output - block.channel) / lanes,
-                (output - block.channel) % lanes,
-            );
-            let terms = run_count * run_len;
-            let source = &weights[output * terms..(output + 1) * terms];
-            let step = block.vectors * lanes * 4;
-            let mut at = block.weights_at + (vector * lanes + lane) * 4;
-            for run in source.chunks_exact(run_len) {
-                for some in run.chunks(4 / size) {
-                    put(&mut target[at..at + 4], some, width);
-                    at += step;
+        let outputs = block.channel..block.end.min(block.channel + block.vectors * lanes);
+        let target = &mut target[block.weights_at / 4..];
+        let step = block.vectors * lanes;
+        for run in 0..run_count {
+            for first in (0..run_len).step_by(near) {
+                let target = &mut target[(run * groups + first * size / 4) * step..];
+                let terms = run * run_len + first..run * run_len + run_len.min(first + near);
+                let whole = if terms.len() == near {
+                    let source = &weights[outputs.start * run_count * run_len + terms.start..];
+                    turn(
+                        kernel,
+                        source,
+                        (run_count * run_len, outputs.len()),
+                        width,
+                        target,
+                        step,
+                    )
+                } else {
+                    0
+                };
+                for output in outputs.clone().skip(whole) {
+                    let source = &weights[output * run_count * run_len..][terms.clone()];
+                    let places = target[output - block.channel..].iter_mut().step_by(step);
+                    put(places, source, width);
                 }
             }
         }
@@ -108,65 +139,62 @@ pub(crate) fn weights(
     packed
 }
 
-/// Writes the weights of one group of four bytes; missing ones stay 0.
-fn put(target: &mut [u8], weights: &[i8], width: Bits) {
-    match (width, weights, target) {
-        (Bits::Eight, &[a, b, c, d], target) => {
-            target.copy_from_slice(&[a, b, c, d].map(|w| w as u8));
+/// Packs [`NEAR_GROUPS`] groups of the first of `count` rows, `row` weights apart, as many at a time as
+/// the kernel turns at once; returns how many rows it did. The places of a group are `step` apart.
+fn turn(
+    kernel: Kernel,
+    weights: &[i8],
+    (row, count): (usize, usize),
+    width: Bits,
+    target: &mut [[u8; 4]],
+    step: usize,
+) -> usize {
+    #[cfg(target_arch = "x86_64")]
+    if matches!(
+        kernel.instruction_set(),
+        InstructionSet::Avx512Vnni | InstructionSet::Amx
+    ) {
+        let whole = count / NEAR_GROUPS * NEAR_GROUPS;
+        let terms = NEAR_GROUPS * 4 / width.bytes();
+        for first in (0..whole).step_by(NEAR_GROUPS) {
+            let from = &weights[first * row..][..(NEAR_GROUPS - 1) * row + terms];
+            let to = &mut target[first..][..(NEAR_GROUPS - 1) * step + NEAR_GROUPS];
+            // SAFETY: the token proves AVX-512F and BW; the slices hold the last row and the last line.
+            unsafe {
+                let to = to.as_mut_ptr().cast();
+                crate::x86::turn::turn(from.as_ptr(), row, width, to, step * 4);
+            }
         }
-        (Bits::Eight, weights, target) => {
-            for (to, &w) in target.iter_mut().zip(weights) {
+        return whole;
+    }
+    let _ = (kernel, weights, row, count, width, target, step);
+    0
+}
+
+/// Writes neighbouring weights of one channel to its place in each group; missing ones stay 0.
+fn put<'a>(mut places: impl Iterator<Item = &'a mut [u8; 4]>, weights: &[i8], width: Bits) {
+    match width {
+        Bits::Eight => {
+            let (whole, rest) = weights.as_chunks::<4>();
+            for (weights, to) in whole.iter().zip(places.by_ref()) {
+                *to = weights.map(|w| w as u8);
+            }
+            if rest.is_empty() {
+                return;
+            }
+            for (&w, to) in rest.iter().zip(places.next().into_iter().flatten()) {
                 *to = w as u8;
             }
         }
-        (Bits::Sixteen, weights, target) => {
-            for (to, &w) in target.chunks_exact_mut(2).zip(weights) {
-                to.copy_from_slice(&i16::from(w).to_le_bytes());
+        Bits::Sixteen => {
+            let wide = |w: i8| i16::from(w).to_le_bytes();
+            for (weights, to) in weights.chunks(2).zip(places) {
+                let second = weights.get(1).copied().unwrap_or_default();
+                let ([a, b], [c, d]) = (wide(weights[0]), wide(second));
+                *to = [a, b, c, d];
             }
         }
     }
-}
-
-/// `bias -= 128 * sum(weights)`, because inputs are stored as x + 128.
-pub(crate) fn fold_flip(bias: &mut [i32], weights: &[i8], terms: usize) {
-    for (bias, weights) in bias.iter_mut().zip(weights.chunks_exact(terms)) {
-        // Sums of a few thousand bytes fit in 32 bits, and then in the lanes of a vector.
-        let part = |part: &[i8]| part.iter().map(|&w| i32::from(w)).sum::<i32>();
-        let sum: i64 = weights.chunks(4096).map(|w| i64::from(part(w))).sum();
-        *bias = bias.wrapping_sub((128 * sum) as i32);
-    }
-}
-
-/// Cuts a contraction of 16-bit inputs so that the sum of each plane fits 32 bits, its bias in the
-/// first; returns where planes begin, in groups of two terms. Of several runs, of `run_len` terms,
-/// a plane has whole ones.
-///
-/// Two terms and a bias fit, and so does a run of several, so every plane has one.
-pub(crate) fn planes(weights: &[i8], bias: &[i32], terms: usize, run_len: usize) -> Vec<usize> {
-    let (pieces, piece, per_piece) = if run_len == terms {
-        (terms.div_ceil(2), 2, 1)
-    } else {
-        (terms / run_len, run_len, run_len.div_ceil(2))
-    };
-    let mut starts = vec![0];
-    let mut sums: Vec<i64> = bias.iter().map(|&b| i64::from(b).abs()).collect();
-    for index in 0..pieces {
-        let (first, end) = (piece * index, terms.min(piece * (index + 1)));
-        let added = |channel: usize| {
-            let weights = &weights[channel * terms..][first..end];
-            let magnitude: i64 = weights.iter().map(|&w| i64::from(w).abs()).sum();
-            magnitude * Bits::Sixteen.bound()
-        };
-        let fits = |channel: usize| sums[channel] + added(channel) < 1 << 31;
-        if !(0..sums.len()).all(fits) {
-            starts.push(index * per_piece);
-            sums.fill(0);
-        }
-        for (channel, sum) in sums.iter_mut().enumerate() {
-            *sum += added(channel);
-        }
-    }
-    starts
 }
 
 #[cfg(test)]
@@ -178,6 +206,7 @@ mod tests {
         let runs = Runs {
             starts: vec![0],
             run_len: 4,
+            padding: 0,
         };
         let cut = blocks(56, 1, 4, 8, &runs);
         let shape: Vec<_> = cut
@@ -192,6 +221,7 @@ mod tests {
         let runs = Runs {
             starts: vec![0],
             run_len: 4,
+            padding: 0,
         };
         let cut = blocks(24, 2, 4, 8, &runs);
         let shape: Vec<_> = cut
@@ -206,10 +236,18 @@ mod tests {
         let runs = Runs {
             starts: vec![0, 10],
             run_len: 5,
+            padding: 0,
         };
         let cut = blocks(3, 1, 1, 8, &runs);
         let source: Vec<i8> = (1..=30).collect();
-        let packed = weights(&source, Bits::Eight, 8, &runs, &cut);
+        let packed = weights(
+            &source,
+            Bits::Eight,
+            (Kernel::PORTABLE, 8),
+            &runs,
+            &cut,
+            &Room::default(),
+        );
         let mut found: Vec<u8> = packed
             .as_slice()
             .iter()
@@ -223,5 +261,30 @@ mod tests {
             packed.as_slice()[(3 * 8 + 1) * 4],
             source[(2 + 1) * 5 + 4] as u8
         );
+    }
+
+    #[test]
+    fn every_kernel_packs_the_same_lines() {
+        for (outputs, run_len, starts) in [(16, 64, 1), (40, 100, 3), (33, 130, 2), (7, 64, 2)] {
+            for width in [Bits::Eight, Bits::Sixteen] {
+                let runs = Runs {
+                    starts: vec![0; starts],
+                    run_len: run_len * width.bytes(),
+                    padding: starts,
+                };
+                let cut = blocks(outputs, 1, 4, 16, &runs);
+                let source: Vec<i8> = (0..outputs * run_len * starts)
+                    .map(|i| (i * 29 + i / 127) as i8)
+                    .collect();
+                let pack = |kernel| {
+                    let lanes = (kernel, 16);
+                    weights(&source, width, lanes, &runs, &cut, &Room::default())
+                };
+                let want = pack(Kernel::PORTABLE);
+                for kernel in Kernel::available() {
+                    assert_eq!(pack(kernel).as_slice(), want.as_slice());
+                }
+            }
+        }
     }
 }

@@ -6,9 +6,11 @@ use crate::excess::{self, Cut, Excess};
 use crate::finish::raise;
 use crate::kernel::{InstructionSet, Kernel};
 use crate::pack::{self, Block, Runs};
+use crate::pages::Room;
 use crate::planar;
-use crate::spec::{Bits, LinearError, LinearSpec, Reach};
+use crate::spec::{self, Bits, LinearError, LinearSpec, Reach};
 use crate::strip::{BlockWeights, PLANES_MAX, Products, VECTORS_MAX};
+use crate::sums::{self, Sums};
 use crate::tiles;
 
 /// What of a linear node does not depend on the extents of its tensors: weights and constants in the
@@ -44,17 +46,21 @@ impl Packed {
         spec: &LinearSpec,
         runs: &Runs,
         form: Form,
+        room: &Room,
     ) -> Result<Self, LinearError> {
         let engine = tiles::engine(kernel);
         let outputs = spec.output.channels();
         let terms = spec.weights.len() / outputs;
+        let sums = Sums::new(kernel, spec.weights, terms);
+        spec::check_weights(spec.weights, sums.least)?;
         let (blocks, mut weights) = if is_depthwise(spec, runs) {
             let weights = depthwise::pack(spec.weights, spec.kernel, engine.lanes);
             (Vec::new(), weights)
         } else {
             let vectors_max = form.vectors_max;
             let blocks = pack::blocks(outputs, spec.groups, vectors_max, engine.lanes, runs);
-            let weights = pack::weights(spec.weights, spec.bits, engine.lanes, runs, &blocks);
+            let lanes = (kernel, engine.lanes);
+            let weights = pack::weights(spec.weights, spec.bits, lanes, runs, &blocks, room);
             (blocks, weights)
         };
         let products = Products::of(spec);
@@ -74,11 +80,11 @@ impl Packed {
             Some(_) => vec![0; padded],
             None => bias.clone(),
         };
-        let planes = planes(spec, runs, &start[..outputs])?;
+        let planes = planes(kernel, spec, runs, &start[..outputs])?;
         if kernel.flip() != 0 && spec.bits == Bits::Eight {
-            pack::fold_flip(&mut start, spec.weights, terms);
+            sums.fold_flip(&mut start);
         }
-        let reach = Reach::new(spec);
+        let reach = Reach::new(spec, &sums);
         let mut scale = [1, 2, 3].map(column);
         let raised = reach.fits && raises(kernel, spec) && raise(&mut scale);
         let [multiplier, addend_multiplier, shift] = scale;
@@ -120,26 +126,6 @@ impl Packed {
     }
 }
 
-/// First group of each plane of sums that begin with `start`.
-fn planes(spec: &LinearSpec, runs: &Runs, start: &[i32]) -> Result<Vec<usize>, LinearError> {
-    let planes = match spec.bits {
-        Bits::Eight => vec![0],
-        Bits::Sixteen => {
-            let run_len = runs.run_len / spec.bits.bytes();
-            let terms = spec.weights.len() / start.len();
-            pack::planes(spec.weights, start, terms, run_len)
-        }
-    };
-    if PLANES_MAX < planes.len() {
-        return Err(LinearError::Range {
-            what: "planes of sums",
-            index: 0,
-            value: planes.len() as i64,
-        });
-    }
-    Ok(planes)
-}
-
 /// Whether requantisation on `kernel` gains from raised constants. Beside a row factor the addend has
 /// a shift of its own; one of 32 bits leaves no room for more; 16-bit inputs have planes of sums.
 fn raises(kernel: Kernel, spec: &LinearSpec) -> bool {
@@ -151,6 +137,31 @@ fn raises(kernel: Kernel, spec: &LinearSpec) -> bool {
         | InstructionSet::Neon => false,
     };
     set && spec.bits == Bits::Eight && spec.factor_shift.is_none() && spec.addend_max <= 1 << 15
+}
+
+/// Where planes of sums begin.
+fn planes(
+    kernel: Kernel,
+    spec: &LinearSpec,
+    runs: &Runs,
+    start: &[i32],
+) -> Result<Vec<usize>, LinearError> {
+    let terms = spec.weights.len() / start.len();
+    let planes = match spec.bits {
+        Bits::Eight => vec![0],
+        Bits::Sixteen => {
+            let run_len = runs.run_len / spec.bits.bytes();
+            sums::planes(kernel, spec.weights, start, terms, run_len)
+        }
+    };
+    if PLANES_MAX < planes.len() {
+        return Err(LinearError::Range {
+            what: "planes of sums",
+            index: 0,
+            value: planes.len() as i64,
+        });
+    }
+    Ok(planes)
 }
 
 /// Which of the packed orders a node has at given extents.

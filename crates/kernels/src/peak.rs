@@ -26,6 +26,9 @@ pub fn products_in_registers(kernel: Kernel, rounds: u64) -> Option<u64> {
             Some(unsafe { run(rounds) })
         }
         #[cfg(target_arch = "x86_64")]
+        // SAFETY: the token proves the instruction set; no node runs in this thread meanwhile.
+        InstructionSet::Amx => Some(unsafe { crate::x86::amx::products_in_tiles(rounds) }),
+        #[cfg(target_arch = "x86_64")]
         InstructionSet::AvxVnni => {
             #[target_feature(enable = "avx2,avxvnni")]
             fn run(rounds: u64) -> u64 {
@@ -46,8 +49,11 @@ pub fn products_in_registers(kernel: Kernel, rounds: u64) -> Option<u64> {
             Some(unsafe { run(rounds) })
         }
         #[cfg(not(target_arch = "x86_64"))]
-        InstructionSet::Avx512Vnni | InstructionSet::AvxVnni | InstructionSet::Avx2 => None,
-        InstructionSet::Portable | InstructionSet::Amx | InstructionSet::Neon => None,
+        InstructionSet::Avx512Vnni
+        | InstructionSet::AvxVnni
+        | InstructionSet::Amx
+        | InstructionSet::Avx2 => None,
+        InstructionSet::Portable | InstructionSet::Neon => None,
     }
 }
 

@@ -286,9 +286,9 @@ fn run_lines(
 ) -> bool {
     let by_rows = y.is_none() || matches!(spec.lay, Lay::Row | Lay::One);
     let is_512 = match kernel.instruction_set() {
-        InstructionSet::Avx512Vnni => true,
+        InstructionSet::Avx512Vnni | InstructionSet::Amx => true,
         InstructionSet::Avx2 | InstructionSet::AvxVnni => false,
-        InstructionSet::Portable | InstructionSet::Neon | InstructionSet::Amx => return false,
+        InstructionSet::Portable | InstructionSet::Neon => return false,
     };
     let Ok(table) = spec.function.in_words() else {
         return false;

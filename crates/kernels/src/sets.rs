@@ -18,13 +18,13 @@ macro_rules! per_set {
         }
         match $kernel.instruction_set() {
             #[cfg(target_arch = "x86_64")]
-            // SAFETY: the token proves the instruction set.
-            $crate::InstructionSet::Avx512Vnni => unsafe { avx512($($arg),*) },
+            $crate::InstructionSet::Avx512Vnni | $crate::InstructionSet::Amx => {
+                // SAFETY: the token proves the instruction set, and both of these have AVX-512.
+                unsafe { avx512($($arg),*) }
+            }
             #[cfg(target_arch = "x86_64")]
-            $crate::InstructionSet::Avx2
-            | $crate::InstructionSet::AvxVnni
-            | $crate::InstructionSet::Amx => {
-                // SAFETY: the token proves the instruction set, and every one of these has AVX2.
+            $crate::InstructionSet::Avx2 | $crate::InstructionSet::AvxVnni => {
+                // SAFETY: the token proves the instruction set, and both of these have AVX2.
                 unsafe { avx2($($arg),*) }
             }
             #[cfg(not(target_arch = "x86_64"))]

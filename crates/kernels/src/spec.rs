@@ -8,8 +8,10 @@ use thiserror::Error;
 use crate::bytes::SLACK;
 use crate::finish::factor_max;
 use crate::grid::Grid;
+use crate::kernel::Kernel;
 use crate::pack::Runs;
 use crate::planar;
+use crate::sums::Sums;
 
 /// Everything that is fixed about a linear node.
 #[derive(Debug, Clone, Copy)]
@@ -118,7 +120,20 @@ pub enum LinearError {
     },
 }
 
-/// Checks counts and ranges.
+/// Refuses -128 among weights of which `least` is the least.
+pub(crate) fn check_weights(weights: &[i8], least: i8) -> Result<(), LinearError> {
+    if least != i8::MIN {
+        return Ok(());
+    }
+    let index = weights.iter().position(|&w| w == i8::MIN);
+    Err(LinearError::Range {
+        what: "weights",
+        index: index.unwrap_or_default(),
+        value: i64::from(i8::MIN),
+    })
+}
+
+/// Checks counts and ranges, except those of the weights: packing reads them anyway.
 pub(crate) fn check(spec: &LinearSpec) -> Result<(), LinearError> {
     check_counts(spec)?;
     check_ranges(spec)
@@ -178,16 +193,6 @@ fn check_counts(spec: &LinearSpec) -> Result<(), LinearError> {
 }
 
 fn check_ranges(spec: &LinearSpec) -> Result<(), LinearError> {
-    // Looked for by vectors first: a plan for other extents checks the same weights again.
-    if spec.weights.contains(&-128) {
-        let index = spec.weights.iter().position(|&w| w == -128);
-        let index = index.unwrap_or_default();
-        return Err(LinearError::Range {
-            what: "weights",
-            index,
-            value: -128,
-        });
-    }
     for (index, &[_, m, a, s]) in spec.constants.iter().enumerate() {
         for (what, value, range) in [("M", m, 0..=32_767), ("A", a, 0..=32_767), ("s", s, 1..=46)] {
             if !range.contains(&value) {
@@ -275,6 +280,7 @@ impl Steps {
             runs: Runs {
                 starts,
                 run_len: runs.run_len * size,
+                padding: 0,
             },
         })
     }
@@ -294,6 +300,7 @@ fn runs(spec: &LinearSpec) -> Runs {
         return Runs {
             starts: (0..kh).map(row).collect(),
             run_len: kw * channels,
+            padding: 0,
         };
     }
     let column = |j: usize| (j * spec.dilation[1]).saturating_mul(channels);
@@ -306,7 +313,11 @@ fn runs(spec: &LinearSpec) -> Runs {
         .flat_map(|i| (0..kw).map(move |j| row(i).saturating_add(column(j))))
         .flat_map(|cell| (0..parts).map(move |part| cell.saturating_add(part * run_len)))
         .collect();
-    Runs { starts, run_len }
+    Runs {
+        starts,
+        run_len,
+        padding: 0,
+    }
 }
 
 /// Whether positions in lanes are possible, and better than channels in lanes.
@@ -335,12 +346,11 @@ pub(crate) struct Reach {
 }
 
 impl Reach {
-    pub(crate) fn new(spec: &LinearSpec) -> Self {
-        let terms = spec.weights.len() / spec.constants.len();
-        let channels = spec.constants.iter().zip(spec.weights.chunks_exact(terms));
+    /// `sums` are those of the weights.
+    pub(crate) fn new(spec: &LinearSpec, sums: &Sums) -> Self {
+        let channels = spec.constants.iter().zip(&sums.magnitude);
         let mut most = (0_i64, 0_i64);
-        for (&[bias, m, a, s], weights) in channels {
-            let magnitude: i64 = weights.chunks(4096).map(magnitude).sum();
+        for (&[bias, m, a, s], &magnitude) in channels {
             let products = magnitude * spec.bits.bound();
             let addend = i64::from(spec.addend_max) * i64::from(a);
             let bias = i64::from(bias).abs();
@@ -362,13 +372,9 @@ impl Reach {
     }
 }
 
-/// Sums of a few thousand bytes fit in 32 bits, and then in the lanes of a vector.
-fn magnitude(weights: &[i8]) -> i64 {
-    let sum: u32 = weights.iter().map(|w| u32::from(w.unsigned_abs())).sum();
-    sum.into()
-}
-
 /// Whether no input can bring the shifted value of any channel outside 32 bits.
 fn fits(spec: &LinearSpec) -> bool {
-    Reach::new(spec).fits
+    let terms = spec.weights.len() / spec.constants.len();
+    let sums = Sums::new(Kernel::PORTABLE, spec.weights, terms);
+    Reach::new(spec, &sums).fits
 }

@@ -6,7 +6,9 @@
 use crate::accumulate::{LANES_MAX, SCRATCH, SHARED, Tile};
 use crate::excess::Excess;
 use crate::spec::{Bits, LinearSpec};
-use crate::tiles::{Engine, TileTable};
+use crate::tiles::{Engine, Squares, TileTable};
+#[cfg(target_arch = "x86_64")]
+pub(crate) use crate::x86::amx::{Session, Strip};
 
 /// The most positions that are computed before they are requantised.
 pub(crate) const STRIP_PIXELS: usize = 48;
@@ -81,10 +83,25 @@ pub(crate) struct BlockWeights<'a> {
     pub(crate) excess: Excess<'a>,
 }
 
+/// The state of no tiles.
+#[cfg(not(target_arch = "x86_64"))]
+#[derive(Debug, Default)]
+pub(crate) struct Session(());
+
+/// A strip for no tiles.
+#[cfg(not(target_arch = "x86_64"))]
+pub(crate) enum Strip {}
+
 /// What the strips of a node have in common.
 #[derive(Clone, Copy)]
 pub(crate) struct Contraction<'a> {
     pub(crate) engine: &'a Engine,
+    /// The tiles of this thread, while the node runs.
+    #[cfg_attr(
+        not(target_arch = "x86_64"),
+        expect(dead_code, reason = "no tiles here")
+    )]
+    pub(crate) session: &'a Session,
     /// Starts of the runs, relative to a window, in bytes; one where there are several planes.
     pub(crate) runs: &'a [usize],
     /// Groups of four bytes in a run.
@@ -102,8 +119,8 @@ pub(crate) struct Span {
     pub(crate) input: *const u8,
     /// Positions, at most [`Contraction::strip_max`].
     pub(crate) count: usize,
-    /// Bytes from one row to the next, where these are two rows of [`SHARED`] positions each; else
-    /// all positions are neighbours.
+    /// Bytes from one row to the next, where these are two rows of half the positions each; else all
+    /// positions are neighbours.
     pub(crate) row_step: Option<usize>,
 }
 
@@ -116,9 +133,12 @@ impl Contraction<'_> {
         }
     }
 
-    /// The length of strips that `width` neighbouring positions are cut into: whole tiles, as even as
-    /// they can be.
+    /// The length of strips that `width` neighbouring positions are cut into: whole squares, or whole
+    /// tiles, as even as they can be.
     pub(crate) fn strip_len(&self, products: Products, vectors: usize, width: usize) -> usize {
+        if let Some(squares) = self.squares(products, width) {
+            return width.min(2 * squares.side);
+        }
         let pixels = self.pixels(products, vectors, width);
         width.min(self.strip_max() / pixels * pixels)
     }
@@ -140,8 +160,20 @@ impl Contraction<'_> {
         }
     }
 
-    /// Whether a tile of `vectors` vectors takes two rows of `width` positions at once.
+    /// The squares by which `count` positions are computed, if they are.
+    fn squares(&self, products: Products, count: usize) -> Option<&Squares> {
+        let squares = self.engine.squares.as_ref()?;
+        let serves = products != Products::Words
+            && squares.positions_min <= count
+            && (squares.take)(self.groups);
+        serves.then_some(squares)
+    }
+
+    /// Whether a tile of `vectors` vectors, or two squares, take two rows of `width` positions at once.
     pub(crate) fn joins_rows(&self, products: Products, vectors: usize, width: usize) -> bool {
+        if let Some(squares) = self.squares(products, 2 * width) {
+            return width <= squares.side;
+        }
         let both = 2 * SHARED;
         let pixels_max = products.pixels_max(self.engine, vectors);
         width == SHARED && both <= pixels_max && both <= self.strip_max()
@@ -152,8 +184,9 @@ impl Contraction<'_> {
     /// # Safety
     ///
     /// The engine's instruction set is there; weights, starts and excess are those of whole vectors;
-    /// the windows of all positions of the strip, and three bytes behind each run of them, can be
-    /// read; two rows are joined only where `joins_rows` says so; `to` takes [`SCRATCH`] sums.
+    /// the windows of all positions of the strip, and three bytes behind each run of them and its
+    /// padding, can be read; two rows are joined only where `joins_rows` says so; `to` takes
+    /// [`SCRATCH`] sums; no other session of this thread is alive.
     pub(crate) unsafe fn sums(&self, block: BlockWeights, strip: Span, to: *mut i32) {
         let Span {
             input,
@@ -161,6 +194,22 @@ impl Contraction<'_> {
             row_step,
         } = strip;
         let vectors = block.vectors;
+        #[cfg(target_arch = "x86_64")]
+        if let Some(squares) = self.squares(block.products, count) {
+            let strip = Strip {
+                input,
+                pixel_step: self.pixel_step,
+                count,
+                row_step,
+                runs: self.runs,
+                groups: self.groups,
+                weights: block.weights,
+                vectors,
+                start: block.start,
+            };
+            // SAFETY: the caller's promises.
+            return unsafe { (squares.strip)(&strip, self.session, to) };
+        }
         let pixels = self.pixels(block.products, vectors, count);
         let table = block.products.table(self.engine);
         let kernel = |pixels: usize| {

@@ -10,6 +10,7 @@ use crate::finish::Finish;
 use crate::kernel::{InstructionSet, Kernel};
 use crate::planar::PlanarTile;
 use crate::portable::{Portable, PortableWide};
+use crate::strip::{Session, Strip};
 use crate::widen::Widen;
 
 /// Computes the sums of one tile.
@@ -36,6 +37,32 @@ pub(crate) type DepthwiseKernel = unsafe fn(&Depthwise, *mut i32);
 /// The instruction set is there, the tile keeps its promise, shifted values fit 32 bits, and the
 /// clamp is one of bytes.
 pub(crate) type PlanarKernel = unsafe fn(&PlanarTile);
+
+/// Computes the sums of a strip by squares.
+///
+/// # Safety
+///
+/// The instruction set is there, the strip keeps its promise, there is room for its sums, and no other
+/// session of this thread is alive.
+pub(crate) type StripKernel = unsafe fn(&Strip, &Session, *mut i32);
+
+/// Squares of positions times channels, for inputs of bytes.
+#[derive(Clone, Copy)]
+#[cfg_attr(
+    not(target_arch = "x86_64"),
+    expect(dead_code, reason = "no squares here")
+)]
+pub(crate) struct Squares {
+    /// Positions of a square; two are computed together.
+    pub(crate) side: usize,
+    /// The fewest for which squares are the better way.
+    pub(crate) positions_min: usize,
+    /// The groups to which a run is padded.
+    pub(crate) groups: fn(usize) -> usize,
+    /// Whether runs of so many groups can be computed by squares, and should.
+    pub(crate) take: fn(usize) -> bool,
+    pub(crate) strip: StripKernel,
+}
 
 /// The functions of one instruction set.
 pub(crate) struct Engine {
@@ -69,6 +96,8 @@ pub(crate) struct Engine {
     pub(crate) finish_two: unsafe fn(&Finish) -> bool,
     /// Computes and requantises positions in lanes.
     pub(crate) planar: Option<PlanarKernel>,
+    /// Computes strips by squares.
+    pub(crate) squares: Option<Squares>,
 }
 
 /// Makes `fn(positions, vectors) -> Option<TileKernel>` over the listed sizes.
@@ -122,6 +151,7 @@ const PORTABLE: Engine = Engine {
     finish: Portable::finish,
     finish_two: |_| false,
     planar: None,
+    squares: None,
 };
 
 #[cfg(target_arch = "aarch64")]
@@ -160,15 +190,18 @@ mod arm {
         finish: Neon::finish,
         finish_two: |_| false,
         planar: None,
+        squares: None,
     };
 }
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use super::{Depthwise, Engine, Isa, SCRATCH, Tile, TileKernel, Widen, depthwise, tile};
+    use super::{
+        Depthwise, Engine, Isa, SCRATCH, Squares, Tile, TileKernel, Widen, depthwise, tile,
+    };
     use crate::x86::{
         Avx2, Avx2Paired, Avx2Unsigned, Avx2Wide, Avx512, Avx512Wide, AvxVnni, AvxVnniWide,
-        PAIR_MAX,
+        PAIR_MAX, amx,
     };
 
     depthwise_kernel!(avx2_depthwise, Avx2, #[target_feature(enable = "avx2")]);
@@ -222,6 +255,7 @@ mod x86 {
         finish: Avx2::finish,
         finish_two: |_| false,
         planar: None,
+        squares: None,
     };
 
     pub(super) const AVX_VNNI: Engine = Engine {
@@ -248,6 +282,7 @@ mod x86 {
         finish: AvxVnni::finish,
         finish_two: |_| false,
         planar: None,
+        squares: None,
     };
 
     pub(super) const AVX512: Engine = Engine {
@@ -272,6 +307,20 @@ mod x86 {
         finish: Avx512::finish,
         finish_two: crate::x86::avx512_finish_two,
         planar: Some(crate::x86::planar::tile),
+        squares: None,
+    };
+
+    /// Squares of tiles, and AVX-512 for everything else.
+    pub(super) const AMX: Engine = Engine {
+        vectors_max: |_| 4,
+        squares: Some(Squares {
+            side: amx::SIDE,
+            positions_min: amx::POSITIONS_MIN,
+            groups: amx::groups_for_tiles,
+            take: amx::takes,
+            strip: amx::strip,
+        }),
+        ..AVX512
     };
 }
 
@@ -284,6 +333,8 @@ pub(crate) fn engine(kernel: Kernel) -> Engine {
         InstructionSet::AvxVnni => x86::AVX_VNNI,
         #[cfg(target_arch = "x86_64")]
         InstructionSet::Avx512Vnni => x86::AVX512,
+        #[cfg(target_arch = "x86_64")]
+        InstructionSet::Amx => x86::AMX,
         #[cfg(target_arch = "aarch64")]
         InstructionSet::Neon => arm::NEON,
         // Sets without a kernel never become a token.

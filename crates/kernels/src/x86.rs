@@ -1,5 +1,7 @@
-//! x86-64: AVX2, AVX-VNNI (256 bit) and AVX-512 VNNI.
+//! x86-64: AVX2, AVX-VNNI (256 bit), AVX-512 VNNI and AMX.
 
+pub(crate) mod amx;
+pub(crate) mod amx_detect;
 mod avx2;
 mod avx512;
 mod avx_vnni;
@@ -10,6 +12,7 @@ pub(crate) mod line;
 pub(crate) mod line256;
 pub(crate) mod planar;
 pub(crate) mod spread;
+pub(crate) mod turn;
 pub(crate) mod widen;
 
 pub(crate) use avx_vnni::{AvxVnni, AvxVnniWide};

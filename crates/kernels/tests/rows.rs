@@ -11,7 +11,7 @@
 use proptest::prelude::*;
 use selfsame_kernels::{
     Addend, BatchOperands, BatchProduct, BatchSpec, Bits, Bytes, Grid, Kernel, Linear, LinearError,
-    LinearSpec, Operands, Output, Stored, Words,
+    LinearSpec, Operands, Output, Room, Stored, Words,
 };
 
 /// `[rows][k]` times `[outputs][k]`.
@@ -363,7 +363,7 @@ fn weights_are_packed_once_for_all_numbers_of_rows() {
         let mut known = Vec::new();
         for rows in [1, 7, 128, 512] {
             let spec = spec([rows, 40], &weights, &constants);
-            Linear::sharing(kernel, &spec, &mut known).expect("valid");
+            Linear::sharing(kernel, &spec, &mut known, &Room::default()).expect("valid");
             assert_eq!(known.len(), 1, "{rows} rows, {}", kernel.name());
         }
     }

@@ -31,9 +31,9 @@ mod trace;
 
 pub use elements::{Elements, ElementsMut};
 pub use error::{PlanError, RunError};
-pub use open::open;
+pub use open::{open, open_in};
 pub use plan::Plan;
 pub use plans::Plans;
-pub use selfsame_kernels::{InstructionSet, Kernel, KernelError, trim_heap};
+pub use selfsame_kernels::{Bytes, InstructionSet, Kernel, KernelError, LargePages, trim_heap};
 pub use session::{PLANS_MAX, Session};
 pub use trace::Trace;

@@ -1,6 +1,7 @@
 //! Packs the weights of all linear nodes, the largest ones first, on several threads.
 //!
-//! What is packed does not depend on the threads: each node is packed by one of them, whole.
+//! What is packed does not depend on the threads: each node is packed by one of them, whole. The packed
+//! weights of a program lie in one room, because fresh pages cost more than packing.
 
 use std::num::NonZero;
 use std::ops::Range;
@@ -9,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use selfsame_ir::FactorShift;
-use selfsame_kernels::{Bits, Grid, Kernel, Linear, LinearSpec, Packed};
+use selfsame_kernels::{Bits, Grid, Kernel, Linear, LinearSpec, Packed, Room};
 
 use crate::error::PlanError;
 use crate::plans::Weights;
@@ -78,18 +79,17 @@ type Done = Result<(Linear, Vec<Arc<Packed>>), PlanError>;
 
 fn pack_all(kernel: Kernel, jobs: &[Job]) -> Vec<Done> {
     let weights: usize = jobs.iter().map(Job::work).sum();
+    // No packing takes fewer bytes; the small nodes, which come last, are what finds no room.
+    let room = &Room::new(jobs.iter().map(Job::bytes).sum());
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
     let threads = cores.min(THREADS_MAX).min(weights / WEIGHTS_PER_THREAD);
-    if threads <= 1 {
-        return jobs.iter().map(|job| job.pack(kernel)).collect();
-    }
     let mut order: Vec<usize> = (0..jobs.len()).collect();
     order.sort_by_key(|&index| std::cmp::Reverse(jobs[index].work()));
     let next = AtomicUsize::new(0);
     let work = || {
         let mut mine = Vec::new();
         while let Some(&index) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
-            mine.push((index, jobs[index].pack(kernel)));
+            mine.push((index, jobs[index].pack(kernel, room)));
         }
         mine
     };
@@ -118,7 +118,15 @@ impl Job<'_> {
         }
     }
 
-    fn pack(&self, kernel: Kernel) -> Done {
+    /// Bytes that they take at least.
+    fn bytes(&self) -> usize {
+        match self.node.shape.bits {
+            Bits::Eight => self.work(),
+            Bits::Sixteen => self.work() * 2,
+        }
+    }
+
+    fn pack(&self, kernel: Kernel, room: &Room) -> Done {
         let Unpacked { node, op, shape } = &self.node;
         let constants: Vec<[i32; 4]> = op
             .constants
@@ -146,7 +154,7 @@ impl Job<'_> {
             factor_shift: shape.factor.map(|(_, shift)| shift.0.into()),
         };
         let mut known = self.known.clone();
-        match Linear::sharing(kernel, &spec, &mut known) {
+        match Linear::sharing(kernel, &spec, &mut known, room) {
             Ok(linear) => Ok((linear, known)),
             Err(error) => Err(PlanError::Linear { node: *node, error }),
         }

@@ -291,7 +291,7 @@ impl<'a> Builder<'a> {
                 factor: factor(node, operands),
             },
             Op::Embedding(op) => Work::Embedding {
-                table: self.constant(index, &op.table),
+                table: Arc::clone(&op.table),
                 columns: op.columns as usize,
             },
             // INPUT has no inputs, so it never comes here; a copy onto itself would be harmless.

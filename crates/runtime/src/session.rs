@@ -115,7 +115,7 @@ impl Session {
         let plan = &*ready.plan;
         if samples == 1 {
             let pool = (1 < pool.threads()).then_some(pool);
-            ready.workspaces[0].run(plan, input, pool, |_, _| {});
+            ready.workspaces[0].run(plan, input, pool, |_, _, _| {});
             ready.workspaces[0].read_output(plan, output);
             return Ok(());
         }
@@ -186,17 +186,18 @@ impl Session {
         let hasher = &mut self.hasher;
         hasher.clear();
         let pool = (1 < self.pool.threads()).then_some(&mut self.pool);
-        self.ready.workspaces[0].run(plan, input, pool, |node, buffer| {
+        self.ready.workspaces[0].run(plan, input, pool, |node, buffer, pool| {
             buffer.canonical_bytes(&plan.places[node].grid, kernel.flip(), &mut hasher.bytes);
-            hasher.end_node();
+            hasher.end_node(kernel, pool);
             keep(node, buffer);
         });
-        Ok(hasher.node_roots(kernel, &mut self.pool))
+        Ok(hasher.node_roots(kernel, Some(&mut self.pool)))
     }
 
     fn trace_root(&mut self, node_roots: &[Hash]) -> Hash {
         let kernel = self.ready.plan.kernel();
-        self.hasher.tree_root(kernel, &mut self.pool, node_roots)
+        self.hasher
+            .tree_root(kernel, Some(&mut self.pool), node_roots)
     }
 
     fn check_input(&self, input: Elements) -> Result<(), RunError> {
@@ -264,18 +265,18 @@ impl Workspace {
         }
     }
 
-    /// Runs every step; `keep` sees each node's output as soon as it is complete.
+    /// Runs every step; `keep` sees each node's output as soon as it is complete, and may use the threads.
     fn run(
         &mut self,
         plan: &Plan,
         input: Elements,
         mut pool: Option<&mut ThreadPool>,
-        mut keep: impl FnMut(usize, &Buffer),
+        mut keep: impl FnMut(usize, &Buffer, Option<&mut ThreadPool>),
     ) {
         let flip = plan.kernel.flip();
         self.lay_out(plan, plan.input_slot, &plan.places[0].grid);
         self.buffers[plan.input_slot].store(&plan.places[0].grid, flip, input);
-        keep(0, &self.buffers[plan.input_slot]);
+        keep(0, &self.buffers[plan.input_slot], pool.as_deref_mut());
         for step in &plan.steps {
             self.lay_out(plan, step.output, &step.grid);
             if let Some((slot, grid)) = step.scratch() {
@@ -284,7 +285,7 @@ impl Workspace {
             let (kernel, linears) = (plan.kernel, &plan.linears);
             step.run(kernel, linears, &mut self.buffers, pool.as_deref_mut());
             if let Some(node) = step.node {
-                keep(node, &self.buffers[step.output]);
+                keep(node, &self.buffers[step.output], pool.as_deref_mut());
             }
         }
     }
@@ -294,7 +295,7 @@ impl Workspace {
         let (input_len, output_len) = (plan.input().1, plan.output().1);
         for sample in 0..samples.input.len() / input_len {
             let input = samples.input.part(sample * input_len, input_len);
-            self.run(plan, input, None, |_, _| {});
+            self.run(plan, input, None, |_, _, _| {});
             let output = samples.output.part(sample * output_len, output_len);
             self.read_output(plan, output);
         }

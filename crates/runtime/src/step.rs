@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use selfsame_ir::DType;
+use selfsame_ir::{DType, Tensor};
 use selfsame_kernels::{
     Addend, Average, BatchOperands, BatchProduct, Grid, Kernel, Lay, Linear, Movement,
     NormalizeSpec, Operands, Output, PointwiseSpec, PoolSpec, ReduceSpec, Source, ThreadPool,
@@ -57,7 +57,7 @@ pub(crate) enum Work {
         factor: Option<usize>,
     },
     Embedding {
-        table: Arc<Buffer>,
+        table: Arc<Tensor>,
         columns: usize,
     },
     /// Copies a view to a place of its own.
@@ -145,14 +145,10 @@ impl Step {
                 average_pool(kernel, spec, average, input.bytes().as_slice(), &mut to);
             }
             Work::Move { movement, fill } => {
-                run_move(movement, *fill, kernel.flip(), input, &mut output);
+                run_move(movement, *fill, kernel.flip(), input, &mut output, pool);
             }
             Work::Concat { parts, width } => {
-                let mut first = 0;
-                for &(slot, columns) in parts {
-                    place_columns(&buffers[slot], columns, first, *width, &mut output);
-                    first += columns;
-                }
+                run_concat(parts, *width, buffers, &mut output, pool);
             }
             Work::Pointwise { spec, second } => {
                 let second = match second {
@@ -179,7 +175,8 @@ impl Step {
                 run_normalize(kernel, spec, source(input), values, &mut output, pool);
             }
             Work::Embedding { table, columns } => {
-                run_embedding(input.words(), table, *columns, &mut output);
+                let (index, flip) = (input.words(), kernel.flip());
+                run_embedding(index, table, *columns, flip, &mut output, pool);
             }
             Work::Copy { from, to } => run_copy((input, from), (&mut output, to)),
         }
@@ -222,18 +219,26 @@ fn part(buffer: &mut Buffer, stored: Range<usize>) -> Output<'_> {
 }
 
 /// A checked program's fill lies within the type of its node.
-fn run_move(movement: &Movement, fill: i32, flip: u8, input: &Buffer, output: &mut Buffer) {
-    match (input, output) {
-        (Buffer::I8(x), Buffer::I8(y)) => {
-            let fill = fill.to_le_bytes()[0] ^ flip;
-            movement.run(x.as_slice(), fill, y.as_mut_slice());
+fn run_move(
+    movement: &Movement,
+    fill: i32,
+    flip: u8,
+    input: &Buffer,
+    output: &mut Buffer,
+    pool: Option<&mut ThreadPool>,
+) {
+    let row_len = movement.row_len().max(1);
+    let rows = Rows::flat(row_len, output.len() / row_len, row_len);
+    rows.run(output, pool, &|rows, output| match (input, output) {
+        (Buffer::I8(x), Output::I8(y)) => {
+            movement.run(x.as_slice(), fill.to_le_bytes()[0] ^ flip, rows, y);
         }
-        (Buffer::I16(x), Buffer::I16(y)) => {
-            movement.run(x, i16::try_from(fill).unwrap_or_default(), y);
+        (Buffer::I16(x), Output::I16(y)) => {
+            movement.run(x, i16::try_from(fill).unwrap_or_default(), rows, y);
         }
-        (Buffer::I32(x), Buffer::I32(y)) => movement.run(x, fill, y),
+        (Buffer::I32(x), Output::I32(y)) => movement.run(x, fill, rows, y),
         (Buffer::I8(_) | Buffer::I16(_) | Buffer::I32(_), _) => unequal_types(),
-    }
+    });
 }
 
 fn run_max_pool(kernel: Kernel, spec: &PoolSpec, input: &Buffer, output: &mut Buffer) {
@@ -315,26 +320,56 @@ fn run_pointwise(
     });
 }
 
-fn run_embedding(index: &[i32], table: &Buffer, columns: usize, output: &mut Buffer) {
-    match (table, output) {
-        (Buffer::I8(table), Buffer::I8(y)) => {
-            embedding(index, table.as_slice(), columns, y.as_mut_slice());
+fn run_embedding(
+    index: &[i32],
+    table: &Tensor,
+    columns: usize,
+    flip: u8,
+    output: &mut Buffer,
+    pool: Option<&mut ThreadPool>,
+) {
+    let rows = Rows::flat(columns, index.len(), columns);
+    rows.run(output, pool, &|rows, output| {
+        let index = &index[rows];
+        match (table, output) {
+            (Tensor::I8(table), Output::I8(y)) => {
+                embedding(index, table, columns, y, |v| v.to_le_bytes()[0] ^ flip);
+            }
+            (Tensor::I16(table), Output::I16(y)) => embedding(index, table, columns, y, |v| v),
+            (Tensor::I32(table), Output::I32(y)) => embedding(index, table, columns, y, |v| v),
+            (Tensor::I8(_) | Tensor::I16(_) | Tensor::I32(_), _) => unequal_types(),
         }
-        (Buffer::I16(table), Buffer::I16(y)) => embedding(index, table, columns, y),
-        (Buffer::I32(table), Buffer::I32(y)) => embedding(index, table, columns, y),
-        (Buffer::I8(_) | Buffer::I16(_) | Buffer::I32(_), _) => unequal_types(),
-    }
+    });
 }
 
-fn place_columns(input: &Buffer, columns: usize, first: usize, width: usize, output: &mut Buffer) {
-    match (input, output) {
-        (Buffer::I8(x), Buffer::I8(y)) => {
-            concat_rows(x.as_slice(), columns, first, width, y.as_mut_slice());
+/// Places the rows of all parts, which are slots and columns, side by side.
+fn run_concat(
+    parts: &[(usize, usize)],
+    width: usize,
+    buffers: &[Buffer],
+    output: &mut Buffer,
+    pool: Option<&mut ThreadPool>,
+) {
+    let rows = Rows::flat(width, output.len() / width.max(1), width);
+    rows.run(output, pool, &|rows, mut output| {
+        let mut first = 0;
+        for &(slot, columns) in parts {
+            let cells = rows.start * columns..rows.end * columns;
+            match (&buffers[slot], &mut output) {
+                (Buffer::I8(x), Output::I8(y)) => {
+                    concat_rows(&x.as_slice()[cells], columns, first, width, y);
+                }
+                (Buffer::I16(x), Output::I16(y)) => {
+                    concat_rows(&x[cells], columns, first, width, y);
+                }
+                (Buffer::I32(x), Output::I32(y)) => {
+                    concat_rows(&x[cells], columns, first, width, y);
+                }
+                (Buffer::I8(_) | Buffer::I16(_) | Buffer::I32(_), _) => unequal_types(),
+            }
+            first += columns;
         }
-        (Buffer::I16(x), Buffer::I16(y)) => concat_rows(x, columns, first, width, y),
-        (Buffer::I32(x), Buffer::I32(y)) => concat_rows(x, columns, first, width, y),
-        (Buffer::I8(_) | Buffer::I16(_) | Buffer::I32(_), _) => unequal_types(),
-    }
+    });
 }
 
 fn unequal_types() -> ! {

@@ -26,9 +26,14 @@ pub struct Trace {
     pub trace_root: Hash,
 }
 
-/// Collects the nodes' canonical bytes, then hashes all of them level by level.
+/// Bytes of nodes that are collected before their tiles are hashed: they are still in a cache then, and
+/// small nodes share the lanes of a permutation.
+const TOGETHER_BYTES: usize = 256 << 10;
+
+/// Collects the nodes' canonical bytes, hashes their tiles while they are near, and in the end folds the
+/// trees of all nodes level by level.
 ///
-/// Tiles and pairs of all nodes share the lanes of a permutation and the threads of the pool. The
+/// Tiles and pairs of several nodes share the lanes of a permutation and the threads of the pool. The
 /// buffers are kept, so that a second trace of the same size does not allocate.
 #[derive(Debug, Default)]
 pub(crate) struct Hasher {
@@ -52,31 +57,55 @@ impl Hasher {
     pub(crate) fn clear(&mut self) {
         self.bytes.clear();
         self.ends.clear();
+        self.level.clear();
+        self.counts.clear();
     }
 
     /// Ends a node: its bytes are those appended since the last call.
-    pub(crate) fn end_node(&mut self) {
+    pub(crate) fn end_node(&mut self, kernel: Kernel, pool: Option<&mut ThreadPool>) {
         self.ends.push(self.bytes.len());
+        if TOGETHER_BYTES <= self.bytes.len() {
+            self.hash_nodes(kernel, pool);
+        }
     }
 
     /// The root of every node, in order.
-    pub(crate) fn node_roots(&mut self, kernel: Kernel, pool: &mut ThreadPool) -> Vec<Hash> {
-        let (bytes, ends) = (take(&mut self.bytes), take(&mut self.ends));
-        let roots = self.roots(kernel, pool, &bytes, &ends);
-        (self.bytes, self.ends) = (bytes, ends);
-        roots
+    pub(crate) fn node_roots(
+        &mut self,
+        kernel: Kernel,
+        mut pool: Option<&mut ThreadPool>,
+    ) -> Vec<Hash> {
+        self.hash_nodes(kernel, pool.as_deref_mut());
+        self.fold(kernel, pool);
+        self.level.iter().map(|&root| Hash(root)).collect()
     }
 
     /// The roots of tensors that lie behind one another in `bytes`, each up to its end.
-    pub(crate) fn roots(
+    pub(crate) fn roots(&mut self, kernel: Kernel, bytes: &[u8], ends: &[usize]) -> Vec<Hash> {
+        self.clear();
+        self.hash_tiles(kernel, None, bytes, ends);
+        self.fold(kernel, None);
+        self.level.iter().map(|&root| Hash(root)).collect()
+    }
+
+    /// Hashes the tiles of the nodes that have been collected.
+    fn hash_nodes(&mut self, kernel: Kernel, pool: Option<&mut ThreadPool>) {
+        let (bytes, ends) = (take(&mut self.bytes), take(&mut self.ends));
+        self.hash_tiles(kernel, pool, &bytes, &ends);
+        (self.bytes, self.ends) = (bytes, ends);
+        self.bytes.clear();
+        self.ends.clear();
+    }
+
+    /// Adds the hashes of the tiles of tensors that lie behind one another to the level.
+    fn hash_tiles(
         &mut self,
         kernel: Kernel,
-        pool: &mut ThreadPool,
+        pool: Option<&mut ThreadPool>,
         bytes: &[u8],
         ends: &[usize],
-    ) -> Vec<Hash> {
+    ) {
         self.parts.clear();
-        self.counts.clear();
         let mut start = 0;
         for &end in ends {
             let count = (end - start).div_ceil(TILE_BYTES as usize).max(1);
@@ -86,18 +115,17 @@ impl Hasher {
                 .extend(tiles.map(|at| (at, end.min(at + TILE_BYTES as usize))));
             start = end;
         }
-        self.level.clear();
-        self.level.resize(self.parts.len(), [0; 32]);
-        hash_parts(kernel, pool, TAG_TILE, bytes, &self.parts, &mut self.level);
-        self.fold(kernel, pool);
-        self.level.iter().map(|&root| Hash(root)).collect()
+        let known = self.level.len();
+        self.level.resize(known + self.parts.len(), [0; 32]);
+        let hashes = &mut self.level[known..];
+        hash_parts(kernel, pool, TAG_TILE, bytes, &self.parts, hashes);
     }
 
     /// The root of the tree over `leaves`.
     pub(crate) fn tree_root(
         &mut self,
         kernel: Kernel,
-        pool: &mut ThreadPool,
+        pool: Option<&mut ThreadPool>,
         leaves: &[Hash],
     ) -> Hash {
         self.level.clear();
@@ -112,7 +140,7 @@ impl Hasher {
     }
 
     /// Folds every node's entries to one.
-    fn fold(&mut self, kernel: Kernel, pool: &mut ThreadPool) {
+    fn fold(&mut self, kernel: Kernel, mut pool: Option<&mut ThreadPool>) {
         let mut height = 0;
         while self.counts.iter().any(|&count| 1 < count) {
             let padding = self.padding(height);
@@ -138,7 +166,7 @@ impl Hasher {
             let bytes = self.pairs.as_flattened();
             hash_parts(
                 kernel,
-                pool,
+                pool.as_deref_mut(),
                 TAG_INNER,
                 bytes,
                 &self.parts,
@@ -185,22 +213,23 @@ impl Hasher {
 /// Hashes all parts, cut over the threads when there are many.
 fn hash_parts(
     kernel: Kernel,
-    pool: &mut ThreadPool,
+    pool: Option<&mut ThreadPool>,
     tag: u8,
     bytes: &[u8],
     parts: &[(usize, usize)],
     out: &mut [[u8; 32]],
 ) {
+    let threads = pool.as_ref().map_or(1, |pool| pool.threads());
     // Whole groups of lanes, and several jobs for each thread, so that a slow one leaves its own.
     let each = parts
         .len()
-        .div_ceil((JOBS_PER_THREAD * pool.threads()).min(THREADS_MAX))
+        .div_ceil((JOBS_PER_THREAD * threads).min(THREADS_MAX))
         .next_multiple_of(8)
         .max(PARTS_PER_THREAD);
-    if parts.len() <= each {
+    let Some(pool) = pool.filter(|_| 1 < threads && each < parts.len()) else {
         keccak_parts(kernel, tag, bytes, parts, out);
         return;
-    }
+    };
     let mut jobs: [Option<Job>; THREADS_MAX] = [const { None }; THREADS_MAX];
     let mut count = 0;
     for (job, cut) in jobs
@@ -233,7 +262,9 @@ mod tests {
     #[test]
     fn roots_equal_those_of_the_commitments_on_every_kernel() {
         let mut hasher = Hasher::default();
-        let lengths = [1_u32, 511, 512, 513, 1024, 5000, 9216, 20_000, 1, 1536];
+        let lengths = [
+            1_u32, 511, 512, 513, 1024, 5000, 9216, 300_000, 20_000, 1, 270_001, 1536,
+        ];
         let nodes: Vec<Vec<u8>> = lengths
             .iter()
             .map(|&len| {
@@ -253,16 +284,16 @@ mod tests {
                     hasher.clear();
                     for bytes in &nodes {
                         hasher.bytes.extend(bytes);
-                        hasher.end_node();
+                        hasher.end_node(kernel, Some(&mut pool));
                     }
                     assert_eq!(
-                        hasher.node_roots(kernel, &mut pool),
+                        hasher.node_roots(kernel, Some(&mut pool)),
                         want,
                         "{}",
                         kernel.name()
                     );
                     for count in 0..want.len() {
-                        let root = hasher.tree_root(kernel, &mut pool, &want[..count]);
+                        let root = hasher.tree_root(kernel, None, &want[..count]);
                         assert_eq!(root, selfsame_commit::root(&want[..count]), "{count}");
                     }
                 }

@@ -50,7 +50,7 @@ pub use answer::{Class, float, floats, ranking};
 #[cfg(feature = "import")]
 pub use compare::{Answers, Compared, accuracy, compare_answers};
 pub use error::{Error, InputError, LoadError, OpenError, RunError};
-pub use file::{FILE_BYTES_MAX, FileError, read_file, write_file};
+pub use file::{FILE_BYTES_MAX, FileError, read_artefact, read_file, write_file};
 #[cfg(feature = "import")]
 pub use import::{
     ImportError, ImportOptions, Imported, Source, SourceOptions, floats_of_pictures, import_onnx,
@@ -66,5 +66,7 @@ pub use selfsame_compiler::{
 pub use selfsame_interpreter::Trace;
 pub use selfsame_ir::{DType, Interface, Tensor};
 pub use selfsame_protocol::Hash;
-pub use selfsame_runtime::{Elements, ElementsMut, InstructionSet, Kernel, KernelError};
+pub use selfsame_runtime::{
+    Bytes, Elements, ElementsMut, InstructionSet, Kernel, KernelError, LargePages,
+};
 pub use values::{Values, patterned};

@@ -7,9 +7,10 @@ use selfsame_ir::{
     CheckedProgram, DType, DimError, DimValues, Interface, Layout, ModelCommitment, Op, artefact,
 };
 use selfsame_protocol::Hash;
+use selfsame_runtime::Bytes;
 
 use crate::error::{LoadError, OpenError};
-use crate::file::{FileError, read_file, write_file};
+use crate::file::{FileError, read_artefact, write_file};
 use crate::runner::{Packed, RunOptions, Runner};
 
 /// A checked program with its commitment. Clones share one program.
@@ -101,10 +102,16 @@ impl Model {
     /// # Ok::<(), selfsame::Error>(())
     /// ```
     pub fn load(path: impl AsRef<Path>) -> Result<Self, LoadError> {
-        Ok(Self::from_bytes(&read_file(path.as_ref())?)?)
+        Ok(Self::from_memory(read_artefact(path.as_ref())?)?)
     }
 
-    /// Checks artefact bytes; large ones on several threads.
+    /// Checks an artefact in memory, where its weights then stay; large ones on several threads.
+    pub fn from_memory(artefact: Bytes) -> Result<Self, artefact::ArtefactError> {
+        let (program, commitment) = selfsame_runtime::open_in(&Arc::new(artefact))?;
+        Ok(Self::with_commitment(program, commitment))
+    }
+
+    /// Checks artefact bytes and copies what it needs of them; large ones on several threads.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, artefact::ArtefactError> {
         let (program, commitment) = selfsame_runtime::open(bytes)?;
         Ok(Self::with_commitment(program, commitment))

@@ -1,7 +1,7 @@
 //! Cold start and memory of `bench`, each time in a process of its own.
 //!
 //! ```text
-//! read     bytes of the artefact into memory
+//! read     bytes of the artefact into memory, where its weights stay
 //! check    bytes to a checked program whose content has the model id of the file
 //! pack     weights into the order in which the kernels read them, layout of the buffers
 //! run      buffers and threads made, one sample answered
@@ -27,7 +27,7 @@ use crate::commands::times::quantile;
 use crate::dims::SymbolArgs;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
-use crate::model::read_file;
+use crate::model::read_artefact;
 
 /// Runs before memory is read.
 const RUNS: usize = 8;
@@ -85,11 +85,10 @@ pub(crate) fn probe(
 ) -> Outcome<Probe> {
     let before = resident();
     let mut begun = Instant::now();
-    let bytes = read_file(path)?;
+    let bytes = read_artefact(path)?;
     let read_ms = lap(&mut begun);
     let artefact_bytes = bytes.len() as u64;
-    let model = Model::from_bytes(&bytes).map_err(|error| Failure::file(path, error))?;
-    drop(bytes);
+    let model = Model::from_memory(bytes).map_err(|error| Failure::file(path, error))?;
     let model = symbols.bind(model)?;
     let check_ms = lap(&mut begun);
     let plan = Plan::new(model.program(), model.values(), kernel).map_err(Failure::input)?;

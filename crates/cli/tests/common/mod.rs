@@ -71,7 +71,7 @@ pub(crate) fn small_program() -> CheckedProgram {
         dtype: DType::I8,
         factor: None,
         linear: Linear {
-            weights: vec![1, 0, 0, 1, 1, 1],
+            weights: vec![1, 0, 0, 1, 1, 1].into(),
             constants: vec![constants; 3],
             addend: None,
             low: -127,

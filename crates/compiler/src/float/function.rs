@@ -72,7 +72,7 @@ pub enum Primitive {
 }
 
 impl Primitive {
-    fn at(self, x: f64) -> f64 {
+    pub(super) fn at(self, x: f64) -> f64 {
         match self {
             Self::Sigmoid => sigmoid(x),
             Self::Tanh => tanh(x),

@@ -7,32 +7,60 @@ const LN2_HIGH: f64 = 0.693_147_180_369_123_8;
 const LN2_LOW: f64 = 1.908_214_929_270_587_7e-10;
 const LOG2_E: f64 = core::f64::consts::LOG2_E;
 
+/// Adding and subtracting it rounds a number of less than 2^51 to the nearest whole one, ties to even.
+const WHOLE: f64 = 6_755_399_441_055_744.0;
+
+/// `x / divisor`, rounded once, for a whole divisor below 2^20 and quotients far from the ends of the range.
+///
+/// With `FUSED`, where `mul_add` is an instruction, by a product with the rounded reciprocal and what
+/// remains. That product is off by at most 1.5 units of its last place; so the remainder is a multiple of
+/// that unit, below `2 * divisor` of them, and exact. The corrected quotient is off by less than 2^-51
+/// units before it is rounded. The true one lies at least `1 / (2 * divisor)` units away from the middle
+/// between two numbers, or on it; the latter needs a power of two for a divisor, and then nothing here is
+/// rounded.
+#[inline(always)]
+fn quotient<const FUSED: bool>(x: f64, divisor: f64) -> f64 {
+    if FUSED {
+        let reciprocal = 1.0 / divisor;
+        let near = x * reciprocal;
+        let rest = (-near).mul_add(divisor, x);
+        rest.mul_add(reciprocal, near)
+    } else {
+        x / divisor
+    }
+}
+
 /// `e^x`, to about 1e-15; 0 below -708 and infinity above 709.
 ///
 /// `x = k ln 2 + r` with `|r| <= ln 2 / 2`, then sixteen Taylor terms of `e^r`.
 pub fn exp(x: f64) -> f64 {
-    if x.is_nan() {
-        return x;
+    let mut lanes = [x];
+    exp_lanes::<false, 1>(&mut lanes);
+    lanes[0]
+}
+
+/// [`exp`] of each lane.
+#[inline(always)]
+pub(super) fn exp_lanes<const FUSED: bool, const LANES: usize>(x: &mut [f64; LANES]) {
+    let k = x.map(|x| (x * LOG2_E + WHOLE) - WHOLE);
+    let mut r = [0.0; LANES];
+    for ((r, x), k) in r.iter_mut().zip(&*x).zip(&k) {
+        *r = (x - k * LN2_HIGH) - k * LN2_LOW;
     }
-    if x > 709.0 {
-        return f64::INFINITY;
-    }
-    if x < -708.0 {
-        return 0.0;
-    }
-    let k = (x * LOG2_E).round_ties_even();
-    let r = (x - k * LN2_HIGH) - k * LN2_LOW;
-    let mut sum = 1.0;
+    let mut sums = [1.0; LANES];
     for term in (1..=16_u32).rev() {
-        sum = 1.0 + sum * r / f64::from(term);
+        for (sum, r) in sums.iter_mut().zip(&r) {
+            *sum = 1.0 + quotient::<FUSED>(*sum * r, f64::from(term));
+        }
     }
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "k is a whole number in -1022..=1023"
-    )]
-    let power = f64::from_bits(((k as i64 + 1023) as u64) << 52);
-    sum * power
+    for ((x, k), sum) in x.iter_mut().zip(&k).zip(&sums) {
+        // The last bits of 2^52 + n are those of n; k is a whole number in -1022..=1023.
+        let power = f64::from_bits((k + (1023.0 + 4_503_599_627_370_496.0)).to_bits() << 52);
+        let inside = sum * power;
+        let value = if *x < -708.0 { 0.0 } else { inside };
+        let value = if *x > 709.0 { f64::INFINITY } else { value };
+        *x = if x.is_nan() { *x } else { value };
+    }
 }
 
 /// `1 / (1 + e^-x)`.
@@ -40,10 +68,30 @@ pub fn sigmoid(x: f64) -> f64 {
     1.0 / (1.0 + exp(-x))
 }
 
+/// [`sigmoid`] of each lane.
+#[inline(always)]
+pub(super) fn sigmoid_lanes<const FUSED: bool, const LANES: usize>(x: &mut [f64; LANES]) {
+    *x = x.map(|x| -x);
+    exp_lanes::<FUSED, LANES>(x);
+    *x = x.map(|power| 1.0 / (1.0 + power));
+}
+
 /// Hyperbolic tangent, `1 - 2 / (e^2x + 1)`; odd by construction.
 pub fn tanh(x: f64) -> f64 {
-    let magnitude = 1.0 - 2.0 / (exp(2.0 * x.abs()) + 1.0);
-    if x < 0.0 { -magnitude } else { magnitude }
+    let mut lanes = [x];
+    tanh_lanes::<false, 1>(&mut lanes);
+    lanes[0]
+}
+
+/// [`tanh`] of each lane.
+#[inline(always)]
+pub(super) fn tanh_lanes<const FUSED: bool, const LANES: usize>(x: &mut [f64; LANES]) {
+    let mut powers = x.map(|x| 2.0 * x.abs());
+    exp_lanes::<FUSED, LANES>(&mut powers);
+    for (x, power) in x.iter_mut().zip(&powers) {
+        let magnitude = 1.0 - 2.0 / (power + 1.0);
+        *x = if *x < 0.0 { -magnitude } else { magnitude };
+    }
 }
 
 /// Natural logarithm, to about 1e-15; of 0 and less that of the smallest normal number.
@@ -77,19 +125,30 @@ pub fn softplus(x: f64) -> f64 {
 ///
 /// `erf(x) = 2 / sqrt(pi) * e^(-x^2) * sum of 2^n x^(2n+1) / (1 * 3 * ... * (2n+1))`, all terms positive.
 pub fn erf(x: f64) -> f64 {
-    let magnitude = x.abs();
-    if magnitude.is_nan() {
-        return x;
-    }
-    if magnitude > 6.0 {
-        return if x < 0.0 { -1.0 } else { 1.0 };
-    }
-    let mut sum = 1.0;
+    let mut lanes = [x];
+    erf_lanes::<false, 1>(&mut lanes);
+    lanes[0]
+}
+
+/// [`erf`] of each lane.
+#[inline(always)]
+pub(super) fn erf_lanes<const FUSED: bool, const LANES: usize>(x: &mut [f64; LANES]) {
+    let magnitudes = x.map(|x| x.abs().min(7.0));
+    let mut sums = [1.0; LANES];
     for term in (1..=120_u32).rev() {
-        sum = 1.0 + sum * 2.0 * magnitude * magnitude / f64::from(2 * term + 1);
+        let divisor = f64::from(2 * term + 1);
+        for (sum, magnitude) in sums.iter_mut().zip(&magnitudes) {
+            *sum = 1.0 + quotient::<FUSED>(*sum * 2.0 * magnitude * magnitude, divisor);
+        }
     }
-    let value = core::f64::consts::FRAC_2_SQRT_PI * exp(-magnitude * magnitude) * magnitude * sum;
-    if x < 0.0 { -value } else { value }
+    let mut powers = magnitudes.map(|magnitude| -magnitude * magnitude);
+    exp_lanes::<FUSED, LANES>(&mut powers);
+    for (((x, magnitude), power), sum) in x.iter_mut().zip(&magnitudes).zip(&powers).zip(&sums) {
+        let inside = core::f64::consts::FRAC_2_SQRT_PI * power * magnitude * sum;
+        let value = if *magnitude > 6.0 { 1.0 } else { inside };
+        let value = if *x < 0.0 { -value } else { value };
+        *x = if x.is_nan() { *x } else { value };
+    }
 }
 
 const HALF_PI_HIGH: f64 = 1.570_796_326_734_125_6;

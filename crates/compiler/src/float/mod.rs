@@ -15,6 +15,7 @@ mod function;
 mod fuse;
 mod graph;
 mod import;
+mod lanes;
 mod math;
 mod node;
 mod patterns;

@@ -43,8 +43,9 @@ impl Spread {
         !self.repeated.contains(&true)
     }
 
-    /// For each element of the first activation, of shape `first`, the element of the second one.
-    pub(crate) fn order(&self, first: &[usize]) -> Vec<usize> {
+    /// Elements of the second activation between neighbours along each axis of the first one, of shape
+    /// `first`: 0 where it is repeated.
+    pub(crate) fn strides(&self, first: &[usize]) -> Vec<usize> {
         let mut strides = vec![0_usize; first.len()];
         let mut stride = 1;
         for axis in (0..first.len()).rev() {
@@ -53,6 +54,12 @@ impl Spread {
                 stride *= first[axis];
             }
         }
+        strides
+    }
+
+    /// For each element of the first activation, of shape `first`, the element of the second one.
+    pub(crate) fn order(&self, first: &[usize]) -> Vec<usize> {
+        let strides = self.strides(first);
         let mut order = vec![0_usize];
         for (&extent, &stride) in first.iter().zip(&strides) {
             order = order

@@ -71,6 +71,7 @@ impl AxisWalk {
 }
 
 /// For each output element the input element that it reads, row-major.
+#[cfg(test)]
 pub(crate) fn walk_order(shape: &[usize], walks: &[AxisWalk]) -> Vec<Option<usize>> {
     let mut order = vec![Some(0_usize)];
     for (walk, &extent) in walks.iter().zip(shape) {

@@ -54,4 +54,12 @@ impl Window2 {
             .checked_sub(self.pads_begin[axis])
             .filter(|&i| i < extent)
     }
+
+    /// Output coordinates at which a tap lies inside the input; there may be fewer of them than that.
+    pub(crate) fn inside(&self, axis: usize, tap: usize, extent: usize) -> core::ops::Range<usize> {
+        let (shift, stride) = (tap * self.dilations[axis], self.strides[axis]);
+        let pad = self.pads_begin[axis];
+        let first = pad.saturating_sub(shift).div_ceil(stride);
+        first..(extent + pad).saturating_sub(shift).div_ceil(stride)
+    }
 }

@@ -74,7 +74,7 @@ impl LinearSpec<'_> {
             .map(|(f, stretch)| stretch.table(f, self.step_out));
         let addend = self.addend.map(|(dtype, _)| dtype);
         Linear {
-            weights,
+            weights: weights.into(),
             constants,
             addend,
             low,

@@ -28,3 +28,4 @@ pub use error::CompileError;
 pub use interface::{Options, Pixels};
 pub(crate) use program::{ConstantSteps, Lowered, lower};
 pub(crate) use symbols::{agrees, join};
+pub(crate) use widths::widths;

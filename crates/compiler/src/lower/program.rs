@@ -16,7 +16,7 @@ use super::layout::Layout;
 use super::linear::{LinearSpec, clamp_bounds, interleave_channels};
 use super::steps::SharedSteps;
 use super::table::Stretch;
-use super::widths::wide_nodes;
+use super::widths::calibration_of;
 use crate::float::{FloatGraph, FloatNode, FloatOp, Function, Window2};
 use crate::quant::{
     Calibration, INT8_LEVELS, INT16_HEADROOM_LEVELS, output_ratio, ratio_value, requantizer,
@@ -45,23 +45,19 @@ pub(crate) struct Lowered {
 #[derive(Debug, Default)]
 pub(crate) struct ConstantSteps(pub(super) BTreeMap<usize, f64>);
 
-/// Lowers a fused graph.
+/// Lowers a fused graph whose values are as wide as [`widths`](super::widths) says.
 pub(crate) fn lower(
     graph: &FloatGraph,
     calibration: &Calibration,
+    wide: &[bool],
     options: &Options,
     constants: &mut ConstantSteps,
 ) -> Result<Lowered, CompileError> {
-    if calibration.node_count() != graph.nodes().len() {
-        return Err(CompileError::Calibration {
-            calibration: calibration.node_count(),
-            graph: graph.nodes().len(),
-        });
-    }
+    calibration_of(calibration, graph)?;
     let mut lowering = Lowering {
         graph,
         calibration,
-        wide: wide_nodes(graph, calibration),
+        wide: wide.to_vec(),
         readers: readers(graph),
         shared: SharedSteps::new(graph, calibration),
         emitter: Emitter::default(),
@@ -167,7 +163,7 @@ impl Lowering<'_> {
 
     /// Real value of one int8 unit of a node, by calibration.
     pub(super) fn step(&self, index: usize) -> f64 {
-        let own = || self.calibration.clip_point(index, INT8_LEVELS) / INT8_LEVELS;
+        let own = || self.calibration.clip_point(index) / INT8_LEVELS;
         self.shared.of(index).unwrap_or_else(own)
     }
 
@@ -381,7 +377,7 @@ impl Lowering<'_> {
 
     /// The step of a value as int8 on one scale.
     pub(super) fn byte_step(&self, index: usize) -> f64 {
-        self.calibration.clip_point(index, INT8_LEVELS) / INT8_LEVELS
+        self.calibration.clip_point(index) / INT8_LEVELS
     }
 
     /// Type and step of a value as int16.

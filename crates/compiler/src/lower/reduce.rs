@@ -109,7 +109,7 @@ impl Lowering<'_> {
             rows: Dim::fixed(fit(&node.name, rows)?),
             columns: fit(&node.name, *columns)?,
             entries: fit(&node.name, *entries)?,
-            table: Tensor::I16(levels.collect()),
+            table: Tensor::I16(levels.collect()).into(),
         });
         let place = (layout, DType::I16, step);
         self.emitter

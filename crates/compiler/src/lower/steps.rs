@@ -23,7 +23,7 @@ impl SharedSteps {
             parents: (0..nodes.len()).collect(),
             steps: vec![None; nodes.len()],
         };
-        let clip = |node: usize| calibration.clip_point(node, INT8_LEVELS);
+        let clip = |node: usize| calibration.clip_point(node);
         for (index, node) in nodes.iter().enumerate() {
             if !matches!(node.op, FloatOp::Concat(_)) {
                 continue;

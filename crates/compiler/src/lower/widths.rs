@@ -7,18 +7,33 @@
 //! many as it takes.
 
 use super::chain::chains;
+use super::error::CompileError;
 use crate::float::{FloatGraph, FloatOp};
-use crate::quant::Calibration;
+use crate::quant::{Calibration, INT8_LEVELS, INT16_HEADROOM_LEVELS, map_rows};
 
 /// Signal over noise, in decibels, that rounding to int8 may leave of the answers.
 const ANSWER_SNR_DB: f64 = 26.0;
-const BYTE_LEVELS: f64 = 127.0;
-const WORD_LEVELS: f64 = 16_383.0;
 /// Parts of the values that are tried as int16, in quarters.
 const QUARTERS: usize = 4;
 
-/// For each node whether its value is int16.
-pub(super) fn wide_nodes(graph: &FloatGraph, calibration: &Calibration) -> Vec<bool> {
+/// Refuses the calibration of another graph.
+pub(super) fn calibration_of(
+    calibration: &Calibration,
+    graph: &FloatGraph,
+) -> Result<(), CompileError> {
+    let (calibration, graph) = (calibration.node_count(), graph.nodes().len());
+    if calibration == graph {
+        return Ok(());
+    }
+    Err(CompileError::Calibration { calibration, graph })
+}
+
+/// For each node whether its value is int16. The calibration must have been made on this very graph.
+pub(crate) fn widths(
+    graph: &FloatGraph,
+    calibration: &Calibration,
+) -> Result<Vec<bool>, CompileError> {
+    calibration_of(calibration, graph)?;
     let readers = graph.readers();
     let mut wide = if graph.is_of_rows() {
         rows_of(graph)
@@ -45,7 +60,7 @@ pub(super) fn wide_nodes(graph: &FloatGraph, calibration: &Calibration) -> Vec<b
                 readers[mean] == 1 && matches!(graph.nodes()[mean].op, FloatOp::AvgPool(_));
         }
     }
-    wide
+    Ok(wide)
 }
 
 /// All values but those that only nodes read that take int8 and no row factor.
@@ -92,9 +107,9 @@ fn by_loss(graph: &FloatGraph, calibration: &Calibration) -> Vec<bool> {
         let mut steps = vec![None; wide.len()];
         for &end in &ends {
             let (clip, levels) = if wide[end] {
-                (calibration.largest(end), WORD_LEVELS)
+                (calibration.largest(end), INT16_HEADROOM_LEVELS)
             } else {
-                (calibration.clip_point(end, BYTE_LEVELS), BYTE_LEVELS)
+                (calibration.clip_point(end), INT8_LEVELS)
             };
             steps[end] = Some((clip / levels, levels)).filter(|step| step.0 > 0.0);
         }
@@ -139,29 +154,20 @@ fn answer_snr_db(
     calibration: &Calibration,
     steps: &[Option<(f64, f64)>],
 ) -> f64 {
-    let (mut signal, mut noise) = (0.0_f64, 0.0_f64);
-    for sample in calibration.samples() {
-        let round = |node: usize, values: &mut [f32]| {
-            let Some((step, levels)) = steps[node] else {
-                return;
-            };
-            for value in values {
-                let level = (f64::from(*value) / step).round().clamp(-levels, levels);
-                #[expect(
-                    clippy::cast_possible_truncation,
-                    reason = "a value of the float graph"
-                )]
-                {
-                    *value = (level * step) as f32;
-                }
+    let answers = map_rows(calibration.samples(), graph.live_bytes(), |_, sample| {
+        graph.run_with(&sample.row, |node, values| {
+            if let Some(step) = steps[node] {
+                round(values, step);
             }
-        };
-        let run = (graph.run(sample), graph.run_with(sample, round));
-        let (Ok(wanted), Ok(found)) = run else {
+        })
+    });
+    let (mut signal, mut noise) = (0.0_f64, 0.0_f64);
+    for (sample, found) in calibration.samples().iter().zip(answers) {
+        let Ok(found) = found else {
             // The calibration ran on it: it fits.
             return f64::INFINITY;
         };
-        for (w, f) in wanted.iter().zip(&found[graph.output()]) {
+        for (w, f) in sample.answer.iter().zip(&found) {
             signal += f64::from(*w).powi(2);
             noise += (f64::from(*w) - f64::from(*f)).powi(2);
         }
@@ -170,5 +176,19 @@ fn answer_snr_db(
         f64::INFINITY
     } else {
         10.0 * (signal / noise).log10()
+    }
+}
+
+/// Values as whole multiples of a step, at most `levels` of them.
+fn round(values: &mut [f32], (step, levels): (f64, f64)) {
+    for value in values {
+        let level = (f64::from(*value) / step).round().clamp(-levels, levels);
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "a value of the float graph"
+        )]
+        {
+            *value = (level * step) as f32;
+        }
     }
 }

@@ -2,13 +2,14 @@
 //!
 //! Counts and maxima are merged, never float sums, so the number of threads cannot show.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
 use selfsame_protocol::{Hash, keccak256};
 
-use super::histogram::Histogram;
-use super::row_loss::RowLosses;
-use super::threads::map_parts;
+use super::histogram::{Bins, Histogram};
+use super::levels::INT8_LEVELS;
+use super::row_loss::{DenseReaders, Energies, RowLosses};
+use super::threads::{fold_rows, map_rows};
 use crate::float::{FloatGraph, RunError};
 
 /// Below this number of values the largest one is no good estimate.
@@ -66,13 +67,36 @@ pub struct Calibration {
     nodes: Vec<Histogram>,
     row_hashes: HashSet<Hash>,
     row_losses: RowLosses,
-    samples: Vec<Vec<f32>>,
-    /// Largest magnitudes that the file itself declares, by node.
-    declared: BTreeMap<usize, f64>,
+    samples: Vec<Sample>,
+    /// For each node what its values cost as int8.
+    bytes: Vec<AsBytes>,
+}
+
+/// A row that calibration has seen, and what the graph answers.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Sample {
+    pub(crate) row: Vec<f32>,
+    pub(crate) answer: Vec<f32>,
+}
+
+/// The values of a node as int8 on one scale.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct AsBytes {
+    /// The magnitude that the largest integer stands for.
+    clip_point: f64,
+    /// Noise over signal.
+    loss: f64,
+}
+
+/// What one row adds that depends on the order of rows.
+struct Measured {
+    hash: Hash,
+    answer: Vec<f32>,
+    energies: Vec<Energies>,
 }
 
 impl Calibration {
-    /// Runs `graph` on at most `count` training rows.
+    /// Runs `graph` on at most `count` training rows, on all cores.
     pub fn collect(
         graph: &FloatGraph,
         rows: TrainingRows<'_>,
@@ -82,24 +106,18 @@ impl Calibration {
         if rows.is_empty() {
             return Err(CalibrationError::NoRows);
         }
-        let parts = map_parts(&rows, |rows| {
-            let mut nodes = vec![Histogram::new(); graph.nodes().len()];
-            for row in rows {
-                let values = graph.run_all(row)?;
-                nodes
-                    .iter_mut()
-                    .zip(&values)
-                    .for_each(|(node, values)| node.add(values));
-            }
-            Ok(nodes)
+        let new = || vec![Histogram::new(); graph.nodes().len()];
+        let readers = DenseReaders::of(graph);
+        let (parts, measured) = fold_rows(&rows, graph.live_bytes(), new, |nodes, index, row| {
+            measure(graph, &readers, nodes, (index, row))
         });
-        let mut nodes = vec![Histogram::new(); graph.nodes().len()];
+        let measured: Result<Vec<Measured>, RunError> = measured.into_iter().collect();
+        let measured = measured.map_err(CalibrationError::Row)?;
+        let mut nodes = new();
         for part in parts {
-            let part: Vec<Histogram> = part.map_err(CalibrationError::Row)?;
-            nodes
-                .iter_mut()
-                .zip(&part)
-                .for_each(|(node, part)| node.merge(part));
+            for (node, part) in nodes.iter_mut().zip(&part) {
+                node.merge(part);
+            }
         }
         if let Some((_, node)) = nodes
             .iter()
@@ -110,12 +128,28 @@ impl Calibration {
                 node: node.name.clone(),
             });
         }
+        let mut row_losses = RowLosses::default();
+        for one in &measured {
+            row_losses.add(&one.energies);
+        }
+        let row_hashes = measured.iter().map(|one| one.hash).collect();
+        let sample = |(&row, one): (&&Vec<f32>, Measured)| Sample {
+            row: row.clone(),
+            answer: one.answer,
+        };
         Ok(Self {
+            row_hashes,
+            row_losses,
+            samples: rows
+                .iter()
+                .zip(measured)
+                .take(SAMPLES)
+                .map(sample)
+                .collect(),
+            bytes: map_rows(&nodes, 0, |node, histogram| {
+                AsBytes::of(histogram, declared(graph, node))
+            }),
             nodes,
-            row_hashes: rows.iter().map(|row| row_hash(row)).collect(),
-            declared: declared(graph),
-            samples: rows.iter().take(SAMPLES).map(|&row| row.clone()).collect(),
-            row_losses: RowLosses::measure(graph, &rows).map_err(CalibrationError::Row)?,
         })
     }
 
@@ -146,49 +180,23 @@ impl Calibration {
         (low, high)
     }
 
-    /// The magnitude that the largest of `levels` integers should stand for: what the file declares.
-    /// Else by the number of values seen.
+    /// The magnitude that the largest int8 should stand for: what the file declares. Else by the number
+    /// of values seen.
     ///
     /// Many values: the one with the least mean squared error of rounding and clamping. Fewer: the
     /// largest magnitude seen. Very few: a quarter more, since the largest of a small sample says
     /// little about the largest to come.
-    pub(crate) fn clip_point(&self, node: usize, levels: f64) -> f64 {
-        if let Some(&declared) = self.declared.get(&node) {
-            return declared;
-        }
-        let histogram = &self.nodes[node];
-        let (largest, values) = (self.largest(node), histogram.values());
-        if largest == 0.0 {
-            return 1.0;
-        }
-        if values < VALUES_FEW {
-            return largest * 1.25;
-        }
-        let least = if values < VALUES_MANY { 100 } else { 40 };
-        let mut best = (f64::INFINITY, largest);
-        for candidate in (least..=100_u32).rev() {
-            let clip = largest * f64::from(candidate) / 100.0;
-            let error = histogram.squared_error(clip, clip / levels);
-            if error < best.0 {
-                best = (error, clip);
-            }
-        }
-        best.1
+    pub(crate) fn clip_point(&self, node: usize) -> f64 {
+        self.bytes[node].clip_point
     }
 
     /// Noise over signal of a node's values as int8 on one scale.
     pub(crate) fn byte_loss(&self, node: usize) -> f64 {
-        let histogram = &self.nodes[node];
-        let clip = self.clip_point(node, 127.0);
-        let energy = histogram.squared_error(f64::INFINITY, f64::INFINITY);
-        if energy == 0.0 {
-            return 0.0;
-        }
-        histogram.squared_error(clip, clip / 127.0) / energy
+        self.bytes[node].loss
     }
 
     /// A few rows that it has seen.
-    pub(crate) fn samples(&self) -> &[Vec<f32>] {
+    pub(crate) fn samples(&self) -> &[Sample] {
         &self.samples
     }
 
@@ -202,14 +210,68 @@ impl Calibration {
     }
 }
 
-/// Ranges that a quantised model declares are a calibration that others have made on more data.
-fn declared(graph: &FloatGraph) -> BTreeMap<usize, f64> {
-    let of = |node| {
-        let (low, high) = graph.hint(node)?;
-        let largest = f64::from(low.abs().max(high.abs()));
-        (largest.is_finite() && largest > 0.0).then_some((node, largest))
-    };
-    (0..graph.nodes().len()).filter_map(of).collect()
+impl AsBytes {
+    fn of(histogram: &Histogram, declared: Option<f64>) -> Self {
+        let bins = histogram.bins();
+        let clip_point = declared.unwrap_or_else(|| clip_point(histogram, &bins));
+        let energy = bins.squared_error(f64::INFINITY, f64::INFINITY);
+        let noise = bins.squared_error(clip_point, clip_point / INT8_LEVELS);
+        Self {
+            clip_point,
+            loss: if energy == 0.0 { 0.0 } else { noise / energy },
+        }
+    }
+}
+
+/// The clip point that the values seen ask for.
+fn clip_point(histogram: &Histogram, bins: &Bins) -> f64 {
+    let (largest, values) = (f64::from(histogram.largest()), histogram.values());
+    if largest == 0.0 {
+        return 1.0;
+    }
+    if values < VALUES_FEW {
+        return largest * 1.25;
+    }
+    let least = if values < VALUES_MANY { 100 } else { 40 };
+    let mut best = (f64::INFINITY, largest);
+    for candidate in (least..=100_u32).rev() {
+        let clip = largest * f64::from(candidate) / 100.0;
+        let error = bins.squared_error(clip, clip / INT8_LEVELS);
+        if error < best.0 {
+            best = (error, clip);
+        }
+    }
+    best.1
+}
+
+/// Counts the values of all nodes for one row; the first rows say more.
+fn measure(
+    graph: &FloatGraph,
+    readers: &DenseReaders<'_>,
+    nodes: &mut [Histogram],
+    (index, row): (usize, &Vec<f32>),
+) -> Result<Measured, RunError> {
+    let is_sample = index < SAMPLES;
+    let mut energies = Vec::new();
+    let answer = graph.run_with(row, |node, values| {
+        nodes[node].add(values);
+        if is_sample {
+            readers.measure(node, values, &mut energies);
+        }
+    })?;
+    Ok(Measured {
+        hash: row_hash(row),
+        answer: if is_sample { answer } else { Vec::new() },
+        energies,
+    })
+}
+
+/// The largest magnitude of a node that a quantised model declares: a calibration that others have made
+/// on more data.
+fn declared(graph: &FloatGraph, node: usize) -> Option<f64> {
+    let (low, high) = graph.hint(node)?;
+    let largest = f64::from(low.abs().max(high.abs()));
+    (largest.is_finite() && largest > 0.0).then_some(largest)
 }
 
 fn row_hash(row: &[f32]) -> Hash {

@@ -10,6 +10,7 @@ use super::compare::{Comparison, Noise, compare, top1};
 use super::sizes::Sizes;
 use crate::compile::Compiled;
 use crate::float::RunError;
+use crate::lower::Source;
 use crate::quant::{map_rows, ratio_value};
 
 /// Rows to report on, in the source model's order, with labels if there are any.
@@ -114,8 +115,17 @@ pub fn import_report(
     if rows.rows.is_empty() {
         return Err(ReportError::NoRows);
     }
-    let results = map_rows(rows.rows, |row| run_row(compiled, row, &trace));
     let program = compiled.program.program();
+    let mut readers = vec![Vec::new(); compiled.graph.nodes().len()];
+    for (node, source) in compiled.sources.iter().enumerate() {
+        if let Some(source) = source {
+            readers[source.float].push((node, source));
+        }
+    }
+    let bytes = compiled.graph.live_bytes() + compiled.graph.bytes();
+    let results = map_rows(rows.rows, bytes, |_, row| {
+        run_row(compiled, &readers, row, &trace)
+    });
     let mut layers = vec![Noise::default(); program.nodes.len()];
     let (mut float, mut exact) = (Vec::new(), Vec::new());
     for (row, result) in results.into_iter().enumerate() {
@@ -168,33 +178,30 @@ enum RowError {
     NotANumber(NotANumber),
 }
 
+/// `readers` are the nodes of the program that stand for each float node.
 fn run_row(
     compiled: &Compiled,
+    readers: &[Vec<(usize, &Source)>],
     row: &[f32],
     trace: &impl Fn(&CheckedProgram, Tensor) -> Vec<Tensor>,
 ) -> Result<RowResult, RowError> {
-    let wanted = compiled.graph.run_all(row).map_err(RowError::Run)?;
+    compiled.graph.fit(row).map_err(RowError::Run)?;
     let input = compiled.quantize(row).map_err(RowError::NotANumber)?;
     let outputs = trace(&compiled.program, input);
-    let layers = compiled
-        .sources
-        .iter()
-        .zip(&outputs)
-        .map(|(source, output)| {
-            let mut noise = Noise::default();
-            if let Some(source) = source {
-                let float = &wanted[source.float];
-                for (index, q) in source.order().into_iter().zip(output.iter()) {
-                    noise.add(f64::from(float[index]), f64::from(q) * source.step);
-                }
+    let mut layers = vec![Noise::default(); compiled.sources.len()];
+    let compare = |float: usize, values: &mut [f32]| {
+        for &(node, source) in &readers[float] {
+            if let Some(output) = outputs.get(node) {
+                layers[node] = noise_of(values, source, output);
             }
-            noise
-        });
-    let layers = layers.collect();
+        }
+    };
+    let float = compiled.graph.run_with(row, compare);
+    let float = float.map_err(RowError::Run)?;
     let answer = &outputs[compiled.program.program().output as usize];
     let exact = dequantised(compiled, answer);
     Ok(RowResult {
-        float: wanted[compiled.graph.output()].clone(),
+        float,
         exact,
         layers,
     })
@@ -215,4 +222,13 @@ pub(super) fn dequantised(compiled: &Compiled, answer: &Tensor) -> Vec<f32> {
         }
     }
     exact
+}
+
+/// What the integers of a node add to the float values that they stand for.
+fn noise_of(values: &[f32], source: &Source, output: &Tensor) -> Noise {
+    let mut noise = Noise::default();
+    for (index, q) in source.order().into_iter().zip(output.iter()) {
+        noise.add(f64::from(values[index]), f64::from(q) * source.step);
+    }
+    noise
 }

@@ -102,7 +102,7 @@ pub fn fitted_layers<E: From<RunError> + Send>(
     let names = &program.program().notes.nodes;
     let mut matched = matches(names, graph);
     matched.retain(|&(node, _)| is_value(program, node));
-    let of_row = |row: &Vec<f32>| -> Result<Vec<Option<Products>>, E> {
+    let of_row = |_, row: &Vec<f32>| -> Result<Vec<Option<Products>>, E> {
         let (values, outputs) = (graph.run_all(row)?, trace(row)?);
         let product = |&(node, float): &(usize, usize)| {
             let (output, value) = (outputs.get(node)?, &values[float]);
@@ -115,7 +115,7 @@ pub fn fitted_layers<E: From<RunError> + Send>(
         Ok(matched.iter().map(product).collect())
     };
     let mut sums = vec![None::<Products>; matched.len()];
-    for row in map_rows(rows, of_row) {
+    for row in map_rows(rows, graph.bytes(), of_row) {
         for (sum, one) in sums.iter_mut().zip(row?) {
             if let Some(one) = one {
                 sum.get_or_insert_default().merge(&one);

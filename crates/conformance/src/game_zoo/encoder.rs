@@ -64,7 +64,7 @@ fn embed(b: &mut Builder) -> u32 {
         rows: length(1),
         columns: WIDTH,
         entries: 48,
-        table,
+        table: table.into(),
     });
     let words = b.push(op, &[0], DType::I16);
     let values = int16s(b, LENGTH_MAX * WIDTH);

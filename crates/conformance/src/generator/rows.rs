@@ -240,7 +240,7 @@ impl Draft<'_> {
             rows: rows.dim(self.lead),
             columns,
             entries,
-            table: drawn(self.rng, out, (columns * entries) as usize),
+            table: drawn(self.rng, out, (columns * entries) as usize).into(),
         });
         self.push(op, vec![index], out, rows.times(Size::fixed(columns)))
     }

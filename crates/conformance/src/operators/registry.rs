@@ -256,7 +256,7 @@ fn fill(linear: &mut Linear, out_channels: u32, terms: u64) -> Option<()> {
     if weights > FILLED_MAX {
         return None;
     }
-    linear.weights = vec![0; usize::try_from(weights).ok()?];
+    linear.weights = vec![0; usize::try_from(weights).ok()?].into();
     let constants = ChannelConstants {
         bias: 0,
         multiplier: 1,
@@ -313,7 +313,7 @@ fn fill_embedding(op: &mut Embedding, dtype: DType) -> Option<()> {
         return None;
     }
     let zeros = vec![0; usize::try_from(elements).ok()?];
-    op.table = Tensor::from_values(dtype, &zeros).ok()?;
+    op.table = Tensor::from_values(dtype, &zeros).ok()?.into();
     Some(())
 }
 

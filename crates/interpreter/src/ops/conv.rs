@@ -16,6 +16,7 @@ pub(crate) fn element(op: &Conv, values: &DimValues, inputs: &[&Tensor], index: 
     let per_group = u64::from(op.channels) / groups;
     let group = channel / (out_channels / groups).max(1);
     let row = channel * op.window.cells() * per_group;
+    let weights = &*op.linear.weights;
     let mut sum = 0_i64;
     for (cell, at) in cells.around(position) {
         // Cells outside the input count as 0.
@@ -23,7 +24,7 @@ pub(crate) fn element(op: &Conv, values: &DimValues, inputs: &[&Tensor], index: 
         let first = at * u64::from(op.channels) + group * per_group;
         for c in 0..per_group {
             let weight = usize::try_from(row + cell * per_group + c).unwrap_or(usize::MAX);
-            let weight = op.linear.weights.get(weight).copied().unwrap_or(0);
+            let weight = weights.get(weight).copied().unwrap_or(0);
             sum += i64::from(read(inputs, 0, first + c)) * i64::from(weight);
         }
     }

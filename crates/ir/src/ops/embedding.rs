@@ -4,6 +4,7 @@
 //!
 //! Spec: programs, 1.10; operators, 2.25.
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use selfsame_protocol::{DecodeError, Reader, Writer};
@@ -21,8 +22,8 @@ pub struct Embedding {
     pub columns: u32,
     /// Rows of the table.
     pub entries: u32,
-    /// The table; empty in a node leaf.
-    pub table: Tensor,
+    /// The table; empty in a node leaf. Engines share it.
+    pub table: Arc<Tensor>,
 }
 
 impl Embedding {
@@ -35,7 +36,7 @@ impl Embedding {
 
     pub(crate) fn skeleton(&self) -> Self {
         Self {
-            table: Tensor::I8(Vec::new()),
+            table: Tensor::I8(Vec::new()).into(),
             ..*self
         }
     }
@@ -50,7 +51,7 @@ impl Embedding {
             rows: Dim::decode(reader)?,
             columns: reader.u32("columns")?,
             entries: reader.u32("entries")?,
-            table: Tensor::I8(Vec::new()),
+            table: Tensor::I8(Vec::new()).into(),
         })
     }
 }

@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 
 use selfsame_protocol::{DecodeError, Reader, Writer};
 
+use crate::ops::weights::Weights;
 use crate::tensor::{DType, Tensor};
 
 /// Requantisation of one output channel.
@@ -28,7 +29,7 @@ pub struct ChannelConstants {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Linear {
     /// int8 weights, one row per output channel.
-    pub weights: Vec<i8>,
+    pub weights: Weights,
     /// One entry per output channel.
     pub constants: Vec<ChannelConstants>,
     /// Element type of the second input, if there is one.
@@ -58,7 +59,7 @@ impl Linear {
             .iter()
             .flat_map(|c| [c.bias, c.multiplier, c.addend_multiplier, c.shift])
             .collect();
-        let mut tensors = alloc::vec![Tensor::I8(self.weights.clone()), Tensor::I32(constants)];
+        let mut tensors = alloc::vec![Tensor::I8(self.weights.to_vec()), Tensor::I32(constants)];
         if let Some(table) = &self.table {
             tensors.push(Tensor::I8(table.to_vec()));
         }
@@ -76,7 +77,7 @@ impl Linear {
 
     pub(crate) fn from_parts(
         tail: Tail,
-        weights: Vec<i8>,
+        weights: Weights,
         constants: &[i32],
         table: Option<&[i8]>,
     ) -> Self {

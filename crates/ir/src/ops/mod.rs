@@ -16,6 +16,7 @@ mod normalize;
 mod pointwise;
 mod pool;
 mod reduce;
+mod weights;
 mod window;
 
 pub use activation::Activation;
@@ -32,6 +33,7 @@ pub use normalize::{ColumnConstants, Normalize};
 pub use pointwise::{Combine, Constant, Operand, Pointwise, Spread};
 pub use pool::{AvgPool, MaxPool};
 pub use reduce::{Reduce, ReduceKind};
+pub use weights::{SharedMemory, Weights};
 pub use window::Window;
 
 use selfsame_protocol::constants as c;
@@ -131,7 +133,7 @@ impl Op {
             Self::Conv(op) => op.linear.tensors(),
             Self::Pointwise(op) => op.tensors(),
             Self::Normalize(op) => op.tensors(),
-            Self::Embedding(op) => alloc::vec![op.table.clone()],
+            Self::Embedding(op) => alloc::vec![(*op.table).clone()],
             Self::Input(_)
             | Self::MaxPool(_)
             | Self::AvgPool(_)

@@ -241,7 +241,7 @@ fn embedding() -> Op {
         rows: tokens(1),
         columns: 4,
         entries: 3,
-        table: Tensor::I16((0..12).map(|at| 100 * at - 700).collect()),
+        table: Tensor::I16((0..12).map(|at| 100 * at - 700).collect()).into(),
     })
 }
 

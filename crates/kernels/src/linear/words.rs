@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::{Linear, Part, Places};
 use crate::accumulate::Scratch;
-use crate::strip::{BlockWeights, Contraction, Products, STRIP_PIXELS, Span};
+use crate::strip::{BlockWeights, Contraction, Products, STRIP_PIXELS, Session, Span};
 use crate::tiles::{self, Engine};
 use crate::widen::{Cut, Node, Room, Widen};
 
@@ -120,8 +120,10 @@ impl Linear {
     ) {
         let engine = tiles::engine(self.kernel);
         let terms = self.runs.starts.len() * self.runs.groups() * 4;
+        let session = Session::default();
         let contraction = Contraction {
             engine: &engine,
+            session: &session,
             runs: &[0],
             groups: terms / 2,
             planes: &self.packed.planes,

@@ -1,13 +1,17 @@
-//! The permutation Keccak-f of 1600 bits on four or eight states at once, one per 64-bit lane.
+//! The permutation Keccak-f of 1600 bits on four or eight states at once, one per 64-bit lane, and the
+//! sponge over messages of one length, whose states never leave the registers.
 //!
 //! Source: FIPS 202, section 3.2. Lane (x, y) is word `x + 5 * y`.
 
 use core::arch::x86_64::{
     __m256i, __m512i, _mm_cvtsi64_si128, _mm256_andnot_si256, _mm256_loadu_si256, _mm256_or_si256,
-    _mm256_set1_epi64x, _mm256_sll_epi64, _mm256_srl_epi64, _mm256_storeu_si256, _mm256_xor_si256,
-    _mm512_loadu_si512, _mm512_rolv_epi64, _mm512_set1_epi64, _mm512_storeu_si512,
-    _mm512_ternarylogic_epi64, _mm512_xor_si512,
+    _mm256_set_epi64x, _mm256_set1_epi64x, _mm256_sll_epi64, _mm256_srl_epi64, _mm256_storeu_si256,
+    _mm256_xor_si256, _mm512_loadu_si512, _mm512_rolv_epi64, _mm512_set_epi64, _mm512_set1_epi64,
+    _mm512_sll_epi64, _mm512_srl_epi64, _mm512_storeu_si512, _mm512_ternarylogic_epi64,
+    _mm512_xor_si512,
 };
+
+use crate::keccak::RATE_WORDS;
 
 const ROUNDS: [u64; 24] = [
     0x0000_0000_0000_0001,
@@ -53,7 +57,14 @@ const fn target(lane: usize) -> usize {
 ///
 /// Every method may only be called when the processor has the instruction set.
 unsafe trait Words: Copy {
+    /// Words of a vector.
+    const LANES: usize;
     unsafe fn splat(word: u64) -> Self;
+    /// The word at each of the first `LANES` addresses, in the order of its bytes in memory.
+    unsafe fn fetch(from: &[*const u8; 8], at: usize) -> Self;
+    unsafe fn store(self, to: *mut u64);
+    unsafe fn left(self, bits: usize) -> Self;
+    unsafe fn right(self, bits: usize) -> Self;
     unsafe fn xor(self, other: Self) -> Self;
     /// `self ^ b ^ c`.
     unsafe fn xor3(self, b: Self, c: Self) -> Self;
@@ -64,6 +75,35 @@ unsafe trait Words: Copy {
 
 // SAFETY: every method inherits the demand of the trait: AVX2 is there.
 unsafe impl Words for __m256i {
+    const LANES: usize = 4;
+
+    #[inline(always)]
+    unsafe fn fetch(from: &[*const u8; 8], at: usize) -> Self {
+        // SAFETY: the caller promises AVX2 and eight readable bytes behind each address.
+        unsafe {
+            let word = |lane: usize| from[lane].add(at).cast::<i64>().read_unaligned();
+            _mm256_set_epi64x(word(3), word(2), word(1), word(0))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, to: *mut u64) {
+        // SAFETY: the caller promises AVX2 and room for a vector.
+        unsafe { _mm256_storeu_si256(to.cast(), self) }
+    }
+
+    #[inline(always)]
+    unsafe fn left(self, bits: usize) -> Self {
+        // SAFETY: the caller promises AVX2; no memory is touched.
+        unsafe { _mm256_sll_epi64(self, _mm_cvtsi64_si128(bits as i64)) }
+    }
+
+    #[inline(always)]
+    unsafe fn right(self, bits: usize) -> Self {
+        // SAFETY: as above.
+        unsafe { _mm256_srl_epi64(self, _mm_cvtsi64_si128(bits as i64)) }
+    }
+
     #[inline(always)]
     unsafe fn splat(word: u64) -> Self {
         // SAFETY: the caller promises AVX2; no memory is touched.
@@ -101,6 +141,44 @@ unsafe impl Words for __m256i {
 
 // SAFETY: every method inherits the demand of the trait: AVX-512F is there.
 unsafe impl Words for __m512i {
+    const LANES: usize = 8;
+
+    #[inline(always)]
+    unsafe fn fetch(from: &[*const u8; 8], at: usize) -> Self {
+        // SAFETY: the caller promises AVX-512F and eight readable bytes behind each address.
+        unsafe {
+            let word = |lane: usize| from[lane].add(at).cast::<i64>().read_unaligned();
+            _mm512_set_epi64(
+                word(7),
+                word(6),
+                word(5),
+                word(4),
+                word(3),
+                word(2),
+                word(1),
+                word(0),
+            )
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, to: *mut u64) {
+        // SAFETY: the caller promises AVX-512F and room for a vector.
+        unsafe { _mm512_storeu_si512(to.cast(), self) }
+    }
+
+    #[inline(always)]
+    unsafe fn left(self, bits: usize) -> Self {
+        // SAFETY: the caller promises AVX-512F; no memory is touched.
+        unsafe { _mm512_sll_epi64(self, _mm_cvtsi64_si128(bits as i64)) }
+    }
+
+    #[inline(always)]
+    unsafe fn right(self, bits: usize) -> Self {
+        // SAFETY: as above.
+        unsafe { _mm512_srl_epi64(self, _mm_cvtsi64_si128(bits as i64)) }
+    }
+
     #[inline(always)]
     unsafe fn splat(word: u64) -> Self {
         // SAFETY: the caller promises AVX-512F; no memory is touched.
@@ -167,6 +245,85 @@ pub(crate) unsafe fn permute8(state: &mut [[u64; 8]; 25]) {
         for (word, lane) in state.iter_mut().zip(lanes) {
             _mm512_storeu_si512(word.as_mut_ptr().cast(), lane);
         }
+    }
+}
+
+/// The first four words of the hashes of four messages of `len` bytes behind a tag, word by word.
+///
+/// # Safety
+///
+/// The processor has AVX2, `8 <= len`, and `len` bytes can be read behind each of the first four
+/// addresses.
+#[target_feature(enable = "avx2")]
+pub(crate) unsafe fn hash4(tag: u8, from: &[*const u8; 8], len: usize) -> [[u64; 8]; 4] {
+    // SAFETY: the caller promises what `sponge` demands.
+    unsafe { sponge::<__m256i>(tag, from, len) }
+}
+
+/// The same of eight messages.
+///
+/// # Safety
+///
+/// The processor has AVX-512F, `8 <= len`, and `len` bytes can be read behind each address.
+#[target_feature(enable = "avx512f")]
+pub(crate) unsafe fn hash8(tag: u8, from: &[*const u8; 8], len: usize) -> [[u64; 8]; 4] {
+    // SAFETY: the caller promises what `sponge` demands.
+    unsafe { sponge::<__m512i>(tag, from, len) }
+}
+
+/// Absorbs (tag, message, 0x01, 0x00, .., 0x80) of messages of one length.
+///
+/// Byte i of a message is byte i + 1 of the tagged one, so a word at `start` begins at `start - 1`.
+///
+/// # Safety
+///
+/// The instruction set of `W`, `8 <= len`, and `len` readable bytes behind each address.
+#[inline(always)]
+unsafe fn sponge<W: Words>(tag: u8, from: &[*const u8; 8], len: usize) -> [[u64; 8]; 4] {
+    // SAFETY: a word is fetched from `start - 1 .. start + 7` only where that is in the message, from
+    // the first eight bytes or the last eight.
+    unsafe {
+        let rate = RATE_WORDS * 8;
+        let end = (len + 1) / rate * rate;
+        let mut state = [W::splat(0); 25];
+        let mut block = 0;
+        loop {
+            if 0 < block && block + rate <= len + 1 {
+                for (word, state) in state[..RATE_WORDS].iter_mut().enumerate() {
+                    *state = state.xor(W::fetch(from, block + word * 8 - 1));
+                }
+            } else {
+                for (word, state) in state[..RATE_WORDS].iter_mut().enumerate() {
+                    let start = block + word * 8;
+                    let next = if start == 0 {
+                        W::fetch(from, 0).left(8).xor(W::splat(tag.into()))
+                    } else if start + 7 <= len {
+                        W::fetch(from, start - 1)
+                    } else if start <= len {
+                        let left = len + 1 - start;
+                        let rest = W::fetch(from, len - 8).right(64 - 8 * left);
+                        rest.xor(W::splat(1 << (8 * left)))
+                    } else {
+                        W::splat(u64::from(start == len + 1))
+                    };
+                    *state = state.xor(next);
+                }
+            }
+            if block == end {
+                state[RATE_WORDS - 1] = state[RATE_WORDS - 1].xor(W::splat(1 << 63));
+            }
+            rounds(&mut state);
+            if block == end {
+                break;
+            }
+            block += rate;
+        }
+        let mut hashes = [[0; 8]; 4];
+        for (to, word) in hashes.iter_mut().zip(state) {
+            const { assert!(W::LANES <= 8) };
+            word.store(to.as_mut_ptr());
+        }
+        hashes
     }
 }
 

@@ -134,7 +134,7 @@ impl Encoder<'_> {
             rows: TOKENS,
             columns: hidden,
             entries,
-            table,
+            table: table.into(),
         });
         let x = self.push(op, &[input], DType::I16);
         let positions = Operand {

@@ -1,16 +1,21 @@
 //! Operators over the rows of the last axis, in double precision.
 
+use selfsame_kernels::Width;
+
 use super::super::graph::ReduceKind;
-use super::super::math::exp;
+use super::super::lanes::exp_each;
 use super::single;
 
 /// `e^x / sum e^x` of each row; the largest element is subtracted before.
-pub(super) fn softmax(x: &[f32], columns: usize) -> Vec<f32> {
+pub(super) fn softmax(width: Width, x: &[f32], columns: usize) -> Vec<f32> {
     let mut out = Vec::with_capacity(x.len());
+    let mut powers = vec![0.0; columns];
     for row in x.chunks_exact(columns) {
         let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        let powers = row.iter().map(|&v| exp(f64::from(v) - f64::from(largest)));
-        let powers: Vec<f64> = powers.collect();
+        for (power, &v) in powers.iter_mut().zip(row) {
+            *power = f64::from(v) - f64::from(largest);
+        }
+        exp_each(width, &mut powers);
         let sum: f64 = powers.iter().sum();
         out.extend(powers.iter().map(|power| single(power / sum)));
     }
@@ -109,7 +114,7 @@ mod tests {
         assert_eq!(arg_max(&x, 3), [1.0, 2.0]);
         assert_eq!(reduce(&x, 3, ReduceKind::SumSquares), [19.0, 8.0]);
         assert_eq!(reduce(&x, 3, ReduceKind::Min), [1.0, -2.0]);
-        let whole: f32 = softmax(&x, 6).iter().sum();
+        let whole: f32 = softmax(Width::best(), &x, 6).iter().sum();
         assert!((whole - 1.0).abs() < 1e-6);
         let normal = normalize(&x[3..], true, 0.0, &[1.0; 3], &[0.5; 3]);
         assert!((normal[2] - 0.5 - 1.5_f32.sqrt()).abs() < 1e-6);

@@ -238,7 +238,7 @@ impl Generator {
             rows: Dim::fixed(rows),
             columns,
             entries,
-            table: self.random.tensor(dtype, entries * columns),
+            table: self.random.tensor(dtype, entries * columns).into(),
         };
         self.push(Op::Embedding(op), vec![source], dtype, vec![rows, columns]);
     }
