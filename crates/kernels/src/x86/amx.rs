@@ -47,8 +47,15 @@ pub(crate) fn groups_for_tiles(groups: usize) -> usize {
 
 /// The steps of a run and the groups of each, if they are whole and deep enough.
 fn steps(groups: usize) -> Option<(usize, usize)> {
-    let steps = groups.div_ceil(SIDE).max(1);
-    let is_whole = groups.is_multiple_of(steps) && GROUPS_MIN <= groups / steps;
+    if groups <= SIDE {
+        return (GROUPS_MIN <= groups).then_some((1, groups));
+    }
+    if groups.is_multiple_of(SIDE) {
+        return Some((groups / SIDE, SIDE));
+    }
+    // Only here by a number that the compiler does not know.
+    let steps = groups.div_ceil(SIDE);
+    let is_whole = groups.is_multiple_of(steps);
     is_whole.then(|| (steps, groups / steps))
 }
 
