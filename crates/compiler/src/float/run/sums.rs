@@ -265,11 +265,10 @@ fn tile<T: Real, const ROWS: usize, const LANES: usize, const USED: usize>(
     let rows = rows.map(|row| &row[..columns.len()]);
     let mut sums = starts.map(|start| [start; USED]);
     for (term, column) in columns.iter().enumerate() {
-        // Indices: they stay cheap where the library's iterators are checked.
-        for row in 0..ROWS {
-            let factor = rows[row][term];
-            for lane in 0..USED {
-                sums[row][lane] += factor * column[lane];
+        for (sums, row) in sums.iter_mut().zip(rows) {
+            let factor = row[term];
+            for (sum, &value) in sums.iter_mut().zip(&column[..USED]) {
+                *sum += factor * value;
             }
         }
     }
