@@ -45,7 +45,7 @@ pub(crate) struct Lowered {
 #[derive(Debug, Default)]
 pub(crate) struct ConstantSteps(pub(super) BTreeMap<usize, f64>);
 
-/// Lowers a fused graph whose values are as wide as [`widths`](super::widths) says.
+/// Lowers a fused graph whose values are as wide as [`widths`](super::widths()) says.
 pub(crate) fn lower(
     graph: &FloatGraph,
     calibration: &Calibration,

@@ -10,7 +10,7 @@
 //! Inputs are read in place, one row for each position, `pixel_step` bytes apart. The groups of a run
 //! are cut into equal steps of g, at most 16, of which packing has made whole ones by zero weights
 //! ([`groups_for_tiles`]); so one shape of tiles does for a node. What is read behind a run is less
-//! than [`SLACK`](crate::bytes::SLACK) and meets zero weights. Sums begin with the start values by
+//! than [`SLACK`] and meets zero weights. Sums begin with the start values by
 //! a tile load whose rows all are the same.
 //!
 //! Two tiles of positions share the weights that were read: neighbours, or two rows of a narrow output.
