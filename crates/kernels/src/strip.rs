@@ -102,11 +102,11 @@ pub(crate) struct Contraction<'a> {
         expect(dead_code, reason = "no tiles here")
     )]
     pub(crate) session: &'a Session,
-    /// Starts of the runs, relative to a window, in bytes; one where there are several planes.
+    /// Starts of the runs, relative to a window, in bytes.
     pub(crate) runs: &'a [usize],
     /// Groups of four bytes in a run.
     pub(crate) groups: usize,
-    /// First group of each plane, at most [`PLANES_MAX`].
+    /// First group of each plane, at most [`PLANES_MAX`]. A plane has a part of one run, or whole runs.
     pub(crate) planes: &'a [usize],
     /// Bytes between the windows of neighbouring positions.
     pub(crate) pixel_step: usize,
@@ -220,12 +220,12 @@ impl Contraction<'_> {
         for (plane, &first) in self.planes.iter().enumerate() {
             let all = self.groups * self.runs.len();
             let end = self.planes.get(plane + 1).copied().unwrap_or(all);
-            // A part of the only run, or whole runs of several.
-            let (runs, groups, skipped) = if self.runs.len() == 1 {
-                (self.runs, end - first, 4 * first)
+            // A part of one run, or whole runs.
+            let (run, inside) = (first / self.groups, first % self.groups);
+            let (runs, groups, skipped) = if end <= (run + 1) * self.groups {
+                (&self.runs[run..=run], end - first, 4 * inside)
             } else {
-                let runs = &self.runs[first / self.groups..end / self.groups];
-                (runs, self.groups, 0)
+                (&self.runs[run..end / self.groups], self.groups, 0)
             };
             let mut tile = Tile {
                 input,
@@ -247,7 +247,7 @@ impl Contraction<'_> {
                 let rest = count - x;
                 let kernel = if rest < pixels { kernel(rest) } else { whole };
                 tile.input = input.wrapping_add(x * self.pixel_step + skipped);
-                // SAFETY: the caller's promises; the planes are parts of one run, or runs.
+                // SAFETY: the caller's promises; the planes are parts of a run, or runs.
                 unsafe { kernel(&tile, to.wrapping_add(x * vector)) };
                 x += pixels;
             }
