@@ -108,6 +108,20 @@ fn all_implementations_agree_on_random_programs() {
     }
 }
 
+/// Found by the long run: a convolution of int16 with two groups of 1,086 channels, whose sums need
+/// several planes.
+#[test]
+fn cases_that_once_differed_agree() {
+    for index in [2_354] {
+        let subject = subject(index);
+        for mut engine in Engine::all() {
+            engine
+                .compare(&subject)
+                .unwrap_or_else(|difference| panic!("case {index}: {difference}"));
+        }
+    }
+}
+
 /// Spec: programs, 1.3: a symbolic program means the same in every implementation at every value.
 #[test]
 fn all_implementations_agree_at_every_value_of_a_symbol() {

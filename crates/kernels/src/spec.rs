@@ -222,9 +222,6 @@ fn check_ranges(spec: &LinearSpec) -> Result<(), LinearError> {
     Ok(())
 }
 
-/// Terms of a 16-bit run of several: `256 * 127 * 2^15 + 2^30 < 2^31`, with room for a bias.
-const WIDE_RUN_MAX: usize = 256;
-
 /// Where windows start and what they read, in bytes.
 pub(crate) struct Steps {
     /// Where the window of position (0, 0) starts.
@@ -286,17 +283,15 @@ impl Steps {
     }
 }
 
-/// The runs of the window: whole rows of it where they are contiguous, else single positions.
-///
-/// Of 16-bit inputs a run of several is short enough for its sums to fit 32 bits.
+/// The runs of the window: whole rows of it where they are contiguous, else single positions. A run has
+/// all channels of a group: that of the next group begins behind it.
 fn runs(spec: &LinearSpec) -> Runs {
     let [kh, kw] = spec.kernel;
     let channels = spec.input.channels();
     let per_group = spec.channel_count / spec.groups;
-    let is_short = |terms: usize| spec.bits == Bits::Eight || terms <= WIDE_RUN_MAX;
     // A start that saturates is refused as out of reach.
     let row = |i: usize| (i * spec.dilation[0]).saturating_mul(spec.input.row_len());
-    if per_group == channels && spec.dilation[1] == 1 && (kh == 1 || is_short(kw * channels)) {
+    if per_group == channels && spec.dilation[1] == 1 {
         return Runs {
             starts: (0..kh).map(row).collect(),
             run_len: kw * channels,
@@ -304,18 +299,12 @@ fn runs(spec: &LinearSpec) -> Runs {
         };
     }
     let column = |j: usize| (j * spec.dilation[1]).saturating_mul(channels);
-    // Parts of one length, as few as possible.
-    let parts = (1..=per_group)
-        .find(|&parts| per_group.is_multiple_of(parts) && is_short(per_group / parts));
-    let parts = if kh * kw == 1 { 1 } else { parts.unwrap_or(1) };
-    let run_len = per_group / parts;
     let starts = (0..kh)
         .flat_map(|i| (0..kw).map(move |j| row(i).saturating_add(column(j))))
-        .flat_map(|cell| (0..parts).map(move |part| cell.saturating_add(part * run_len)))
         .collect();
     Runs {
         starts,
-        run_len,
+        run_len: per_group,
         padding: 0,
     }
 }
