@@ -90,7 +90,7 @@ impl<'py> Given<'py> {
             Self::Named(named) => {
                 let inputs = model.inputs();
                 let order = inputs.iter().map(|input| input.name.as_str());
-                Numbers::Floats(named.joined(order)?.concat().into())
+                Numbers::Floats(named.joined(order)?.into())
             }
         })
     }
@@ -167,17 +167,19 @@ impl<'py> Named<'py> {
         })
     }
 
-    /// The samples, with the inputs in the order of `names`.
-    pub(crate) fn joined<'n>(
-        &self,
-        names: impl Iterator<Item = &'n str>,
-    ) -> PyResult<Vec<Vec<f32>>> {
-        let mut samples = vec![Vec::with_capacity(self.sample_len()); self.count.unwrap_or(1)];
-        for name in names {
-            let array = self.find(name)?;
-            let len = self.row_len(array).max(1);
-            for (sample, row) in samples.iter_mut().zip(array.as_slice()?.chunks_exact(len)) {
-                sample.extend_from_slice(row);
+    /// The samples, one behind the other, with the inputs in the order of `names`.
+    pub(crate) fn joined<'n>(&self, names: impl Iterator<Item = &'n str>) -> PyResult<Vec<f32>> {
+        let parts: Vec<(&[f32], usize)> = names
+            .map(|name| {
+                let array = self.find(name)?;
+                Ok((array.as_slice()?, self.row_len(array)))
+            })
+            .collect::<PyResult<_>>()?;
+        let count = self.count.unwrap_or(1);
+        let mut samples = Vec::with_capacity(count * self.sample_len());
+        for index in 0..count {
+            for (array, len) in &parts {
+                samples.extend_from_slice(&array[index * len..(index + 1) * len]);
             }
         }
         Ok(samples)

@@ -185,13 +185,19 @@ pub(crate) fn rows(
     source: &selfsame::Source,
     pixels: &Pixels,
 ) -> PyResult<(Vec<Vec<f32>>, bool)> {
-    if let Ok(named) = data.cast::<PyDict>() {
-        return Ok((named_rows(&Named::new(named)?, source)?, false));
-    }
     let sample: usize = source
         .inputs()
         .map(|(_, shape)| shape.iter().product::<usize>())
         .sum();
+    let cut = |floats: &[f32]| {
+        floats
+            .chunks_exact(sample.max(1))
+            .map(<[f32]>::to_vec)
+            .collect()
+    };
+    if let Ok(named) = data.cast::<PyDict>() {
+        return Ok((cut(&named_samples(&Named::new(named)?, source)?), false));
+    }
     let input = Input::new(data)?;
     let count = input.shape().first().copied().unwrap_or(0);
     if count == 0 || sample == 0 || input.shape().iter().product::<usize>() != count * sample {
@@ -201,7 +207,6 @@ pub(crate) fn rows(
             "an array of shape {found:?}; the model takes rows of {inputs:?}"
         )));
     }
-    let cut = |floats: &[f32]| floats.chunks_exact(sample).map(<[f32]>::to_vec).collect();
     match &input {
         Input::Floats(floats) => Ok((cut(floats.as_slice()?), false)),
         Input::Samples(samples) => {
@@ -211,8 +216,8 @@ pub(crate) fn rows(
     }
 }
 
-/// Rows of arrays by name.
-fn named_rows(named: &Named<'_>, source: &selfsame::Source) -> PyResult<Vec<Vec<f32>>> {
+/// Samples of arrays by name, one behind the other.
+fn named_samples(named: &Named<'_>, source: &selfsame::Source) -> PyResult<Vec<f32>> {
     for (name, shape) in source.inputs() {
         named.fits_input(name, shape.iter().product())?;
     }

@@ -3,38 +3,25 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod fixtures;
 mod node_cases;
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
-
+use fixtures::{Stored, read, stored};
 use node_cases::{Case, Outcome, run};
 use selfsame_compiler::Moved;
-use selfsame_compiler::npz::{Array, ArrayData, read_npz};
-
-fn read(path: &str) -> Vec<u8> {
-    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
-    std::fs::read(root.join(path)).unwrap()
-}
 
 fn cases() -> Vec<(String, Case)> {
-    let bytes = read("crates/compiler/tests/data/nodes.npz");
-    let arrays: BTreeMap<String, Array> = read_npz(&bytes).unwrap().into_iter().collect();
-    let names = arrays.keys().filter_map(|key| key.strip_suffix(".model"));
-    let case = |name: &str| {
-        let array = |part: &str| &arrays[&format!("{name}.{part}")];
-        let ArrayData::U8(model) = &array("model").data else {
-            panic!("{name}: no bytes")
-        };
+    let case = |stored: Stored| {
         let case = Case {
-            model: model.clone(),
-            has_batch: name.ends_with(".0"),
-            x: array("x").to_f32(),
-            y: array("y").to_f32(),
+            model: stored.model,
+            has_batch: stored.name.ends_with(".0"),
+            x: stored.x.to_f32(),
+            y: stored.y.to_f32(),
         };
-        (name.to_owned(), case)
+        (stored.name, case)
     };
-    names.map(case).collect()
+    let all = stored("crates/compiler/tests/data/nodes.npz");
+    all.into_iter().map(case).collect()
 }
 
 #[test]

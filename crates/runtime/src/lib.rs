@@ -28,6 +28,7 @@ mod signs;
 mod step;
 mod storage;
 mod trace;
+mod workers;
 
 pub use elements::{Elements, ElementsMut};
 pub use error::{PlanError, RunError};

@@ -9,10 +9,8 @@
 //! Everything else is that of `selfsame_ir::artefact::decode`, and so is the meaning: both give the same program or
 //! the same refusal.
 
-use std::num::NonZero;
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use selfsame_commit::{depth, fold, tile_count};
@@ -23,9 +21,8 @@ use selfsame_protocol::Hash;
 use selfsame_protocol::constants::TILE_BYTES;
 
 use crate::trace::Hasher;
+use crate::workers;
 
-/// Most threads that hash; more wait for memory.
-const THREADS_MAX: usize = 8;
 /// Height of the subtree over a band.
 const BAND_HEIGHT: u32 = 9;
 /// Bytes of a band: what it reads and makes stays in a cache, and one more is worth a second thread.
@@ -121,32 +118,10 @@ impl Band {
 /// The roots of tensors that lie behind one another, each up to its end.
 fn tensor_roots(bytes: &[u8], ends: &[usize]) -> Vec<Hash> {
     let bands = bands(ends);
-    let cores = thread::available_parallelism().map_or(1, NonZero::get);
-    let threads = cores.min(THREADS_MAX).min(bands.len());
-    let next = AtomicUsize::new(0);
-    let work = || {
-        let (mut hasher, mut mine) = (Hasher::default(), Vec::new());
-        loop {
-            let index = next.fetch_add(1, Ordering::Relaxed);
-            let Some(band) = bands.get(index) else {
-                return mine;
-            };
-            mine.push((index, band.hash(bytes, ends, &mut hasher)));
-        }
-    };
-    let mut hashed = thread::scope(|scope| {
-        let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
-        let mut all = work();
-        for other in others {
-            match other.join() {
-                Ok(part) => all.extend(part),
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        }
-        all
-    });
-    hashed.sort_by_key(|&(index, _)| index);
-    let entries: Vec<Hash> = hashed.into_iter().flat_map(|(_, hashes)| hashes).collect();
+    let threads = workers::threads(bands.len());
+    let hash = |hasher: &mut Hasher, band: &Band| band.hash(bytes, ends, hasher);
+    let hashed = workers::in_order(&bands, 0..bands.len(), threads, Hasher::default, hash);
+    let entries = hashed.concat();
     roots_of(&entries, ends)
 }
 

@@ -3,11 +3,8 @@
 //! What is packed does not depend on the threads: each node is packed by one of them, whole. The packed
 //! weights of a program lie in one room, because fresh pages cost more than packing.
 
-use std::num::NonZero;
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 
 use selfsame_ir::FactorShift;
 use selfsame_kernels::{Bits, Grid, Kernel, Linear, LinearSpec, Packed, Room};
@@ -15,9 +12,8 @@ use selfsame_kernels::{Bits, Grid, Kernel, Linear, LinearSpec, Packed, Room};
 use crate::error::PlanError;
 use crate::plans::Weights;
 use crate::step::addend_max;
+use crate::workers;
 
-/// Most threads that pack.
-const THREADS_MAX: usize = 8;
 /// Weights that make a second thread worth its start.
 const WEIGHTS_PER_THREAD: usize = 512 << 10;
 
@@ -81,31 +77,11 @@ fn pack_all(kernel: Kernel, jobs: &[Job]) -> Vec<Done> {
     let weights: usize = jobs.iter().map(Job::work).sum();
     // No packing takes fewer bytes; the small nodes, which come last, are what finds no room.
     let room = &Room::new(jobs.iter().map(Job::bytes).sum());
-    let cores = thread::available_parallelism().map_or(1, NonZero::get);
-    let threads = cores.min(THREADS_MAX).min(weights / WEIGHTS_PER_THREAD);
+    let threads = workers::threads(weights / WEIGHTS_PER_THREAD);
     let mut order: Vec<usize> = (0..jobs.len()).collect();
     order.sort_by_key(|&index| std::cmp::Reverse(jobs[index].work()));
-    let next = AtomicUsize::new(0);
-    let work = || {
-        let mut mine = Vec::new();
-        while let Some(&index) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
-            mine.push((index, jobs[index].pack(kernel, room)));
-        }
-        mine
-    };
-    let mut packed = thread::scope(|scope| {
-        let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
-        let mut all = work();
-        for other in others {
-            match other.join() {
-                Ok(part) => all.extend(part),
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        }
-        all
-    });
-    packed.sort_by_key(|&(index, _)| index);
-    packed.into_iter().map(|(_, done)| done).collect()
+    let pack = |(): &mut (), job: &Job| job.pack(kernel, room);
+    workers::in_order(jobs, order.into_iter(), threads, || (), pack)
 }
 
 impl Job<'_> {

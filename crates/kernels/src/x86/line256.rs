@@ -1,17 +1,17 @@
 //! AVX2 twins of [`super::line`]: `clamp((x*m + c) >> s)` of elements of 16 bits.
 //!
 //! Values are known to fit 32 bits when they are shifted, so the shift is that of
-//! [`super::finish`]: the lower half of a logical shift by up to 32, then an arithmetic one.
+//! [`super::finish`].
 
 use core::arch::x86_64::{
-    __m256i, _mm_loadu_si128, _mm256_add_epi64, _mm256_blend_epi32, _mm256_cvtepi16_epi32,
-    _mm256_max_epi8, _mm256_max_epi16, _mm256_min_epi8, _mm256_min_epi16, _mm256_mul_epi32,
-    _mm256_packs_epi16, _mm256_packs_epi32, _mm256_permute4x64_epi64, _mm256_permutevar8x32_epi32,
-    _mm256_set1_epi8, _mm256_set1_epi16, _mm256_set1_epi32, _mm256_set1_epi64x, _mm256_setr_epi32,
-    _mm256_shuffle_epi32, _mm256_sllv_epi64, _mm256_srav_epi32, _mm256_srlv_epi64,
-    _mm256_storeu_si256, _mm256_xor_si256,
+    __m256i, _mm_loadu_si128, _mm256_add_epi64, _mm256_cvtepi16_epi32, _mm256_max_epi8,
+    _mm256_max_epi16, _mm256_min_epi8, _mm256_min_epi16, _mm256_mul_epi32, _mm256_packs_epi16,
+    _mm256_packs_epi32, _mm256_permute4x64_epi64, _mm256_permutevar8x32_epi32, _mm256_set1_epi8,
+    _mm256_set1_epi16, _mm256_set1_epi32, _mm256_set1_epi64x, _mm256_setr_epi32,
+    _mm256_shuffle_epi32, _mm256_storeu_si256, _mm256_xor_si256,
 };
 
+use super::finish::Shift;
 use crate::pointwise::Line;
 
 /// Elements that are made together.
@@ -21,22 +21,17 @@ const TOGETHER: usize = 32;
 struct Constants {
     m: __m256i,
     c: __m256i,
-    right: __m256i,
-    left: __m256i,
-    rest: __m256i,
+    shift: Shift,
 }
 
 impl Constants {
     #[inline]
     #[target_feature(enable = "avx2")]
     fn new(line: &Line) -> Self {
-        let n = line.s.min(32);
         Self {
             m: _mm256_set1_epi32(line.m),
             c: _mm256_set1_epi64x(line.c),
-            right: _mm256_set1_epi64x(n.into()),
-            left: _mm256_set1_epi64x((32 - n).into()),
-            rest: _mm256_set1_epi32((line.s - n) as i32),
+            shift: Shift::new(_mm256_set1_epi32(line.s as i32)),
         }
     }
 
@@ -50,10 +45,7 @@ impl Constants {
         let odd = _mm256_shuffle_epi32::<0b11_11_01_01>(x);
         let even = _mm256_add_epi64(_mm256_mul_epi32(x, self.m), self.c);
         let odd = _mm256_add_epi64(_mm256_mul_epi32(odd, self.m), self.c);
-        let even = _mm256_srlv_epi64(even, self.right);
-        let odd = _mm256_sllv_epi64(odd, self.left);
-        let both = _mm256_blend_epi32::<0b1010_1010>(even, odd);
-        _mm256_srav_epi32(both, self.rest)
+        self.shift.apply(even, odd)
     }
 
     /// The sixteen elements from `at` on, saturated to 16 bits; 64-bit lanes are in the order 0, 2, 1, 3.
