@@ -25,13 +25,13 @@ import tempfile
 import time
 
 
-def identity_model():
-    """The bytes of a model whose only node is an Identity on one float."""
+def identity_model(batch):
+    """The bytes of a model whose only node is an Identity on one float of each sample."""
     import onnx
     from onnx import TensorProto, helper
 
-    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", 1])
-    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["batch", 1])
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [batch, 1])
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, [batch, 1])
     graph = helper.make_graph([helper.make_node("Identity", ["x"], ["y"])], "identity", [x], [y])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
     onnx.checker.check_model(model)
@@ -93,7 +93,7 @@ class Sessions:
             options.inter_op_num_threads = 1
             options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
             options.log_severity_level = 3
-            source = identity_model() if path == "identity" else with_batch(path, batch)
+            source = identity_model(batch) if path == "identity" else with_batch(path, batch)
             session = ort.InferenceSession(source, options, providers=["CPUExecutionProvider"])
             random = np.random.default_rng(1)
             feed = {}
