@@ -110,7 +110,7 @@ pub enum ImportError {
 pub struct ImportOptions {
     /// Name of the model; people read it, it is not part of the id.
     pub name: String,
-    /// Names of the classes, in order; empty if the output has none.
+    /// Names of the classes, in order; if empty those that the model carries (scikit-learn's do), or none.
     pub labels: Vec<String>,
     /// How pictures become the float input; `None` if the model takes no pictures.
     pub pixels: Option<Pixels>,
@@ -227,6 +227,16 @@ impl Source {
         self.graph.run(sample)
     }
 
+    /// The given names of classes, else those that the file carries, if they are as many as the answers.
+    fn labels(&self, given: &[String]) -> Vec<String> {
+        let own = self.model.class_names();
+        let answers = self.graph.output_shape().iter().product::<usize>();
+        if given.is_empty() && own.len() == answers {
+            return own;
+        }
+        given.to_vec()
+    }
+
     /// Calibrates on the rows before `test_from` and compiles.
     pub fn import(
         self,
@@ -243,7 +253,7 @@ impl Source {
         let calibration = Calibration::collect(&self.graph, training, options.calibration_rows)?;
         let names = Options {
             name: options.name.clone(),
-            labels: options.labels.clone(),
+            labels: self.labels(&options.labels),
             pixels: options.pixels.clone(),
         };
         let compiled = match &self.options.open {

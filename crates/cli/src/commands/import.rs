@@ -21,7 +21,7 @@ use crate::takes::Takes;
 /// Arguments of `import`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// An ONNX model, opset 11 to 22.
+    /// An ONNX model, opset 7 to 28.
     model: PathBuf,
     /// Rows to calibrate on, those before --test-from: .npz (array `x`, or one for each input by its
     /// name; labels `y`), .npy, a folder of .png in the order of their names, or the word `synthetic`.

@@ -1,7 +1,10 @@
 //! Affine maps go into the weights, tables and norms around them.
 
-use super::graph::{Arithmetic, FloatGraph, FloatNode, FloatOp, Linear};
+use super::graph::{Arithmetic, FloatGraph, FloatNode, FloatOp, InputKind, Linear};
 use super::window::Window2;
+
+/// Factors of columns that differ by more stay a node of their own.
+const UNEVEN: f32 = 16.0;
 
 impl FloatGraph {
     /// Folds each affine node into the linear node before or behind it.
@@ -12,7 +15,7 @@ impl FloatGraph {
             let Some(&input) = self.nodes[index].inputs.first() else {
                 continue;
             };
-            if readers[input] != 1 {
+            if readers[input] != 1 || self.scales_features(input) {
                 continue;
             }
             let (before, rest) = self.nodes.split_at_mut(index);
@@ -27,6 +30,34 @@ impl FloatGraph {
             }
         }
         changed
+    }
+
+    /// Whether the node brings features of very different sizes to one: int8 weights of an output channel
+    /// share a scale, and so do the elements of an input, so neither can hold its factors.
+    fn scales_features(&self, index: usize) -> bool {
+        let node = &self.nodes[index];
+        let FloatOp::Affine { scale, .. } = &node.op else {
+            return false;
+        };
+        let sizes = || scale.iter().map(|s| s.abs()).filter(|&s| 0.0 < s);
+        let (least, most) = (
+            sizes().fold(f32::INFINITY, f32::min),
+            sizes().fold(0.0, f32::max),
+        );
+        let is_list = node.shape.len() == 1;
+        let of_input = node.inputs.iter().all(|&input| self.is_only_input(input));
+        is_list && of_input && UNEVEN < most / least
+    }
+
+    fn is_only_input(&self, index: usize) -> bool {
+        index == 0 && self.inputs.len() == 1 && self.inputs[0].kind == InputKind::Float
+    }
+
+    /// Whether the one input is a list of features that the network itself brings to one size.
+    pub(crate) fn input_is_features(&self) -> bool {
+        let reads = |node: &FloatNode| node.inputs.contains(&0);
+        let mut readers = (0..self.nodes.len()).filter(|&index| reads(&self.nodes[index]));
+        self.is_only_input(0) && readers.all(|reader| self.scales_features(reader))
     }
 
     /// Folds a summand per column behind the sum with a constant into the constant.

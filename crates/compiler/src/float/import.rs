@@ -14,6 +14,7 @@ use super::graph::{
 };
 use super::node::{NODES_MAX, NodeContext};
 use super::symbolic::SymInt;
+use super::wanted::{needed_nodes, wanted_outputs};
 use crate::onnx::{Dim, ELEMENTS_MAX, ElementType, Elements, OnnxModel, OnnxTensor, OnnxValueInfo};
 
 /// What an import may decide.
@@ -69,23 +70,16 @@ impl FloatGraph {
             activation_budget: ELEMENTS_MAX,
         };
         for tensor in &model.initializers {
-            let value = constant(tensor);
-            importer.values.insert(tensor.name.clone(), value);
+            if let Some(value) = constant(tensor) {
+                importer.values.insert(tensor.name.clone(), value);
+            }
             importer.types.insert(tensor.name.clone(), tensor.element);
         }
         let inputs = importer.inputs(model, options)?;
-        for node in &model.nodes {
+        let wanted = wanted_outputs(model, options.output.as_deref())?;
+        let needed = needed_nodes(model, &wanted);
+        for (node, _) in model.nodes.iter().zip(needed).filter(|&(_, needed)| needed) {
             NodeContext::new(&mut importer, node).import()?;
-        }
-        let wanted: Vec<&OnnxValueInfo> = match &options.output {
-            None => model.outputs.iter().collect(),
-            Some(name) => model.outputs.iter().filter(|o| o.name == *name).collect(),
-        };
-        if wanted.is_empty() {
-            return Err(ImportError::Output {
-                name: options.output.clone().unwrap_or_default(),
-                what: "is no output of the model".to_owned(),
-            });
         }
         importer.finish(inputs, &wanted)
     }
@@ -192,15 +186,16 @@ impl Importer {
     }
 }
 
-/// A constant of the file as a value of the import.
-pub(super) fn constant(tensor: &OnnxTensor) -> Value {
+/// A constant of the file as a value of the import; texts are none.
+pub(super) fn constant(tensor: &OnnxTensor) -> Option<Value> {
     let dims = tensor.dims.clone();
     match &tensor.elements {
-        Elements::Float(values) => Value::Float(Const::new(dims, values.clone())),
-        Elements::Int(values) => Value::Int(Const::new(
-            dims,
-            values.iter().map(|&v| SymInt::fixed(v)).collect(),
-        )),
+        Elements::Float(values) => Some(Value::Float(Const::new(dims, values.clone()))),
+        Elements::Int(values) => {
+            let values = values.iter().map(|&v| SymInt::fixed(v));
+            Some(Value::Int(Const::new(dims, values.collect())))
+        }
+        Elements::Text(_) => None,
     }
 }
 

@@ -25,6 +25,7 @@ mod spread;
 mod symbolic;
 mod unary;
 mod walk;
+mod wanted;
 mod window;
 
 #[cfg(test)]

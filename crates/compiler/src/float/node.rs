@@ -16,6 +16,7 @@ mod attention;
 mod attributes;
 mod blocks;
 mod chains;
+mod classic;
 mod constants;
 mod conv;
 mod einsum;
@@ -42,8 +43,8 @@ mod stateful;
 mod table;
 mod view;
 
-use table::CONTRIBUTED;
 pub use table::SUPPORTED;
+use table::{CLASSIC, CONTRIBUTED};
 
 /// Most nodes of a float graph.
 pub(super) const NODES_MAX: usize = 8_192;
@@ -73,19 +74,7 @@ impl<'a> NodeContext<'a> {
     /// Imports the node: its outputs become values. Outputs that are not made stay undefined, and
     /// whoever reads one is refused.
     pub(super) fn import(mut self) -> Result<(), ImportError> {
-        let known = ["", "ai.onnx"].contains(&self.node.domain.as_str())
-            || (self.node.domain == "com.microsoft"
-                && CONTRIBUTED.contains(&self.node.op.as_str()));
-        if !known {
-            return Err(self.refuse(
-                format!("operator domain {:?}", self.node.domain),
-                &format!(
-                    "the domain ai.onnx, and of com.microsoft {}",
-                    CONTRIBUTED.join(", ")
-                ),
-                "export without custom operators",
-            ));
-        }
+        self.check_domain()?;
         if self.node.outputs.is_empty() {
             return Err(self.refuse(
                 "no output".to_owned(),
@@ -106,6 +95,28 @@ impl<'a> NodeContext<'a> {
             }
         }
         Ok(())
+    }
+
+    fn check_domain(&self) -> Result<(), ImportError> {
+        let op = self.node.op.as_str();
+        let known = match self.node.domain.as_str() {
+            "" | "ai.onnx" => !CLASSIC.contains(&op),
+            "com.microsoft" => CONTRIBUTED.contains(&op),
+            "ai.onnx.ml" => CLASSIC.contains(&op),
+            _ => false,
+        };
+        if known {
+            return Ok(());
+        }
+        let (contributed, classic) = (CONTRIBUTED.join(", "), CLASSIC.join(", "));
+        let supported = format!(
+            "the domain ai.onnx, of com.microsoft {contributed}, and of ai.onnx.ml {classic}"
+        );
+        Err(self.refuse(
+            format!("operator domain {:?}", self.node.domain),
+            &supported,
+            "export without custom operators",
+        ))
     }
 
     /// A refusal of this node.

@@ -33,6 +33,19 @@ impl SymInt {
         self.constant.checked_add(self.per_sample)
     }
 
+    /// The larger and the smaller of two numbers, if they stand so at every batch size from 1 on.
+    pub(super) fn ordered(self, other: Self) -> Option<(Self, Self)> {
+        let difference = self.sub(other)?;
+        let at_one = difference.at_one()?;
+        if 0 <= difference.per_sample && 0 <= at_one {
+            Some((self, other))
+        } else if difference.per_sample <= 0 && at_one <= 0 {
+            Some((other, self))
+        } else {
+            None
+        }
+    }
+
     pub(super) fn add(self, other: Self) -> Option<Self> {
         Some(Self {
             constant: self.constant.checked_add(other.constant)?,
@@ -87,5 +100,14 @@ mod tests {
         assert_eq!(SymInt::BATCH.div(SymInt::fixed(2)), None);
         assert_eq!(SymInt::fixed(7).div(SymInt::fixed(0)), None);
         assert_eq!(SymInt::fixed(i64::MIN).div(SymInt::fixed(-1)), None);
+    }
+
+    #[test]
+    fn the_batch_size_is_at_least_one_and_may_be_above_any_other_number() {
+        let (one, two) = (SymInt::fixed(1), SymInt::fixed(2));
+        assert_eq!(one.ordered(two), Some((two, one)));
+        assert_eq!(one.ordered(SymInt::BATCH), Some((SymInt::BATCH, one)));
+        assert_eq!(SymInt::BATCH.ordered(one), Some((SymInt::BATCH, one)));
+        assert_eq!(SymInt::BATCH.ordered(two), None);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Several inputs of one shape are the rows of one tensor, of different shapes they stand behind one
 //! another. Whole numbers (token ids, masks) are int32 as they are; beside real numbers all are in
-//! units of a power of two.
+//! units of a power of two. Features of very different sizes are int32, too.
 
 use selfsame_ir::{DType, Dim, InputSpec, Move, Op, Walk};
 use selfsame_protocol::constants::RANK_MAX;
@@ -13,6 +13,9 @@ use super::layout::Layout;
 use super::program::Lowering;
 use crate::float::{FloatOp, InputKind};
 use crate::quant::{INT8_LEVELS, INT16_LEVELS, input_ratio, output_ratio, ratio_value};
+
+/// Integer of the largest feature that calibration saw; others are smaller by what their sizes differ.
+const FEATURE_LEVELS: f64 = 536_870_912.0;
 
 /// The program's input as the interface describes it.
 #[derive(Debug, Clone)]
@@ -64,17 +67,18 @@ impl Lowering<'_> {
         let node = self.node(0).clone();
         let (dtype, levels) = match self.graph.inputs()[0].kind {
             InputKind::Index => (DType::I32, 0.0),
+            InputKind::Float if self.graph.input_is_features() => (DType::I32, FEATURE_LEVELS),
             InputKind::Float if self.input_is_wide() => (DType::I16, INT16_LEVELS),
             InputKind::Float => (DType::I8, INT8_LEVELS),
         };
         // Inputs are not clipped: what users send is not bound to the training rows.
         let largest = self.calibration.largest(0);
-        let step = if largest == 0.0 || dtype == DType::I32 {
+        let step = if largest == 0.0 || levels == 0.0 {
             1.0
         } else {
             largest / levels
         };
-        let ratio = input_ratio(1.0 / step).ok_or_else(|| self.no_scale(0))?;
+        let ratio = input_ratio(1.0 / step, dtype).ok_or_else(|| self.no_scale(0))?;
         let step = 1.0 / ratio_value(ratio);
         let (layout, shape) = match *node.shape.as_slice() {
             [c, h, w] if dtype == DType::I8 => (Layout::image(c, h, w), vec![h, w, c]),

@@ -74,7 +74,8 @@ pub(super) fn interface(
         node: node.to_owned(),
         channel: 0,
     };
-    let input_scale = input_ratio(1.0 / input.place.step).ok_or_else(|| scale(input_name))?;
+    let input_scale =
+        input_ratio(1.0 / input.place.step, input.place.dtype).ok_or_else(|| scale(input_name))?;
     Ok(Interface {
         input_scale,
         input: axes(input_name, &input.shape, &input.place.layout)?,

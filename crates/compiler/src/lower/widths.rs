@@ -113,6 +113,9 @@ fn by_loss(graph: &FloatGraph, calibration: &Calibration) -> Vec<bool> {
             };
             steps[end] = Some((clip / levels, levels)).filter(|step| step.0 > 0.0);
         }
+        if graph.input_is_features() {
+            steps[0] = None;
+        }
         steps
     };
     let answers = |wide: &[bool]| answer_snr_db(graph, calibration, &steps(wide));

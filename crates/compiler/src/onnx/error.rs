@@ -1,5 +1,7 @@
 //! Why bytes are not an ONNX model that this reader takes.
 
+use super::OPSETS;
+
 /// A refusal of [`super::OnnxModel::decode`]; offsets count bytes from the start of the file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
@@ -84,9 +86,10 @@ pub enum DecodeError {
         /// How many it imports.
         count: usize,
     },
-    /// An opset outside of 11 to 22.
+    /// An opset outside of [`OPSETS`].
     #[error(
-        "opset {version} is not supported; supported are 11 to 22: export again with opset_version=17"
+        "opset {version} is not supported; supported are {} to {}: export again with opset_version=17",
+        OPSETS.start(), OPSETS.end()
     )]
     Opset {
         /// The version in the file.

@@ -8,6 +8,7 @@
 //! Source: onnx/onnx.proto, IR versions 7 to 10, opsets 7 to 28.
 
 mod beside;
+mod classes;
 mod error;
 mod proto;
 mod tensor;

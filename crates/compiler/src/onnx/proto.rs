@@ -232,7 +232,7 @@ fn define<'a>(known: &mut HashSet<&'a str>, name: &'a str) -> Result<(), DecodeE
     })
 }
 
-fn limit(
+pub(super) fn limit(
     count: usize,
     limit: usize,
     what: &'static str,
@@ -329,7 +329,8 @@ fn decode_attribute(mut reader: Reader<'_>, beside: Beside<'_>) -> Result<Attrib
     Ok(Attribute { name, value })
 }
 
-fn cut_text(bytes: &[u8]) -> String {
+/// Text of at most [`NAME_BYTES_MAX`] bytes, lossy if it is not UTF-8.
+pub(super) fn cut_text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(&bytes[..bytes.len().min(NAME_BYTES_MAX)]).into_owned()
 }
 

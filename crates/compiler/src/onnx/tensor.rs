@@ -5,8 +5,9 @@
 
 use super::beside::{Beside, Place};
 use super::error::DecodeError;
+use super::proto::{cut_text, limit};
 use super::wire::Reader;
-use super::{ELEMENTS_MAX, NAME_BYTES_MAX, RANK_MAX};
+use super::{ELEMENTS_MAX, FAN_MAX, NAME_BYTES_MAX, RANK_MAX};
 
 /// A constant of the model.
 #[derive(Debug, Clone, PartialEq)]
@@ -69,6 +70,8 @@ pub enum Elements {
     Float(Vec<f32>),
     /// From INT64, INT32, INT16, UINT16, UINT8, INT8, BOOL.
     Int(Vec<i64>),
+    /// From STRING, lossy if it is not UTF-8: names of classes.
+    Text(Vec<String>),
 }
 
 impl Elements {
@@ -76,6 +79,7 @@ impl Elements {
         match self {
             Self::Float(values) => values.len(),
             Self::Int(values) => values.len(),
+            Self::Text(values) => values.len(),
         }
     }
 }
@@ -109,6 +113,7 @@ struct Raw<'a> {
     floats: Vec<f32>,
     doubles: Vec<f64>,
     ints: Vec<i64>,
+    texts: Vec<String>,
     bytes: Option<&'a [u8]>,
     external: bool,
     place: Place,
@@ -126,6 +131,10 @@ pub(super) fn decode_tensor(
             2 => t.data_type = field.int64()?,
             4 => field.floats(&mut t.floats, ELEMENTS_MAX)?,
             5 | 7 => field.int64s(&mut t.ints, ELEMENTS_MAX)?,
+            6 => {
+                limit(t.texts.len(), FAN_MAX, "texts of one tensor", &field)?;
+                t.texts.push(cut_text(field.bytes()?));
+            }
             8 => field.text(NAME_BYTES_MAX)?.clone_into(&mut t.name),
             9 => t.bytes = Some(field.bytes()?),
             10 => field.doubles(&mut t.doubles, ELEMENTS_MAX)?,
@@ -225,6 +234,7 @@ fn elements(t: &Raw<'_>, element: &'static str) -> Result<Elements, DecodeError>
         "INT64" | "INT32" | "INT16" | "UINT16" | "UINT8" | "INT8" | "BOOL" => {
             Elements::Int(t.ints.clone())
         }
+        "STRING" => Elements::Text(t.texts.clone()),
         _ => return Err(unsupported(t, element)),
     })
 }

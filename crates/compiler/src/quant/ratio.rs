@@ -1,6 +1,6 @@
 //! Positive reals as `multiplier / 2^shift`, without logarithms.
 
-use selfsame_ir::Ratio;
+use selfsame_ir::{DType, Ratio};
 use selfsame_protocol::constants::{MULTIPLIER_MAX, SHIFT_MAX};
 
 /// The multiplier of 15 bits and the shift in `1..=shift_max` that come nearest to `ratio`.
@@ -23,9 +23,13 @@ pub(crate) fn requantizer(ratio: f64, shift_max: u32) -> Option<(u32, u32)> {
     Some((whole(multiplier.max(1.0)), shift))
 }
 
-/// The scale from a float to an input integer, within one part in 2^24.
-pub(crate) fn input_ratio(ratio: f64) -> Option<Ratio> {
-    nearest(ratio, f64::from(1_u32 << 24))
+/// The scale from a float to an integer of the input: within one part in 2^24, of int32 in 2^31.
+pub(crate) fn input_ratio(ratio: f64, dtype: DType) -> Option<Ratio> {
+    let bits = match dtype {
+        DType::I8 | DType::I16 => 24,
+        DType::I32 => 31,
+    };
+    nearest(ratio, power(bits))
 }
 
 /// The scale from an output integer to a float: the finest power of two that is at least `step`,
@@ -84,7 +88,7 @@ pub(crate) fn power(exponent: u32) -> f64 {
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "callers pass whole numbers of at most 2^24"
+    reason = "callers pass whole numbers of at most 2^31"
 )]
 fn whole(value: f64) -> u32 {
     value as u32
@@ -113,14 +117,14 @@ mod tests {
     #[test]
     fn input_ratios_drop_common_twos() {
         assert_eq!(
-            input_ratio(127.0),
+            input_ratio(127.0, DType::I8),
             Some(Ratio {
                 multiplier: 127,
                 shift: 0
             })
         );
         assert_eq!(
-            input_ratio(63.5),
+            input_ratio(63.5, DType::I8),
             Some(Ratio {
                 multiplier: 127,
                 shift: 1

@@ -134,6 +134,12 @@ impl NodeContext<'_> {
         let dims = self.shape_of(constant).to_vec();
         let elements = self.constant_of(constant).unwrap_or_default();
         let elements: Vec<f32> = elements.iter().map(|&v| bounded_mask(v)).collect();
+        if arithmetic == Arithmetic::Mul && elements.iter().all(|&v| v == 0.0) {
+            // The first state of a recurrent layer that an exporter has unrolled.
+            let zeros = vec![0.0; shape.iter().product()];
+            self.spend(zeros.len())?;
+            return self.push(FloatOp::Constant(zeros), Vec::new(), shape);
+        }
         let wide = || dims.iter().enumerate().filter(|(_, extent)| **extent != 1);
         if wide().count() > 1 {
             let count = elements.len();

@@ -8,7 +8,7 @@ use super::super::graph::{Arithmetic, FloatOp, Linear};
 use super::super::import::constant;
 use super::super::symbolic::SymInt;
 use super::{Imported, NodeContext, int_list};
-use crate::onnx::AttributeValue;
+use crate::onnx::{AttributeValue, OnnxTensor};
 
 /// Most elements of a range, and most cells of an axis that is summed up cell by cell.
 const RANGE_MAX: usize = 1 << 22;
@@ -25,7 +25,7 @@ impl NodeContext<'_> {
             ));
         };
         let value = match (attribute.name.as_str(), &attribute.value) {
-            ("value", AttributeValue::Tensor(tensor)) => constant(tensor),
+            ("value", AttributeValue::Tensor(tensor)) => self.numbers(tensor)?,
             ("value_float", AttributeValue::Float(v)) => Value::Float(Const::new(vec![], vec![*v])),
             ("value_floats", AttributeValue::Floats(v)) => Value::Float(Const::list(v.clone())),
             ("value_int", AttributeValue::Int(v)) => {
@@ -45,6 +45,16 @@ impl NodeContext<'_> {
         Ok(value)
     }
 
+    fn numbers(&self, tensor: &OnnxTensor) -> Imported {
+        constant(tensor).ok_or_else(|| {
+            self.refuse(
+                "a constant of texts".to_owned(),
+                "constants that are numbers",
+                "take the step that handles texts out of the model",
+            )
+        })
+    }
+
     /// A constant of one repeated value.
     pub(super) fn constant_of_shape(&mut self) -> Imported {
         self.allow(&["value"])?;
@@ -54,7 +64,7 @@ impl NodeContext<'_> {
         self.spend(count)?;
         let filler = match self.attribute("value") {
             None => Value::Float(Const::new(vec![], vec![0.0])),
-            Some(AttributeValue::Tensor(tensor)) => constant(tensor),
+            Some(AttributeValue::Tensor(tensor)) => self.numbers(tensor)?,
             Some(_) => return Err(self.unknown_target()),
         };
         let filled = match filler {

@@ -230,6 +230,10 @@ fn whole(op: &str, x: SymInt, y: SymInt) -> Option<SymInt> {
         let apart = positive && other.known().is_some_and(|v| v <= 0);
         return apart.then_some(SymInt::fixed(0));
     }
+    if op == "Max" || op == "Min" {
+        let (larger, smaller) = x.ordered(y)?;
+        return Some(if op == "Max" { larger } else { smaller });
+    }
     let (x, y) = (x.known()?, y.known()?);
     let truth = |holds: bool| Some(i64::from(holds));
     let value = match op {
@@ -241,8 +245,6 @@ fn whole(op: &str, x: SymInt, y: SymInt) -> Option<SymInt> {
         "And" => truth(x != 0 && y != 0),
         "Or" => truth(x != 0 || y != 0),
         "Xor" => truth((x != 0) != (y != 0)),
-        "Max" => Some(x.max(y)),
-        "Min" => Some(x.min(y)),
         "Mod" => x.checked_rem(y).map(|r| {
             if r != 0 && (r < 0) != (y < 0) {
                 r + y

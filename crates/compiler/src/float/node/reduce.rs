@@ -3,9 +3,11 @@
 use selfsame_protocol::constants::TERMS_MAX;
 
 use super::super::act::{Act, Frame, Kind};
+use super::super::constant::{Const, Value};
 use super::super::error::ImportError;
 use super::super::function::{Function, Primitive};
 use super::super::graph::{Arithmetic, FloatOp, ReduceKind};
+use super::super::symbolic::SymInt;
 use super::super::window::{EXTENT_MAX, Window2};
 use super::{Imported, NodeContext};
 
@@ -13,6 +15,9 @@ impl NodeContext<'_> {
     /// Sum, mean, maximum, norms over some axes of the sample.
     pub(super) fn reduce(&mut self) -> Imported {
         self.allow(&["axes", "keepdims", "noop_with_empty_axes"])?;
+        if let Some(sizes) = self.reduced_sizes()? {
+            return Ok(sizes);
+        }
         let act = self.act(0)?;
         let since = if self.node.op == "ReduceSum" { 13 } else { 18 };
         let listed = self.axes(1, since)?.unwrap_or_default();
@@ -42,6 +47,30 @@ impl NodeContext<'_> {
             act.kind
         };
         Ok(self.value_of(Act { kind, ..result }))
+    }
+
+    /// The sum or product of a list of sizes that the batch takes part in; nothing of other inputs.
+    fn reduced_sizes(&self) -> Result<Option<Value>, ImportError> {
+        let Value::Int(sizes) = self.value(0)? else {
+            return Ok(None);
+        };
+        let all_known = sizes.elements.iter().all(|size| size.known().is_some());
+        if all_known || sizes.dims.len() != 1 {
+            return Ok(None);
+        }
+        let mut elements = sizes.elements.iter();
+        let total = match self.node.op.as_str() {
+            "ReduceProd" => elements.try_fold(SymInt::fixed(1), |all, &size| all.mul(size)),
+            "ReduceSum" => elements.try_fold(SymInt::fixed(0), |all, &size| all.add(size)),
+            _ => return Ok(None),
+        };
+        let Some(total) = total else {
+            let what = "a product of sizes that is not linear in the batch size".to_owned();
+            return Err(self.mixes_samples(what));
+        };
+        let keeps = self.int("keepdims", 1)? != 0;
+        let dims = if keeps { vec![1] } else { Vec::new() };
+        Ok(Some(Value::Int(Const::new(dims, vec![total]))))
     }
 
     /// A reduction over no axis: what is left is done to each element.

@@ -176,6 +176,9 @@ pub(super) const CONTRIBUTED: &[&str] = &[
     "QuantizeLinear",
 ];
 
+/// Operators of the domain ai.onnx.ml that the importer takes: those around networks of scikit-learn.
+pub(super) const CLASSIC: &[&str] = &["Scaler", "ZipMap"];
+
 impl NodeContext<'_> {
     /// The outputs of the node, as many as are made.
     pub(super) fn outputs_of_op(&mut self) -> Result<Vec<Value>, ImportError> {
@@ -223,6 +226,8 @@ impl NodeContext<'_> {
             "AffineGrid" => self.affine_grid(),
             "Col2Im" => self.blocks_to_image(),
             "DFT" => self.fourier(),
+            "Scaler" => self.scaler(),
+            "ZipMap" => self.zip_map(),
             op if op.starts_with("Reduce") && SUPPORTED.contains(&op) => self.reduce(),
             _ => match self.elementwise() {
                 Some(value) => value,
@@ -297,7 +302,9 @@ impl NodeContext<'_> {
 
     fn unknown(&self) -> ImportError {
         let advice = match self.node.op.as_str() {
-            "If" | "Loop" | "Scan" => "export without control flow that depends on data",
+            "If" | "Loop" | "Scan" => {
+                "export without control flow that depends on data; Keras writes recurrent layers without it with unroll=True"
+            }
             "TopK" | "NonMaxSuppression" | "NonZero" | "Unique" => {
                 "take this step out of the model: its result has no fixed order or size"
             }

@@ -1,0 +1,52 @@
+//! Which outputs are wanted, and the nodes that they need: what no wanted output needs is not read,
+//! and may be anything.
+
+use std::collections::HashSet;
+
+use super::error::ImportError;
+use crate::onnx::{OnnxModel, OnnxNode, OnnxValueInfo};
+
+/// The wanted outputs: the named one, else all that are numbers.
+///
+/// Classifiers of scikit-learn answer with the name of the class first and with its probability second. A
+/// program gives the numbers; names are labels.
+pub(super) fn wanted_outputs<'m>(
+    model: &'m OnnxModel,
+    name: Option<&str>,
+) -> Result<Vec<&'m OnnxValueInfo>, ImportError> {
+    if let Some(name) = name {
+        let found: Vec<_> = model.outputs.iter().filter(|o| o.name == name).collect();
+        if found.is_empty() {
+            return Err(ImportError::Output {
+                name: name.to_owned(),
+                what: "is no output of the model".to_owned(),
+            });
+        }
+        return Ok(found);
+    }
+    let is_name = |output: &OnnxValueInfo| {
+        let needed = needed_nodes(model, &[output]);
+        let mut nodes = model.nodes.iter().zip(needed);
+        nodes.any(|(node, needed)| needed && names_classes(node))
+    };
+    let (names, numbers): (Vec<_>, Vec<_>) = model.outputs.iter().partition(|o| is_name(o));
+    Ok(if numbers.is_empty() { names } else { numbers })
+}
+
+/// Whether the node turns the index of a class into its name.
+fn names_classes(node: &OnnxNode) -> bool {
+    node.domain == "ai.onnx.ml" && ["ArrayFeatureExtractor", "LabelEncoder"].contains(&&*node.op)
+}
+
+/// For each node whether one of the outputs depends on it.
+pub(super) fn needed_nodes(model: &OnnxModel, outputs: &[&OnnxValueInfo]) -> Vec<bool> {
+    let mut names: HashSet<&str> = outputs.iter().map(|output| output.name.as_str()).collect();
+    let mut needed = vec![false; model.nodes.len()];
+    for (node, needed) in model.nodes.iter().zip(&mut needed).rev() {
+        *needed = node.outputs.iter().any(|name| names.contains(&**name));
+        if *needed {
+            names.extend(node.inputs.iter().map(String::as_str));
+        }
+    }
+    needed
+}
