@@ -190,7 +190,10 @@ impl Lowering<'_> {
             &norm,
             x.step / step / power(FACTOR_BITS.into()),
             step,
-            largest_of(x.dtype),
+            match x.dtype {
+                DType::I8 | DType::I16 => Elements::UpTo(f64::from(x.dtype.range().1)),
+                DType::I32 => Elements::Any,
+            },
         )
         .ok_or_else(|| self.no_scale(chain.end))?;
         let (low, high) = dtype.range();
@@ -220,23 +223,28 @@ fn axis_inside(shape: &[usize], axis: usize) -> Layout {
     Layout::of_axes([(outer, own * inner), (inner, 1), (own, inner)])
 }
 
-fn largest_of(dtype: DType) -> f64 {
-    f64::from(dtype.range().1)
+/// What a norm reads.
+#[derive(Clone, Copy)]
+enum Elements {
+    /// Integers of at most this magnitude, in any column.
+    UpTo(f64),
+    /// Features: those of a column fit its factor, others saturate t, and t saturates only where y does.
+    Any,
 }
 
 /// Constants of the columns of a norm, and S.
 fn columns_of(norm: &Norm<'_>, step: f64) -> Option<(u8, Vec<ColumnConstants>)> {
     let unit = SQRT_2 / power(30 + u32::from(MEAN_BITS)) / step;
-    scaled_columns(norm, unit, step, CENTERED)
+    scaled_columns(norm, unit, step, Elements::UpTo(CENTERED))
 }
 
-/// Constants of the columns for elements of up to `largest`, one of which makes `unit` steps of the
-/// output at a scale of 1. S is as large as |t| < 2^31 and |bias| <= 2^30 allow.
+/// Constants of the columns for elements one of which makes `unit` steps of the output at a scale of 1.
+/// S is as large as |t| < 2^31 and |bias| <= 2^30 allow.
 fn scaled_columns(
     norm: &Norm<'_>,
     unit: f64,
     step: f64,
-    largest: f64,
+    elements: Elements,
 ) -> Option<(u8, Vec<ColumnConstants>)> {
     let most = |values: &[f32]| {
         values
@@ -246,7 +254,12 @@ fn scaled_columns(
     let (scale, bias) = (most(norm.scale) * unit, most(norm.shift) / step);
     let bits = u32::from(FACTOR_BITS);
     let fits = |shift: &u32| {
-        scale * power(*shift) * largest < power(31)
+        let t_fits = match elements {
+            Elements::UpTo(largest) => scale * power(*shift) * largest < power(31),
+            // 2^30 for the bias, and as much for an output of 16 bits.
+            Elements::Any => shift - bits <= 15,
+        };
+        t_fits
             && scale * power(*shift) <= f64::from(MULTIPLIER_MAX) / 2.0
             && bias * power(*shift - bits) <= f64::from(BIAS_MAX)
     };

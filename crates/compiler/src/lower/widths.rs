@@ -40,6 +40,13 @@ pub(crate) fn widths(
     } else {
         by_loss(graph, calibration)
     };
+    // Features are standardised once, before anything is added up: int8 would lose what they tell.
+    if graph.input_is_features() {
+        let reads_input = |index: usize| graph.nodes()[index].inputs.contains(&0);
+        for chain in chains(graph) {
+            wide[chain.end] |= reads_input(chain.body);
+        }
+    }
     // On the way from the last requantisation to the output.
     let mut index = graph.output();
     while readers[index] == 1 {

@@ -7,13 +7,13 @@ impl OnnxModel {
     ///
     /// They stand in a `ZipMap`, or are what an `ArrayFeatureExtractor` picks the answer from (ai.onnx.ml).
     pub fn class_names(&self) -> Vec<String> {
-        let classic = self.nodes.iter().filter(|node| node.domain == "ai.onnx.ml");
+        let mut classic = self.nodes.iter().filter(|node| node.domain == "ai.onnx.ml");
         let names = |node: &OnnxNode| match node.op.as_str() {
             "ZipMap" => node.attributes.iter().find_map(|a| listed(&a.value)),
             "ArrayFeatureExtractor" => self.constant_names(node.inputs.first()?),
             _ => None,
         };
-        classic.filter_map(names).next().unwrap_or_default()
+        classic.find_map(names).unwrap_or_default()
     }
 
     fn constant_names(&self, name: &str) -> Option<Vec<String>> {
