@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use selfsame::{Bytes, FileError, LoadError, Model};
+use selfsame::{FileError, LoadError, Model};
 
 use crate::failure::{Failure, Outcome};
 
@@ -29,11 +29,6 @@ pub(crate) fn read(path: &Path) -> Outcome<Model> {
 /// Reads a file of at most [`selfsame::FILE_BYTES_MAX`] bytes.
 pub(crate) fn read_file(path: &Path) -> Outcome<Vec<u8>> {
     selfsame::read_file(path).map_err(|error| refused(&error))
-}
-
-/// Reads a program file for [`Model::from_memory`].
-pub(crate) fn read_artefact(path: &Path) -> Outcome<Bytes> {
-    selfsame::read_artefact(path).map_err(|error| refused(&error))
 }
 
 /// Bytes of a file.

@@ -59,7 +59,12 @@ fn percentiles_trace_cold_start_and_memory_are_reported() {
     assert_eq!(report["trace"]["hashed_bytes"], 2 + 3 + 2 + 65);
     let cold = &report["cold_start"];
     assert_eq!(cold["starts"], 2);
-    for part in ["read_ms", "check_ms", "pack_ms", "first_run_ms"] {
+    let (ready, total) = (number(&cold["ready_ms"]), number(&cold["total_ms"]));
+    assert!(ready < total);
+    for part in ["load_ms", "pack_ms"] {
+        assert!(0.0 < number(&cold[part]) && number(&cold[part]) <= ready);
+    }
+    for part in ["ready_ms", "first_run_ms"] {
         assert!(0.0 < number(&cold[part]) && number(&cold[part]) <= number(&cold["total_ms"]));
     }
     if cfg!(target_os = "linux") {

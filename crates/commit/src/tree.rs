@@ -19,9 +19,22 @@ pub fn inner(left: &Hash, right: &Hash) -> Hash {
 
 /// Hash of an absent subtree of height `level`.
 pub fn absent(level: u32) -> Hash {
-    (0..level).fold(keccak256_tagged(TAG_ABSENT, &[]), |below, _| {
-        inner(&below, &below)
-    })
+    Absent::default().at(level)
+}
+
+/// Absent entries of rising levels, hashed only as far as they are asked for.
+#[derive(Default)]
+struct Absent(Option<(u32, Hash)>);
+
+impl Absent {
+    /// The entry of `level`, at least as high as the last one.
+    fn at(&mut self, level: u32) -> Hash {
+        let leaf = || (0, keccak256_tagged(TAG_ABSENT, &[]));
+        let (from, known) = self.0.unwrap_or_else(leaf);
+        let entry = (from..level).fold(known, |below, _| inner(&below, &below));
+        self.0 = Some((level, entry));
+        entry
+    }
 }
 
 /// Depth of the tree over `leaves` leaves: the smallest d with 2^d >= leaves.
@@ -38,17 +51,16 @@ pub fn level_len(leaves: u64, level: u32) -> u64 {
 /// `ceil(entries / 2^levels)` entries.
 pub fn fold(entries: &[Hash], from: u32, levels: u32) -> Vec<Hash> {
     let mut current = entries.to_vec();
-    let mut padding = absent(from);
-    for _ in 0..levels {
+    let mut absent = Absent::default();
+    for level in (from..=u32::MAX).take(levels as usize) {
         current = current
             .chunks(2)
             .map(|pair| match pair {
                 [left, right] => inner(left, right),
-                [left] => inner(left, &padding),
-                _ => padding,
+                [left] => inner(left, &absent.at(level)),
+                _ => absent.at(level),
             })
             .collect();
-        padding = inner(&padding, &padding);
     }
     current
 }

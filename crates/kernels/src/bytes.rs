@@ -6,7 +6,7 @@
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 
-use crate::pages::{LARGE_BYTES, Pages, Piece};
+use crate::pages::{LARGE_BYTES, Pages, Piece, Room};
 
 /// Bytes readable behind the last element of all [`Cells`].
 pub(crate) const SLACK: usize = 64;
@@ -78,11 +78,20 @@ pub type Words = Cells<i16>;
 impl<T: sealed::Plain> Cells<T> {
     /// `len` elements, each `value`.
     pub fn filled(len: usize, value: T) -> Self {
+        Self::filled_in(&Room::default(), len, value)
+    }
+
+    /// The same in a room, as long as it has some left.
+    pub fn filled_in(room: &Room, len: usize, value: T) -> Self {
         let count = Self::lines_of(len);
         let large = LARGE_BYTES <= len * size_of::<T>();
-        let lines = match large.then(|| Pages::new(count)).flatten() {
-            Some(pages) => Lines::Pages(pages),
-            None => Lines::Own(vec![Line([0; 64]); count]),
+        let lines = if let Some(piece) = room.take(count) {
+            Lines::Piece(piece)
+        } else {
+            match large.then(|| Pages::new(count)).flatten() {
+                Some(pages) => Lines::Pages(pages),
+                None => Lines::Own(vec![Line([0; 64]); count]),
+            }
         };
         let element = PhantomData;
         let mut cells = Self {
@@ -97,18 +106,8 @@ impl<T: sealed::Plain> Cells<T> {
     }
 
     /// Lines for `len` elements and the slack.
-    pub(crate) fn lines_of(len: usize) -> usize {
+    fn lines_of(len: usize) -> usize {
         (len * size_of::<T>()).div_ceil(64) + 1
-    }
-
-    /// The first `len` elements of a piece that has room for them.
-    pub(crate) fn of_piece(piece: Piece, len: usize) -> Self {
-        assert!(Self::lines_of(len) <= piece.lines(), "bytes: no room");
-        Self {
-            lines: Lines::Piece(piece),
-            len,
-            element: PhantomData,
-        }
     }
 
     /// Takes another length, at most that of the allocation; the elements are what was there.

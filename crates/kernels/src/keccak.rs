@@ -159,7 +159,7 @@ fn wide(
     if size_of::<u64>() <= len && messages.iter().all(|message| message.len() == len) {
         let from = messages.map(<[u8]>::as_ptr);
         let words = match kernel.instruction_set() {
-            // SAFETY: the token proves AVX-512F; every message has `len` bytes, eight or more.
+            // SAFETY: the token proves AVX-512F and BW; every message has `len` bytes, eight or more.
             InstructionSet::Avx512Vnni | InstructionSet::Amx => unsafe {
                 keccak::hash8(tag, &from, len)
             },

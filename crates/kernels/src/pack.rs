@@ -104,7 +104,7 @@ pub(crate) fn weights(
     let (groups, run_len) = (runs.groups(), runs.run_len / size);
     let run_count = runs.starts.len();
     let vector_count: usize = blocks.iter().map(|block| block.vectors).sum();
-    let mut packed = room.zeros(vector_count * run_count * groups * lanes * 4);
+    let mut packed = Bytes::filled_in(room, vector_count * run_count * groups * lanes * 4, 0);
     let (target, _) = packed.as_mut_slice().as_chunks_mut::<4>();
     let near = NEAR_GROUPS * 4 / size;
     for block in blocks {

@@ -9,7 +9,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::bytes::{Cells, Line};
+use crate::bytes::Line;
 
 /// Memory from here on gets pages of its own.
 pub(crate) const LARGE_BYTES: usize = 4 << 20;
@@ -155,7 +155,7 @@ mod system {
     }
 }
 
-/// Room for many [`Cells`], handed out piece by piece; what does not fit gets memory of its own.
+/// Room for many [`Cells`](crate::bytes::Cells), handed out piece by piece; what does not fit gets memory of its own.
 ///
 /// Can be shared between threads: no two pieces overlap, and each keeps the whole room alive.
 #[derive(Debug, Clone, Default)]
@@ -186,15 +186,13 @@ impl Room {
         )
     }
 
-    /// `len` bytes of zeros.
-    pub fn zeros(&self, len: usize) -> Cells<u8> {
-        match self.take(Cells::<u8>::lines_of(len)) {
-            Some(piece) => Cells::of_piece(piece, len),
-            None => Cells::filled(len, 0),
-        }
+    /// Bytes that a room needs for cells of `bytes` bytes, slack included.
+    pub fn bytes_of(bytes: usize) -> usize {
+        bytes.next_multiple_of(size_of::<Line>()) + size_of::<Line>()
     }
 
-    fn take(&self, lines: usize) -> Option<Piece> {
+    /// Lines that nobody else has, if so many are left.
+    pub(crate) fn take(&self, lines: usize) -> Option<Piece> {
         let shared = self.0.as_ref()?;
         let all = shared.pages.lines();
         let next = |used: usize| used.checked_add(lines).filter(|&end| end <= all);
@@ -227,12 +225,16 @@ impl std::fmt::Debug for Shared {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bytes::{Bytes, Cells};
 
     #[test]
     fn pieces_of_a_room_are_zero_apart_and_outlive_it() {
         let room = Room::new(LARGE_BYTES);
         let lengths = [0, 1, 63, 64, 1000, 1 << 20, 3 << 20, 5 << 20, 17];
-        let mut pieces: Vec<_> = lengths.iter().map(|&len| room.zeros(len)).collect();
+        let mut pieces: Vec<_> = lengths
+            .iter()
+            .map(|&len| Bytes::filled_in(&room, len, 0))
+            .collect();
         drop(room);
         for (piece, value) in pieces.iter_mut().zip(1..) {
             assert!(piece.iter().all(|&byte| byte == 0));
@@ -251,6 +253,6 @@ mod tests {
         assert!(Pages::new(usize::MAX).is_none());
         let large = Cells::filled(LARGE_BYTES + 12_345, 7_u8);
         assert!(large.iter().all(|&byte| byte == 7));
-        assert_eq!(Room::new(100).zeros(5).as_slice(), [0; 5]);
+        assert_eq!(Bytes::filled_in(&Room::new(100), 5, 0).as_slice(), [0; 5]);
     }
 }

@@ -32,7 +32,7 @@ mod workers;
 
 pub use elements::{Elements, ElementsMut};
 pub use error::{PlanError, RunError};
-pub use open::{open, open_in};
+pub use open::{open, open_reading};
 pub use plan::Plan;
 pub use plans::Plans;
 pub use selfsame_kernels::{Bytes, InstructionSet, Kernel, KernelError, LargePages, trim_heap};

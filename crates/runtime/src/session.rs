@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use selfsame_ir::{DimValues, Tensor};
-use selfsame_kernels::{Grid, ThreadPool};
+use selfsame_kernels::{Grid, Room, ThreadPool};
 use selfsame_protocol::Hash;
 
 use crate::elements::{Elements, ElementsMut, zeros};
 use crate::error::{PlanError, RunError};
+use crate::layout::Slot;
 use crate::plan::Plan;
 use crate::plans::Plans;
 use crate::queue::{Queue, Samples};
@@ -259,7 +260,10 @@ impl Ready {
 impl Workspace {
     fn new(plan: &Plan) -> Self {
         let flip = plan.kernel.flip();
-        let buffer = |slot: &crate::layout::Slot| Buffer::new(slot.dtype, slot.len, flip);
+        // Buffers are small, all of them are not: in one room they get large pages.
+        let bytes = |slot: &Slot| Room::bytes_of(slot.len * slot.dtype.size() as usize);
+        let room = Room::new(plan.slots.iter().map(bytes).sum());
+        let buffer = |slot: &Slot| Buffer::new(slot.dtype, slot.len, flip, &room);
         Self {
             buffers: plan.slots.iter().map(buffer).collect(),
         }

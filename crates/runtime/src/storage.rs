@@ -1,7 +1,7 @@
 //! Stored tensors: one buffer each, in the form that kernels read.
 
 use selfsame_ir::{DType, Tensor};
-use selfsame_kernels::{Bytes, Grid, Stored, Words};
+use selfsame_kernels::{Bytes, Grid, Room, Stored, Words};
 
 use crate::elements::{Elements, ElementsMut, zeros};
 
@@ -23,11 +23,11 @@ impl Default for Buffer {
 const WRONG_TYPE: &str = "the plan gives every buffer one element type";
 
 impl Buffer {
-    /// A buffer of zeros.
-    pub(crate) fn new(dtype: DType, len: usize, flip: u8) -> Self {
+    /// A buffer of zeros; that of a narrow type lies in `room` if it fits there.
+    pub(crate) fn new(dtype: DType, len: usize, flip: u8, room: &Room) -> Self {
         match dtype {
-            DType::I8 => Self::I8(Bytes::filled(len, flip)),
-            DType::I16 => Self::I16(Words::filled(len, 0)),
+            DType::I8 => Self::I8(Bytes::filled_in(room, len, flip)),
+            DType::I16 => Self::I16(Words::filled_in(room, len, 0)),
             DType::I32 => Self::I32(vec![0; len]),
         }
     }
@@ -152,13 +152,29 @@ impl Buffer {
             Self::I16(data) => {
                 let row = row_of(grid);
                 for start in row_starts(grid) {
-                    let row = data[start..start + row].iter();
-                    to.extend(row.flat_map(|v| v.to_be_bytes()));
+                    append(to, &data[start..start + row], i16::to_be_bytes);
                 }
             }
-            Self::I32(data) => to.extend(data.iter().flat_map(|v| v.to_be_bytes())),
+            Self::I32(data) => append(to, data, i32::to_be_bytes),
         }
     }
+}
+
+/// Appends the bytes of all values; of many at a time, which the compiler turns by vectors.
+fn append<T: Copy, const N: usize>(
+    to: &mut Vec<u8>,
+    values: &[T],
+    bytes: impl Fn(T) -> [u8; N] + Copy,
+) {
+    let (many, rest) = values.as_chunks::<32>();
+    for values in many {
+        let mut turned = [[0; N]; 32];
+        for (to, &value) in turned.iter_mut().zip(values) {
+            *to = bytes(value);
+        }
+        to.extend_from_slice(turned.as_flattened());
+    }
+    to.extend(rest.iter().flat_map(|&value| bytes(value)));
 }
 
 /// Elements of a row without halo.

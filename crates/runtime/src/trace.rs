@@ -45,8 +45,7 @@ pub(crate) struct Hasher {
     /// Entries of the current level, node by node, and how many each node has.
     level: Vec<[u8; 32]>,
     counts: Vec<usize>,
-    /// Pairs of the current level and their hashes.
-    pairs: Vec<[u8; 32]>,
+    /// Hashes of the pairs of the current level.
     hashes: Vec<[u8; 32]>,
     /// The absent entry of each level so far.
     paddings: Vec<[u8; 32]>,
@@ -144,26 +143,10 @@ impl Hasher {
         let mut height = 0;
         while self.counts.iter().any(|&count| 1 < count) {
             let padding = self.padding(height);
-            self.pairs.clear();
-            let mut entries = self.level.iter();
-            for &count in &self.counts {
-                let mine = entries.by_ref().take(count);
-                if count == 1 {
-                    mine.for_each(drop);
-                    continue;
-                }
-                self.pairs.extend(mine);
-                if !count.is_multiple_of(2) {
-                    self.pairs.push(padding);
-                }
-            }
-            let pair_count = self.pairs.len() / 2;
-            self.parts.clear();
-            self.parts
-                .extend((0..pair_count).map(|pair| (pair * 64, pair * 64 + 64)));
+            self.pair(padding);
             self.hashes.clear();
-            self.hashes.resize(pair_count, [0; 32]);
-            let bytes = self.pairs.as_flattened();
+            self.hashes.resize(self.parts.len(), [0; 32]);
+            let bytes = self.level.as_flattened();
             hash_parts(
                 kernel,
                 pool.as_deref_mut(),
@@ -174,6 +157,24 @@ impl Hasher {
             );
             self.rise();
             height += 1;
+        }
+    }
+
+    /// Makes parts of the pairs of the current level, where they lie. A last entry without a second one is
+    /// repeated behind the level, with `padding`.
+    fn pair(&mut self, padding: [u8; 32]) {
+        self.parts.clear();
+        let mut start = 0;
+        for &count in &self.counts {
+            let end = start + count;
+            let whole = if count == 1 { 0 } else { count / 2 };
+            let pairs = (0..whole).map(|pair| start + 2 * pair);
+            self.parts.extend(pairs.map(part_at));
+            if 1 < count && !count.is_multiple_of(2) {
+                self.parts.push(part_at(self.level.len()));
+                self.level.extend([self.level[end - 1], padding]);
+            }
+            start = end;
         }
     }
 
@@ -208,6 +209,11 @@ impl Hasher {
         }
         self.level.truncate(to);
     }
+}
+
+/// The bytes of the pair that begins with entry `entry`.
+fn part_at(entry: usize) -> (usize, usize) {
+    (entry * 32, entry * 32 + 64)
 }
 
 /// Hashes all parts, cut over the threads when there are many.

@@ -1,20 +1,16 @@
 //! Files read whole, with a bound.
 //!
-//! One read, not a mapping: what was hashed must stay what runs, whoever writes to the file meanwhile, and
-//! a mapped file that someone cuts short kills the process. An artefact is read into large pages, which
-//! the program then keeps: a fresh small page costs more than the bytes that are copied to it.
+//! Read, not mapped: what was hashed must stay what runs, whoever writes to the file meanwhile, and a mapped
+//! file that someone cuts short kills the process. An artefact is read into large pages, which the program
+//! then keeps, on as many threads as hash it: a fresh small page costs more than the bytes that are copied to it.
 
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use selfsame_runtime::Bytes;
+use selfsame_ir::{CheckedProgram, ModelCommitment};
 
-/// Files from this size on are read on [`READERS`] threads.
-const PARALLEL_BYTES_MIN: u64 = 2 << 20;
-const READERS: usize = 4;
-/// Parts begin with a large page.
-const PART_UNIT: usize = 2 << 20;
+use crate::error::LoadError;
 
 /// Most bytes that any file may have.
 pub const FILE_BYTES_MAX: u64 = 1 << 30;
@@ -58,51 +54,42 @@ pub fn read_file(path: &Path) -> Result<Vec<u8>, FileError> {
     Ok(bytes)
 }
 
-/// Reads an artefact of at most [`FILE_BYTES_MAX`] bytes for [`crate::Model::from_memory`].
-pub fn read_artefact(path: &Path) -> Result<Bytes, FileError> {
+/// Reads an artefact of at most [`FILE_BYTES_MAX`] bytes and checks it.
+pub(crate) fn open_artefact(path: &Path) -> Result<(CheckedProgram, ModelCommitment), LoadError> {
     let refuse = |error| FileError::Io {
         path: path.into(),
         error,
     };
     let file = fs::File::open(path).map_err(refuse)?;
     let found = file.metadata().map_err(refuse)?;
-    let size = found.len();
-    if found.is_file() && (PARALLEL_BYTES_MIN..=FILE_BYTES_MAX).contains(&size) {
-        let len = usize::try_from(size).unwrap_or(usize::MAX);
-        let mut bytes = Bytes::filled(len, 0);
-        read_in_parts(&file, &mut bytes).map_err(refuse)?;
-        return Ok(bytes);
+    if !found.is_file() {
+        // What has no size.
+        return Ok(selfsame_runtime::open(&read_file(path)?)?);
     }
-    // What has no size, or a small one, as every other file.
-    let read = read_file(path)?;
-    let mut bytes = Bytes::filled(read.len(), 0);
-    bytes.copy_from_slice(&read);
-    Ok(bytes)
+    if FILE_BYTES_MAX < found.len() {
+        return Err(FileError::TooLarge { path: path.into() }.into());
+    }
+    let len = usize::try_from(found.len()).unwrap_or(usize::MAX);
+    let read = |part: &mut [u8], at: usize| read_part(&file, part, at as u64);
+    Ok(selfsame_runtime::open_reading(len, read).map_err(refuse)??)
 }
 
-/// Reads the beginning of a large file on several threads: most of the time is the system's, which hands
-/// out fresh memory page by page.
+/// Reads a part of a file that others read other parts of.
 #[cfg(unix)]
-fn read_in_parts(file: &fs::File, bytes: &mut [u8]) -> io::Result<()> {
-    use std::os::unix::fs::FileExt as _;
-
-    let part = bytes.len().div_ceil(READERS).next_multiple_of(PART_UNIT);
-    let read = |(index, part_bytes): (usize, &mut [u8])| {
-        file.read_exact_at(part_bytes, (index * part) as u64)
-    };
-    std::thread::scope(|scope| {
-        let parts = bytes.chunks_mut(part).enumerate();
-        let readers: Vec<_> = parts.map(|one| scope.spawn(move || read(one))).collect();
-        readers.into_iter().try_for_each(|reader| {
-            let failed = |_| io::Error::other("a thread ended early");
-            reader.join().map_err(failed)?
-        })
-    })
+fn read_part(file: &fs::File, part: &mut [u8], at: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, part, at)
 }
 
-#[cfg(not(unix))]
-fn read_in_parts(mut file: &fs::File, bytes: &mut [u8]) -> io::Result<()> {
-    file.read_exact(bytes)
+#[cfg(windows)]
+fn read_part(file: &fs::File, mut part: &mut [u8], mut at: u64) -> io::Result<()> {
+    while !part.is_empty() {
+        let read = std::os::windows::fs::FileExt::seek_read(file, part, at)?;
+        if read == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        (part, at) = (&mut part[read..], at + read as u64);
+    }
+    Ok(())
 }
 
 /// Writes a file.

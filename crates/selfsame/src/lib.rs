@@ -50,7 +50,7 @@ pub use answer::{Class, float, floats, ranking};
 #[cfg(feature = "import")]
 pub use compare::{Answers, Compared, accuracy, compare_answers};
 pub use error::{Error, InputError, LoadError, OpenError, RunError};
-pub use file::{FILE_BYTES_MAX, FileError, read_artefact, read_file, write_file};
+pub use file::{FILE_BYTES_MAX, FileError, read_file, write_file};
 #[cfg(feature = "import")]
 pub use import::{
     ImportError, ImportOptions, Imported, Source, SourceOptions, floats_of_pictures, import_onnx,

@@ -7,10 +7,9 @@ use selfsame_ir::{
     CheckedProgram, DType, DimError, DimValues, Interface, Layout, ModelCommitment, Op, artefact,
 };
 use selfsame_protocol::Hash;
-use selfsame_runtime::Bytes;
 
 use crate::error::{LoadError, OpenError};
-use crate::file::{FileError, read_artefact, write_file};
+use crate::file::{FileError, open_artefact, write_file};
 use crate::runner::{Packed, RunOptions, Runner};
 
 /// A checked program with its commitment. Clones share one program.
@@ -94,7 +93,7 @@ impl Port {
 }
 
 impl Model {
-    /// Reads and checks the artefact at `path`.
+    /// Reads and checks the artefact at `path`; a large one on several threads.
     ///
     /// ```
     /// let model = selfsame::Model::load("../../models/lenet/program.selfsame")?;
@@ -102,16 +101,11 @@ impl Model {
     /// # Ok::<(), selfsame::Error>(())
     /// ```
     pub fn load(path: impl AsRef<Path>) -> Result<Self, LoadError> {
-        Ok(Self::from_memory(read_artefact(path.as_ref())?)?)
-    }
-
-    /// Checks an artefact in memory, where its weights then stay; large ones on several threads.
-    pub fn from_memory(artefact: Bytes) -> Result<Self, artefact::ArtefactError> {
-        let (program, commitment) = selfsame_runtime::open_in(&Arc::new(artefact))?;
+        let (program, commitment) = open_artefact(path.as_ref())?;
         Ok(Self::with_commitment(program, commitment))
     }
 
-    /// Checks artefact bytes and copies what it needs of them; large ones on several threads.
+    /// Copies artefact bytes and checks them; large ones on several threads.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, artefact::ArtefactError> {
         let (program, commitment) = selfsame_runtime::open(bytes)?;
         Ok(Self::with_commitment(program, commitment))

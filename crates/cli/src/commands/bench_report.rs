@@ -131,12 +131,12 @@ impl TraceCost {
 impl ColdStart {
     fn text(&self) -> String {
         format!(
-            "  cold start   {:.2} ms: read {:.2}, check {:.2}, pack {:.2}, first run {:.2}; median of {}\n",
-            self.total_ms,
-            self.read_ms,
-            self.check_ms,
+            "  cold start   ready in {:.2} ms: load {:.2}, pack {:.2}; first run {:.2}, together {:.2}; median of {}\n",
+            self.ready_ms,
+            self.load_ms,
             self.pack_ms,
             self.first_run_ms,
+            self.total_ms,
             self.starts,
         )
     }

@@ -6,12 +6,13 @@
 use core::arch::x86_64::{
     __m256i, __m512i, _mm_cvtsi64_si128, _mm256_andnot_si256, _mm256_loadu_si256, _mm256_or_si256,
     _mm256_set_epi64x, _mm256_set1_epi64x, _mm256_sll_epi64, _mm256_srl_epi64, _mm256_storeu_si256,
-    _mm256_xor_si256, _mm512_loadu_si512, _mm512_rolv_epi64, _mm512_set_epi64, _mm512_set1_epi64,
-    _mm512_sll_epi64, _mm512_srl_epi64, _mm512_storeu_si512, _mm512_ternarylogic_epi64,
-    _mm512_xor_si512,
+    _mm256_xor_si256, _mm512_loadu_si512, _mm512_maskz_loadu_epi8, _mm512_rolv_epi64,
+    _mm512_set_epi64, _mm512_set1_epi64, _mm512_sll_epi64, _mm512_srl_epi64, _mm512_storeu_si512,
+    _mm512_ternarylogic_epi64, _mm512_unpackhi_epi64, _mm512_unpacklo_epi64, _mm512_xor_si512,
 };
 
 use crate::keccak::RATE_WORDS;
+use crate::x86::turn::turn_parts;
 
 const ROUNDS: [u64; 24] = [
     0x0000_0000_0000_0001,
@@ -62,6 +63,39 @@ unsafe trait Words: Copy {
     unsafe fn splat(word: u64) -> Self;
     /// The word at each of the first `LANES` addresses, in the order of its bytes in memory.
     unsafe fn fetch(from: &[*const u8; 8], at: usize) -> Self;
+
+    /// The word at byte `start` of the tagged messages of `len` bytes, `8 <= len`: 0 for the tag and
+    /// behind the end. Byte i of a message is byte i + 1 of the tagged one.
+    #[inline(always)]
+    unsafe fn word(from: &[*const u8; 8], start: usize, len: usize) -> Self {
+        // SAFETY: a word is fetched only where it is in the message, from the first eight bytes or the
+        // last eight.
+        unsafe {
+            if start == 0 {
+                Self::fetch(from, 0).left(8)
+            } else if start + 7 <= len {
+                Self::fetch(from, start - 1)
+            } else if start <= len {
+                Self::fetch(from, len - 8).right(64 - 8 * (len + 1 - start))
+            } else {
+                Self::splat(0)
+            }
+        }
+    }
+
+    /// The words that one permutation absorbs, from byte `start` of the tagged messages.
+    #[inline(always)]
+    unsafe fn block(from: &[*const u8; 8], start: usize, len: usize) -> [Self; RATE_WORDS] {
+        // SAFETY: the caller promises what `word` demands.
+        unsafe {
+            let mut block = [Self::splat(0); RATE_WORDS];
+            for (index, word) in block.iter_mut().enumerate() {
+                *word = Self::word(from, start + 8 * index, len);
+            }
+            block
+        }
+    }
+
     unsafe fn store(self, to: *mut u64);
     unsafe fn left(self, bits: usize) -> Self;
     unsafe fn right(self, bits: usize) -> Self;
@@ -139,7 +173,7 @@ unsafe impl Words for __m256i {
     }
 }
 
-// SAFETY: every method inherits the demand of the trait: AVX-512F is there.
+// SAFETY: every method inherits the demand of the trait: AVX-512F and AVX-512BW are there.
 unsafe impl Words for __m512i {
     const LANES: usize = 8;
 
@@ -158,6 +192,19 @@ unsafe impl Words for __m512i {
                 word(1),
                 word(0),
             )
+        }
+    }
+
+    /// One word, then twice eight, which are loaded message by message and turned.
+    #[inline(always)]
+    unsafe fn block(from: &[*const u8; 8], start: usize, len: usize) -> [Self; RATE_WORDS] {
+        const { assert!(RATE_WORDS == 1 + 8 + 8) };
+        // SAFETY: the caller promises what `word` and `eight` demand.
+        unsafe {
+            let mut block = [Self::word(from, start, len); RATE_WORDS];
+            block[1..9].copy_from_slice(&eight(from, start + 8, len));
+            block[9..].copy_from_slice(&eight(from, start + 72, len));
+            block
         }
     }
 
@@ -207,6 +254,46 @@ unsafe impl Words for __m512i {
     unsafe fn rotate(self, bits: u32) -> Self {
         // SAFETY: as above.
         unsafe { _mm512_rolv_epi64(self, _mm512_set1_epi64(i64::from(bits))) }
+    }
+}
+
+/// Eight words of eight messages of `len` bytes, from byte `start` of the tagged ones, at least 1; 0 behind
+/// the end.
+///
+/// # Safety
+///
+/// The processor has AVX-512F and AVX-512BW, and `len` bytes can be read behind each address.
+#[inline(always)]
+unsafe fn eight(from: &[*const u8; 8], start: usize, len: usize) -> [__m512i; 8] {
+    let bytes = (len + 1).saturating_sub(start).min(64);
+    // SAFETY: the first `bytes` bytes from `start - 1` on are in the message, and no others are read.
+    unsafe {
+        let mut rows = [_mm512_set1_epi64(0); 8];
+        if bytes == 64 {
+            for (row, from) in rows.iter_mut().zip(from) {
+                *row = _mm512_loadu_si512(from.add(start - 1).cast());
+            }
+        } else if 0 < bytes {
+            let mask = u64::MAX >> (64 - bytes);
+            for (row, from) in rows.iter_mut().zip(from) {
+                *row = _mm512_maskz_loadu_epi8(mask, from.add(start - 1).cast());
+            }
+        } else {
+            return rows;
+        }
+        // A part of 128 bits of `even` holds an even word of two messages.
+        let (mut even, mut odd) = ([rows[0]; 4], [rows[0]; 4]);
+        for pair in 0..4 {
+            let (a, b) = (rows[2 * pair], rows[2 * pair + 1]);
+            even[pair] = _mm512_unpacklo_epi64(a, b);
+            odd[pair] = _mm512_unpackhi_epi64(a, b);
+        }
+        let (even, odd) = (turn_parts(even), turn_parts(odd));
+        for part in 0..4 {
+            rows[2 * part] = even[part];
+            rows[2 * part + 1] = odd[part];
+        }
+        rows
     }
 }
 
@@ -264,8 +351,8 @@ pub(crate) unsafe fn hash4(tag: u8, from: &[*const u8; 8], len: usize) -> [[u64;
 ///
 /// # Safety
 ///
-/// The processor has AVX-512F, `8 <= len`, and `len` bytes can be read behind each address.
-#[target_feature(enable = "avx512f")]
+/// The processor has AVX-512F and AVX-512BW, `8 <= len`, and `len` bytes can be read behind each address.
+#[target_feature(enable = "avx512f,avx512bw")]
 pub(crate) unsafe fn hash8(tag: u8, from: &[*const u8; 8], len: usize) -> [[u64; 8]; 4] {
     // SAFETY: the caller promises what `sponge` demands.
     unsafe { sponge::<__m512i>(tag, from, len) }
@@ -273,50 +360,33 @@ pub(crate) unsafe fn hash8(tag: u8, from: &[*const u8; 8], len: usize) -> [[u64;
 
 /// Absorbs (tag, message, 0x01, 0x00, .., 0x80) of messages of one length.
 ///
-/// Byte i of a message is byte i + 1 of the tagged one, so a word at `start` begins at `start - 1`.
-///
 /// # Safety
 ///
 /// The instruction set of `W`, `8 <= len`, and `len` readable bytes behind each address.
 #[inline(always)]
 unsafe fn sponge<W: Words>(tag: u8, from: &[*const u8; 8], len: usize) -> [[u64; 8]; 4] {
-    // SAFETY: a word is fetched from `start - 1 .. start + 7` only where that is in the message, from
-    // the first eight bytes or the last eight.
+    // SAFETY: the caller promises what `block` demands; hashes have room for a vector in each row.
     unsafe {
         let rate = RATE_WORDS * 8;
         let end = (len + 1) / rate * rate;
         let mut state = [W::splat(0); 25];
-        let mut block = 0;
+        state[0] = W::splat(tag.into());
+        let mut start = 0;
         loop {
-            if 0 < block && block + rate <= len + 1 {
-                for (word, state) in state[..RATE_WORDS].iter_mut().enumerate() {
-                    *state = state.xor(W::fetch(from, block + word * 8 - 1));
-                }
-            } else {
-                for (word, state) in state[..RATE_WORDS].iter_mut().enumerate() {
-                    let start = block + word * 8;
-                    let next = if start == 0 {
-                        W::fetch(from, 0).left(8).xor(W::splat(tag.into()))
-                    } else if start + 7 <= len {
-                        W::fetch(from, start - 1)
-                    } else if start <= len {
-                        let left = len + 1 - start;
-                        let rest = W::fetch(from, len - 8).right(64 - 8 * left);
-                        rest.xor(W::splat(1 << (8 * left)))
-                    } else {
-                        W::splat(u64::from(start == len + 1))
-                    };
-                    *state = state.xor(next);
-                }
+            for (state, word) in state.iter_mut().zip(W::block(from, start, len)) {
+                *state = state.xor(word);
             }
-            if block == end {
+            if start == end {
+                let padding = len + 1 - end;
+                let first = &mut state[padding / 8];
+                *first = first.xor(W::splat(1 << (8 * (padding % 8))));
                 state[RATE_WORDS - 1] = state[RATE_WORDS - 1].xor(W::splat(1 << 63));
             }
             rounds(&mut state);
-            if block == end {
+            if start == end {
                 break;
             }
-            block += rate;
+            start += rate;
         }
         let mut hashes = [[0; 8]; 4];
         for (to, word) in hashes.iter_mut().zip(state) {

@@ -39,22 +39,39 @@ pub(crate) unsafe fn turn(from: *const i8, row: usize, width: Bits, to: *mut u8,
             }
         }
         for c in 0..4 {
-            let [a, b, d, e] = [fours[c], fours[c + 4], fours[c + 8], fours[c + 12]];
-            let (even, odd) = (
-                _mm512_shuffle_i32x4::<0x88>(a, b),
-                _mm512_shuffle_i32x4::<0xdd>(a, b),
-            );
-            let (even_too, odd_too) = (
-                _mm512_shuffle_i32x4::<0x88>(d, e),
-                _mm512_shuffle_i32x4::<0xdd>(d, e),
-            );
-            lines[c] = _mm512_shuffle_i32x4::<0x88>(even, even_too);
-            lines[c + 4] = _mm512_shuffle_i32x4::<0x88>(odd, odd_too);
-            lines[c + 8] = _mm512_shuffle_i32x4::<0xdd>(even, even_too);
-            lines[c + 12] = _mm512_shuffle_i32x4::<0xdd>(odd, odd_too);
+            let groups = turn_parts([fours[c], fours[c + 4], fours[c + 8], fours[c + 12]]);
+            for i in 0..4 {
+                lines[c + 4 * i] = groups[i];
+            }
         }
         for (i, value) in lines.into_iter().enumerate() {
             _mm512_storeu_si512(to.add(i * line).cast(), value);
         }
+    }
+}
+
+/// Parts of 128 bits of four vectors, turned: vector p holds part p of each.
+///
+/// # Safety
+///
+/// The processor has AVX-512F.
+#[inline(always)]
+pub(crate) unsafe fn turn_parts([a, b, c, d]: [__m512i; 4]) -> [__m512i; 4] {
+    // SAFETY: the caller promises AVX-512F; no memory is touched.
+    unsafe {
+        let even = [
+            _mm512_shuffle_i32x4::<0x88>(a, b),
+            _mm512_shuffle_i32x4::<0x88>(c, d),
+        ];
+        let odd = [
+            _mm512_shuffle_i32x4::<0xdd>(a, b),
+            _mm512_shuffle_i32x4::<0xdd>(c, d),
+        ];
+        [
+            _mm512_shuffle_i32x4::<0x88>(even[0], even[1]),
+            _mm512_shuffle_i32x4::<0x88>(odd[0], odd[1]),
+            _mm512_shuffle_i32x4::<0xdd>(even[0], even[1]),
+            _mm512_shuffle_i32x4::<0xdd>(odd[0], odd[1]),
+        ]
     }
 }
