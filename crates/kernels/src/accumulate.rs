@@ -31,13 +31,13 @@ pub(crate) struct Scratch(pub(crate) core::mem::MaybeUninit<[i32; SCRATCH]>);
 pub(crate) struct Tile<'a> {
     /// Stored input at the window of the first position.
     pub(crate) input: *const u8,
-    /// Elements between the windows of neighbouring positions.
+    /// Bytes between the windows of neighbouring positions.
     pub(crate) pixel_step: usize,
-    /// Elements between the window of the first position and that of position [`SHARED`].
+    /// Bytes between the window of the first position and that of position [`SHARED`].
     pub(crate) second: usize,
-    /// Starts of the runs, relative to the window.
+    /// Starts of the runs, relative to the window, in bytes.
     pub(crate) runs: &'a [usize],
-    /// Groups of four elements in a run.
+    /// Groups of four bytes in a run: four elements, or two of 16 bits.
     pub(crate) groups: usize,
     /// Packed weights of the block: `[runs][groups][N][LANES][4]`.
     pub(crate) weights: *const i8,
@@ -47,17 +47,18 @@ pub(crate) struct Tile<'a> {
     pub(crate) excess: Excess<'a>,
 }
 
-/// The operations of an instruction set.
+/// The operations of an instruction set, on bytes or, four bytes being two elements, on 16 bits.
 ///
 /// # Safety
 ///
-/// Every method may only be called when the processor has the instruction set.
+/// Every method may only be called when the processor has the instruction set, what it reads can be read
+/// and what it writes be written; `finish` asks for the promise of [`Finish`].
 pub(crate) unsafe trait Isa {
     /// `i32[LANES]`.
     type Sums: Copy;
-    /// Four weights of each lane.
+    /// The weights of each lane, four bytes.
     type Weights: Copy;
-    /// Four inputs, the same in each lane.
+    /// Inputs, four bytes, the same in each lane.
     type Inputs: Copy;
     /// Four inputs of each lane.
     type Spread: Copy;
@@ -72,18 +73,18 @@ pub(crate) unsafe trait Isa {
     unsafe fn store_sums(sums: Self::Sums, to: *mut i32);
     /// Reads `i8[LANES][4]`.
     unsafe fn load_weights(from: *const i8) -> Self::Weights;
-    /// Reads four stored inputs.
+    /// Reads four stored bytes.
     unsafe fn load_inputs(from: *const u8) -> Self::Inputs;
-    /// Adds the four products of each lane.
+    /// Adds the products of each lane.
     unsafe fn dot4(sums: Self::Sums, x: Self::Inputs, w: Self::Weights) -> Self::Sums;
-    /// Adds the eight products of two groups.
+    /// Adds the products of two groups.
     #[inline(always)]
     unsafe fn dot8(sums: Self::Sums, x: [Self::Inputs; 2], w: [Self::Weights; 2]) -> Self::Sums {
         // SAFETY: the caller's promise, passed on.
         unsafe { Self::dot4(Self::dot4(sums, x[0], w[0]), x[1], w[1]) }
     }
     /// Lane l takes byte l behind each of the addresses, of which there are three or four; a missing
-    /// fourth byte is anything.
+    /// fourth byte is anything. Reads `LANES` bytes behind each.
     unsafe fn spread<const TAPS: usize>(taps: [*const u8; TAPS]) -> Self::Spread;
     /// Adds four products of each lane.
     unsafe fn dot_spread(sums: Self::Sums, x: Self::Spread, w: Self::Weights) -> Self::Sums;

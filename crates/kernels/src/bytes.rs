@@ -28,7 +28,7 @@ mod sealed {
     unsafe impl Plain for i16 {}
 }
 
-/// `T[len]`, aligned to 64 bytes, followed by 64 readable bytes.
+/// `T[len]`, aligned to 64 bytes, followed by 64 readable bytes; the default one is empty and has none.
 pub struct Cells<T> {
     lines: Lines,
     len: usize,

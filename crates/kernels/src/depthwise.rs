@@ -19,11 +19,11 @@ use crate::bytes::Bytes;
 pub(crate) struct Depthwise<'a> {
     /// Stored input at the first channel of the window of the first position.
     pub(crate) input: *const u8,
-    /// Elements between the windows of neighbouring positions.
+    /// Bytes between the windows of neighbouring positions.
     pub(crate) pixel_step: usize,
     /// Taps, relative to the window, in whole groups of four.
     pub(crate) taps: &'a [[usize; 4]],
-    /// Elements between the columns of a window of three by three.
+    /// Bytes between the columns of a window of three by three.
     pub(crate) column: Option<usize>,
     /// `[groups][LANES][4]`.
     pub(crate) weights: *const i8,

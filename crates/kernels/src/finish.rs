@@ -11,10 +11,11 @@
 //! v = clamp((t * g + (bias + addend * A) * 2^15 + 2^(S-1)) >> S, lo, hi)
 //! ```
 //!
-//! `acc` has at most 36 bits, as a sum of planes of 32; the addend has 32, M and A at most 15, so
-//! every sum fits 64 bits with room to spare. Where the bounds of a node prove that the shifted value fits 32 bits, vector paths clamp
-//! there; the others take the scalar path. Spec: operators, 2.10,
-//! 2.11 and 2.21.
+//! `acc` has at most 38 bits, as a sum of planes of 32; the addend has 32, M and A at most 15, so
+//! every sum fits 64 bits with room to spare. Where the bounds of a node prove that the shifted value
+//! fits 32 bits, vector paths clamp there; the others take the scalar path.
+//!
+//! Spec: operators, 2.10, 2.11 and 2.21.
 
 use crate::grid::Grid;
 
@@ -159,9 +160,10 @@ pub(crate) struct Rule<'a> {
 /// An addend counts `2^ADDEND_BITS` times where constants are raised.
 pub(crate) const ADDEND_BITS: u32 = 2;
 
-/// Multiplies both factors, of sums and of addends, of every channel so that its shift becomes 32 and its value stays the same,
-/// where that leaves them 32 bits; says whether it did. The shifted value then is the upper half of
-/// a sum, which needs no shift. Only for nodes whose shifted values fit 32 bits: their sums fit 64.
+/// Multiplies both factors, of sums and of addends, of every channel so that its shift becomes 32 and
+/// its value stays the same, where that leaves them 32 bits; says whether it did. The shifted value
+/// then is the upper half of a sum, which needs no shift. Only for nodes whose shifted values fit 32
+/// bits: their sums fit 64.
 pub(crate) fn raise([multiplier, addend, shift]: &mut [Vec<i32>; 3]) -> bool {
     let raised = |factor: i32, shift: i32, target: i32| {
         let left = u32::try_from(target - shift).ok()?;

@@ -164,7 +164,10 @@ fn wide(
                 keccak::hash8(tag, &from, len)
             },
             // SAFETY: only tokens of AVX2 or more come here; lengths as above.
-            _ => unsafe { keccak::hash4(tag, &from, len) },
+            InstructionSet::Portable
+            | InstructionSet::Neon
+            | InstructionSet::Avx2
+            | InstructionSet::AvxVnni => unsafe { keccak::hash4(tag, &from, len) },
         };
         for (at, word) in words.iter().enumerate() {
             for (hash, word) in hashes.iter_mut().zip(word) {
@@ -180,7 +183,10 @@ fn wide(
                 keccak::permute8(state);
             });
         }
-        _ => {
+        InstructionSet::Portable
+        | InstructionSet::Neon
+        | InstructionSet::Avx2
+        | InstructionSet::AvxVnni => {
             // SAFETY: only tokens of AVX2 or more come here.
             sponge::<4>(tag, messages, hashes, |state| unsafe {
                 keccak::permute4(state);

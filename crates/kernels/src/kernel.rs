@@ -11,7 +11,7 @@ use thiserror::Error;
 pub enum InstructionSet {
     /// Plain Rust, any machine.
     Portable,
-    /// 256-bit integer vectors of x86-64; products by the sign trick.
+    /// 256-bit integer vectors of x86-64, without a product of bytes that ends in 32 bits.
     Avx2,
     /// 256-bit `vpdpbusd`.
     AvxVnni,
@@ -156,8 +156,9 @@ impl Kernel {
 
     /// Every stored eight-bit element is combined with this by exclusive or.
     ///
-    /// `vpdpbusd` and `tdpbusd` multiply unsigned by signed bytes. Their kernels store x as the unsigned x + 128,
-    /// which is x with the sign bit flipped, and fold `-128 * sum(weights)` into the bias.
+    /// `vpdpbusd` and `tdpbusd` multiply unsigned by signed bytes. Their kernels store x as the
+    /// unsigned x + 128, which is x with the sign bit flipped, and fold `-128 * sum(weights)` into the
+    /// bias.
     pub const fn flip(self) -> u8 {
         match self.0 {
             InstructionSet::AvxVnni | InstructionSet::Avx512Vnni | InstructionSet::Amx => 0x80,

@@ -7,7 +7,7 @@
 //!
 //! A matrix product over rows is a convolution with a window of one: the rows are the positions of
 //! a grid `[1][rows][row_elements]`, and `channel_offset`, `channel_count` name the slice of a row.
-//! Inputs of 16 bits and row factors belong to matrix products. Spec: operators, 2.10 to 2.13, 2.21.
+//! Row factors belong to matrix products. Spec: operators, 2.10 to 2.13, 2.21.
 
 use std::mem::MaybeUninit;
 use std::ops::Range;

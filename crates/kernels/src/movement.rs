@@ -91,20 +91,19 @@ impl Movement {
                 .iter()
                 .zip(&index)
                 .try_fold(0, |sum, (axis, &at)| Some(sum + axis.offsets[at]?));
-            match start {
-                None => run.fill(fill),
-                Some(start) if inner.step.is_some() => {
+            match (start, inner.step) {
+                (None, _) => run.fill(fill),
+                (Some(start), Some(step)) => {
                     let first = start + inner.offsets[0].unwrap_or_default();
-                    match inner.step {
-                        Some(1) | None => run.copy_from_slice(&input[first..first + run.len()]),
-                        Some(step) => {
-                            for (y, &x) in run.iter_mut().zip(input[first..].iter().step_by(step)) {
-                                *y = x;
-                            }
+                    if step == 1 {
+                        run.copy_from_slice(&input[first..first + run.len()]);
+                    } else {
+                        for (y, &x) in run.iter_mut().zip(input[first..].iter().step_by(step)) {
+                            *y = x;
                         }
                     }
                 }
-                Some(start) => {
+                (Some(start), None) => {
                     for (y, offset) in run.iter_mut().zip(&inner.offsets) {
                         *y = offset.map_or(fill, |offset| input[start + offset]);
                     }

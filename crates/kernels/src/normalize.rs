@@ -5,8 +5,8 @@
 //! v = clamp((t*g + bias[c]*2^15 + 2^(S-1)) >> S, lo, hi)       g = 2^15 without a row factor
 //! ```
 //!
-//! |x*2^f - center| is below 2^47 and |M| below 2^15; t and g have 32 bits: every sum fits 64. Where a row's differences fit
-//! 32 bits, they are multiplied there.
+//! |x*2^f - center| is below 2^47 and |M| below 2^15; t and g have 32 bits: every sum fits 64. Where a
+//! row's differences fit 32 bits, they are multiplied there.
 //!
 //! Spec: operators, 2.24.
 

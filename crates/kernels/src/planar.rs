@@ -17,14 +17,14 @@ use crate::pack::Runs;
 pub(crate) const PIXELS: usize = 16;
 /// The most output channels.
 pub(crate) const OUTPUTS_MAX: usize = 8;
-/// Bytes that a tile reads behind the start of its last group.
+/// Bytes that a tile reads from the start of a group on.
 pub(crate) const READ_BYTES: usize = 32;
 
 /// Sixteen positions of one output row.
 ///
-/// The maker promises: `READ_BYTES` behind the last group can be read, the constants hold `outputs`
-/// numbers, the weights `runs * groups * outputs` groups of four, and `output` takes
-/// `PIXELS * outputs` bytes.
+/// The maker promises: `READ_BYTES` from the start of each group on can be read, `outputs` is not more than
+/// `OUTPUTS_MAX` and not 0, the constants hold `outputs` numbers, the weights `runs * groups * outputs`
+/// groups of four, and `output` takes `PIXELS * outputs` bytes.
 #[derive(Clone, Copy)]
 #[cfg_attr(
     not(target_arch = "x86_64"),

@@ -167,32 +167,19 @@ fn max_of_squares<const FLIP: u8>([top, bottom]: [&[u8]; 2], channels: usize, ou
     );
     assert!(width.is_multiple_of(channels), "pool: whole positions");
     let mut to = 0;
-    if BLOCK < channels {
-        while to < width {
-            let squares = Squares {
-                top,
-                bottom,
-                from: 2 * to,
-                channels,
-            };
-            squares.max_bytes::<FLIP>(&mut output[to..to + channels]);
-            to += channels;
-        }
-        return;
-    }
-    let (left, right) = (top.as_ptr(), bottom.as_ptr());
+    let (above, below) = (top.as_ptr(), bottom.as_ptr());
     let y = output.as_mut_ptr();
-    while to + BLOCK <= width && 2 * to + channels + BLOCK <= 2 * width {
+    // A block of a position with few channels, of which what it writes too much comes later.
+    while channels <= BLOCK && to + BLOCK <= width && 2 * to + channels + BLOCK <= 2 * width {
         let from = 2 * to;
-        // SAFETY: the test above says that the blocks exist. The written one may reach into the
-        // next positions, which come later.
+        // SAFETY: the test above says that the blocks exist.
         unsafe {
             let read = |row: *const u8| row.cast::<[u8; BLOCK]>().read_unaligned();
             let corners = [
-                read(left.add(from)),
-                read(left.add(from + channels)),
-                read(right.add(from)),
-                read(right.add(from + channels)),
+                read(above.add(from)),
+                read(above.add(from + channels)),
+                read(below.add(from)),
+                read(below.add(from + channels)),
             ];
             let most = max_of_four::<FLIP, _>(corners);
             y.add(to).cast::<[u8; BLOCK]>().write_unaligned(most);
@@ -280,12 +267,7 @@ pub fn average_pool(
     input: &[u8],
     output: &mut Output,
 ) {
-    let output_len = match output {
-        Output::I8(data) => data.len(),
-        Output::I16(data) => data.len(),
-        Output::I32(data) => data.len(),
-    };
-    spec.check(input.len(), output_len);
+    spec.check(input.len(), output.len());
     assert!((1..=46).contains(&average.shift), "average pool: shift");
     let flip = kernel.flip();
     let rule = Rule {
@@ -324,11 +306,7 @@ pub fn average_pool(
                     average.shift,
                     &rule,
                 );
-                match output {
-                    Output::I8(data) => data[to + c] = v as i8 as u8 ^ flip,
-                    Output::I16(data) => data[to + c] = v as i16,
-                    Output::I32(data) => data[to + c] = v,
-                }
+                output.put(flip, to + c, v);
             }
         }
     }

@@ -1,7 +1,7 @@
 //! What is fixed about a linear node, and every check that packing relies on.
 //!
 //! [`check`] proves that counts and ranges are right, and [`Steps::new`] that no window of any
-//! output position reads outside the stored input; the unsafe code below trusts both.
+//! output position reads outside the stored input; the unsafe code of the crate trusts both.
 
 use thiserror::Error;
 
@@ -33,7 +33,7 @@ pub struct LinearSpec<'a> {
     pub dilation: [usize; 2],
     /// Padding at the top and at the left.
     pub pad: [usize; 2],
-    /// Groups; more than one takes the slow path.
+    /// Groups of channels, of the input and of the output alike.
     pub groups: usize,
     /// First input channel that is read.
     pub channel_offset: usize,
@@ -60,7 +60,7 @@ pub struct LinearSpec<'a> {
 pub enum Bits {
     /// Eight; bytes are flipped as the kernel says.
     Eight,
-    /// Sixteen; matrix products only.
+    /// Sixteen; sums that leave 32 bits are made in planes.
     Sixteen,
 }
 
@@ -105,7 +105,7 @@ pub enum LinearError {
         /// The value.
         value: i64,
     },
-    /// 16-bit inputs and row factors belong to matrix products.
+    /// Row factors belong to matrix products.
     #[error("row factors need a window of one cell and one group")]
     Rows,
     /// The window reaches outside the stored input.
@@ -255,7 +255,7 @@ impl Steps {
             .saturating_add(last_run)
             .saturating_add(runs.run_len)
             .saturating_add(group_tail);
-        // Up to three bytes are read behind a run.
+        // Up to three bytes are read behind a run, and behind one that is padded what its tiles say.
         const { assert!(4 <= SLACK) };
         let span = (spec.output.width() - 1) * spec.stride[1]
             + (spec.kernel[1] - 1) * spec.dilation[1]

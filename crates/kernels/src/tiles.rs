@@ -337,7 +337,14 @@ pub(crate) fn engine(kernel: Kernel) -> Engine {
         InstructionSet::Amx => x86::AMX,
         #[cfg(target_arch = "aarch64")]
         InstructionSet::Neon => arm::NEON,
-        // Sets without a kernel never become a token.
-        _ => PORTABLE,
+        InstructionSet::Portable => PORTABLE,
+        // Sets of other processors never become a token.
+        #[cfg(not(target_arch = "x86_64"))]
+        InstructionSet::Avx2
+        | InstructionSet::AvxVnni
+        | InstructionSet::Avx512Vnni
+        | InstructionSet::Amx => PORTABLE,
+        #[cfg(not(target_arch = "aarch64"))]
+        InstructionSet::Neon => PORTABLE,
     }
 }

@@ -28,14 +28,14 @@ pub(crate) mod avx512 {
 
     const LANES: usize = 16;
 
-    /// Words `first + (index & 2^k - 1)` of a table of at least as many.
+    /// Words `at` of a table, modulo its length, which is a power of two.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw")]
-    fn words<const N: usize>(table: &[i32; N], first: usize, mask: i32, at: __m512i) -> __m512i {
-        assert!(first + (mask as usize) < N, "gather: table");
-        let index = _mm512_and_si512(at, _mm512_set1_epi32(mask));
-        // SAFETY: the masked index lies in the table.
-        unsafe { _mm512_i32gather_epi32::<4>(index, table[first..].as_ptr()) }
+    fn words<const N: usize>(table: &[i32; N], at: __m512i) -> __m512i {
+        const { assert!(N.is_power_of_two() && N <= 1 << 30) };
+        let index = _mm512_and_si512(at, _mm512_set1_epi32(N as i32 - 1));
+        // SAFETY: the masked index is below N.
+        unsafe { _mm512_i32gather_epi32::<4>(index, table.as_ptr()) }
     }
 
     #[inline]
@@ -58,7 +58,7 @@ pub(crate) mod avx512 {
     pub(crate) fn look_up(table: &[i32; 256], vectors: &mut [[i32; 32]]) {
         for v in vectors.as_flattened_mut().as_chunks_mut::<LANES>().0 {
             let at = _mm512_add_epi32(load(v), _mm512_set1_epi32(128));
-            store(v, words(table, 0, 255, at));
+            store(v, words(table, at));
         }
     }
 
@@ -66,7 +66,7 @@ pub(crate) mod avx512 {
     pub(crate) fn interpolate(table: &[i32; 512], vectors: &mut [[i32; 32]]) {
         for v in vectors.as_flattened_mut().as_chunks_mut::<LANES>().0 {
             let u = _mm512_add_epi32(load(v), _mm512_set1_epi32(32_768));
-            let pair = words(table, 0, 511, _mm512_srli_epi32::<7>(u));
+            let pair = words(table, _mm512_srli_epi32::<7>(u));
             store(v, between(pair, u));
         }
     }
@@ -155,14 +155,14 @@ pub(crate) mod avx2 {
     use crate::function::Exponential;
     use crate::function::plain::exponentiate as exponentiate_plain;
 
-    /// Words `first + (index & 2^k - 1)` of a table of at least as many.
+    /// Words `at` of a table, modulo its length, which is a power of two.
     #[inline]
     #[target_feature(enable = "avx2")]
-    fn words<const N: usize>(table: &[i32; N], first: usize, mask: i32, at: __m256i) -> __m256i {
-        assert!(first + (mask as usize) < N, "gather: table");
-        let index = _mm256_and_si256(at, _mm256_set1_epi32(mask));
-        // SAFETY: the masked index lies in the table.
-        unsafe { _mm256_i32gather_epi32::<4>(table[first..].as_ptr(), index) }
+    fn words<const N: usize>(table: &[i32; N], at: __m256i) -> __m256i {
+        const { assert!(N.is_power_of_two() && N <= 1 << 30) };
+        let index = _mm256_and_si256(at, _mm256_set1_epi32(N as i32 - 1));
+        // SAFETY: the masked index is below N.
+        unsafe { _mm256_i32gather_epi32::<4>(table.as_ptr(), index) }
     }
 
     #[inline]
@@ -183,7 +183,7 @@ pub(crate) mod avx2 {
     pub(crate) fn look_up(table: &[i32; 256], vectors: &mut [[i32; 8]]) {
         for v in vectors {
             let at = _mm256_add_epi32(load(v), _mm256_set1_epi32(128));
-            store(v, words(table, 0, 255, at));
+            store(v, words(table, at));
         }
     }
 
@@ -191,7 +191,7 @@ pub(crate) mod avx2 {
     pub(crate) fn interpolate(table: &[i32; 512], vectors: &mut [[i32; 8]]) {
         for v in vectors {
             let u = _mm256_add_epi32(load(v), _mm256_set1_epi32(32_768));
-            let pair = words(table, 0, 511, _mm256_srli_epi32::<7>(u));
+            let pair = words(table, _mm256_srli_epi32::<7>(u));
             store(v, between(pair, u));
         }
     }

@@ -1,4 +1,4 @@
-//! `clamp((x*m + c) >> s)` of elements of 16 bits, with constants m, c and s.
+//! AVX-512: `clamp((x*m + c) >> s)` of elements of 16 bits, with constants m, c and s.
 //!
 //! Values are shifted in 64 bits and known to fit 32; packing to fewer saturates, which keeps the order
 //! of values, so that the clamp that follows is that of the wide value.

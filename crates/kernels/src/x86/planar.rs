@@ -10,7 +10,7 @@ use core::arch::x86_64::{
     _mm512_unpackhi_epi32, _mm512_unpacklo_epi32, _mm512_xor_si512,
 };
 
-use crate::planar::PlanarTile;
+use crate::planar::{OUTPUTS_MAX, PlanarTile};
 
 /// Computes and requantises sixteen positions.
 ///
@@ -19,7 +19,8 @@ use crate::planar::PlanarTile;
 /// The processor has AVX-512 with F, BW, DQ, VL and VNNI; `t` keeps its promise, its node needs no
 /// more than 32 bits for shifted values, and clamps to bytes.
 pub(crate) unsafe fn tile(t: &PlanarTile) {
-    // SAFETY: the caller's promises, passed on.
+    const { assert!(OUTPUTS_MAX == 8) };
+    // SAFETY: the caller's promises, passed on; the maker of `t` promises at most eight outputs.
     unsafe {
         match t.outputs {
             1 => tile_of::<1>(t),

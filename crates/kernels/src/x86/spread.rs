@@ -14,17 +14,8 @@ use crate::spec::Bits;
 const LANES: usize = 16;
 
 /// Spreads as many groups as whole vectors of 16 bytes of each row make; returns how many.
-///
-/// # Safety
-///
-/// The processor has AVX-512 with F and BW.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
-pub(crate) unsafe fn avx512(
-    rows: &Rows,
-    which: &Range<usize>,
-    to: &mut [u8],
-    step: usize,
-) -> usize {
+pub(crate) fn avx512(rows: &Rows, which: &Range<usize>, to: &mut [u8], step: usize) -> usize {
     let elements = 16 / rows.bits.bytes();
     let parts = rows.len / elements;
     // A lane without a row takes the last one.
