@@ -20,7 +20,7 @@ use crate::test_command;
 
 const SUMMARY: &str = "soak/summary.json";
 const PAGE: &str = "docs/soak.md";
-/// Cases of each property test that does not name its own count.
+/// Cases of each property test that does not insist on its own count; those of the kernels take these too.
 const PROPTEST_CASES: u32 = 10_000;
 
 /// Runs and writes; an error when a suite failed (the summary is then not written).

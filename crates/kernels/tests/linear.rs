@@ -9,6 +9,8 @@
     reason = "small test data with known ranges"
 )]
 
+mod common;
+
 use proptest::prelude::*;
 use selfsame_kernels::{
     Addend, Bits, Bytes, Grid, Kernel, Linear, LinearError, LinearSpec, Operands, Output,
@@ -292,7 +294,7 @@ prop_compose! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    #![proptest_config(common::cases(400))]
 
     #[test]
     fn every_kernel_equals_the_formula_on_random_convolutions(case in shapes(), cut in 0_usize..8) {
@@ -311,7 +313,7 @@ fn wild() -> impl Strategy<Value = usize> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+    #![proptest_config(common::cases(2000))]
 
     #[test]
     fn any_spec_is_refused_or_runs(

@@ -9,6 +9,8 @@
     reason = "small test data with known ranges"
 )]
 
+mod common;
+
 use proptest::prelude::*;
 use selfsame_kernels::{
     Average, Grid, Kernel, Output, PoolSpec, average_pool, max_pool, max_pool_bytes,
@@ -84,7 +86,7 @@ prop_compose! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+    #![proptest_config(common::cases(300))]
 
     #[test]
     fn the_maximum_pool_equals_the_formula(case in cases()) {

@@ -8,6 +8,8 @@
     reason = "small test data with known ranges"
 )]
 
+mod common;
+
 use proptest::prelude::*;
 use selfsame_kernels::{
     Addend, BatchOperands, BatchProduct, BatchSpec, Bits, Bytes, Grid, Kernel, Linear, LinearError,
@@ -206,7 +208,7 @@ prop_compose! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 120, ..ProptestConfig::default() })]
+    #![proptest_config(common::cases(120))]
 
     #[test]
     fn every_kernel_equals_the_formula_on_random_products(case in cases()) {
@@ -343,7 +345,7 @@ prop_compose! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 120, ..ProptestConfig::default() })]
+    #![proptest_config(common::cases(120))]
 
     #[test]
     fn every_kernel_equals_the_formula_on_products_of_two_inputs(
