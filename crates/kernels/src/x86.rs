@@ -6,6 +6,7 @@ mod avx2;
 mod avx512;
 mod avx_vnni;
 mod finish;
+mod finish512;
 pub(crate) mod gather;
 pub(crate) mod keccak;
 pub(crate) mod line;
@@ -17,4 +18,5 @@ pub(crate) mod widen;
 
 pub(crate) use avx_vnni::{AvxVnni, AvxVnniWide};
 pub(crate) use avx2::{Avx2, Avx2Paired, Avx2Unsigned, Avx2Wide, PAIR_MAX};
-pub(crate) use avx512::{Avx512, Avx512Wide, finish_two as avx512_finish_two};
+pub(crate) use avx512::{Avx512, Avx512Wide};
+pub(crate) use finish512::finish_two as avx512_finish_two;
