@@ -163,11 +163,13 @@ fn wide(
             InstructionSet::Avx512Vnni | InstructionSet::Amx => unsafe {
                 keccak::hash8(tag, &from, len)
             },
-            // SAFETY: only tokens of AVX2 or more come here; lengths as above.
             InstructionSet::Portable
             | InstructionSet::Neon
             | InstructionSet::Avx2
-            | InstructionSet::AvxVnni => unsafe { keccak::hash4(tag, &from, len) },
+            | InstructionSet::AvxVnni => {
+                // SAFETY: only tokens of AVX2 or more come here; lengths as above.
+                unsafe { keccak::hash4(tag, &from, len) }
+            }
         };
         for (at, word) in words.iter().enumerate() {
             for (hash, word) in hashes.iter_mut().zip(word) {

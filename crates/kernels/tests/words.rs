@@ -3,6 +3,7 @@
 
 #![allow(
     clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
     reason = "small test data with known ranges"
 )]
 
