@@ -25,7 +25,10 @@ and genisoimage, or xorriso, on the path. Programs are linked statically (RUSTFL
 """
 import argparse
 import gzip
+import itertools
 import pathlib
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -50,14 +53,25 @@ def member(name, mode, content=b""):
     return head + b"\0" * (-len(head) % 4) + content + b"\0" * (-len(content) % 4)
 
 
-def memory_disk(busybox, commands):
-    """The archive with an init that runs the commands, each a list of a program's path and its arguments."""
+def is_variable(word):
+    return re.match(r"[A-Z_]+=", word) is not None
+
+
+def memory_disk(busybox, files, commands):
+    """The archive with the files under their own names and an init that runs the commands: variables, a program's path, arguments."""
     script, disk = INIT, b"".join(member(folder, 0o040755) for folder in ("bin", "dev", "proc", "tmp"))
-    for index, (program, *arguments) in enumerate(commands):
-        quoted = " ".join("'" + argument.replace("'", "'\\''") + "'" for argument in arguments)
-        script += f"echo '== {pathlib.Path(program).name}' {quoted}\n/bin/program{index} {quoted}\necho \"exit $?\"\n"
+    for index, words in enumerate(commands):
+        variables = list(itertools.takewhile(is_variable, words))
+        program, *arguments = words[len(variables) :]
+        named = [f"{name}={shlex.quote(value)}" for name, _, value in (word.partition("=") for word in variables)]
+        script += shlex.join(["echo", "==", *variables, pathlib.Path(program).name, *arguments]) + "\n"
+        script += " ".join([*named, shlex.join([f"/bin/program{index}", *arguments])]) + '\necho "exit $?"\n'
         disk += member(f"bin/program{index}", 0o100755, pathlib.Path(program).read_bytes())
     script += "echo END\n/bin/busybox poweroff -f\n"
+    for folder in sorted({str(parent) for file in files for parent in file.parents} - {"."}):
+        disk += member(folder, 0o040755)
+    for file in files:
+        disk += member(str(file), 0o100644, file.read_bytes())
     disk += member("bin/busybox", 0o100755, pathlib.Path(busybox).read_bytes())
     disk += member("init", 0o100755, script.encode())
     return gzip.compress(disk + member("TRAILER!!!", 0), 1)
@@ -70,7 +84,7 @@ def boot_image(folder, arguments, commands):
     for name in ("isolinux.bin", "ldlinux.c32"):
         shutil.copy(next(pathlib.Path(arguments.isolinux).rglob(name)), tree / "isolinux" / name)
     shutil.copy(arguments.kernel, tree / "vmlinuz")
-    (tree / "initrd").write_bytes(memory_disk(arguments.busybox, commands))
+    (tree / "initrd").write_bytes(memory_disk(arguments.busybox, arguments.file, commands))
     (tree / "isolinux" / "isolinux.cfg").write_text(BOOT)
     tool = shutil.which("genisoimage") or shutil.which("xorriso")
     if tool is None:
@@ -130,6 +144,7 @@ def main():
     parser.add_argument("folder")
     for name in ("bochs", "bios", "kernel", "busybox", "isolinux"):
         parser.add_argument("--" + name, required=True)
+    parser.add_argument("--file", type=pathlib.Path, action="append", default=[], help="a file that programs find under the same relative path")
     parser.add_argument("--timeout", type=int, default=3600, help="seconds")
     arguments = parser.parse_args(sys.argv[1:split])
     commands = [[]]
@@ -138,8 +153,10 @@ def main():
             commands.append([])
         else:
             commands[-1].append(word)
-    if not all(commands):
+    if any(all(map(is_variable, words)) for words in commands):
         parser.error("no program behind --")
+    if any(file.is_absolute() or ".." in file.parts for file in arguments.file):
+        parser.error("--file takes relative paths below the working folder")
     folder = pathlib.Path(arguments.folder).resolve()
     folder.mkdir(parents=True, exist_ok=True)
     boot_image(folder, arguments, commands)
