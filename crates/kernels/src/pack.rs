@@ -7,7 +7,9 @@
 //! A block is N vectors of output channels. Missing channels and the ends of runs have weight 0.
 
 use crate::bytes::Bytes;
-use crate::kernel::{InstructionSet, Kernel};
+#[cfg(target_arch = "x86_64")]
+use crate::kernel::InstructionSet;
+use crate::kernel::Kernel;
 use crate::pages::Room;
 use crate::spec::Bits;
 use crate::tiles::Engine;
