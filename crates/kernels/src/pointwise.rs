@@ -19,7 +19,7 @@ use crate::kernel::InstructionSet;
 use crate::kernel::Kernel;
 use crate::sets::per_set;
 #[cfg(target_arch = "x86_64")]
-use crate::x86::{gather, line as lines, line256 as lines_256};
+use crate::x86::{gather, line256 as lines_256, line512 as lines};
 
 /// Elements of a block.
 const BLOCK: usize = 256;

@@ -26,7 +26,7 @@ use core::arch::x86_64::{
     _mm256_storeu_si256,
 };
 
-use super::finish::finish as finish_avx2;
+use super::finish256::finish as finish_avx2;
 use crate::accumulate::{Isa, four};
 use crate::finish::Finish;
 use crate::wide::wide_isa;

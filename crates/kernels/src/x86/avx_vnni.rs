@@ -8,7 +8,7 @@ use core::arch::x86_64::{
 };
 
 use super::avx2::{Avx2, turned};
-use super::finish::finish as finish_avx2;
+use super::finish256::finish as finish_avx2;
 use crate::accumulate::{Isa, four};
 use crate::finish::Finish;
 use crate::wide::wide_isa;

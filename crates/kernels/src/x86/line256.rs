@@ -1,7 +1,7 @@
-//! AVX2 twins of [`super::line`]: `clamp((x*m + c) >> s)` of elements of 16 bits.
+//! AVX2 twins of [`super::line512`]: `clamp((x*m + c) >> s)` of elements of 16 bits.
 //!
 //! Values are known to fit 32 bits when they are shifted, so the shift is that of
-//! [`super::finish`].
+//! [`super::finish256`].
 
 use core::arch::x86_64::{
     __m256i, _mm_loadu_si128, _mm256_add_epi64, _mm256_cvtepi16_epi32, _mm256_max_epi8,
@@ -11,7 +11,7 @@ use core::arch::x86_64::{
     _mm256_shuffle_epi32, _mm256_storeu_si256, _mm256_xor_si256,
 };
 
-use super::finish::Shift;
+use super::finish256::Shift;
 use crate::pointwise::Line;
 
 /// Elements that are made together.
