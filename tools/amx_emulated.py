@@ -1,14 +1,20 @@
 """Runs test programs on an emulated processor with AMX, for machines that have none.
 
-    cargo test -p selfsame-kernels --target x86_64-unknown-linux-gnu --no-run     with RUSTFLAGS="-C target-feature=+crt-static"
+    export RUSTFLAGS="-C target-feature=+crt-static" CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS=true CARGO_PROFILE_RELEASE_OPT_LEVEL=3
+    cargo test --release -p selfsame-kernels -p selfsame-runtime --target x86_64-unknown-linux-gnu --no-run
+    cargo build --release -p selfsame-runtime --example traces --target x86_64-unknown-linux-gnu
     python tools/amx_emulated.py FOLDER --bochs BOCHS --bios FOLDER --kernel VMLINUZ --busybox BUSYBOX --isolinux FOLDER \\
-        -- PROGRAM [ARGUMENT...] [-- PROGRAM [ARGUMENT...]]...
+        [--file FILE]... -- [NAME=VALUE]... PROGRAM [ARGUMENT...] [-- [NAME=VALUE]... PROGRAM [ARGUMENT...]]...
 
-Boots a Linux kernel in Bochs with the programs in the initial memory disk, runs one after the other, prints what they print and
-exits with 1 unless each exits with 0. No test needs this: it is how the kernel `amx` is checked where nothing else can.
-Nothing is to be timed here: it makes 30 to 130 million instructions in a second. Give the tests `--test-threads=1`. `tiles` of the kernels takes
-a few minutes; the random tests of `linear` and `rows`, and those of selfsame-runtime against the interpreter, take up to an hour.
-The example `hashes` names the kernels that it finds, `amx` among them.
+Boots a Linux kernel in Bochs with the programs in the initial memory disk, runs one after the other, each with its variables, prints
+what they print and exits with 1 unless each exits with 0. No test needs this: it is how the kernel `amx` is checked where nothing else can.
+
+Nothing is to be timed here: it makes 30 to 130 million instructions in a second, a release build runs about 200 times slower than on the
+machine below, and a debug build does not end within the hour. Give the tests `--test-threads=1`. In minutes of a whole core, the kernels' `tiles`,
+`pool` and units take one each, `linear` five and `rows` twenty with all random cases (`PROPTEST_CASES` makes them fewer,
+`PROPTEST_RNG_SEED` the same again), and the runtime's `equals_interpreter` five. The example `traces` runs program files on all
+kernels, one minute for the shipped ones: `--file models/lenet/program.selfsame -- .../traces models/lenet/program.selfsame`.
+What ran, and what came out: docs/kernels.md.
 
 What it needs:
     FOLDER       scratch: the memory disk, the boot image, the log
@@ -67,7 +73,8 @@ def memory_disk(busybox, files, commands):
         script += shlex.join(["echo", "==", *variables, pathlib.Path(program).name, *arguments]) + "\n"
         script += " ".join([*named, shlex.join([f"/bin/program{index}", *arguments])]) + '\necho "exit $?"\n'
         disk += member(f"bin/program{index}", 0o100755, pathlib.Path(program).read_bytes())
-    script += "echo END\n/bin/busybox poweroff -f\n"
+    # A line that is slower than the programs is not cut off by the end of the machine.
+    script += "/bin/busybox sleep 3\necho END\n/bin/busybox sleep 3\n/bin/busybox poweroff -f\n"
     for folder in sorted({str(parent) for file in files for parent in file.parents} - {"."}):
         disk += member(folder, 0o040755)
     for file in files:
