@@ -73,7 +73,7 @@ def memory_disk(busybox, files, commands):
         script += shlex.join(["echo", "==", *variables, pathlib.Path(program).name, *arguments]) + "\n"
         script += " ".join([*named, shlex.join([f"/bin/program{index}", *arguments])]) + '\necho "exit $?"\n'
         disk += member(f"bin/program{index}", 0o100755, pathlib.Path(program).read_bytes())
-    # A line that is slower than the programs is not cut off by the end of the machine.
+    # The serial line is slower than the programs: what they wrote gets the time that it needs.
     script += "/bin/busybox sleep 3\necho END\n/bin/busybox sleep 3\n/bin/busybox poweroff -f\n"
     for folder in sorted({str(parent) for file in files for parent in file.parents} - {"."}):
         disk += member(folder, 0o040755)

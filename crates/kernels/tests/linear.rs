@@ -9,7 +9,8 @@
     reason = "small test data with known ranges"
 )]
 
-mod common;
+mod cases;
+mod specs;
 
 use proptest::prelude::*;
 use selfsame_kernels::{
@@ -294,7 +295,7 @@ prop_compose! {
 }
 
 proptest! {
-    #![proptest_config(common::cases(400))]
+    #![proptest_config(cases::slice_of(400))]
 
     #[test]
     fn every_kernel_equals_the_formula_on_random_convolutions(case in shapes(), cut in 0_usize..8) {
@@ -313,7 +314,7 @@ fn wild() -> impl Strategy<Value = usize> {
 }
 
 proptest! {
-    #![proptest_config(common::cases(2000))]
+    #![proptest_config(cases::slice_of(2000))]
 
     #[test]
     fn any_spec_is_refused_or_runs(
@@ -518,26 +519,8 @@ fn a_slice_of_a_row_is_read_where_it_starts() {
 }
 
 fn spec<'a>(input: &Grid, weights: &'a [i8], constants: &'a [[i32; 4]]) -> LinearSpec<'a> {
-    LinearSpec {
-        input: *input,
-        bits: Bits::Eight,
-        non_negative: false,
-        output: Grid::dense(1, input.width(), constants.len()).expect("small"),
-        kernel: [1, 1],
-        stride: [1, 1],
-        dilation: [1, 1],
-        pad: [0, 0],
-        groups: 1,
-        channel_offset: 0,
-        channel_count: input.channels(),
-        weights,
-        constants,
-        addend_max: 0,
-        lo: i32::MIN,
-        hi: i32::MAX,
-        table: None,
-        factor_shift: None,
-    }
+    let output = Grid::dense(1, input.width(), constants.len()).expect("small");
+    specs::product(*input, output, weights, constants)
 }
 
 #[test]

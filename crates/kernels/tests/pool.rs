@@ -9,7 +9,7 @@
     reason = "small test data with known ranges"
 )]
 
-mod common;
+mod cases;
 
 use proptest::prelude::*;
 use selfsame_kernels::{
@@ -86,7 +86,7 @@ prop_compose! {
 }
 
 proptest! {
-    #![proptest_config(common::cases(300))]
+    #![proptest_config(cases::slice_of(300))]
 
     #[test]
     fn the_maximum_pool_equals_the_formula(case in cases()) {

@@ -8,7 +8,8 @@
     reason = "small test data with known ranges"
 )]
 
-mod common;
+mod cases;
+mod specs;
 
 use proptest::prelude::*;
 use selfsame_kernels::{
@@ -107,26 +108,8 @@ impl Case {
 }
 
 fn spec<'a>([rows, k]: [usize; 2], weights: &'a [i8], constants: &'a [[i32; 4]]) -> LinearSpec<'a> {
-    LinearSpec {
-        input: Grid::dense(rows, 1, k).expect("small"),
-        bits: Bits::Eight,
-        non_negative: false,
-        output: Grid::dense(rows, 1, constants.len()).expect("small"),
-        kernel: [1, 1],
-        stride: [1, 1],
-        dilation: [1, 1],
-        pad: [0, 0],
-        groups: 1,
-        channel_offset: 0,
-        channel_count: k,
-        weights,
-        constants,
-        addend_max: 0,
-        lo: i32::MIN,
-        hi: i32::MAX,
-        table: None,
-        factor_shift: None,
-    }
+    let grid = |channels| Grid::dense(rows, 1, channels).expect("small");
+    specs::product(grid(k), grid(constants.len()), weights, constants)
 }
 
 /// Elements stored as bytes and as words.
@@ -208,7 +191,7 @@ prop_compose! {
 }
 
 proptest! {
-    #![proptest_config(common::cases(120))]
+    #![proptest_config(cases::slice_of(120))]
 
     #[test]
     fn every_kernel_equals_the_formula_on_random_products(case in cases()) {
@@ -345,7 +328,7 @@ prop_compose! {
 }
 
 proptest! {
-    #![proptest_config(common::cases(120))]
+    #![proptest_config(cases::slice_of(120))]
 
     #[test]
     fn every_kernel_equals_the_formula_on_products_of_two_inputs(

@@ -11,6 +11,8 @@
     reason = "small test data with known ranges"
 )]
 
+mod specs;
+
 use selfsame_kernels::{
     BatchOperands, BatchProduct, BatchSpec, Bits, Bytes, Grid, Kernel, Linear, LinearSpec,
     Operands, Output, Stored,
@@ -51,24 +53,9 @@ fn sums(kernel: Kernel, input: Grid, window: usize, stride: usize, outputs: usiz
         .map(|o| [o as i32 * 991 - 7, 1, 0, 1])
         .collect();
     let spec = LinearSpec {
-        input,
-        bits: Bits::Eight,
-        non_negative: false,
-        output,
         kernel: [window, window],
         stride: [stride, stride],
-        dilation: [1, 1],
-        pad: [0, 0],
-        groups: 1,
-        channel_offset: 0,
-        channel_count: input.channels(),
-        weights: &weights,
-        constants: &constants,
-        addend_max: 0,
-        lo: i32::MIN,
-        hi: i32::MAX,
-        table: None,
-        factor_shift: None,
+        ..specs::product(input, output, &weights, &constants)
     };
     let linear = Linear::new(kernel, &spec).expect("valid");
     let x = stored(&x, kernel.flip());

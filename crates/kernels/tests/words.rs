@@ -7,6 +7,8 @@
     reason = "small test data with known ranges"
 )]
 
+mod specs;
+
 use selfsame_kernels::{
     Addend, Bits, Grid, Kernel, Linear, LinearSpec, Operands, Output, Stored, ThreadPool, Words,
 };
@@ -88,26 +90,14 @@ impl Case {
         let (x, weights, output) = (self.input(), self.weights(), self.output());
         let constants = vec![[self.bias, 1, 0, 13]; output.channels()];
         let expected = self.expected(&x, &weights);
-        let channels = self.groups * self.channels;
+        let [height, width] = Self::INPUT;
+        let input = Grid::dense(height, width, self.groups * self.channels).expect("small");
         let spec = LinearSpec {
-            input: Grid::dense(Self::INPUT[0], Self::INPUT[1], channels).expect("small"),
             bits: Bits::Sixteen,
-            non_negative: false,
-            output,
             kernel: self.window,
-            stride: [1, 1],
             dilation: [1, self.dilation],
-            pad: [0, 0],
             groups: self.groups,
-            channel_offset: 0,
-            channel_count: channels,
-            weights: &weights,
-            constants: &constants,
-            addend_max: 0,
-            lo: i32::MIN,
-            hi: i32::MAX,
-            table: None,
-            factor_shift: None,
+            ..specs::product(input, output, &weights, &constants)
         };
         let operands = Operands {
             input: Stored::Words(&x),
