@@ -11,8 +11,8 @@ what they print and exits with 1 unless each exits with 0. No test needs this: i
 
 Nothing is to be timed here: it makes 30 to 130 million instructions in a second, a release build runs about 200 times slower than on the
 machine below, and a debug build does not end within the hour. Give the tests `--test-threads=1`. In minutes of a whole core, the kernels' `tiles`,
-`pool` and units take one each, `linear` five and `rows` twenty with all random cases (`PROPTEST_CASES` makes them fewer,
-`PROPTEST_RNG_SEED` the same again), and the runtime's `equals_interpreter` five. The example `traces` runs program files on all
+`pool` and units take one each, `linear` half a minute for every hundred random cases and `rows` for every ten (`PROPTEST_CASES` says
+how many, `PROPTEST_RNG_SEED` makes the same again), and the runtime's `equals_interpreter` five. The example `traces` runs program files on all
 kernels, one minute for the shipped ones: `--file models/lenet/program.selfsame -- .../traces models/lenet/program.selfsame`.
 What ran, and what came out: docs/kernels.md.
 
