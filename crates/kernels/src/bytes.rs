@@ -77,6 +77,10 @@ pub type Words = Cells<i16>;
 
 impl<T: sealed::Plain> Cells<T> {
     /// `len` elements, each `value`.
+    ///
+    /// # Panics
+    ///
+    /// If no memory can hold so many.
     pub fn filled(len: usize, value: T) -> Self {
         Self::filled_in(&Room::default(), len, value)
     }
@@ -106,7 +110,16 @@ impl<T: sealed::Plain> Cells<T> {
     }
 
     /// Lines for `len` elements and the slack.
+    ///
+    /// # Panics
+    ///
+    /// If no memory can hold so many.
     fn lines_of(len: usize) -> usize {
+        // A product that wraps would promise more elements than there are.
+        assert!(
+            len <= isize::MAX as usize / size_of::<T>(),
+            "bytes: too many elements"
+        );
         (len * size_of::<T>()).div_ceil(64) + 1
     }
 
@@ -116,8 +129,7 @@ impl<T: sealed::Plain> Cells<T> {
     ///
     /// If `len` elements and the slack do not fit.
     pub fn set_len(&mut self, len: usize) {
-        let bytes = len * size_of::<T>();
-        assert!(bytes.div_ceil(64) < self.lines.count(), "bytes: no room");
+        assert!(Self::lines_of(len) <= self.lines.count(), "bytes: no room");
         self.len = len;
     }
 
@@ -183,6 +195,16 @@ const _: () = assert!(SLACK <= 64);
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lengths_beyond_all_memory_are_refused() {
+        for len in [usize::MAX / 2 + 1, usize::MAX, usize::MAX / 4 + 2] {
+            let filled = std::panic::catch_unwind(|| Words::filled(len, 0).len());
+            assert!(filled.is_err(), "{len} filled");
+            let set = std::panic::catch_unwind(|| Words::filled(4, 0).set_len(len));
+            assert!(set.is_err(), "{len} set");
+        }
+    }
 
     #[test]
     fn storage_is_aligned_and_filled() {
