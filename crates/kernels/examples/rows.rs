@@ -15,8 +15,8 @@ use std::time::Instant;
 
 use selfsame_kernels::{
     Addend, BatchOperands, BatchProduct, BatchSpec, Bits, Bytes, Formula, Function, Grid, Kernel,
-    Lay, Linear, LinearSpec, NormalizeSpec, Operands, Output, PointwiseSpec, ReduceSpec, Reduction,
-    Source, Stored, Words, normalize, pointwise, products_in_registers, reduce,
+    Lay, Linear, LinearSpec, Normalization, NormalizeSpec, Operands, Output, PointwiseSpec,
+    ReduceSpec, Reduction, Source, Stored, Words, pointwise, products_in_registers, reduce,
 };
 
 /// What is timed, for whom.
@@ -220,7 +220,7 @@ impl Bench {
 
     fn norm(&self, rows: usize, columns: usize) {
         let x: Vec<i16> = (0..rows * columns).map(|i| (i * 977) as i16).collect();
-        let spec = NormalizeSpec {
+        let normalization = Normalization::new(NormalizeSpec {
             center_bits: 8,
             shift: 20,
             lo: -32_767,
@@ -228,7 +228,7 @@ impl Bench {
             bias: vec![5; columns],
             multiplier: vec![-3000; columns],
             column_shift: vec![12; columns],
-        };
+        });
         let (row, mut y) = (vec![12_345; rows], vec![0_i16; rows * columns]);
         self.elements(
             &format!("normalize i16 {rows}x{columns}"),
@@ -236,7 +236,7 @@ impl Bench {
             || {
                 let x = Source::I16(&x);
                 let to = Output::I16(&mut y);
-                normalize(self.kernel, &spec, x, Some(&row), Some(&row), to);
+                normalization.run(self.kernel, x, Some(&row), Some(&row), to);
             },
         );
     }

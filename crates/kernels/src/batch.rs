@@ -177,6 +177,15 @@ impl BatchProduct {
         }
     }
 
+    /// Units that `threads` threads had better not part: whole batches, where there are enough of them.
+    pub fn unit_group(&self, threads: usize) -> usize {
+        if !self.spec.output_interleaved && 2 * threads <= self.spec.batch {
+            self.spec.rows.max(1)
+        } else {
+            1
+        }
+    }
+
     /// Multiply-accumulates of a whole run.
     pub fn macs(&self) -> u64 {
         let spec = &self.spec;
@@ -184,6 +193,27 @@ impl BatchProduct {
             .iter()
             .map(|&n| n as u64)
             .product()
+    }
+
+    /// Vectors of the first block, and no block has more.
+    fn vectors(&self) -> usize {
+        self.blocks.first().map_or(1, |block| block.vectors)
+    }
+
+    fn contraction<'a>(
+        &'a self,
+        engine: &'a Engine,
+        session: &'a Session,
+        pixel_step: usize,
+    ) -> Contraction<'a> {
+        Contraction {
+            engine,
+            session,
+            runs: &self.runs.starts,
+            groups: self.runs.groups(),
+            planes: &self.planes,
+            pixel_step,
+        }
     }
 
     /// Packs batch `batch` of y, of which all stored bytes are given, into `packed`.
@@ -381,18 +411,10 @@ impl Part<'_> {
         };
         let row_bytes = spec.k * spec.bits.bytes();
         let session = Session::default();
-        let contraction = Contraction {
-            engine: self.engine,
-            session: &session,
-            runs: &product.runs.starts,
-            groups: product.runs.groups(),
-            planes: &product.planes,
-            pixel_step: x_step * row_bytes,
-        };
+        let contraction = product.contraction(self.engine, &session, x_step * row_bytes);
         let packed = &self.packed[b / spec.group * product.packed_len..][..product.packed_len];
         let (starts, weights) = packed.split_at(product.head);
-        let vectors = product.blocks.first().map_or(1, |block| block.vectors);
-        let strip_len = contraction.strip_len(spec.bits.into(), vectors, rows.len());
+        let strip_len = contraction.strip_len(spec.bits.into(), product.vectors(), rows.len());
         let sums: *mut i32 = scratch.0.as_mut_ptr().cast();
         for first in (0..rows.len()).step_by(strip_len.max(1)) {
             let count = strip_len.min(rows.len() - first);

@@ -8,7 +8,7 @@
 use std::ops::Range;
 
 use crate::finish::Output;
-use crate::linear::{Linear, NEAR_WEIGHTS, Places};
+use crate::linear::{Linear, Places};
 use crate::operands::Operands;
 use crate::threads::{THREADS_MAX, ThreadPool};
 
@@ -40,9 +40,7 @@ impl Linear {
     /// Whether several threads had better share channels than rows: there are many weights, and blocks
     /// of channels for all threads.
     pub fn prefers_channels(&self, threads: usize) -> bool {
-        self.tiles_only()
-            && NEAR_WEIGHTS < self.weight_bytes()
-            && PARTS_PER_THREAD * threads <= self.block_count()
+        self.tiles_only() && !self.is_near() && PARTS_PER_THREAD * threads <= self.block_count()
     }
 
     /// Computes all rows on the threads of `pool`; `output` holds exactly these stored rows, halo

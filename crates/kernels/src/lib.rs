@@ -75,7 +75,7 @@ pub use kernel::{InstructionSet, Kernel, KernelError};
 pub use linear::Linear;
 pub use loops::{Loops, Vectors, Width};
 pub use movement::{Movement, concat_rows, embedding};
-pub use normalize::{NormalizeSpec, normalize};
+pub use normalize::{Normalization, NormalizeSpec};
 pub use operands::{Operands, Stored};
 pub use packed::Packed;
 pub use pages::{LargePages, Room};

@@ -268,21 +268,13 @@ impl Linear {
             return self.run_words(input, &places, (rows.start, &area), &blocks, words);
         }
         let session = Session::default();
-        let contraction = Contraction {
-            engine: &engine,
-            session: &session,
-            runs: &self.runs.starts,
-            groups: self.runs.groups(),
-            planes: &self.packed.planes,
-            pixel_step: self.pixel_step,
-        };
+        let contraction = self.contraction(&engine, &session);
         let (products, vectors) = (self.packed.products, self.packed.vectors_max);
         let lines = 1 + usize::from(!is_flat && contraction.joins_rows(products, vectors, width));
         let strip_len = contraction.strip_len(products, vectors, width);
         let mut scratch = Scratch(MaybeUninit::uninit());
         let sums: *mut i32 = scratch.0.as_mut_ptr().cast();
-        let near = self.packed.weights.len() <= NEAR_WEIGHTS;
-        let together = if near { blocks.len() } else { 1 };
+        let together = if self.is_near() { blocks.len() } else { 1 };
         for first in blocks.clone().step_by(together.max(1)) {
             for row in (0..row_count).step_by(lines) {
                 let lines = lines.min(row_count - row);
@@ -313,6 +305,17 @@ impl Linear {
                     }
                 }
             }
+        }
+    }
+
+    fn contraction<'a>(&'a self, engine: &'a Engine, session: &'a Session) -> Contraction<'a> {
+        Contraction {
+            engine,
+            session,
+            runs: &self.runs.starts,
+            groups: self.runs.groups(),
+            planes: &self.packed.planes,
+            pixel_step: self.pixel_step,
         }
     }
 
@@ -431,12 +434,26 @@ impl Linear {
         self.taps.is_empty() && self.packed.planar_weights.is_none()
     }
 
-    pub(crate) fn block_count(&self) -> usize {
-        self.packed.blocks.len()
+    /// Whether all weights stay in the second cache while strips pass.
+    pub(crate) fn is_near(&self) -> bool {
+        self.packed.weights.len() <= NEAR_WEIGHTS
     }
 
-    pub(crate) fn weight_bytes(&self) -> usize {
-        self.packed.weights.len()
+    /// Rows of the output whose positions fill a tile: cut elsewhere, tiles would be smaller.
+    pub fn tile_rows(&self) -> usize {
+        if !self.tiles_only() {
+            return 1;
+        }
+        let engine = tiles::engine(self.kernel);
+        let session = Session::default();
+        let contraction = self.contraction(&engine, &session);
+        let (products, vectors) = (self.packed.products, self.packed.vectors_max);
+        let positions = contraction.pixels_max(products, vectors);
+        (positions / self.output.width()).max(1)
+    }
+
+    pub(crate) fn block_count(&self) -> usize {
+        self.packed.blocks.len()
     }
 
     /// The stored input.

@@ -37,41 +37,60 @@ pub struct NormalizeSpec {
     pub column_shift: Vec<i32>,
 }
 
-/// Normalises whole rows; `center` and `factor` have one element for each of them.
-///
-/// # Panics
-///
-/// If a length is not that of its shape: graph checking has already made them fit.
-pub fn normalize(
-    kernel: Kernel,
-    spec: &NormalizeSpec,
-    x: Source,
-    center: Option<&[i32]>,
-    factor: Option<&[i32]>,
-    mut to: Output,
-) {
-    let columns = spec.bias.len().max(1);
-    assert_eq!(x.len(), to.len(), "normalize: x");
-    assert_eq!(spec.multiplier.len(), spec.bias.len(), "normalize: columns");
-    assert_eq!(
-        spec.column_shift.len(),
-        spec.bias.len(),
-        "normalize: columns"
-    );
-    let (flip, to, steep) = (kernel.flip(), &mut to, Steep::new(spec));
-    for row in 0..x.len() / columns {
-        let mut row = Row {
-            first: row * columns,
-            center: center.map_or(0, |center| center[row]),
-            factor: factor.map_or(1 << FACTOR_BITS, |factor| factor[row]),
-            fits: false,
-        };
-        row.fits = steep.fits(spec, &row, &x);
-        per_set!(
-            kernel,
-            body,
-            (spec: &NormalizeSpec, flip: u8, row: Row, x: Source<'_>, to: &mut Output<'_>)
-        );
+/// A normalisation, ready to run.
+#[derive(Debug)]
+pub struct Normalization {
+    spec: NormalizeSpec,
+    steep: Steep,
+}
+
+impl Normalization {
+    /// # Panics
+    ///
+    /// If the constants are not those of equally many columns: graph checking has already made them fit.
+    pub fn new(spec: NormalizeSpec) -> Self {
+        let columns = spec.bias.len();
+        assert_eq!(spec.multiplier.len(), columns, "normalize: columns");
+        assert_eq!(spec.column_shift.len(), columns, "normalize: columns");
+        let steep = Steep::new(&spec);
+        Self { spec, steep }
+    }
+
+    /// Elements of a row.
+    pub fn columns(&self) -> usize {
+        self.spec.bias.len()
+    }
+
+    /// Normalises whole rows; `center` and `factor` have one element for each of them.
+    ///
+    /// # Panics
+    ///
+    /// If a length is not that of its shape: graph checking has already made them fit.
+    pub fn run(
+        &self,
+        kernel: Kernel,
+        x: Source,
+        center: Option<&[i32]>,
+        factor: Option<&[i32]>,
+        mut to: Output,
+    ) {
+        let (spec, columns) = (&self.spec, self.columns().max(1));
+        assert_eq!(x.len(), to.len(), "normalize: x");
+        let (flip, to) = (kernel.flip(), &mut to);
+        for row in 0..x.len() / columns {
+            let mut row = Row {
+                first: row * columns,
+                center: center.map_or(0, |center| center[row]),
+                factor: factor.map_or(1 << FACTOR_BITS, |factor| factor[row]),
+                fits: false,
+            };
+            row.fits = self.steep.fits(spec, &row, &x);
+            per_set!(
+                kernel,
+                body,
+                (spec: &NormalizeSpec, flip: u8, row: Row, x: Source<'_>, to: &mut Output<'_>)
+            );
+        }
     }
 }
 
@@ -86,6 +105,7 @@ struct Row {
 }
 
 /// The largest constants of all columns.
+#[derive(Debug)]
 struct Steep {
     /// `ceil(2^16 * |M| / 2^s)`.
     slope: i64,

@@ -143,6 +143,16 @@ impl Contraction<'_> {
         width.min(self.strip_max() / pixels * pixels)
     }
 
+    /// The most positions that are computed at once: of two squares, or of a tile of `vectors` vectors.
+    pub(crate) fn pixels_max(&self, products: Products, vectors: usize) -> usize {
+        match self.squares(products, STRIP_PIXELS) {
+            Some(squares) => 2 * squares.side,
+            None => products
+                .pixels_max(self.engine, vectors)
+                .min(self.strip_max()),
+        }
+    }
+
     /// The positions of a tile, where `count` positions are cut into tiles as even as they can be.
     fn pixels(&self, products: Products, vectors: usize, count: usize) -> usize {
         let pixels_max = products

@@ -9,7 +9,7 @@ use selfsame_ir::{
 };
 use selfsame_kernels::{
     Average, BatchProduct, BatchSpec, Bits, Formula, Function, Grid, Kernel, Lay, Linear, Movement,
-    NormalizeSpec, PointwiseSpec, PoolSpec, ReduceSpec, Reduction,
+    Normalization, NormalizeSpec, PointwiseSpec, PoolSpec, ReduceSpec, Reduction,
 };
 
 use crate::error::PlanError;
@@ -286,7 +286,7 @@ impl<'a> Builder<'a> {
                 spec: reduce_spec(op, self.values)?,
             },
             Op::Normalize(op) => Work::Normalize {
-                spec: normalize_spec(op),
+                normalization: Normalization::new(normalize_spec(op)),
                 center: addend.filter(|_| op.center).map(|(slot, _)| slot),
                 factor: factor(node, operands),
             },

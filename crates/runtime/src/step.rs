@@ -6,17 +6,27 @@ use std::sync::Arc;
 use selfsame_ir::{DType, Tensor};
 use selfsame_kernels::{
     Addend, Average, BatchOperands, BatchProduct, Grid, Kernel, Lay, Linear, Movement,
-    NormalizeSpec, Operands, Output, PointwiseSpec, PoolSpec, ReduceSpec, Source, ThreadPool,
-    average_pool, concat_rows, embedding, max_pool, max_pool_bytes, normalize, pointwise, reduce,
+    Normalization, Operands, Output, PointwiseSpec, PoolSpec, ReduceSpec, Source, ThreadPool,
+    average_pool, concat_rows, embedding, max_pool, max_pool_bytes, pointwise, reduce,
 };
 
 use crate::bands::Rows;
 use crate::storage::{Buffer, copy_flat};
 
-/// Multiply-accumulates that make a second thread worth its start.
-const MACS_PER_THREAD: u64 = 150_000;
-/// Packed bytes that make a second thread worth its start.
-const BYTES_PER_THREAD: usize = 32_768;
+/// Multiply-accumulates that make a band worth the start of a thread.
+const MACS_PER_BAND: u64 = 150_000;
+/// Bands for each thread of a node of products: every band reads all weights and cuts tiles at its end.
+const PRODUCT_BANDS_PER_THREAD: usize = 2;
+
+/// What an element costs, measured: how many elements are summed up in the same time. Functions cost
+/// more: `Function::cost`.
+mod cost {
+    pub(super) const NORMALIZE: usize = 8;
+    pub(super) const POINTWISE: usize = 4;
+    pub(super) const MOVE: usize = 8;
+    pub(super) const PACK: usize = 8;
+    pub(super) const COPY: usize = 2;
+}
 
 /// A kernel and what it runs on.
 #[derive(Debug)]
@@ -52,7 +62,7 @@ pub(crate) enum Work {
         spec: ReduceSpec,
     },
     Normalize {
-        spec: NormalizeSpec,
+        normalization: Normalization,
         center: Option<usize>,
         factor: Option<usize>,
     },
@@ -167,12 +177,13 @@ impl Step {
             }
             Work::Reduce { spec } => run_reduce(kernel, spec, source(input), &mut output, pool),
             Work::Normalize {
-                spec,
+                normalization,
                 center,
                 factor,
             } => {
                 let values = [center, factor].map(|slot| slot.map(|slot| buffers[slot].words()));
-                run_normalize(kernel, spec, source(input), values, &mut output, pool);
+                let x = source(input);
+                run_normalize(kernel, normalization, x, values, &mut output, pool);
             }
             Work::Embedding { table, columns } => {
                 let (index, flip) = (input.words(), kernel.flip());
@@ -228,7 +239,7 @@ fn run_move(
     pool: Option<&mut ThreadPool>,
 ) {
     let row_len = movement.row_len().max(1);
-    let rows = Rows::flat(row_len, output.len() / row_len, row_len);
+    let rows = Rows::flat(row_len, output.len() / row_len, row_len * cost::MOVE);
     rows.run(output, pool, &|rows, output| match (input, output) {
         (Buffer::I8(x), Output::I8(y)) => {
             movement.run(x.as_slice(), fill.to_le_bytes()[0] ^ flip, rows, y);
@@ -279,18 +290,18 @@ fn run_reduce(
 /// `values` are centers and factors.
 fn run_normalize(
     kernel: Kernel,
-    spec: &NormalizeSpec,
+    normalization: &Normalization,
     x: Source,
     values: [Option<&[i32]>; 2],
     output: &mut Buffer,
     pool: Option<&mut ThreadPool>,
 ) {
-    let columns = spec.bias.len();
-    let rows = Rows::flat(columns, output.len() / columns, columns);
+    let columns = normalization.columns();
+    let rows = Rows::flat(columns, output.len() / columns, columns * cost::NORMALIZE);
     rows.run(output, pool, &|rows, output| {
         let x = x.part(rows.start * columns..rows.end * columns);
         let [center, factor] = values.map(|values| values.map(|v| &v[rows.clone()]));
-        normalize(kernel, spec, x, center, factor, output);
+        normalization.run(kernel, x, center, factor, output);
     });
 }
 
@@ -303,12 +314,13 @@ fn run_pointwise(
     pool: Option<&mut ThreadPool>,
 ) {
     let len = output.len();
+    let cost = cost::POINTWISE + spec.function.cost();
     // Where rows do not matter, any cut will do.
     let row_len = match spec.lay {
         Lay::Full | Lay::One => 1,
         Lay::Column | Lay::Row => spec.columns,
     };
-    let rows = Rows::flat(row_len, len / row_len, row_len);
+    let rows = Rows::flat(row_len, len / row_len, row_len * cost);
     rows.run(output, pool, &|rows, output| {
         let cells = rows.start * row_len..rows.end * row_len;
         let y = y.map(|y| match spec.lay {
@@ -328,7 +340,7 @@ fn run_embedding(
     output: &mut Buffer,
     pool: Option<&mut ThreadPool>,
 ) {
-    let rows = Rows::flat(columns, index.len(), columns);
+    let rows = Rows::flat(columns, index.len(), columns * cost::COPY);
     rows.run(output, pool, &|rows, output| {
         let index = &index[rows];
         match (table, output) {
@@ -350,7 +362,7 @@ fn run_concat(
     output: &mut Buffer,
     pool: Option<&mut ThreadPool>,
 ) {
-    let rows = Rows::flat(width, output.len() / width.max(1), width);
+    let rows = Rows::flat(width, output.len() / width.max(1), width * cost::COPY);
     rows.run(output, pool, &|rows, mut output| {
         let mut first = 0;
         for &(slot, columns) in parts {
@@ -384,10 +396,11 @@ fn run_linear(
     mut pool: Option<&mut ThreadPool>,
 ) {
     let grid = linear.output();
-    let worth = linear.macs() / MACS_PER_THREAD;
+    let threads = pool.as_ref().map_or(1, |pool| pool.threads());
+    let worth = product_bands(linear.macs(), threads);
     if let Some(pool) = pool.as_deref_mut()
         && 1 < worth
-        && linear.prefers_channels(pool.threads())
+        && linear.prefers_channels(threads)
     {
         let first = grid.halo()[0] * grid.row_len();
         let stored = first..first + grid.height() * grid.row_len();
@@ -397,11 +410,17 @@ fn run_linear(
         first: grid.halo()[0] * grid.row_len(),
         row_len: grid.row_len(),
         count: grid.height(),
+        group: linear.tile_rows(),
         worth,
     };
     rows.run(output, pool, &|rows, output| {
         linear.run(operands, output, rows);
     });
+}
+
+/// Bands that products are worth on `threads` threads.
+fn product_bands(macs: u64, threads: usize) -> u64 {
+    (macs / MACS_PER_BAND).min((PRODUCT_BANDS_PER_THREAD * threads) as u64)
 }
 
 /// Packs the second operand, then runs a product of two inputs; both on several threads if worth it.
@@ -414,13 +433,11 @@ fn run_batch(
     mut pool: Option<&mut ThreadPool>,
 ) {
     let product = &batch.product;
-    let worth = product.macs() / MACS_PER_THREAD;
-    let batches = Rows {
-        first: 0,
-        row_len: product.packed_len(),
-        count: product.y_batches(),
-        worth: worth.min((packed.bytes().len() / BYTES_PER_THREAD) as u64),
-    };
+    let batches = Rows::flat(
+        product.packed_len(),
+        product.y_batches(),
+        product.packed_len() * cost::PACK,
+    );
     let y = y.bytes().as_slice();
     batches.run(packed, pool.as_deref_mut(), &|batches, packed| {
         if let Output::I8(packed) = packed {
@@ -429,6 +446,7 @@ fn run_batch(
             }
         }
     });
+    let threads = pool.as_ref().map_or(1, |pool| pool.threads());
     let operands = BatchOperands {
         x: x.stored(),
         packed: packed.bytes().as_slice(),
@@ -438,7 +456,8 @@ fn run_batch(
         first: 0,
         row_len: product.unit_len(),
         count: product.units(),
-        worth,
+        group: product.unit_group(threads),
+        worth: product_bands(product.macs(), threads),
     };
     units.run(output, pool, &|units, output| {
         product.run(&operands, output, units);

@@ -42,7 +42,7 @@ fn every_node_of_random_programs_has_the_interpreters_bits_and_roots() {
             .into_iter()
             .map(|kernel| Arc::new(Plan::new(&program, &DimValues::NONE, kernel).expect("plans")))
             .collect();
-        for threads in [1, 3] {
+        for threads in [1, 2, 3] {
             let mut sessions: Vec<Session> = plans
                 .iter()
                 .map(|plan| Session::new(Arc::clone(plan), threads))
