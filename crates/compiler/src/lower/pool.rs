@@ -70,7 +70,7 @@ impl Lowering<'_> {
         let (name, index) = (self.node(chain.end).name.clone(), node.inputs[0]);
         let (c, h, w) = self.image(index);
         let cells = window.kernel[0] * window.kernel[1];
-        let input = self.product_operand(&name, index, cells, &Layout::image(c, h, w))?;
+        let input = self.product_operand(&name, index, true, &Layout::image(c, h, w))?;
         let (oc, oh, ow) = self.image(chain.body);
         let layout = Layout::image(oc, oh, ow);
         #[expect(

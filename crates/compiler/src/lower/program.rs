@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use selfsame_ir::{Conv, DType, Dim, FactorShift, Notes, Op, Program, Window};
-use selfsame_protocol::constants::{TERMS_MAX, TERMS_WIDE_MAX};
+use selfsame_protocol::constants::{OPENED_BYTES_MAX, TERMS_MAX, TERMS_WIDE_MAX, TILE_BYTES};
 
 use super::attention::matrices;
 use super::chain::{Chain, chains};
@@ -243,18 +243,17 @@ impl Lowering<'_> {
         self.emitter.arrange(name, place, layout)
     }
 
-    /// Value `index` as int8 or int16 in `layout`, for sums of `terms` products.
+    /// Value `index` as int8 or, if a step `has_room` for it, int16 in `layout`.
     pub(super) fn product_operand(
         &mut self,
         name: &str,
         index: usize,
-        terms: usize,
+        has_room: bool,
         layout: &Layout,
     ) -> Result<Place, CompileError> {
         let place = self.settled(name, index)?;
         let place = self.narrow(name, index, place)?;
-        let multiplies_words = self.multiplies_words && terms <= TERMS_WIDE_MAX as usize;
-        if place.dtype == DType::I16 && !multiplies_words {
+        if place.dtype == DType::I16 && !(self.multiplies_words && has_room) {
             return self.byte_operand(name, index, layout);
         }
         self.emitter.arrange(name, place, layout)
@@ -452,7 +451,8 @@ impl Lowering<'_> {
         };
         let (c, h, w) = self.image(node.inputs[0]);
         let (terms, layout) = (linear.row_len(), Layout::image(c, h, w));
-        let input = self.product_operand(&node.name, node.inputs[0], terms, &layout)?;
+        let has_room = words_have_room(*window, c, terms);
+        let input = self.product_operand(&node.name, node.inputs[0], has_room, &layout)?;
         let weights = interleave_channels(linear, window.kernel[0] * window.kernel[1]);
         if terms > TERMS_MAX as usize {
             return Err(CompileError::Terms {
@@ -535,6 +535,16 @@ fn readers(graph: &FloatGraph) -> Vec<Vec<usize>> {
         }
     }
     readers
+}
+
+/// Whether a step of a convolution over `channels` may open int16: the terms of a sum, the rows of its
+/// window, and weights, constants, addend and table beside them.
+fn words_have_room(window: Window2, channels: usize, terms: usize) -> bool {
+    let tile = TILE_BYTES as usize;
+    let run = |bytes: usize| ((bytes + tile - 2) / tile + 1) * tile;
+    let row = ((window.kernel[1] - 1) * window.dilations[1] + 1) * channels * 2;
+    let opened = window.kernel[0] * run(row) + run(terms) + 3 * tile;
+    terms <= TERMS_WIDE_MAX as usize && opened <= OPENED_BYTES_MAX as usize
 }
 
 pub(super) fn window_ir(name: &str, window: Window2) -> Result<Window, CompileError> {
