@@ -1,14 +1,29 @@
-"""Exports convolutional classifiers of torchvision with random weights, to measure how many of them import.
+"""Exports the classification architectures of torchvision with random weights, and measures how many import and how near they come.
 
     python tools/torchvision_breadth.py FOLDER [NAME ...] [--dynamo] [--calm]     needs torch, torchvision, onnx, onnxscript, numpy
 
-For each architecture FOLDER/NAME.onnx (batch 1) and FOLDER/NAME.npz: x float32 [48, 3, H, W], the first 32 rows for calibration.
-Weights are drawn from a fixed seed; the statistics of BatchNorm come from one pass over the calibration rows. Without names all
+For each architecture FOLDER/NAME.onnx (batch 1; weights of more than 2 GB beside it) and FOLDER/NAME.npz: x float32 [rows, 3, H, W],
+two thirds of the rows for calibration. Weights are drawn from a fixed seed, also those of the last layer of ViTs, which start at 0; the statistics of BatchNorm come from one pass over
+32 rows. Rows are 48, and fewer, at least 6, where an architecture needs more than 0.8 * 10^9 products for one. Without names all
 classification architectures are exported. Nothing is downloaded. Random networks of BatchNorm and ReLU amplify any perturbation by
 pi / (pi - 1), 1.7 dB, a layer, int8 rounding too; with --calm the biases of BatchNorm are 1, most values pass ReLU, and what is
 left of the signal at the end shows the import rather than chaos. Then: cargo run --release -p selfsame-compiler --example breadth FOLDER
+
+docs/torchvision.json is made so; what it holds already is not measured again, and only one model at a time is in FOLDER:
+
+    cargo build --release -p selfsame-compiler --example breadth
+    python tools/torchvision_breadth.py FOLDER --report docs/torchvision.json --breadth target/release/examples/breadth
+    python tools/torchvision_breadth.py FOLDER NAME ... --dynamo --report docs/torchvision.json --breadth ...
+
+"plain" are the statistics of the pass, "calm" those of --calm (only where there is a BatchNorm), "dynamo" are the plain ones
+through the other exporter.
 """
-import sys
+import argparse
+import gc
+import json
+import os
+import shutil
+import subprocess
 import warnings
 from pathlib import Path
 
@@ -17,23 +32,32 @@ import torch
 import torchvision
 
 warnings.filterwarnings("ignore")
-torch.set_num_threads(2)
-CALIBRATION_ROWS, TEST_ROWS = 32, 16
-SMALLEST = {"alexnet": 224, "inception_v3": 107, "vgg": 224}
-NO_CNN = ("vit", "swin", "maxvit")
+torch.set_num_threads(len(os.sched_getaffinity(0)))
+STATISTICS_ROWS, ROWS_MAX, ROWS_MIN = 32, 48, 6
+BILLIONS_OF_PRODUCTS = 40
+SMALLEST = {"alexnet": 224, "inception_v3": 107, "maxvit": 224, "swin_v2": 256, "swin": 224, "vgg": 224, "vit": 224}
+NORMS = torch.nn.modules.batchnorm._BatchNorm
+DECIBELS = 20
 
 
 def names():
-    listed = torchvision.models.list_models(module=torchvision.models)
-    return [name for name in listed if not name.startswith(NO_CNN)]
+    return torchvision.models.list_models(module=torchvision.models)
 
 
 def size(name):
     return next((extent for prefix, extent in SMALLEST.items() if name.startswith(prefix)), 64)
 
 
-def pictures(count, extent, generator):
+def rows(name):
+    """Rows of calibration and of comparison together; `_ops` counts 10^9 products at the size of the published weights."""
+    published = torchvision.models.get_model_weights(name).DEFAULT
+    products = published.meta["_ops"] * (size(name) / published.transforms().crop_size[0]) ** 2
+    return min(max(int(BILLIONS_OF_PRODUCTS / products) // 3 * 3, ROWS_MIN), ROWS_MAX)
+
+
+def pictures(count, extent):
     """Smooth coloured noise, normalised as torchvision's transforms do: mean 0, deviation 1."""
+    generator = torch.Generator().manual_seed(11)
     coarse = torch.randn(count, 3, 8, 8, generator=generator)
     fine = torch.randn(count, 3, extent, extent, generator=generator)
     smooth = torch.nn.functional.interpolate(coarse, size=(extent, extent), mode="bilinear")
@@ -42,46 +66,108 @@ def pictures(count, extent, generator):
 
 def model(name, x, calm):
     torch.manual_seed(5)
-    options = {"aux_logits": False} if name in ("googlenet", "inception_v3") else {}
-    if options:
-        options["init_weights"] = True
+    options = {"aux_logits": False, "init_weights": True} if name in ("googlenet", "inception_v3") else {}
     net = torchvision.models.get_model(name, weights=None, **options).eval()
-    for module in net.modules():
-        if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
-            module.train()
-            module.momentum = None
-            if calm:
-                torch.nn.init.constant_(module.bias, 1.0)
-    with torch.no_grad():
-        net(x)
-    return net.eval()
+    if name.startswith("vit"):
+        torch.nn.init.normal_(net.heads.head.weight, std=0.02)
+    norms = [module for module in net.modules() if isinstance(module, NORMS)]
+    for module in norms:
+        module.train()
+        module.momentum = None
+        if calm:
+            torch.nn.init.constant_(module.bias, 1.0)
+    if norms:
+        with torch.no_grad():
+            net(x)
+    return net.eval(), bool(norms)
 
 
-def export(name, folder, flags):
-    extent = size(name)
-    x = pictures(CALIBRATION_ROWS + TEST_ROWS, extent, torch.Generator().manual_seed(11))
-    net = model(name, x[:CALIBRATION_ROWS], "--calm" in flags)
+def export(name, folder, dynamo, calm):
+    """Writes model and rows. Returns what is known of the architecture, and whether it has a BatchNorm."""
+    extent, count = size(name), rows(name)
+    x = pictures(ROWS_MAX, extent)
+    net, has_norms = model(name, x[:STATISTICS_ROWS], calm)
     path = folder / f"{name}.onnx"
     options = dict(input_names=["x"], output_names=["logits"])
-    if "--dynamo" in flags:
-        torch.onnx.export(net, (x[:1],), str(path), dynamo=True, opset_version=20, external_data=False, verbose=False, **options)
+    parameters = sum(parameter.numel() for parameter in net.parameters())
+    if dynamo:
+        beside = parameters > 4e8
+        torch.onnx.export(net, (x[:1],), str(path), dynamo=True, opset_version=20, external_data=beside, verbose=False, **options)
     else:
         torch.onnx.export(net, (x[:1],), str(path), dynamo=False, opset_version=17, **options)
-    np.savez(folder / f"{name}.npz", x=x.numpy())
-    print(name, extent, path.stat().st_size, flush=True)
+    calibration = count * 2 // 3
+    np.savez(folder / f"{name}.npz", x=np.concatenate([x[:calibration], x[STATISTICS_ROWS : STATISTICS_ROWS + count - calibration]]))
+    facts = {"parameters": parameters, "input": [3, extent, extent], "rows": [calibration, count - calibration]}
+    return facts, has_norms
+
+
+def measured(name, folder, breadth, dynamo, calm):
+    """One import: what `export` says of the architecture, and the example's line."""
+    folder.mkdir(parents=True)
+    try:
+        facts, has_norms = export(name, folder, dynamo, calm)
+        gc.collect()
+        found = subprocess.run([breadth, str(folder), "--json"], capture_output=True, text=True)
+        line = json.loads(found.stdout) if found.returncode == 0 else {"refused": found.stderr.strip() or str(found.returncode)}
+        line.pop("name", None)
+        return facts, has_norms, line
+    finally:
+        shutil.rmtree(folder)
+
+
+def count(models):
+    whole = [model for model in models.values() if "plain" in model]
+
+    def near(kind):
+        lines = [model.get(kind, model["plain"]) for model in whole]
+        return sum(line.get("snr_db", 0) >= DECIBELS for line in lines)
+
+    refused = sum("refused" in model["plain"] for model in whole)
+    return {
+        "architectures": len(whole),
+        "imported": len(whole) - refused,
+        f"plain_{DECIBELS}_db": near("plain"),
+        f"calm_{DECIBELS}_db": near("calm"),
+    }
+
+
+def report(arguments):
+    path = Path(arguments.report)
+    models = json.loads(path.read_text())["models"] if path.exists() else {}
+    for name in arguments.names or names():
+        kinds = ["dynamo"] if arguments.dynamo else ["plain", "calm"]
+        for kind in kinds:
+            entry = models.setdefault(name, {})
+            if kind in entry or kind == "calm" and not entry["batch_norm"]:
+                continue
+            facts, has_norms, line = measured(name, Path(arguments.folder) / name, arguments.breadth, kind == "dynamo", kind == "calm")
+            entry.update(facts, batch_norm=has_norms)
+            entry[kind] = line
+            print(name, kind, line, flush=True)
+            written = {"torch": torch.__version__, "torchvision": torchvision.__version__, "counts": count(models)}
+            written["models"] = dict(sorted(models.items()))
+            path.write_text(json.dumps(written, indent=1) + "\n")
 
 
 def main():
-    arguments = [a for a in sys.argv[1:] if not a.startswith("--")]
-    if not arguments:
-        sys.exit(__doc__)
-    folder = Path(arguments[0])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder")
+    parser.add_argument("names", nargs="*")
+    for flag in ("--dynamo", "--calm"):
+        parser.add_argument(flag, action="store_true")
+    parser.add_argument("--report")
+    parser.add_argument("--breadth")
+    arguments = parser.parse_args()
+    if arguments.report:
+        return report(arguments)
+    folder = Path(arguments.folder)
     folder.mkdir(parents=True, exist_ok=True)
-    for name in arguments[1:] or names():
+    for name in arguments.names or names():
         try:
-            export(name, folder, [a for a in sys.argv if a.startswith("--")])
+            print(name, export(name, folder, arguments.dynamo, arguments.calm), flush=True)
         except Exception as error:  # noqa: BLE001, one architecture that PyTorch cannot export hides no other
             print(name, "not exported:", str(error).splitlines()[0], flush=True)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -2,12 +2,12 @@
 //!
 //! ```text
 //! python tools/torchvision_breadth.py FOLDER
-//! cargo run --release -p selfsame-compiler --example breadth FOLDER [NAME ...] [DIMENSION=VALUE | DIMENSION=VALUE..MAXIMUM]
+//! cargo run --release -p selfsame-compiler --example breadth FOLDER [NAME ...] [DIMENSION=VALUE | DIMENSION=VALUE..MAXIMUM] [--json]
 //! ```
 //!
 //! The first two thirds of the rows calibrate, the others are compared. One line for each model:
 //! name, signal-to-noise ratio of the answers in decibels, nodes; or the refusal. For models asked
-//! for by name also each node in order.
+//! for by name also each node in order. With `--json` each line is an object, without nodes.
 
 #![allow(clippy::print_stdout, reason = "a report for people")]
 
@@ -24,6 +24,7 @@ use selfsame_compiler::{
 };
 use selfsame_ir::{CheckedProgram, Tensor};
 use selfsame_runtime::{Kernel, Plan, Session};
+use serde_json::json;
 
 /// Rows of all inputs, those of one row behind one another; `x` holds those of an only input.
 fn rows(graph: &FloatGraph, npz: &[u8]) -> Result<Vec<Vec<f32>>, Box<dyn Error>> {
@@ -51,7 +52,7 @@ fn import(
     options: &ImportOptions,
     open: Option<&OpenDimension>,
 ) -> Result<ImportReport, Box<dyn Error>> {
-    let model = OnnxModel::decode(&std::fs::read(path)?)?;
+    let model = OnnxModel::read(path)?;
     let graph = FloatGraph::import(&model, options)?
         .with_first_output()
         .fuse();
@@ -103,42 +104,71 @@ fn models(folder: &Path) -> Result<Vec<PathBuf>, Box<dyn Error>> {
     Ok(paths)
 }
 
+/// What the command line asks for.
+#[derive(Default)]
+struct Asked {
+    options: ImportOptions,
+    open: Option<OpenDimension>,
+    names: Vec<String>,
+    json: bool,
+}
+
+impl Asked {
+    fn new(arguments: impl Iterator<Item = String>) -> Result<Self, Box<dyn Error>> {
+        let mut asked = Self::default();
+        for argument in arguments {
+            match argument.split_once('=') {
+                Some((name, value)) => asked.dimension(name, value)?,
+                None if argument == "--json" => asked.json = true,
+                None => asked.names.push(argument),
+            }
+        }
+        Ok(asked)
+    }
+
+    fn dimension(&mut self, name: &str, value: &str) -> Result<(), Box<dyn Error>> {
+        let (value, most) = value.split_once("..").unwrap_or((value, ""));
+        self.options.dims.insert(name.to_owned(), value.parse()?);
+        if let Ok(maximum) = most.parse() {
+            self.open = Some(OpenDimension {
+                name: name.to_owned(),
+                minimum: 2,
+                maximum,
+            });
+        }
+        Ok(())
+    }
+
+    fn print(&self, name: &str, report: &ImportReport) {
+        let (compared, nodes) = (&report.comparison, report.sizes.nodes);
+        let (snr, cosine) = (compared.snr_db, compared.cosine_mean);
+        if self.json {
+            let (snr, top1) = ((snr * 10.0).round() / 10.0, compared.top1_agreement);
+            let line = json!({"name": name, "snr_db": snr, "top1_agreement": top1, "nodes": nodes});
+            println!("{line}");
+            return;
+        }
+        println!("{name:24} {snr:6.1} dB  cosine {cosine:.5}  {nodes} nodes");
+        for layer in report.layers.iter().filter(|_| !self.names.is_empty()) {
+            let (node, op, name) = (layer.node, layer.op, &layer.name);
+            println!("    {:6.1} dB  {node:4} {op:10} {name}", layer.snr_db);
+        }
+    }
+}
+
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let folder = arguments.next().ok_or("a folder is needed")?;
-    let mut options = ImportOptions::default();
-    let mut open = None;
-    let mut wanted: Vec<String> = Vec::new();
-    for argument in arguments {
-        match argument.split_once('=') {
-            Some((name, value)) => {
-                let (value, most) = value.split_once("..").unwrap_or((value, ""));
-                options.dims.insert(name.to_owned(), value.parse()?);
-                if let Ok(maximum) = most.parse() {
-                    open = Some(OpenDimension {
-                        name: name.to_owned(),
-                        minimum: 2,
-                        maximum,
-                    });
-                }
-            }
-            None => wanted.push(argument),
-        }
-    }
+    let asked = Asked::new(arguments)?;
     for path in models(Path::new(&folder))? {
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
-        if !wanted.is_empty() && !wanted.iter().any(|w| *w == name) {
+        if !asked.names.is_empty() && !asked.names.iter().any(|wanted| *wanted == name) {
             continue;
         }
-        match import(&path, &options, open.as_ref()) {
-            Ok(report) => {
-                let (snr, nodes) = (report.comparison.snr_db, report.sizes.nodes);
-                let cosine = report.comparison.cosine_mean;
-                println!("{name:24} {snr:6.1} dB  cosine {cosine:.5}  {nodes} nodes");
-                for layer in report.layers.iter().filter(|_| !wanted.is_empty()) {
-                    let (node, op, name) = (layer.node, layer.op, &layer.name);
-                    println!("    {:6.1} dB  {node:4} {op:10} {name}", layer.snr_db);
-                }
+        match import(&path, &asked.options, asked.open.as_ref()) {
+            Ok(report) => asked.print(&name, &report),
+            Err(error) if asked.json => {
+                println!("{}", json!({"name": name, "refused": error.to_string()}));
             }
             Err(error) => println!("{name:24} refused: {error}"),
         }

@@ -35,6 +35,24 @@ fn unknown_operators_list_the_supported_ones() {
 }
 
 #[test]
+fn deep_networks_of_large_pictures_are_within_the_budget_of_activations() {
+    let deep = |nodes: usize| {
+        let mut model = Model::new(&["batch", "16777216"]);
+        for node in 0..nodes {
+            let names = [node, node + 1].map(|value| match value {
+                0 => "x".to_owned(),
+                value if value == nodes => "y".to_owned(),
+                value => format!("v{value}"),
+            });
+            model = model.node("the_node", "Relu", &[&names[0]], &names[1], &[]);
+        }
+        model
+    };
+    assert!(import(&deep(60)).is_ok());
+    assert_refused(&deep(70), &["the_node", "1073741824 in all activations"]);
+}
+
+#[test]
 fn dimensions_without_a_value_name_the_flag() {
     let model = with_node(&["batch", "seq", "4"], "Relu", &["x"], &[]);
     assert_refused(&model, &["\"seq\"", "--dim seq=128"]);

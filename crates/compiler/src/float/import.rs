@@ -29,6 +29,12 @@ pub struct ImportOptions {
     pub no_batch: bool,
 }
 
+/// Most elements of all activations together; a run keeps those that will still be read.
+const ACTIVATIONS_MAX: usize = 1 << 30;
+/// Constants that import may make for each weight of the file, besides [`ELEMENTS_MAX`]: it is put
+/// in another order, and scaled.
+const MADE_PER_WEIGHT: usize = 2;
+
 /// State of one import.
 pub(super) struct Importer {
     pub(super) opset: i64,
@@ -59,6 +65,11 @@ impl FloatGraph {
         if model.outputs.is_empty() {
             return Err(ImportError::Count { what: "output" });
         }
+        let weights = model
+            .initializers
+            .iter()
+            .map(|tensor| tensor.elements.len());
+        let weights = weights.fold(0_usize, usize::saturating_add);
         let mut importer = Importer {
             opset: model.opset,
             values: HashMap::new(),
@@ -66,8 +77,8 @@ impl FloatGraph {
             hints: BTreeMap::new(),
             types: HashMap::new(),
             batch: SymInt::fixed(1),
-            budget: ELEMENTS_MAX,
-            activation_budget: ELEMENTS_MAX,
+            budget: ELEMENTS_MAX.saturating_add(weights.saturating_mul(MADE_PER_WEIGHT)),
+            activation_budget: ACTIVATIONS_MAX,
         };
         for tensor in &model.initializers {
             if let Some(value) = constant(tensor) {

@@ -367,7 +367,7 @@ impl<'a> NodeContext<'a> {
         let Some(left) = left else {
             return Err(self.refuse(
                 format!("the output shape {shape:?} (without batch)"),
-                "1 to 16777216 elements, 268435456 in all activations",
+                "1 to 16777216 elements, 1073741824 in all activations",
                 "use a smaller input",
             ));
         };
@@ -419,7 +419,7 @@ impl<'a> NodeContext<'a> {
             }
             None => Err(self.refuse(
                 format!("constants made during import exceed the limit by {elements} elements"),
-                "268435456 elements in all",
+                "268435456 elements in all, and two for each weight of the file",
                 "let the exporter fold constants",
             )),
         }

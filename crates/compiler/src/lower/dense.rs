@@ -18,6 +18,7 @@ use super::error::CompileError;
 use super::layout::Layout;
 use super::linear::{LinearSpec, permute_columns};
 use super::partial::{MatMulShape, Operands, Target, matmul};
+use super::planes::Finer;
 use super::program::Lowering;
 use crate::float::{self, FloatOp};
 use crate::quant::{INT8_LEVELS, INT16_HEADROOM_LEVELS, power, requantizer, to_i8, to_i32};
@@ -49,13 +50,26 @@ impl Lowering<'_> {
             dtype: input.dtype,
             factor: quantized.factor,
         };
+        let mut addend = quantized.addend;
+        if let Some(Finer { linear, step }) = quantized.finer {
+            let target = Target {
+                place: (layout.clone(), DType::I32, step),
+                float: None,
+            };
+            let operands = Operands {
+                x: &input,
+                addend: addend.as_ref(),
+            };
+            let finer = matmul(&mut self.emitter, &name, shape, linear, operands, target)?;
+            addend = Some(finer);
+        }
         let target = Target {
             place: (layout, quantized.dtype, quantized.step),
-            float: quantized.float,
+            float: Some(quantized.float),
         };
         let operands = Operands {
             x: &input,
-            addend: quantized.addend.as_ref(),
+            addend: addend.as_ref(),
         };
         let place = matmul(
             &mut self.emitter,

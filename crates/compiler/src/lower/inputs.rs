@@ -81,7 +81,9 @@ impl Lowering<'_> {
         let ratio = input_ratio(1.0 / step, dtype).ok_or_else(|| self.no_scale(0))?;
         let step = 1.0 / ratio_value(ratio);
         let (layout, shape) = match *node.shape.as_slice() {
-            [c, h, w] if dtype == DType::I8 => (Layout::image(c, h, w), vec![h, w, c]),
+            [c, h, w] if dtype == DType::I8 || self.is_sensitive() => {
+                (Layout::image(c, h, w), vec![h, w, c])
+            }
             _ => (Layout::flat(node.elements()), held(&node.shape)),
         };
         let place = self.push_input(&node.name, &shape, (layout, dtype, step))?;
@@ -107,10 +109,15 @@ impl Lowering<'_> {
             .push(name, Op::Input(spec), Vec::new(), place, None)
     }
 
-    /// In a network of rows only what convolutions read is int8.
+    /// In a network of rows only what convolutions read is int8; a network that needs finer weights
+    /// has its input as fine, but for pictures, whose samples are int8.
     fn input_is_wide(&self) -> bool {
         let reads = |&reader: &usize| matches!(self.node(reader).op, FloatOp::Conv(..));
-        self.graph.is_of_rows() && !self.readers_of(0).iter().all(reads)
+        if self.graph.is_of_rows() {
+            !self.readers_of(0).iter().all(reads)
+        } else {
+            self.is_sensitive() && !self.takes_pictures
+        }
     }
 
     /// int32; step 1, or beside real numbers the power of two that gives the largest of them 14 bits.

@@ -35,11 +35,11 @@ pub(super) struct Operands<'a> {
     pub(super) addend: Option<&'a Place>,
 }
 
-/// Where the result goes: layout, type, step, and the float node that it stands for.
+/// Where the result goes: layout, type, step, and the float node that it stands for, if any.
 #[derive(Debug, Clone)]
 pub(super) struct Target {
     pub(super) place: (Layout, DType, f64),
-    pub(super) float: usize,
+    pub(super) float: Option<usize>,
 }
 
 impl MatMulShape {
@@ -72,7 +72,7 @@ pub(super) fn matmul(
         let factor = x.factor.map(|factor| factor.node);
         let inputs = [Some(x.node), addend.map(|a| a.node), factor];
         let inputs = inputs.into_iter().flatten().collect();
-        return emitter.push(name, op, inputs, target.place, Some(target.float));
+        return emitter.push(name, op, inputs, target.place, target.float);
     }
     if shape.terms > ROW_TERMS_MAX {
         let (node, terms) = (name.to_owned(), shape.terms);
@@ -113,7 +113,7 @@ pub(super) fn matmul(
         } else {
             (Layout::flat(shape.rows * shape.outputs), DType::I32, 1.0)
         };
-        let float = last.then_some(target.float);
+        let float = target.float.filter(|_| last);
         partial = Some(emitter.push(name, op, inputs, place, float)?);
     }
     Ok(partial.expect("a long row has at least two parts"))

@@ -240,7 +240,10 @@ impl Lowering<'_> {
         finest: f64,
     ) -> Result<Ending, CompileError> {
         let (dtype, step_out) = self.word_of(chain.end)?;
-        let range = self.calibration.range(chain.sum);
+        let (low, high) = self.calibration.range(chain.sum);
+        // As much head room as the values themselves have.
+        let room = if self.is_sensitive() { 2.0 } else { 1.0 };
+        let range = (low * room, high * room);
         let stretch = Stretch::interpolated(f, range, step_out, (INT16_LEVELS, finest));
         Ok(Ending {
             dtype,

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use selfsame_ir::{AvgPool, Conv, DType, Dim, FactorShift, MaxPool, Notes, Op, Program, Window};
-use selfsame_protocol::constants::{SHIFT_MAX, TERMS_MAX};
+use selfsame_ir::{Conv, DType, Dim, FactorShift, Notes, Op, Program, Window};
+use selfsame_protocol::constants::{OPENED_BYTES_MAX, TERMS_MAX, TERMS_WIDE_MAX, TILE_BYTES};
 
 use super::attention::matrices;
 use super::chain::{Chain, chains};
@@ -13,18 +13,19 @@ use super::inputs::ProgramInput;
 use super::interface::Options;
 use super::interface::interface;
 use super::layout::Layout;
-use super::linear::{LinearSpec, clamp_bounds, interleave_channels};
+use super::linear::{LinearSpec, interleave_channels};
+use super::planes::{Finer, Planes};
 use super::steps::SharedSteps;
 use super::table::Stretch;
-use super::widths::calibration_of;
+use super::widths::{Widths, calibration_of};
 use crate::float::{FloatGraph, FloatNode, FloatOp, Function, Window2};
-use crate::quant::{
-    Calibration, INT8_LEVELS, INT16_HEADROOM_LEVELS, output_ratio, ratio_value, requantizer,
-};
+use crate::quant::{Calibration, INT8_LEVELS, INT16_HEADROOM_LEVELS, output_ratio, ratio_value};
 
 /// The integers of a linear node, and what its value is.
 pub(super) struct QuantizedLinear {
     pub(super) linear: selfsame_ir::Linear,
+    /// What int8 weights leave, a node in front of it that becomes its addend.
+    pub(super) finer: Option<Finer>,
     /// Shift behind the row factor, if the input has one.
     pub(super) factor: Option<FactorShift>,
     pub(super) addend: Option<Place>,
@@ -45,11 +46,11 @@ pub(crate) struct Lowered {
 #[derive(Debug, Default)]
 pub(crate) struct ConstantSteps(pub(super) BTreeMap<usize, f64>);
 
-/// Lowers a fused graph whose values are as wide as [`widths`](super::widths()) says.
+/// Lowers a fused graph whose values and weights are as wide as [`widths`](super::widths()) says.
 pub(crate) fn lower(
     graph: &FloatGraph,
     calibration: &Calibration,
-    wide: &[bool],
+    widths: &Widths,
     options: &Options,
     constants: &mut ConstantSteps,
 ) -> Result<Lowered, CompileError> {
@@ -57,7 +58,7 @@ pub(crate) fn lower(
     let mut lowering = Lowering {
         graph,
         calibration,
-        wide: wide.to_vec(),
+        widths,
         readers: readers(graph),
         shared: SharedSteps::new(graph, calibration),
         emitter: Emitter::default(),
@@ -65,6 +66,7 @@ pub(crate) fn lower(
         input: None,
         constants,
         multiplies_words: !graph.is_of_rows(),
+        takes_pictures: options.pixels.is_some(),
     };
     lowering.inputs()?;
     let chains = chains(graph);
@@ -82,7 +84,7 @@ pub(crate) fn lower(
 pub(super) struct Lowering<'a> {
     pub(super) graph: &'a FloatGraph,
     pub(super) calibration: &'a Calibration,
-    wide: Vec<bool>,
+    widths: &'a Widths,
     /// For each node the nodes that read it.
     readers: Vec<Vec<usize>>,
     shared: SharedSteps,
@@ -93,6 +95,8 @@ pub(super) struct Lowering<'a> {
     pub(super) constants: &'a mut ConstantSteps,
     /// Whether convolutions read int16 as it is.
     multiplies_words: bool,
+    /// Whether the input is made from pictures of 8-bit samples.
+    pub(super) takes_pictures: bool,
 }
 
 impl Lowering<'_> {
@@ -169,7 +173,7 @@ impl Lowering<'_> {
 
     /// Whether a node's step is its own affair: int8, and not shared with others.
     pub(super) fn is_free(&self, index: usize) -> bool {
-        !self.wide[index] && self.shared.of(index).is_none()
+        !self.widths.values[index] && self.shared.of(index).is_none()
     }
 
     /// Step of what a table puts out.
@@ -183,7 +187,7 @@ impl Lowering<'_> {
 
     /// Type and step of what a chain puts out.
     pub(super) fn output_of(&self, end: usize) -> Result<(DType, f64), CompileError> {
-        if self.wide[end] {
+        if self.widths.values[end] {
             self.word_of(end)
         } else {
             Ok((DType::I8, self.step(end)))
@@ -239,23 +243,24 @@ impl Lowering<'_> {
         self.emitter.arrange(name, place, layout)
     }
 
-    /// Value `index` as int8 or int16 in `layout`.
-    fn product_operand(
+    /// Value `index` as int8 or, if a step `has_room` for it, int16 in `layout`.
+    pub(super) fn product_operand(
         &mut self,
         name: &str,
         index: usize,
+        has_room: bool,
         layout: &Layout,
     ) -> Result<Place, CompileError> {
         let place = self.settled(name, index)?;
         let place = self.narrow(name, index, place)?;
-        if place.dtype == DType::I16 && !self.multiplies_words {
+        if place.dtype == DType::I16 && !(self.multiplies_words && has_room) {
             return self.byte_operand(name, index, layout);
         }
         self.emitter.arrange(name, place, layout)
     }
 
     /// Value `index` as int8 in `layout`.
-    fn byte_operand(
+    pub(super) fn byte_operand(
         &mut self,
         name: &str,
         index: usize,
@@ -290,7 +295,7 @@ impl Lowering<'_> {
         };
         let activation = (chain.end != chain.sum).then(|| &self.node(chain.end).op);
         let (dtype, step_out, table, float) = match activation {
-            Some(FloatOp::Function(f)) if !self.wide[chain.end] => {
+            Some(FloatOp::Function(f)) if !self.widths.values[chain.end] => {
                 let step = self.table_step(chain.end, f);
                 let stretch = Stretch::of(f, self.calibration.range(chain.sum), step);
                 (DType::I8, step, Some((f, stretch)), chain.end)
@@ -315,14 +320,18 @@ impl Lowering<'_> {
             dtype,
             clip: activation.filter(|_| float == chain.end),
         };
-        let (linear, factor) = if input.factor.is_some() {
+        let (linear, finer, factor) = if input.factor.is_some() {
             let (linear, shift) = spec.quantize_factored(f64::from(input.dtype.range().1))?;
-            (linear, Some(shift))
+            (linear, None, Some(shift))
+        } else if self.widths.weights[chain.body] {
+            let Planes { coarse, finer } = spec.quantize_planes()?;
+            (coarse, Some(finer), None)
         } else {
-            (spec.quantize()?, None)
+            (spec.quantize()?, None, None)
         };
         Ok(QuantizedLinear {
             linear,
+            finer,
             factor,
             addend,
             dtype,
@@ -392,8 +401,13 @@ impl Lowering<'_> {
         Ok((DType::I16, ratio_value(ratio)))
     }
 
+    /// Whether some weights stand in two planes.
+    pub(super) fn is_sensitive(&self) -> bool {
+        self.widths.weights.contains(&true)
+    }
+
     pub(super) fn is_wide(&self, index: usize) -> bool {
-        self.wide[index]
+        self.widths.values[index]
     }
 
     /// The nodes that read a node.
@@ -436,12 +450,14 @@ impl Lowering<'_> {
             unreachable!("the caller matched")
         };
         let (c, h, w) = self.image(node.inputs[0]);
-        let input = self.product_operand(&node.name, node.inputs[0], &Layout::image(c, h, w))?;
+        let (terms, layout) = (linear.row_len(), Layout::image(c, h, w));
+        let has_room = words_have_room(*window, c, terms);
+        let input = self.product_operand(&node.name, node.inputs[0], has_room, &layout)?;
         let weights = interleave_channels(linear, window.kernel[0] * window.kernel[1]);
-        if linear.row_len() > TERMS_MAX as usize {
+        if terms > TERMS_MAX as usize {
             return Err(CompileError::Terms {
                 node: node.name,
-                terms: linear.row_len(),
+                terms,
                 limit: TERMS_MAX as usize,
             });
         }
@@ -449,6 +465,7 @@ impl Lowering<'_> {
         let layout = Layout::image(oc, oh, ow);
         let QuantizedLinear {
             linear: linear_ir,
+            finer,
             addend,
             dtype,
             step,
@@ -456,7 +473,7 @@ impl Lowering<'_> {
             factor: _,
         } = self.linear(chain, &input, &weights, &linear.bias, &layout)?;
         let name = self.node(chain.end).name.clone();
-        let op = Op::Conv(Conv {
+        let op = Conv {
             height: Dim::fixed(fit(&name, h)?),
             width: Dim::fixed(fit(&name, w)?),
             channels: fit(&name, c)?,
@@ -465,64 +482,25 @@ impl Lowering<'_> {
             dtype: input.dtype,
             window: window_ir(&name, *window)?,
             linear: linear_ir,
-        });
-        let inputs = core::iter::once(input.node)
-            .chain(addend.map(|a| a.node))
-            .collect();
+        };
+        let inputs = |addend: Option<Place>| {
+            let addend = addend.map(|place| place.node);
+            core::iter::once(input.node).chain(addend).collect()
+        };
+        let mut addend = addend;
+        if let Some(Finer { linear, step }) = finer {
+            let op = Op::Conv(Conv {
+                linear,
+                ..op.clone()
+            });
+            let target = (layout.clone(), DType::I32, step);
+            let finer = self.emitter.push(&name, op, inputs(addend), target, None)?;
+            addend = Some(finer);
+        }
+        let (op, inputs) = (Op::Conv(op), inputs(addend));
         let target = (layout, dtype, step);
         let place = self.emitter.push(&name, op, inputs, target, Some(float))?;
         self.applied(chain, place, float)
-    }
-
-    fn average_pool(&mut self, chain: &Chain, window: Window2) -> Result<Place, CompileError> {
-        let node = self.node(chain.body).clone();
-        let name = self.node(chain.end).name.clone();
-        let (c, h, w) = self.image(node.inputs[0]);
-        let input = self.byte_operand(&name, node.inputs[0], &Layout::image(c, h, w))?;
-        let (dtype, step) = self.output_of(chain.end)?;
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "a window has at most 2^24 cells"
-        )]
-        let cells = (window.kernel[0] * window.kernel[1]) as f64;
-        let scale = || CompileError::Scale {
-            node: name.clone(),
-            channel: 0,
-        };
-        let (multiplier, shift) =
-            requantizer(input.step / (cells * step), SHIFT_MAX).ok_or_else(scale)?;
-        let activation = (chain.end != chain.sum).then(|| self.node(chain.end).op.clone());
-        let (low, high) = clamp_bounds(activation.as_ref(), step, dtype);
-        let op = Op::AvgPool(AvgPool {
-            height: Dim::fixed(fit(&name, h)?),
-            width: Dim::fixed(fit(&name, w)?),
-            channels: fit(&name, c)?,
-            window: window_ir(&name, window)?,
-            multiplier: u16::try_from(multiplier).map_err(|_| scale())?,
-            shift: u8::try_from(shift).map_err(|_| scale())?,
-            low,
-            high,
-        });
-        let (oc, oh, ow) = self.image(chain.body);
-        let place = (Layout::image(oc, oh, ow), dtype, step);
-        self.emitter
-            .push(&name, op, vec![input.node], place, Some(chain.end))
-    }
-
-    fn max_pool(&mut self, chain: &Chain, window: Window2) -> Result<Place, CompileError> {
-        let node = self.node(chain.body).clone();
-        let (c, h, w) = self.image(node.inputs[0]);
-        let input = self.operand(&node.name, node.inputs[0], &Layout::image(c, h, w))?;
-        let op = Op::MaxPool(MaxPool {
-            height: Dim::fixed(fit(&node.name, h)?),
-            width: Dim::fixed(fit(&node.name, w)?),
-            channels: fit(&node.name, c)?,
-            window: window_ir(&node.name, window)?,
-        });
-        let (oc, oh, ow) = self.image(chain.body);
-        let place = (Layout::image(oc, oh, ow), input.dtype, input.step);
-        self.emitter
-            .push(&node.name, op, vec![input.node], place, Some(chain.end))
     }
 
     fn finish(mut self, options: &Options) -> Result<Lowered, CompileError> {
@@ -559,7 +537,17 @@ fn readers(graph: &FloatGraph) -> Vec<Vec<usize>> {
     readers
 }
 
-fn window_ir(name: &str, window: Window2) -> Result<Window, CompileError> {
+/// Whether a step of a convolution over `channels` may open int16: the terms of a sum, the rows of its
+/// window, and weights, constants, addend and table beside them.
+fn words_have_room(window: Window2, channels: usize, terms: usize) -> bool {
+    let tile = TILE_BYTES as usize;
+    let run = |bytes: usize| ((bytes + tile - 2) / tile + 1) * tile;
+    let row = ((window.kernel[1] - 1) * window.dilations[1] + 1) * channels * 2;
+    let opened = window.kernel[0] * run(row) + run(terms) + 3 * tile;
+    terms <= TERMS_WIDE_MAX as usize && opened <= OPENED_BYTES_MAX as usize
+}
+
+pub(super) fn window_ir(name: &str, window: Window2) -> Result<Window, CompileError> {
     let pair = |values: [usize; 2]| -> Result<[u16; 2], CompileError> {
         Ok([fit(name, values[0])?, fit(name, values[1])?])
     };

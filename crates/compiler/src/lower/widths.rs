@@ -8,6 +8,8 @@
 
 use super::chain::chains;
 use super::error::CompileError;
+use super::planes::planes;
+use super::table::Stretch;
 use crate::float::{FloatGraph, FloatOp};
 use crate::quant::{Calibration, INT8_LEVELS, INT16_HEADROOM_LEVELS, map_rows};
 
@@ -28,11 +30,20 @@ pub(super) fn calibration_of(
     Err(CompileError::Calibration { calibration, graph })
 }
 
-/// For each node whether its value is int16. The calibration must have been made on this very graph.
+/// What takes more than int8.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Widths {
+    /// For each node of the float graph whether its value is int16.
+    pub(super) values: Vec<bool>,
+    /// For each node whether its weights stand in two planes.
+    pub(super) weights: Vec<bool>,
+}
+
+/// The widths of a graph. The calibration must have been made on this very graph.
 pub(crate) fn widths(
     graph: &FloatGraph,
     calibration: &Calibration,
-) -> Result<Vec<bool>, CompileError> {
+) -> Result<Widths, CompileError> {
     calibration_of(calibration, graph)?;
     let readers = graph.readers();
     let mut wide = if graph.is_of_rows() {
@@ -67,7 +78,16 @@ pub(crate) fn widths(
                 readers[mean] == 1 && matches!(graph.nodes()[mean].op, FloatOp::AvgPool(_));
         }
     }
-    Ok(wide)
+    let weights = if graph.is_of_rows() {
+        // Norms hold the errors of weights down.
+        vec![false; wide.len()]
+    } else {
+        planes(graph, calibration, value_steps(graph, calibration, &wide))
+    };
+    Ok(Widths {
+        values: wide,
+        weights,
+    })
 }
 
 /// All values but those that only nodes read that take int8 and no row factor.
@@ -109,27 +129,14 @@ fn rows_of(graph: &FloatGraph) -> Vec<bool> {
 /// The values that must be int16 for the answers to be those of the float model.
 fn by_loss(graph: &FloatGraph, calibration: &Calibration) -> Vec<bool> {
     let none = vec![false; graph.nodes().len()];
-    let ends: Vec<usize> = chains(graph).iter().map(|chain| chain.end).collect();
-    let steps = |wide: &[bool]| -> Vec<Option<(f64, f64)>> {
-        let mut steps = vec![None; wide.len()];
-        for &end in &ends {
-            let (clip, levels) = if wide[end] {
-                (calibration.largest(end), INT16_HEADROOM_LEVELS)
-            } else {
-                (calibration.clip_point(end), INT8_LEVELS)
-            };
-            steps[end] = Some((clip / levels, levels)).filter(|step| step.0 > 0.0);
-        }
-        if graph.input_is_features() {
-            steps[0] = None;
-        }
-        steps
+    let answers = |wide: &[bool]| {
+        let steps = value_steps(graph, calibration, wide);
+        answer_snr_db(graph, calibration, &steps)
     };
-    let answers = |wide: &[bool]| answer_snr_db(graph, calibration, &steps(wide));
     if answers(&none) >= ANSWER_SNR_DB {
         return none;
     }
-    let mut losing = ends.clone();
+    let mut losing: Vec<usize> = chains(graph).iter().map(|chain| chain.end).collect();
     losing.sort_by(|&a, &b| {
         calibration
             .byte_loss(b)
@@ -147,6 +154,33 @@ fn by_loss(graph: &FloatGraph, calibration: &Calibration) -> Vec<bool> {
     none
 }
 
+/// For each value that a chain ends in its step, and how many of them there are on either side of 0.
+fn value_steps(
+    graph: &FloatGraph,
+    calibration: &Calibration,
+    wide: &[bool],
+) -> Vec<Option<(f64, f64)>> {
+    let mut steps = vec![None; wide.len()];
+    for chain in chains(graph) {
+        let (clip, levels) = if wide[chain.end] {
+            (calibration.largest(chain.end), INT16_HEADROOM_LEVELS)
+        } else {
+            (calibration.clip_point(chain.end), INT8_LEVELS)
+        };
+        steps[chain.end] = Some((clip / levels, levels)).filter(|step| step.0 > 0.0);
+        // The index of a table behind a sum is a rounded value too; beyond its ends a table is flat.
+        let end = &graph.nodes()[chain.end].op;
+        if let (FloatOp::Function(f), false, false) = (end, wide[chain.end], chain.pointwise) {
+            let stretch = Stretch::of(f, calibration.range(chain.sum), clip / levels);
+            steps[chain.sum] = Some((stretch.step, f64::INFINITY));
+        }
+    }
+    if graph.input_is_features() {
+        steps[0] = None;
+    }
+    steps
+}
+
 /// What only passes an int16 value on is int16.
 fn views_too(graph: &FloatGraph, mut wide: Vec<bool>) -> Vec<bool> {
     for (index, node) in graph.nodes().iter().enumerate() {
@@ -159,7 +193,7 @@ fn views_too(graph: &FloatGraph, mut wide: Vec<bool>) -> Vec<bool> {
 
 /// Signal over noise of the answers to the calibration's samples where values are rounded and cut to
 /// steps.
-fn answer_snr_db(
+pub(super) fn answer_snr_db(
     graph: &FloatGraph,
     calibration: &Calibration,
     steps: &[Option<(f64, f64)>],

@@ -75,7 +75,7 @@ pub enum Elements {
 }
 
 impl Elements {
-    fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         match self {
             Self::Float(values) => values.len(),
             Self::Int(values) => values.len(),
