@@ -181,9 +181,15 @@ fn page(
     .page()
 }
 
+/// Mean cosine from which on answers without labels count as near.
+const EMBEDDING_COSINE: f64 = 0.995;
+
 /// Says what looks wrong, and what to try.
 fn warn(report: &ImportReport, output: Output) {
-    if report.comparison.top1_agreement < 0.99 || report.comparison.snr_db < 30.0 {
+    let found = &report.comparison;
+    // Without labels the answer may be an embedding, whose largest element means nothing.
+    let near = report.float_right.is_none() && found.cosine_mean >= EMBEDDING_COSINE;
+    if !near && (found.top1_agreement < 0.99 || found.snr_db < 30.0) {
         output.note(
             "warning: the program agrees badly with its source; calibrate on more rows that look \
              like the inputs to come (--calibration-rows), and look at the first layers of the list",

@@ -233,7 +233,15 @@ impl<'a> NodeContext<'a> {
                 .collect::<Option<Vec<i64>>>(),
             Value::Activation(_) | Value::Float(_) => None,
         };
+        let of_batch = matches!(self.value(index)?, Value::Int(_));
         known.ok_or_else(|| {
+            if of_batch {
+                return self.refuse(
+                    format!("input {index} depends on the batch size"),
+                    "constant whole numbers",
+                    "import one sample: --dim NAME=1 with the name of the leading axis",
+                );
+            }
             self.refuse(
                 format!("input {index} is no constant of whole numbers"),
                 "constant whole numbers",

@@ -220,9 +220,10 @@ impl Lowering<'_> {
             && readers
                 .iter()
                 .all(|&reader| matches!(self.node(reader).op, FloatOp::Softmax));
+        // As seen: a margin for values to come would make 0 of a short mask positive.
         let (low, high) = chain
             .addend
-            .map_or((0.0, 0.0), |y| self.calibration.range(y));
+            .map_or((0.0, 0.0), |y| self.calibration.seen(y));
         let x = self.calibration.largest(chain.body);
         let is_mask = low <= MASK_LOW && -low > 4.0 * x && high <= x;
         only_softmax

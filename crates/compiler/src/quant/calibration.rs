@@ -168,12 +168,16 @@ impl Calibration {
         f64::from(self.nodes[node].largest())
     }
 
+    /// Smallest and largest value of a node that were seen.
+    pub(crate) fn seen(&self, node: usize) -> (f64, f64) {
+        let (low, high) = self.nodes[node].range();
+        (f64::from(low), f64::from(high))
+    }
+
     /// Smallest and largest value of a node, with a margin where few values were seen.
     pub(crate) fn range(&self, node: usize) -> (f64, f64) {
-        let histogram = &self.nodes[node];
-        let (low, high) = histogram.range();
-        let (low, high) = (f64::from(low), f64::from(high));
-        if histogram.values() < VALUES_FEW {
+        let (low, high) = self.seen(node);
+        if self.nodes[node].values() < VALUES_FEW {
             let margin = (high - low) / 8.0;
             return (low - margin, high + margin);
         }

@@ -77,7 +77,7 @@ impl NodeContext<'_> {
     ) -> Result<Act, ImportError> {
         let (nodes, frame) = self.aligned(&[a.clone(), b.clone()])?;
         let shape = frame.shape();
-        let node = self.pair_nodes(arithmetic, nodes[0], nodes[1], &shape)?;
+        let node = self.thin_pair(arithmetic, nodes[0], nodes[1], &shape)?;
         let kind = if a.kind.is_real() || b.kind.is_real() {
             Kind::Float
         } else {
@@ -89,6 +89,62 @@ impl NodeContext<'_> {
             batch: frame.batch,
             kind,
         })
+    }
+
+    /// The canonical node for two nodes of one rank. What exporters repeat along an axis before they
+    /// combine it (a mask for every query) is combined first and repeated then, or not at all: the
+    /// products of two lengths would be no extents of a program that keeps the length open.
+    fn thin_pair(
+        &mut self,
+        arithmetic: Arithmetic,
+        a: usize,
+        b: usize,
+        shape: &[usize],
+    ) -> Result<usize, ImportError> {
+        let crossed = self.shape_of(a) != shape && self.shape_of(b) != shape;
+        let (a, b) = (self.thin(a, crossed)?, self.thin(b, crossed)?);
+        let joined = broadcast(self.shape_of(a), self.shape_of(b));
+        let joined = joined.ok_or_else(|| self.unknown_target())?;
+        let node = self.pair_nodes(arithmetic, a, b, &joined)?;
+        self.expanded(node, shape)
+    }
+
+    /// Node `node` before it was repeated along axes, if it was; with `constants` the only element of
+    /// a constant that has one.
+    fn thin(&mut self, node: usize, constants: bool) -> Result<usize, ImportError> {
+        if let Some(source) = self.repeated(node) {
+            return Ok(source);
+        }
+        let only = self.constant_of(node).and_then(|elements| {
+            let first = *elements.first()?;
+            let same = |v: &f32| v.to_bits() == first.to_bits();
+            elements.iter().all(same).then_some(first)
+        });
+        match only {
+            Some(value) if constants => {
+                let shape = vec![1; self.shape_of(node).len()];
+                self.push(FloatOp::Constant(vec![value]), Vec::new(), shape)
+            }
+            Some(_) | None => Ok(node),
+        }
+    }
+
+    /// What `node` repeats along axes of extent 1, if it does nothing else.
+    fn repeated(&self, node: usize) -> Option<usize> {
+        let node = &self.importer.nodes[node];
+        let (FloatOp::Walk(walks, _), &[source]) = (&node.op, node.inputs.as_slice()) else {
+            return None;
+        };
+        let only = |(walk, &extent): (&AxisWalk, &usize)| {
+            let all = AxisWalk::whole(walk.extent);
+            let again = AxisWalk {
+                numerator: 0,
+                ..all
+            };
+            (*walk == all && walk.extent == extent) || (*walk == again && extent == 1)
+        };
+        let mut axes = walks.iter().zip(self.shape_of(source));
+        axes.all(only).then_some(source)
     }
 
     /// The canonical node for two nodes of one rank: the first operand has the output's shape, a
@@ -190,7 +246,15 @@ impl NodeContext<'_> {
     /// An operator of one activation that keeps its shape.
     pub(super) fn mapped(&mut self, op: FloatOp, act: &Act) -> Result<Act, ImportError> {
         let shape = self.shape_of(act.node).to_vec();
-        let node = self.push(op, vec![act.node], shape)?;
+        let elementwise = matches!(op, FloatOp::Function(_) | FloatOp::Clip(..));
+        let node = match self.repeated(act.node).filter(|_| elementwise) {
+            Some(source) => {
+                let thin = self.shape_of(source).to_vec();
+                let made = self.push(op, vec![source], thin)?;
+                self.expanded(made, &shape)?
+            }
+            None => self.push(op, vec![act.node], shape)?,
+        };
         Ok(Act {
             node,
             ..act.clone()
@@ -199,7 +263,9 @@ impl NodeContext<'_> {
 
     /// `act * scale + shift`, the same for all elements.
     pub(super) fn scaled(&mut self, act: &Act, scale: f32, shift: f32) -> Result<Act, ImportError> {
-        let shape = self.shape_of(act.node);
+        let wide = self.shape_of(act.node).to_vec();
+        let source = self.repeated(act.node).unwrap_or(act.node);
+        let shape = self.shape_of(source).to_vec();
         let axis = if shape.len() == 3 { 0 } else { shape.len() - 1 };
         let channels = shape[axis];
         let op = FloatOp::Affine {
@@ -207,7 +273,12 @@ impl NodeContext<'_> {
             scale: vec![scale; channels],
             shift: vec![shift; channels],
         };
-        self.mapped(op, act)
+        let made = self.push(op, vec![source], shape)?;
+        let node = self.expanded(made, &wide)?;
+        Ok(Act {
+            node,
+            ..act.clone()
+        })
     }
 
     /// A rank that is not too large.
