@@ -1,4 +1,4 @@
-//! AVG_POOL and MAX_POOL.
+//! `AVG_POOL` and `MAX_POOL`.
 
 use selfsame_ir::{AvgPool, Conv, DType, Dim, DimValues, MaxPool, Op, opened_bytes};
 use selfsame_protocol::constants::{OPENED_BYTES_MAX, SHIFT_MAX};
@@ -23,10 +23,12 @@ impl Lowering<'_> {
         let name = self.node(chain.end).name.clone();
         let (c, h, w) = self.image(node.inputs[0]);
         let of_words = self.place(node.inputs[0]).dtype != DType::I8;
-        if of_words && self.is_sensitive() && window.kernel != [h, w] {
-            if let Some(place) = self.average_of_words(chain, window)? {
-                return Ok(place);
-            }
+        if of_words
+            && self.is_sensitive()
+            && window.kernel != [h, w]
+            && let Some(place) = self.average_of_words(chain, window)?
+        {
+            return Ok(place);
         }
         let input = self.byte_operand(&name, node.inputs[0], &Layout::image(c, h, w))?;
         let (dtype, step) = self.output_of(chain.end)?;
@@ -59,7 +61,7 @@ impl Lowering<'_> {
             .push(&name, op, vec![input.node], place, Some(chain.end))
     }
 
-    /// An average of int16, which AVG_POOL does not take: a convolution of each channel with itself.
+    /// An average of int16, which `AVG_POOL` does not take: a convolution of each channel with itself.
     /// `None` if a step of it would open too much.
     fn average_of_words(
         &mut self,
