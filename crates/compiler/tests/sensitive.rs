@@ -33,7 +33,7 @@ impl Numbers {
     }
 }
 
-/// Convolution, ReLU, average, convolution: `pairs` of channels with nearly the same weights, of which
+/// Convolution, `ReLU`, average, convolution: `pairs` of channels with nearly the same weights, of which
 /// the answers are the differences.
 fn of_differences(pairs: usize) -> FloatGraph {
     let mut numbers = Numbers(5);
