@@ -102,7 +102,8 @@ impl NodeContext<'_> {
         shape: &[usize],
     ) -> Result<usize, ImportError> {
         let crossed = self.shape_of(a) != shape && self.shape_of(b) != shape;
-        let (a, b) = (self.thin(a, crossed)?, self.thin(b, crossed)?);
+        let alike = crossed || self.repeated(a).is_some() || self.repeated(b).is_some();
+        let (a, b) = (self.thin(a, alike)?, self.thin(b, alike)?);
         let joined = broadcast(self.shape_of(a), self.shape_of(b));
         let joined = joined.ok_or_else(|| self.unknown_target())?;
         let node = self.pair_nodes(arithmetic, a, b, &joined)?;
