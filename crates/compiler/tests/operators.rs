@@ -94,7 +94,7 @@ fn programs_have_no_needless_nodes() {
         ("conv_transpose_gemm", [3, 0, 0, 0]),
         ("reducemean_channels", [5, 0, 0, 1]),
         ("squeeze_excitation", [7, 0, 0, 1]),
-        ("expand_gate", [7, 1, 0, 1]),
+        ("expand_gate", [6, 0, 0, 1]),
         ("pair_relu_answer", [4, 0, 0, 1]),
         ("act_silu", [3, 0, 0, 0]),
         ("act_hard_swish_last", [3, 0, 0, 0]),
