@@ -105,8 +105,8 @@ pub(crate) struct DataSet {
 }
 
 impl DataSet {
-    /// Reads an npz archive for a model of these inputs: labels `y`, and array `x` for an only input
-    /// of real numbers, else an array for each input.
+    /// Reads an npz archive for a model of these inputs: labels `y`, and an array for each input by its
+    /// name; that of an only input may be called `x`.
     pub(crate) fn read(bytes: &[u8], takes: &Takes, args: &PixelArgs) -> Result<Self, String> {
         let labels = match npz::read_npz_array(bytes, "y") {
             Ok(_) if takes.has("y") => Vec::new(),
@@ -114,11 +114,11 @@ impl DataSet {
             Err(NpzError::Missing { .. }) => Vec::new(),
             Err(error) => return Err(error.to_string()),
         };
-        if let Some(shape) = takes.real() {
-            let array = npz::read_npz_array(bytes, "x").map_err(|error| error.to_string())?;
-            return Self::new(&array, labels, shape, args);
+        let arrays = takes.arrays(bytes)?;
+        if let (Some(shape), [array]) = (takes.real(), arrays.as_slice()) {
+            return Self::new(array, labels, shape, args);
         }
-        let rows = takes.rows(&takes.arrays(bytes)?)?;
+        let rows = takes.rows(&arrays)?;
         same_count(&labels, rows.len())?;
         Ok(Self {
             labels,

@@ -87,8 +87,9 @@ impl Takes {
         if missing.is_empty() {
             return Ok(arrays);
         }
+        let other = if self.inputs.len() == 1 { " or x" } else { "" };
         Err(format!(
-            "no array {} in the archive; it holds {present}; the model takes {self}",
+            "no array {}{other} in the archive; it holds {present}; the model takes {self}",
             missing.join(", ")
         ))
     }
@@ -223,6 +224,31 @@ mod tests {
         assert!(error.contains("mask holds 0.5"), "{error}");
         let error = takes().rows(&arrays[..1]).expect_err("one array");
         assert!(error.contains("ids [2] whole numbers, mask [2]"), "{error}");
+    }
+
+    #[test]
+    fn the_array_of_an_only_input_has_its_name_or_is_called_x() {
+        let archive = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/data/digits.npz");
+        let archive = std::fs::read(archive).expect("is shipped");
+        let only = |name: &str| Takes {
+            inputs: vec![Taken {
+                name: name.to_owned(),
+                ..takes().inputs[2].clone()
+            }],
+        };
+        for (name, shape) in [
+            ("x", vec![1797, 64]),
+            ("pixels", vec![1797, 64]),
+            ("y", vec![1797]),
+        ] {
+            let arrays = only(name).arrays(&archive).expect("is there");
+            assert_eq!(arrays[0].shape, shape, "{name}");
+        }
+        let error = takes().arrays(&archive).expect_err("three inputs");
+        assert!(
+            error.contains("no array \"ids\", \"mask\", \"place\""),
+            "{error}"
+        );
     }
 
     #[test]
