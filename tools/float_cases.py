@@ -8,7 +8,6 @@ NAME.y float32 (the first output). The compiler's tests hold its float interpret
 import io
 import logging
 import warnings
-import zipfile
 
 import numpy as np
 import onnx
@@ -17,6 +16,8 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 from onnx import TensorProto, helper, numpy_helper
+
+import archive
 
 SAMPLES = 2
 warnings.filterwarnings("ignore")
@@ -364,11 +365,5 @@ for name, a in (("halves", {}), ("pairs", {"interleaved": 1}), ("part", {"rotary
     case(f"rotary_{name}", {"x": [2, 3, width]}, [("RotaryEmbedding", ["x", "c", "s"], "y", a)], {"c": np.cos(angles[None, :3]), "s": np.sin(angles[None, :3])}, opset=23)
 case("rotary_places", {"x": [3, 8]}, [("RotaryEmbedding", ["x", "c", "s", "p"], "y", {"num_heads": 2})], {"c": np.cos(angles), "s": np.sin(angles), "p": np.array([[7, 0, 3]], np.int64)}, opset=23)
 
-with zipfile.ZipFile("crates/compiler/tests/data/float.npz", "w", zipfile.ZIP_DEFLATED) as archive:
-    for key in sorted(cases):
-        buffer = io.BytesIO()
-        np.save(buffer, cases[key])
-        info = zipfile.ZipInfo(key + ".npy", (2020, 1, 1, 0, 0, 0))
-        info.compress_type = zipfile.ZIP_DEFLATED
-        archive.writestr(info, buffer.getvalue())
+archive.write("crates/compiler/tests/data/float.npz", sorted(cases.items()))
 print(len(cases) // 3, "cases")

@@ -5,12 +5,10 @@
 crates/compiler/tests/data/exports.npz, for each model: NAME.model uint8 (the ONNX file), NAME.x float32 [rows][features], NAME.y float32 (what
 ONNX Runtime answers: probabilities or values, not names of classes). Seeds are fixed; tensorflow's sums may differ from machine to machine.
 """
-import io
 import os
 import pathlib
 import tempfile
 import warnings
-import zipfile
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
@@ -24,6 +22,8 @@ from skl2onnx import to_onnx
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
+
+import archive
 
 TRAINING_ROWS, ROWS = 1400, 64
 arrays = {}
@@ -109,11 +109,5 @@ with_keras("convolutions", *convolutions(), images)
 with_keras("recurrent", *recurrent(), images[..., 0])
 with_keras("transformer", *transformer(), images[..., 0])
 
-with zipfile.ZipFile("crates/compiler/tests/data/exports.npz", "w", zipfile.ZIP_DEFLATED) as archive:
-    for key in sorted(arrays):
-        buffer = io.BytesIO()
-        np.save(buffer, arrays[key])
-        info = zipfile.ZipInfo(key + ".npy", (2020, 1, 1, 0, 0, 0))
-        info.compress_type = zipfile.ZIP_DEFLATED
-        archive.writestr(info, buffer.getvalue())
+archive.write("crates/compiler/tests/data/exports.npz", sorted(arrays.items()))
 print(len(arrays) // 3, "models")

@@ -12,16 +12,16 @@ every operand; a program takes samples. So each case is written up to three time
     NAME.2  no batch: all inputs are the sample
 NAME.K.npz: x float32 [rows][elements], y float32.
 """
-import io
 import json
 import pathlib
 import sys
-import zipfile
 
 import numpy as np
 import onnx
 from onnx import TensorProto, numpy_helper
 from onnx.backend.test.case.node import collect_testcases
+
+import archive
 
 REAL = {TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.BFLOAT16}
 FIXTURE_BYTES = 6_000
@@ -110,14 +110,10 @@ def fixture(folder):
         key = (spelling[-1], *(n.op_type for n in onnx.load_from_string(blob).graph.node))
         if size <= FIXTURE_BYTES and size < smallest.get(key, (FIXTURE_BYTES + 1,))[0]:
             smallest[key] = size, spelling, blob, data
-    with zipfile.ZipFile("crates/compiler/tests/data/nodes.npz", "w", zipfile.ZIP_DEFLATED) as archive:
-        for _, name, blob, data in sorted(smallest.values(), key=lambda v: v[1]):
-            for part, value in (("model", np.frombuffer(blob, np.uint8)), ("x", data["x"]), ("y", data["y"])):
-                buffer = io.BytesIO()
-                np.save(buffer, value)
-                info = zipfile.ZipInfo(f"{name}.{part}.npy", (2020, 1, 1, 0, 0, 0))
-                info.compress_type = zipfile.ZIP_DEFLATED
-                archive.writestr(info, buffer.getvalue())
+    parts = lambda blob, data: (("model", np.frombuffer(blob, np.uint8)), ("x", data["x"]), ("y", data["y"]))
+    chosen = sorted(smallest.values(), key=lambda v: v[1])
+    arrays = ((f"{name}.{part}", value) for _, name, blob, data in chosen for part, value in parts(blob, data))
+    archive.write("crates/compiler/tests/data/nodes.npz", arrays)
     print(len(smallest), "cases")
 
 

@@ -167,8 +167,7 @@ impl Hasher {
         let mut start = 0;
         for &count in &self.counts {
             let end = start + count;
-            let whole = if count == 1 { 0 } else { count / 2 };
-            let pairs = (0..whole).map(|pair| start + 2 * pair);
+            let pairs = (0..count / 2).map(|pair| start + 2 * pair);
             self.parts.extend(pairs.map(part_at));
             if 1 < count && !count.is_multiple_of(2) {
                 self.parts.push(part_at(self.level.len()));

@@ -3,10 +3,12 @@
 #![cfg(feature = "import")]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use std::collections::BTreeMap;
+#[path = "../../compiler/tests/fixtures/mod.rs"]
+mod fixtures;
 
+use fixtures::{Stored, stored};
 use selfsame::{ImportOptions, Source};
-use selfsame_compiler::npz::{Array, ArrayData, read_npz};
+use selfsame_compiler::npz::Array;
 
 /// Rows before this one calibrate.
 const TEST_FROM: usize = 48;
@@ -14,40 +16,18 @@ const TEST_FROM: usize = 48;
 const FLOAT_DIFFERENCE_MAX: f32 = 1e-4;
 const SNR_DB_MIN: f64 = 30.0;
 
-struct Export {
-    name: String,
-    model: Vec<u8>,
-    rows: Vec<Vec<f32>>,
-    answers: Vec<f32>,
+/// The exports by name, with rows and answers.
+fn exports() -> Vec<Stored> {
+    stored("crates/compiler/tests/data/exports.npz")
 }
 
-fn exports() -> Vec<Export> {
-    let path = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../compiler/tests/data/exports.npz"
-    );
-    let file = read_npz(&std::fs::read(path).unwrap()).unwrap();
-    let arrays: BTreeMap<String, Array> = file.into_iter().collect();
-    let names = arrays.keys().filter_map(|key| key.strip_suffix(".model"));
-    let export = |name: &str| {
-        let array = |part: &str| &arrays[&format!("{name}.{part}")];
-        let ArrayData::U8(model) = &array("model").data else {
-            panic!("{name}: no bytes")
-        };
-        let x = array("x");
-        Export {
-            name: name.to_owned(),
-            model: model.clone(),
-            rows: x.to_f32().chunks(x.shape[1]).map(<[f32]>::to_vec).collect(),
-            answers: array("y").to_f32(),
-        }
-    };
-    names.map(export).collect()
-}
-
-fn export(name: &str) -> Export {
+fn export(name: &str) -> Stored {
     let mut all = exports().into_iter();
     all.find(|export| export.name == name).unwrap()
+}
+
+fn rows(x: &Array) -> Vec<Vec<f32>> {
+    x.to_f32().chunks(x.shape[1]).map(<[f32]>::to_vec).collect()
 }
 
 fn options() -> ImportOptions {
@@ -61,13 +41,8 @@ fn options() -> ImportOptions {
 fn every_export_means_what_its_own_library_computes_and_keeps_its_answers_as_a_program() {
     let exports = exports();
     assert_eq!(exports.len(), 7);
-    for Export {
-        name,
-        model,
-        rows,
-        answers,
-    } in exports
-    {
+    for Stored { name, model, x, y } in exports {
+        let (rows, answers) = (rows(&x), y.to_f32());
         let source = Source::from_onnx(&model).unwrap_or_else(|error| panic!("{name}: {error}"));
         let largest = answers.iter().fold(1.0_f32, |m, v| m.max(v.abs()));
         let found = rows.iter().flat_map(|row| source.run(row).unwrap());
@@ -91,10 +66,10 @@ fn every_export_means_what_its_own_library_computes_and_keeps_its_answers_as_a_p
 #[test]
 fn names_of_classes_come_with_the_model_unless_others_are_given() {
     let own = |name: &str, options: &ImportOptions| {
-        let Export { model, rows, .. } = export(name);
+        let Stored { model, x, .. } = export(name);
         let source = Source::from_onnx(&model).unwrap();
         source
-            .import(&rows, options)
+            .import(&rows(&x), options)
             .unwrap()
             .model
             .labels()
@@ -113,7 +88,8 @@ fn names_of_classes_come_with_the_model_unless_others_are_given() {
 
 #[test]
 fn features_of_very_different_sizes_keep_their_digits() {
-    let Export { model, rows, .. } = export("sklearn_names");
+    let Stored { model, x, .. } = export("sklearn_names");
+    let rows = rows(&x);
     let model = Source::from_onnx(&model)
         .unwrap()
         .import(&rows, &options())

@@ -40,6 +40,7 @@ pub use import::ImportOptions;
 pub use math::{atan, cos, erf, exp, ln, sigmoid, sin, softplus, tanh};
 pub use node::SUPPORTED;
 pub use run::RunError;
+pub(crate) use run::single;
 pub use spread::Spread;
 pub use walk::AxisWalk;
 pub use window::Window2;

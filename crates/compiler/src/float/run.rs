@@ -297,11 +297,12 @@ fn concat(operands: &[Operand<'_>], axis: usize, shape: &[usize]) -> Vec<f32> {
     joined
 }
 
+/// The nearest number of single precision, in which values and parameters are kept.
 #[expect(
     clippy::cast_possible_truncation,
-    reason = "activations are kept in single precision"
+    reason = "rounding to single precision is what it is for"
 )]
 #[inline]
-pub(super) fn single(value: f64) -> f32 {
+pub(crate) fn single(value: f64) -> f32 {
     value as f32
 }

@@ -162,10 +162,12 @@ impl Lowering<'_> {
             unreachable!("the caller matched")
         };
         let columns = scale.len();
-        let mut place = self.settled(&node.name, node.inputs[0])?;
-        if !self.graph.input_is_features() || node.inputs[0] != 0 {
-            place = self.narrow(&node.name, node.inputs[0], place)?;
-        }
+        let place = self.settled(&node.name, node.inputs[0])?;
+        let place = if node.inputs[0] == 0 && self.graph.input_is_features() {
+            place
+        } else {
+            self.narrow(&node.name, node.inputs[0], place)?
+        };
         let alike = |values: &[f32]| values.iter().all(|v| v.to_bits() == values[0].to_bits());
         if alike(scale) && alike(shift) {
             let numbers = (f64::from(scale[0]), f64::from(shift[0]));

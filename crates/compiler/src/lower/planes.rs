@@ -14,8 +14,8 @@ use selfsame_protocol::constants::{MULTIPLIER_MAX, TERMS_MAX};
 use super::error::CompileError;
 use super::linear::LinearSpec;
 use super::widths::answer_snr_db;
-use crate::float::{self, FloatGraph, FloatOp, InputKind};
-use crate::quant::{Calibration, INT8_LEVELS, power};
+use crate::float::{self, FloatGraph, FloatOp, InputKind, single};
+use crate::quant::{Calibration, INT8_LEVELS, power, to_i8};
 
 /// Signal over noise, in decibels, that weights and inputs of int8, together with the values as they
 /// were chosen, may leave of the answers.
@@ -76,17 +76,9 @@ fn round(linear: &mut float::Linear) {
         let largest = row.iter().fold(0.0_f32, |most, w| most.max(w.abs()));
         let step = f64::from(largest) / INT8_LEVELS;
         for weight in row.iter_mut().filter(|_| step > 0.0) {
-            *weight = single((f64::from(*weight) / step).round() * step);
+            *weight = single(f64::from(to_i8(f64::from(*weight) / step)) * step);
         }
     }
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "a weight of the float graph"
-)]
-fn single(value: f64) -> f32 {
-    value as f32
 }
 
 impl LinearSpec<'_> {

@@ -175,9 +175,6 @@ fn value_steps(
             steps[chain.sum] = Some((stretch.step, f64::INFINITY));
         }
     }
-    if graph.input_is_features() {
-        steps[0] = None;
-    }
     steps
 }
 

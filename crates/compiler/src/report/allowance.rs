@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 
 use super::import::dequantised;
 use crate::compile::Compiled;
-use crate::float::{FloatGraph, FloatOp, InputKind, Linear, RunError};
+use crate::float::{FloatGraph, FloatOp, InputKind, Linear, RunError, single};
 use crate::lower::Narrowed;
 use crate::quant::ratio_value;
 use selfsame_ir::Tensor;
@@ -145,14 +145,6 @@ fn move_weights(linear: &mut Linear, random: &mut Random) {
             .filter(moves)
             .for_each(|w| *w += half * random.sign());
     }
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "bounds are compared in single precision"
-)]
-fn single(value: f64) -> f32 {
-    value as f32
 }
 
 /// Signs by the generator of Vigna's splitmix64.

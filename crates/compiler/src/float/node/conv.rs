@@ -3,6 +3,7 @@
 use super::super::act::Kind;
 use super::super::error::ImportError;
 use super::super::graph::{FloatOp, Linear};
+use super::super::run::single;
 use super::super::walk::AxisWalk;
 use super::super::window::{EXTENT_MAX, Window2};
 use super::{Imported, NodeContext};
@@ -422,12 +423,4 @@ fn turned(weights: &[f32], [inputs, outputs]: [usize; 2], taps: usize) -> Vec<f3
         }
     }
     turned
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "parameters are kept in single precision"
-)]
-fn single(value: f64) -> f32 {
-    value as f32
 }
