@@ -101,6 +101,19 @@ impl Function {
         }
     }
 
+    /// The tables of an exponential.
+    #[cfg(target_arch = "x86_64")]
+    pub(crate) fn exponential_table(&self) -> Option<&Exponential> {
+        match &self.0 {
+            Kind::Exponential(table) => Some(table),
+            Kind::Identity
+            | Kind::Lookup(_)
+            | Kind::Interpolate(_)
+            | Kind::Reciprocal(_)
+            | Kind::ReciprocalRoot(_) => None,
+        }
+    }
+
     /// Smallest and largest value that it takes.
     pub(crate) const fn domain(&self) -> (i32, i32) {
         match self.0 {
@@ -189,12 +202,17 @@ pub(crate) mod plain {
         }
     }
 
-    pub(crate) fn exponentiate(super::Exponential(table): &super::Exponential, v: &mut [i32]) {
+    pub(crate) fn exponentiate(table: &super::Exponential, v: &mut [i32]) {
         for v in v {
-            let (coarse, fine) = ((*v >> 8) as usize & 255, *v as usize & 255);
-            let product = i32::from(table[coarse]) * i32::from(table[256 + fine]);
-            *v = (product + (1 << 14)) >> 15;
+            *v = exponential(table, *v);
         }
+    }
+
+    #[inline(always)]
+    pub(crate) fn exponential(super::Exponential(table): &super::Exponential, v: i32) -> i32 {
+        let (coarse, fine) = ((v >> 8) as usize & 255, v as usize & 255);
+        let product = i32::from(table[coarse]) * i32::from(table[256 + fine]);
+        (product + (1 << 14)) >> 15
     }
 }
 

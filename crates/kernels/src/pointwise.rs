@@ -6,7 +6,7 @@
 //!
 //! Elements are taken in blocks: each of loading, combining and storing is then a loop without
 //! branches, which the compiler makes vector code of. Where the operands' types prove that the sum
-//! fits 32 bits, it is made in 32.
+//! fits 32 bits, it is made in 32. Elements of 16 bits have ways of their own: [`pairs`] and [`lines`].
 //!
 //! Spec: operators, 2.19 and 2.20.
 
@@ -14,12 +14,13 @@ use std::ops::Range;
 
 use crate::finish::Output;
 use crate::function::Function;
-#[cfg(target_arch = "x86_64")]
-use crate::kernel::InstructionSet;
 use crate::kernel::Kernel;
 use crate::sets::per_set;
+
 #[cfg(target_arch = "x86_64")]
-use crate::x86::{gather, line256 as lines_256, line512 as lines};
+pub(crate) mod lines;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod pairs;
 
 /// Elements of a block.
 const BLOCK: usize = 256;
@@ -154,7 +155,8 @@ pub fn pointwise(
     assert_eq!(x.len(), to.len(), "pointwise: x");
     let (low, high) = spec.function.domain();
     assert!(low <= spec.lo && spec.hi <= high, "pointwise: clamp");
-    if run_lines(kernel, spec, x, y, &mut to) {
+    #[cfg(target_arch = "x86_64")]
+    if pairs::run(kernel, spec, x, y, &mut to) || lines::run(kernel, spec, x, y, &mut to) {
         return;
     }
     let narrow = fits_32_bits(spec, &x, y.as_ref());
@@ -239,132 +241,6 @@ fn line(spec: &PointwiseSpec, y: i32) -> (i64, i64) {
         Formula::Sum { second } => (a, y * i64::from(second) + half),
         Formula::Product => (y * a, half),
     }
-}
-
-/// `clamp((x*m + c) >> s, lo, hi)`, where the shifted value fits 32 bits.
-#[cfg_attr(
-    not(target_arch = "x86_64"),
-    expect(dead_code, reason = "no vector path here")
-)]
-pub(crate) struct Line {
-    pub(crate) m: i32,
-    pub(crate) c: i64,
-    pub(crate) s: u32,
-    pub(crate) lo: i32,
-    pub(crate) hi: i32,
-}
-
-impl Line {
-    /// The line of elements of at most `bound`, if it fits.
-    #[cfg_attr(
-        not(target_arch = "x86_64"),
-        expect(dead_code, reason = "no vector path here")
-    )]
-    fn new(spec: &PointwiseSpec, bound: i64, y: i32) -> Option<Self> {
-        let (m, c) = line(spec, y);
-        let m = i32::try_from(m).ok()?;
-        let largest = bound * i64::from(m).abs() + c.abs();
-        (largest >> spec.shift < 1 << 31).then_some(Self {
-            m,
-            c,
-            s: spec.shift,
-            lo: spec.lo,
-            hi: spec.hi,
-        })
-    }
-}
-
-/// Runs 16-bit elements whose second operand is one for each row straight to their place, if all rows
-/// fit and the kernel has such a path; says whether.
-#[cfg(target_arch = "x86_64")]
-fn run_lines(
-    kernel: Kernel,
-    spec: &PointwiseSpec,
-    x: Source,
-    y: Option<Source>,
-    to: &mut Output,
-) -> bool {
-    let by_rows = y.is_none() || matches!(spec.lay, Lay::Row | Lay::One);
-    let is_512 = match kernel.instruction_set() {
-        InstructionSet::Avx512Vnni | InstructionSet::Amx => true,
-        InstructionSet::Avx2 | InstructionSet::AvxVnni => false,
-        InstructionSet::Portable | InstructionSet::Neon => return false,
-    };
-    let Ok(table) = spec.function.in_words() else {
-        return false;
-    };
-    if !by_rows {
-        return false;
-    }
-    let Source::I16(x) = x else { return false };
-    let columns = match spec.lay {
-        Lay::Row => spec.columns.max(1),
-        Lay::Full | Lay::Column | Lay::One => x.len().max(1),
-    };
-    let bound = Source::I16(x).bound();
-    let row_line = |row: usize| {
-        let at = if spec.lay == Lay::Row { row } else { 0 };
-        Line::new(spec, bound, y.map_or(0, |y| y.at(kernel.flip(), at)))
-    };
-    let flip = kernel.flip();
-    let rows = x.len().div_ceil(columns);
-    let is_word = matches!(to, Output::I16(_));
-    let is_byte = matches!(to, Output::I8(_)) && table.is_none();
-    if !(is_word || is_byte) || !(0..rows).all(|row| row_line(row).is_some()) {
-        return false;
-    }
-    for (row, x) in x.chunks(columns).enumerate() {
-        let Some(line) = row_line(row) else { continue };
-        let first = row * columns;
-        // SAFETY: the token proves the instruction set.
-        let done = unsafe {
-            match (&mut *to, is_512) {
-                (Output::I8(to), true) => lines::bytes(&line, flip, x, &mut to[first..]),
-                (Output::I8(to), false) => lines_256::bytes(&line, flip, x, &mut to[first..]),
-                (Output::I16(to), true) => lines::words(&line, x, &mut to[first..]),
-                (Output::I16(to), false) => lines_256::words(&line, x, &mut to[first..]),
-                (Output::I32(_), _) => 0,
-            }
-        };
-        for (i, &x) in x.iter().enumerate().skip(done) {
-            let v = (i64::from(x) * i64::from(line.m) + line.c) >> line.s;
-            let v = v.clamp(i64::from(line.lo), i64::from(line.hi));
-            to.put(flip, first + i, v as i32);
-        }
-    }
-    if let (Some(table), Output::I16(to)) = (table, to) {
-        interpolate_lines(kernel, spec, table, is_512, to);
-    }
-    true
-}
-
-/// Passes what [`run_lines`] has written through the table.
-#[cfg(target_arch = "x86_64")]
-fn interpolate_lines(
-    kernel: Kernel,
-    spec: &PointwiseSpec,
-    table: &[i32; 512],
-    is_512: bool,
-    to: &mut [i16],
-) {
-    // SAFETY: the token proves the instruction set.
-    let done = unsafe {
-        if is_512 {
-            gather::avx512::interpolate_words(table, to)
-        } else {
-            gather::avx2::interpolate_words(table, to)
-        }
-    };
-    for y in &mut to[done..] {
-        let mut one = [i32::from(*y)];
-        spec.function.apply(kernel, &mut one);
-        *y = one[0] as i16;
-    }
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-fn run_lines(_: Kernel, _: &PointwiseSpec, _: Source, _: Option<Source>, _: &mut Output) -> bool {
-    false
 }
 
 /// One y for the whole block: `(x*m + c) >> s` with constants m and c, in as few bits as they need;

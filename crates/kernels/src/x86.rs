@@ -11,6 +11,8 @@ pub(crate) mod gather;
 pub(crate) mod keccak;
 pub(crate) mod line256;
 pub(crate) mod line512;
+pub(crate) mod pair256;
+pub(crate) mod pair512;
 pub(crate) mod planar;
 pub(crate) mod spread;
 pub(crate) mod turn;

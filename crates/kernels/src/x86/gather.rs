@@ -105,7 +105,32 @@ pub(crate) mod avx512 {
         _mm512_srai_epi32::<7>(_mm512_add_epi32(sum, _mm512_set1_epi32(64)))
     }
 
-    /// Sixteen-bit entry `at & 255` of 256 that lie in eight vectors.
+    /// Both tables of an exponential, 256 entries of sixteen bits in eight vectors each.
+    pub(crate) struct ExponentialParts([[__m512i; 8]; 2]);
+
+    impl ExponentialParts {
+        #[inline]
+        #[target_feature(enable = "avx512f,avx512bw")]
+        pub(crate) fn new(table: &Exponential) -> Self {
+            let mut parts = [[_mm512_setzero_si512(); 8]; 2];
+            let from = table.0.as_chunks::<32>().0;
+            for (to, from) in parts.as_flattened_mut().iter_mut().zip(from) {
+                // SAFETY: 64 readable bytes.
+                *to = unsafe { _mm512_loadu_si512(from.as_ptr().cast()) };
+            }
+            Self(parts)
+        }
+
+        /// The exponentials of 32 words without sign: (a*b + 2^14) >> 15; entries are not negative.
+        #[inline]
+        #[target_feature(enable = "avx512f,avx512bw")]
+        pub(crate) fn of(&self, v: __m512i) -> __m512i {
+            let coarse = entries(&self.0[0], _mm512_srli_epi16::<8>(v));
+            _mm512_mulhrs_epi16(coarse, entries(&self.0[1], v))
+        }
+    }
+
+    /// Entry `at & 255` of a table.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw")]
     fn entries(table: &[__m512i; 8], at: __m512i) -> __m512i {
@@ -120,20 +145,12 @@ pub(crate) mod avx512 {
 
     #[target_feature(enable = "avx512f,avx512bw")]
     pub(crate) fn exponentiate(table: &Exponential, vectors: &mut [[i32; 32]]) {
-        let mut parts = [[_mm512_setzero_si512(); 8]; 2];
-        let from = table.0.as_chunks::<32>().0;
-        for (to, from) in parts.as_flattened_mut().iter_mut().zip(from) {
-            // SAFETY: 64 readable bytes.
-            *to = unsafe { _mm512_loadu_si512(from.as_ptr().cast()) };
-        }
+        let parts = ExponentialParts::new(table);
         for v in vectors {
             let (first, second) = v.split_at_mut(LANES);
             let words = _mm512_castsi256_si512(_mm512_cvtepi32_epi16(load(first)));
             let at = _mm512_inserti64x4::<1>(words, _mm512_cvtepi32_epi16(load(second)));
-            let coarse = entries(&parts[0], _mm512_srli_epi16::<8>(at));
-            let fine = entries(&parts[1], at);
-            // (a*b + 2^14) >> 15; entries are not negative.
-            let y = _mm512_mulhrs_epi16(coarse, fine);
+            let y = parts.of(at);
             store(first, _mm512_cvtepi16_epi32(_mm512_castsi512_si256(y)));
             store(
                 second,

@@ -12,7 +12,7 @@ use core::arch::x86_64::{
 };
 
 use super::finish256::Shift;
-use crate::pointwise::Line;
+use crate::pointwise::lines::Line;
 
 /// Elements that are made together.
 const TOGETHER: usize = 32;

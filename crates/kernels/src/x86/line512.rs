@@ -12,7 +12,7 @@ use core::arch::x86_64::{
     _mm512_setr_epi64, _mm512_sra_epi64, _mm512_srli_epi64, _mm512_storeu_si512,
 };
 
-use crate::pointwise::Line;
+use crate::pointwise::lines::Line;
 
 /// Elements that are made together.
 const TOGETHER: usize = 32;
