@@ -6,7 +6,7 @@
 //!
 //! Elements are taken in blocks: each of loading, combining and storing is then a loop without
 //! branches, which the compiler makes vector code of. Where the operands' types prove that the sum
-//! fits 32 bits, it is made in 32. Elements of 16 bits have ways of their own: [`pairs`] and [`lines`].
+//! fits 32 bits, it is made in 32. Elements of 16 bits have ways of their own: [`pairs`] and [`limbs`].
 //!
 //! Spec: operators, 2.19 and 2.20.
 
@@ -18,7 +18,7 @@ use crate::kernel::Kernel;
 use crate::sets::per_set;
 
 #[cfg(target_arch = "x86_64")]
-pub(crate) mod lines;
+pub(crate) mod limbs;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod pairs;
 
@@ -156,7 +156,7 @@ pub fn pointwise(
     let (low, high) = spec.function.domain();
     assert!(low <= spec.lo && spec.hi <= high, "pointwise: clamp");
     #[cfg(target_arch = "x86_64")]
-    if pairs::run(kernel, spec, x, y, &mut to) || lines::run(kernel, spec, x, y, &mut to) {
+    if pairs::run(kernel, spec, x, y, &mut to) || limbs::run(kernel, spec, x, y, &mut to) {
         return;
     }
     let narrow = fits_32_bits(spec, &x, y.as_ref());

@@ -53,11 +53,18 @@ pub struct ReduceSpec {
     pub hi: i32,
 }
 
-/// An element as it is stored.
+/// An element as it is stored; what is made of rows is written so that vectors hold as many elements as
+/// they can.
 trait Element: Copy {
     fn value(self, flip: u8) -> i32;
     /// The sum of a row.
     fn sum(row: &[Self], flip: u8) -> i64;
+    /// The sum of squares of a row; of 32 bits nothing is squared.
+    fn squares(row: &[Self], flip: u8) -> i64;
+    /// The largest element of a row.
+    fn maximum(row: &[Self], flip: u8) -> i32;
+    /// The largest magnitude of a row.
+    fn magnitude(row: &[Self], flip: u8) -> u32;
 }
 
 impl Element for u8 {
@@ -68,7 +75,27 @@ impl Element for u8 {
 
     #[inline(always)]
     fn sum(row: &[Self], flip: u8) -> i64 {
-        narrow_sum(row, flip)
+        let part = |part: &[Self]| part.iter().map(|x| x.value(flip)).sum::<i32>();
+        row.chunks(1 << 15).map(|row| i64::from(part(row))).sum()
+    }
+
+    #[inline(always)]
+    fn squares(row: &[Self], flip: u8) -> i64 {
+        // A square has fifteen bits, a block of them 32.
+        let part = |part: &[Self]| part.iter().map(|x| x.value(flip).pow(2)).sum::<i32>();
+        row.chunks(1 << 15).map(|row| i64::from(part(row))).sum()
+    }
+
+    #[inline(always)]
+    fn maximum(row: &[Self], flip: u8) -> i32 {
+        let largest = |most: i8, x: &Self| most.max((x ^ flip) as i8);
+        row.iter().fold(i8::MIN, largest).into()
+    }
+
+    #[inline(always)]
+    fn magnitude(row: &[Self], flip: u8) -> u32 {
+        let largest = |most: Self, x: &Self| most.max(((x ^ flip) as i8).unsigned_abs());
+        row.iter().fold(0, largest).into()
     }
 }
 
@@ -79,8 +106,31 @@ impl Element for i16 {
     }
 
     #[inline(always)]
-    fn sum(row: &[Self], flip: u8) -> i64 {
-        narrow_sum(row, flip)
+    fn sum(row: &[Self], _: u8) -> i64 {
+        // 32 bits hold the sum of a block.
+        let part = |part: &[Self]| part.iter().map(|&x| i32::from(x)).sum::<i32>();
+        row.chunks(1 << 15).map(|row| i64::from(part(row))).sum()
+    }
+
+    #[inline(always)]
+    fn squares(row: &[Self], _: u8) -> i64 {
+        // Two squares fit 32 bits without sign.
+        let square = |x: Self| i32::from(x) * i32::from(x);
+        let (pairs, rest) = row.as_chunks::<2>();
+        let pair = |&[a, b]: &[Self; 2]| u64::from(square(a).wrapping_add(square(b)) as u32);
+        let rest: u64 = rest.iter().map(|&x| square(x) as u64).sum();
+        (pairs.iter().map(pair).sum::<u64>() + rest) as i64
+    }
+
+    #[inline(always)]
+    fn maximum(row: &[Self], _: u8) -> i32 {
+        row.iter().fold(Self::MIN, |most, &x| most.max(x)).into()
+    }
+
+    #[inline(always)]
+    fn magnitude(row: &[Self], _: u8) -> u32 {
+        let largest = |most: u16, x: &Self| most.max(x.unsigned_abs());
+        row.iter().fold(0, largest).into()
     }
 }
 
@@ -94,23 +144,21 @@ impl Element for i32 {
     fn sum(row: &[Self], _: u8) -> i64 {
         row.iter().map(|&x| i64::from(x)).sum()
     }
-}
 
-/// Elements of at most 16 bits, summed up in 32 as long as that is safe.
-#[inline(always)]
-fn narrow_sum<T: Element>(row: &[T], flip: u8) -> i64 {
-    let part = |part: &[T]| part.iter().map(|x| x.value(flip)).sum::<i32>();
-    row.chunks(1 << 15).map(|row| i64::from(part(row))).sum()
-}
+    #[inline(always)]
+    fn squares(_: &[Self], _: u8) -> i64 {
+        0
+    }
 
-/// The sum of squares of elements of at most 16 bits: a square fits 32 bits without sign.
-#[inline(always)]
-fn squares<T: Element>(row: &[T], flip: u8) -> i64 {
-    let square = |x: &T| {
-        let x = x.value(flip);
-        u64::from(x.wrapping_mul(x) as u32)
-    };
-    row.iter().map(square).sum::<u64>() as i64
+    #[inline(always)]
+    fn maximum(row: &[Self], _: u8) -> i32 {
+        row.iter().fold(Self::MIN, |most, &x| most.max(x))
+    }
+
+    #[inline(always)]
+    fn magnitude(row: &[Self], _: u8) -> u32 {
+        row.iter().fold(0, |most, x| most.max(x.unsigned_abs()))
+    }
 }
 
 /// Reduces whole rows; stored bytes are flipped as the kernel says.
@@ -150,23 +198,21 @@ fn reduce_rows<T: Element>(spec: &ReduceSpec, flip: u8, x: &[T], to: &mut Output
 
 #[inline(always)]
 fn of_row<T: Element>(kind: Reduction, flip: u8, row: &[T]) -> i64 {
-    let values = || row.iter().map(|x| x.value(flip));
     let n = row.len() as i64;
     match kind {
         Reduction::Sum => T::sum(row, flip),
         Reduction::Mean => (T::sum(row, flip) << 8).div_euclid(n),
-        Reduction::Squares => squares(row, flip),
+        Reduction::Squares => T::squares(row, flip),
         Reduction::Variance => {
             let sum = T::sum(row, flip);
-            scaled_quotient(n * squares(row, flip) - sum * sum, n * n)
+            scaled_quotient(n * T::squares(row, flip) - sum * sum, n * n)
         }
-        Reduction::Maximum => i64::from(values().fold(i32::MIN, i32::max)),
-        Reduction::Magnitude => {
-            i64::from(values().fold(0, |most: u32, x| most.max(x.unsigned_abs())))
-        }
+        Reduction::Maximum => i64::from(T::maximum(row, flip)),
+        Reduction::Magnitude => i64::from(T::magnitude(row, flip)),
         Reduction::ArgMax => {
-            let largest = values().fold(i32::MIN, i32::max);
-            values().position(|x| x == largest).unwrap_or(0) as i64
+            let largest = T::maximum(row, flip);
+            let first = row.iter().position(|x| x.value(flip) == largest);
+            first.unwrap_or(0) as i64
         }
     }
 }

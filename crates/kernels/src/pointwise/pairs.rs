@@ -5,7 +5,7 @@
 
 use crate::finish::Output;
 use crate::kernel::Kernel;
-use crate::pointwise::{Formula, Lay, PointwiseSpec, Source, fits_32_bits, lines};
+use crate::pointwise::{Formula, Lay, PointwiseSpec, Source, fits_32_bits, limbs};
 use crate::x86::{pair256, pair512};
 
 /// Columns of the narrowest rows that are worth it, and the most that a vector path makes together.
@@ -87,7 +87,7 @@ pub(super) fn run(
     y: Option<Source>,
     to: &mut Output,
 ) -> bool {
-    let Some(is_512) = lines::is_512(kernel) else {
+    let Some(is_512) = limbs::is_512(kernel) else {
         return false;
     };
     let (Source::I16(words), None | Some(Source::I16(_))) = (x, y) else {
@@ -125,7 +125,7 @@ pub(super) fn run(
                 }
             }
             if let Some(table) = table {
-                lines::interpolate(kernel, spec, table, is_512, to);
+                limbs::interpolate(kernel, spec, table, is_512, to);
             }
         }
         // SAFETY: as above.

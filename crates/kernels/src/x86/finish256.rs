@@ -56,7 +56,7 @@ pub(super) unsafe fn finish(f: &Finish) {
 }
 
 /// A shift to the right whose result fits 32 bits.
-pub(super) struct Shift {
+struct Shift {
     /// n of even channels.
     right: __m256i,
     /// 32 - n of odd channels.
@@ -69,7 +69,7 @@ impl Shift {
     /// `s: i32[8]`, each in 0..=63.
     #[inline]
     #[target_feature(enable = "avx2")]
-    pub(super) fn new(s: __m256i) -> Self {
+    fn new(s: __m256i) -> Self {
         let most = _mm256_set1_epi32(32);
         let n = _mm256_min_epi32(s, most);
         let odd = _mm256_srli_epi64::<32>(_mm256_sub_epi32(most, n));
@@ -85,7 +85,7 @@ impl Shift {
     /// Of the 64-bit lanes of even and of odd channels.
     #[inline]
     #[target_feature(enable = "avx2")]
-    pub(super) fn apply(&self, even: __m256i, odd: __m256i) -> __m256i {
+    fn apply(&self, even: __m256i, odd: __m256i) -> __m256i {
         let even = _mm256_srlv_epi64(even, self.right);
         let odd = _mm256_sllv_epi64(odd, self.left);
         let both = _mm256_blend_epi32::<0b1010_1010>(even, odd);
