@@ -13,6 +13,7 @@ use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use crate::accumulate::Scratch;
+use crate::batch_spec::BatchSpec;
 use crate::excess::Excess;
 use crate::finish::{Finish, Output, RawAddend, RawFactor, RawOutput, Rule, factor_max};
 #[cfg(target_arch = "x86_64")]
@@ -29,39 +30,6 @@ use crate::x86::spread;
 /// Terms of 16 by 8 bits whose sum fits 32.
 const PLANE_TERMS: usize = 512;
 const _: () = assert!((PLANE_TERMS as i64) * Bits::Sixteen.bound() * 127 < 1 << 31);
-
-/// What is fixed about products of two inputs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct BatchSpec {
-    /// Batches of x.
-    pub batch: usize,
-    /// Batches of x that share one of y.
-    pub group: usize,
-    /// Rows of a batch of x.
-    pub rows: usize,
-    /// Rows of a batch of y.
-    pub columns: usize,
-    /// Elements of a row of either.
-    pub k: usize,
-    /// Bits of the elements of x; those of y have eight.
-    pub bits: Bits,
-    /// x is `[rows][batch][k]`, else `[batch][rows][k]`.
-    pub x_interleaved: bool,
-    /// y is `[columns][batch / group][k]`, else `[batch / group][columns][k]`.
-    pub y_interleaved: bool,
-    /// The output is `[rows][batch][columns]`, else `[batch][rows][columns]`.
-    pub output_interleaved: bool,
-    /// M.
-    pub multiplier: i32,
-    /// s in 1..=46.
-    pub shift: i32,
-    /// S, with a row factor.
-    pub factor_shift: Option<u32>,
-    /// Clamp, lower bound.
-    pub lo: i32,
-    /// Clamp, upper bound.
-    pub hi: i32,
-}
 
 /// A product of two inputs, ready to run on one instruction set.
 #[derive(Debug)]
@@ -98,7 +66,12 @@ pub struct BatchOperands<'a> {
 
 impl BatchProduct {
     /// Plans a product for `kernel`.
+    ///
+    /// # Errors
+    ///
+    /// [`LinearError::Range`] for numbers that are none of a product, or of one that cannot be addressed.
     pub fn new(kernel: Kernel, spec: &BatchSpec) -> Result<Self, LinearError> {
+        spec.check()?;
         let engine = tiles::engine(kernel);
         let size = spec.bits.bytes();
         let mut runs = Runs {
@@ -298,7 +271,7 @@ impl BatchProduct {
                 row_step: None,
             };
             // SAFETY: the token proves the instruction set; the inputs hold whole groups, the weights
-            // whole vectors.
+            // whole vectors; packing makes no other session.
             unsafe { contraction.sums(weights, strip, sums) };
             for (i, to) in to.as_chunks_mut::<4>().0.iter_mut().enumerate() {
                 // SAFETY: one position has as many sums as the block has lanes.
@@ -437,7 +410,8 @@ impl Part<'_> {
                     excess: Excess::NONE,
                 };
                 // SAFETY: the token proves the instruction set; `run` has checked that x, and with
-                // it the slack behind its rows, holds these rows; `pack` made whole vectors.
+                // it the slack behind its rows, holds these rows; `pack` made whole vectors; the session of
+                // these rows is the only one of the thread.
                 unsafe { contraction.sums(weights, strip, sums) };
                 let place = Place {
                     factor,

@@ -29,6 +29,7 @@ mod accumulate;
 #[cfg(target_arch = "aarch64")]
 mod arm;
 mod batch;
+mod batch_spec;
 mod by_channels;
 mod bytes;
 mod depthwise;
@@ -64,7 +65,8 @@ mod widen;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-pub use batch::{BatchOperands, BatchProduct, BatchSpec};
+pub use batch::{BatchOperands, BatchProduct};
+pub use batch_spec::BatchSpec;
 pub use bytes::{Bytes, Cells, Words};
 pub use finish::{Addend, Output};
 pub use function::Function;

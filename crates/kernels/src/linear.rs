@@ -299,7 +299,7 @@ impl Linear {
                         let weights = self.packed.block_weights(index);
                         // SAFETY: the token proves the instruction set; `Steps::new` proved that the
                         // last window and its slack are inside the input, packing made whole vectors
-                        // of weights and starts.
+                        // of weights and starts; the session of this run is the thread's only one.
                         unsafe { contraction.sums(weights, strip, sums) };
                         self.finish(block.vectors, block.channel..block.end, &part, &places);
                     }

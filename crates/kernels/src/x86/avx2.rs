@@ -206,6 +206,10 @@ macro_rules! unsigned_isa {
 }
 
 /// Adds the two halves of each lane to its sum.
+///
+/// # Safety
+///
+/// AVX2 is there.
 #[inline(always)]
 unsafe fn widened(sums: __m256i, halves: __m256i) -> __m256i {
     // SAFETY: the caller promises AVX2; no memory is touched.
