@@ -16,6 +16,10 @@ mod model;
 mod receipt;
 mod sizes;
 
+/// Tensors of tens of megabytes are read, decoded and dropped.
+#[global_allocator]
+static ALLOCATOR: selfsame::LargePages = selfsame::LargePages;
+
 /// The module `selfsame._native`.
 #[pyo3::pymodule]
 mod _native {
