@@ -28,6 +28,7 @@ mod widths;
 pub(crate) use emit::{Narrowed, Source};
 pub use error::CompileError;
 pub use interface::{Options, Pixels};
+pub(crate) use pointwise::MASK_LOW;
 pub(crate) use program::{ConstantSteps, Lowered, lower};
 pub(crate) use symbols::{agrees, join};
 pub(crate) use widths::widths;

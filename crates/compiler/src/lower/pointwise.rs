@@ -25,7 +25,7 @@ use crate::quant::{INT8_LEVELS, INT16_LEVELS, power, requantizer, to_i32};
 /// The integer of a summand that is one number.
 const CONSTANT_ONE: i16 = 16_384;
 /// A summand with numbers as low as this one in front of a softmax is a mask.
-const MASK_LOW: f64 = -1_000.0;
+pub(crate) const MASK_LOW: f64 = -1_000.0;
 
 /// Multipliers of a pointwise node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

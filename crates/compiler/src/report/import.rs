@@ -7,6 +7,7 @@ use selfsame_ir::{CheckedProgram, NotANumber, Tensor};
 
 use super::answers::Scatter;
 use super::compare::{Comparison, Noise, compare, top1};
+use super::mask::Masked;
 use super::sizes::Sizes;
 use crate::compile::Compiled;
 use crate::float::RunError;
@@ -192,7 +193,8 @@ fn run_row(
     let compare = |float: usize, values: &mut [f32]| {
         for &(node, source) in &readers[float] {
             if let Some(output) = outputs.get(node) {
-                layers[node] = noise_of(values, source, output);
+                let masked = Masked::of(&compiled.program.nodes()[node].op);
+                layers[node] = noise_of(values, source, output, masked);
             }
         }
     };
@@ -225,10 +227,13 @@ pub(super) fn dequantised(compiled: &Compiled, answer: &Tensor) -> Vec<f32> {
 }
 
 /// What the integers of a node add to the float values that they stand for.
-fn noise_of(values: &[f32], source: &Source, output: &Tensor) -> Noise {
+fn noise_of(values: &[f32], source: &Source, output: &Tensor, masked: Masked) -> Noise {
     let mut noise = Noise::default();
     for (index, q) in source.order().into_iter().zip(output.iter()) {
-        noise.add(f64::from(values[index]), f64::from(q) * source.step);
+        let value = f64::from(values[index]);
+        if !masked.takes_out(value, q) {
+            noise.add(value, f64::from(q) * source.step);
+        }
     }
     noise
 }

@@ -10,6 +10,7 @@
 use selfsame_ir::{CheckedProgram, Op, Spread, Tensor};
 
 use super::import::LayerReport;
+use super::mask::Masked;
 use crate::float::{FloatGraph, FloatNode, RunError};
 use crate::quant::map_rows;
 
@@ -24,10 +25,13 @@ struct Products {
 }
 
 impl Products {
-    fn add(&mut self, float: &FloatNode, values: &[f32], integers: &Tensor) {
+    fn add(&mut self, float: &FloatNode, values: &[f32], integers: &Tensor, masked: Masked) {
         let last = channels_last(&float.shape);
         let inside = heads_inside(&float.shape);
         for (index, q) in integers.iter().enumerate() {
+            if masked.takes_out(f64::from(values[index]), q) {
+                continue;
+            }
             let (q, f) = (f64::from(q), f64::from(values[index]));
             self.float += f * f;
             self.integers += q * q;
@@ -108,7 +112,8 @@ pub fn fitted_layers<E: From<RunError> + Send>(
             let (output, value) = (outputs.get(node)?, &values[float]);
             let mut products = Products::default();
             (output.len() == value.len()).then(|| {
-                products.add(&graph.nodes()[float], value, output);
+                let masked = Masked::of(&program.nodes()[node].op);
+                products.add(&graph.nodes()[float], value, output, masked);
                 products
             })
         };
@@ -187,11 +192,48 @@ mod tests {
         };
         let values = [1.0, 2.0, 3.0, -4.0, 5.0, 6.5];
         let mut products = Products::default();
-        products.add(&float, &values, &Tensor::I8(vec![2, -8, 4, 10, 6, 13]));
+        products.add(
+            &float,
+            &values,
+            &Tensor::I8(vec![2, -8, 4, 10, 6, 13]),
+            Masked::default(),
+        );
         assert!(products.snr_db() > 120.0, "{}", products.snr_db());
         let mut noisy = Products::default();
-        noisy.add(&float, &values, &Tensor::I8(vec![2, -8, 4, 10, 6, 12]));
+        noisy.add(
+            &float,
+            &values,
+            &Tensor::I8(vec![2, -8, 4, 10, 6, 12]),
+            Masked::default(),
+        );
         assert!((15.0..30.0).contains(&noisy.snr_db()), "{}", noisy.snr_db());
+    }
+
+    #[test]
+    fn what_a_mask_takes_out_hides_no_error_and_is_none() {
+        let float = FloatNode {
+            name: "scores".into(),
+            op: FloatOp::Input,
+            inputs: vec![],
+            shape: vec![4],
+        };
+        let masked = Masked::floor(-32_767);
+        let add = |integers: Vec<i16>| {
+            let mut products = Products::default();
+            products.add(
+                &float,
+                &[1.0, -2.0, -1e38, 3.0],
+                &Tensor::I16(integers),
+                masked,
+            );
+            products.snr_db()
+        };
+        assert!(add(vec![10, -20, -32_767, 30]) > 120.0);
+        assert!(
+            add(vec![10, 20, -32_767, 30]) < 10.0,
+            "the error of another"
+        );
+        assert!(add(vec![10, -20, 0, 30]) < 1.0, "not taken out");
     }
 
     #[test]
@@ -209,6 +251,7 @@ mod tests {
             &float,
             &values,
             &Tensor::I8(rows.map(|n| 2 * n - 9).to_vec()),
+            Masked::default(),
         );
         assert!(products.snr_db() > 120.0, "{}", products.snr_db());
     }
@@ -222,10 +265,20 @@ mod tests {
             shape: vec![2],
         };
         let mut dead = Products::default();
-        dead.add(&float, &[0.0, 0.0], &Tensor::I8(vec![0, 0]));
+        dead.add(
+            &float,
+            &[0.0, 0.0],
+            &Tensor::I8(vec![0, 0]),
+            Masked::default(),
+        );
         assert!(dead.snr_db().is_infinite());
         let mut lost = Products::default();
-        lost.add(&float, &[1.0, 2.0], &Tensor::I8(vec![0, 0]));
+        lost.add(
+            &float,
+            &[1.0, 2.0],
+            &Tensor::I8(vec![0, 0]),
+            Masked::default(),
+        );
         assert!(lost.snr_db().abs() < 1e-12);
     }
 }

@@ -5,6 +5,7 @@ mod answers;
 mod compare;
 mod import;
 mod layers;
+mod mask;
 pub mod page;
 mod plot;
 mod rank;
