@@ -96,6 +96,12 @@ def recurrent():
     return rows, layers.Dense(10)(layers.GRU(16, unroll=True)(x))
 
 
+def loops():
+    rows = layers.Input((8, 8))
+    x = layers.LSTM(8, return_sequences=True, go_backwards=True)(rows)
+    return rows, layers.Dense(10, "softmax")(layers.GRU(12)(x))
+
+
 def transformer():
     rows = layers.Input((8, 8))
     x = layers.Dense(16)(rows)
@@ -107,6 +113,7 @@ def transformer():
 
 with_keras("convolutions", *convolutions(), images)
 with_keras("recurrent", *recurrent(), images[..., 0])
+with_keras("loops", *loops(), images[..., 0])
 with_keras("transformer", *transformer(), images[..., 0])
 
 archive.write("crates/compiler/tests/data/exports.npz", sorted(arrays.items()))

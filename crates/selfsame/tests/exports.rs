@@ -40,7 +40,7 @@ fn options() -> ImportOptions {
 #[test]
 fn every_export_means_what_its_own_library_computes_and_keeps_its_answers_as_a_program() {
     let exports = exports();
-    assert_eq!(exports.len(), 7);
+    assert_eq!(exports.len(), 8);
     for Stored { name, model, x, y } in exports {
         let (rows, answers) = (rows(&x), y.to_f32());
         let source = Source::from_onnx(&model).unwrap_or_else(|error| panic!("{name}: {error}"));

@@ -49,6 +49,10 @@ pub(super) struct Importer {
     pub(super) budget: usize,
     /// Elements that activations may still take.
     pub(super) activation_budget: usize,
+    /// Nodes of bodies that have been imported, once for each round.
+    pub(super) body_nodes: usize,
+    /// The round that is imported, at the end of the names of its nodes.
+    pub(super) place: String,
 }
 
 impl FloatGraph {
@@ -79,6 +83,8 @@ impl FloatGraph {
             batch: SymInt::fixed(1),
             budget: ELEMENTS_MAX.saturating_add(weights.saturating_mul(MADE_PER_WEIGHT)),
             activation_budget: ACTIVATIONS_MAX,
+            body_nodes: 0,
+            place: String::new(),
         };
         for tensor in &model.initializers {
             if let Some(value) = constant(tensor) {
@@ -172,7 +178,29 @@ impl Importer {
     }
 }
 
+/// What names stood for, if for anything.
+pub(super) type Outside = Vec<(String, Option<Value>)>;
+
 impl Importer {
+    /// Takes the values of `names` away, until [`Importer::restore`].
+    pub(super) fn set_aside(&mut self, names: Vec<String>) -> Outside {
+        let take = |name: String| {
+            let value = self.values.remove(&name);
+            (name, value)
+        };
+        names.into_iter().map(take).collect()
+    }
+
+    /// Gives names back what they stood for; the first mention of a name counts.
+    pub(super) fn restore(&mut self, outside: Outside) {
+        for (name, value) in outside.into_iter().rev() {
+            match value {
+                Some(value) => self.values.insert(name, value),
+                None => self.values.remove(&name),
+            };
+        }
+    }
+
     /// The node that makes an output.
     fn output_node(&mut self, output: &OnnxValueInfo, inputs: usize) -> Result<usize, ImportError> {
         let refuse = |what: &str| ImportError::Output {

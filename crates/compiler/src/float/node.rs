@@ -18,6 +18,7 @@ mod blocks;
 mod chains;
 mod classic;
 mod constants;
+mod control;
 mod conv;
 mod einsum;
 mod fourier;
@@ -287,7 +288,7 @@ impl<'a> NodeContext<'a> {
             self.spend_activation(&shape)?;
         }
         self.importer.nodes.push(FloatNode {
-            name: self.node.name.clone(),
+            name: format!("{}{}", self.node.name, self.importer.place),
             op,
             inputs,
             shape,

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use super::error::ImportError;
-use crate::onnx::{OnnxModel, OnnxNode, OnnxValueInfo};
+use crate::onnx::{AttributeValue, OnnxModel, OnnxNode, OnnxValueInfo};
 
 /// The wanted outputs: the named one, else all that are numbers.
 ///
@@ -45,8 +45,20 @@ pub(super) fn needed_nodes(model: &OnnxModel, outputs: &[&OnnxValueInfo]) -> Vec
     for (node, needed) in model.nodes.iter().zip(&mut needed).rev() {
         *needed = node.outputs.iter().any(|name| names.contains(&**name));
         if *needed {
-            names.extend(node.inputs.iter().map(String::as_str));
+            names.extend(reads(node));
         }
     }
     needed
+}
+
+/// All names that a node may read: its inputs, and what the graphs in its attributes take from outside.
+fn reads(node: &OnnxNode) -> Vec<&str> {
+    let mut names: Vec<&str> = node.inputs.iter().map(String::as_str).collect();
+    for attribute in &node.attributes {
+        if let AttributeValue::Graph(graph) = &attribute.value {
+            names.extend(graph.outputs.iter().map(|output| output.name.as_str()));
+            names.extend(graph.nodes.iter().flat_map(reads));
+        }
+    }
+    names
 }

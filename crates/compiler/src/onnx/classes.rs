@@ -35,6 +35,7 @@ fn listed(value: &AttributeValue) -> Option<Vec<String>> {
         | AttributeValue::Text(_)
         | AttributeValue::Tensor(_)
         | AttributeValue::Floats(_)
+        | AttributeValue::Graph(_)
         | AttributeValue::Other(_) => None,
     }
 }

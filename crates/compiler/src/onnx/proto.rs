@@ -7,7 +7,7 @@ use super::beside::{Beside, folder_of, read_model};
 use super::error::DecodeError;
 use super::tensor::{OnnxTensor, decode_tensor};
 use super::wire::{Field, Reader};
-use super::{ELEMENTS_MAX, FAN_MAX, NAME_BYTES_MAX, NODES_MAX, OPSETS, RANK_MAX};
+use super::{DEPTH_MAX, ELEMENTS_MAX, FAN_MAX, NAME_BYTES_MAX, NODES_MAX, OPSETS, RANK_MAX};
 
 /// A decoded model: names are unique and every node reads only what stands before it.
 #[derive(Debug, Clone, PartialEq)]
@@ -69,7 +69,9 @@ pub enum AttributeValue {
     Ints(Vec<i64>),
     /// STRINGS, lossy if they are not UTF-8.
     Texts(Vec<String>),
-    /// Any other type (graphs, sparse tensors), by its code.
+    /// GRAPH, a body of control flow; one that lies too deep is another type.
+    Graph(Box<OnnxGraph>),
+    /// Any other type (sparse tensors, lists of graphs), by its code.
     Other(i64),
 }
 
@@ -117,7 +119,7 @@ impl OnnxModel {
             match field.number {
                 2 => field.text(NAME_BYTES_MAX)?.clone_into(&mut producer),
                 3 => field.text(NAME_BYTES_MAX)?.clone_into(&mut version),
-                7 => graph = Some(Graph::decode(field.message()?, beside)?),
+                7 => graph = Some(OnnxGraph::decode(field.message()?, beside, 0)?),
                 8 => {
                     limit(opsets.len(), FAN_MAX, "opset imports", &field)?;
                     opsets.push(decode_opset(field.message()?)?);
@@ -142,22 +144,32 @@ impl OnnxModel {
     }
 }
 
-#[derive(Default)]
-struct Graph {
-    nodes: Vec<OnnxNode>,
-    initializers: Vec<OnnxTensor>,
-    inputs: Vec<OnnxValueInfo>,
-    outputs: Vec<OnnxValueInfo>,
+/// A graph as it stands in the file. Nodes of one within another may read what is made around it; whether
+/// they read only what has been made is seen when it is imported.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct OnnxGraph {
+    /// Nodes in execution order.
+    pub nodes: Vec<OnnxNode>,
+    /// Constants.
+    pub initializers: Vec<OnnxTensor>,
+    /// Declared inputs.
+    pub inputs: Vec<OnnxValueInfo>,
+    /// Declared outputs.
+    pub outputs: Vec<OnnxValueInfo>,
 }
 
-impl Graph {
-    fn decode(mut reader: Reader<'_>, beside: Beside<'_>) -> Result<Self, DecodeError> {
+impl OnnxGraph {
+    fn decode(
+        mut reader: Reader<'_>,
+        beside: Beside<'_>,
+        depth: usize,
+    ) -> Result<Self, DecodeError> {
         let mut graph = Self::default();
         while let Some(field) = reader.next()? {
             match field.number {
                 1 => {
                     limit(graph.nodes.len(), NODES_MAX, "nodes", &field)?;
-                    let mut node = decode_node(field.message()?, beside)?;
+                    let mut node = decode_node(field.message()?, beside, depth)?;
                     if node.name.is_empty() {
                         node.name = format!("#{}", graph.nodes.len());
                     }
@@ -260,7 +272,11 @@ fn decode_opset(mut reader: Reader<'_>) -> Result<(String, i64), DecodeError> {
     Ok((domain, version))
 }
 
-fn decode_node(mut reader: Reader<'_>, beside: Beside<'_>) -> Result<OnnxNode, DecodeError> {
+fn decode_node(
+    mut reader: Reader<'_>,
+    beside: Beside<'_>,
+    depth: usize,
+) -> Result<OnnxNode, DecodeError> {
     let mut node = OnnxNode::default();
     while let Some(field) = reader.next()? {
         match field.number {
@@ -282,7 +298,7 @@ fn decode_node(mut reader: Reader<'_>, beside: Beside<'_>) -> Result<OnnxNode, D
                     &field,
                 )?;
                 node.attributes
-                    .push(decode_attribute(field.message()?, beside)?);
+                    .push(decode_attribute(field.message()?, beside, depth)?);
             }
             7 => field.text(NAME_BYTES_MAX)?.clone_into(&mut node.domain),
             _ => {}
@@ -291,10 +307,14 @@ fn decode_node(mut reader: Reader<'_>, beside: Beside<'_>) -> Result<OnnxNode, D
     Ok(node)
 }
 
-fn decode_attribute(mut reader: Reader<'_>, beside: Beside<'_>) -> Result<Attribute, DecodeError> {
+fn decode_attribute(
+    mut reader: Reader<'_>,
+    beside: Beside<'_>,
+    depth: usize,
+) -> Result<Attribute, DecodeError> {
     let mut name = String::new();
     let (mut float, mut int, mut text) = (0.0, 0, String::new());
-    let mut tensor = None;
+    let (mut tensor, mut graph) = (None, None);
     let (mut floats, mut ints) = (Vec::new(), Vec::new());
     let mut texts = Vec::new();
     let mut kind = 0;
@@ -306,6 +326,9 @@ fn decode_attribute(mut reader: Reader<'_>, beside: Beside<'_>) -> Result<Attrib
             // A text attribute may be anything (a doc string, a pickle): cut, never refused.
             4 => text = cut_text(field.bytes()?),
             5 => tensor = Some(decode_tensor(field.message()?, beside)?),
+            6 if depth < DEPTH_MAX => {
+                graph = Some(OnnxGraph::decode(field.message()?, beside, depth + 1)?);
+            }
             7 => field.floats(&mut floats, ELEMENTS_MAX)?,
             8 => field.int64s(&mut ints, ELEMENTS_MAX)?,
             9 => {
@@ -315,6 +338,10 @@ fn decode_attribute(mut reader: Reader<'_>, beside: Beside<'_>) -> Result<Attrib
             20 => kind = field.int64()?,
             _ => {}
         }
+    }
+    if let (5, Some(graph)) = (kind, graph) {
+        let value = AttributeValue::Graph(Box::new(graph));
+        return Ok(Attribute { name, value });
     }
     let value = match (kind, tensor) {
         (1, _) => AttributeValue::Float(float),

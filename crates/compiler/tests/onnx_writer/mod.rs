@@ -15,6 +15,7 @@ pub(crate) enum Attr {
     Float(f32),
     Ints(Vec<i64>),
     Text(String),
+    Graph(Model),
 }
 
 impl Model {
@@ -35,24 +36,50 @@ impl Model {
         Self { graph, opset: 17 }
     }
 
+    /// A graph within a node, with these inputs and outputs.
+    pub(crate) fn body(inputs: &[&str], outputs: &[&str]) -> Self {
+        let mut graph = Vec::new();
+        for (field, names) in [(11, inputs), (12, outputs)] {
+            for name in names {
+                let mut info = Vec::new();
+                bytes_field(&mut info, 1, name.as_bytes());
+                bytes_field(&mut graph, field, &info);
+            }
+        }
+        Self { graph, opset: 17 }
+    }
+
     pub(crate) fn opset(mut self, version: u64) -> Self {
         self.opset = version;
         self
     }
 
     pub(crate) fn node(
-        mut self,
+        self,
         name: &str,
         op: &str,
         inputs: &[&str],
         output: &str,
         attributes: &[(&str, Attr)],
     ) -> Self {
+        self.node_of(name, op, (inputs, &[output]), attributes)
+    }
+
+    /// A node with several outputs.
+    pub(crate) fn node_of(
+        mut self,
+        name: &str,
+        op: &str,
+        (inputs, outputs): (&[&str], &[&str]),
+        attributes: &[(&str, Attr)],
+    ) -> Self {
         let mut node = Vec::new();
         for input in inputs {
             bytes_field(&mut node, 1, input.as_bytes());
         }
-        bytes_field(&mut node, 2, output.as_bytes());
+        for output in outputs {
+            bytes_field(&mut node, 2, output.as_bytes());
+        }
         bytes_field(&mut node, 3, name.as_bytes());
         bytes_field(&mut node, 4, op.as_bytes());
         for (name, value) in attributes {
@@ -71,6 +98,10 @@ impl Model {
                 Attr::Text(text) => {
                     bytes_field(&mut attribute, 4, text.as_bytes());
                     varint_field(&mut attribute, 20, 3);
+                }
+                Attr::Graph(model) => {
+                    bytes_field(&mut attribute, 6, &model.graph);
+                    varint_field(&mut attribute, 20, 5);
                 }
                 Attr::Ints(values) => {
                     for v in values {

@@ -107,6 +107,7 @@ fn short(value: &AttributeValue) -> String {
         AttributeValue::Floats(v) => format!("{} floats", v.len()),
         AttributeValue::Texts(v) => format!("{} texts", v.len()),
         AttributeValue::Ints(v) => format!("{:?}", &v[..v.len().min(8)]),
+        AttributeValue::Graph(graph) => format!("a graph of {} nodes", graph.nodes.len()),
         AttributeValue::Other(code) => format!("type {code}"),
     };
     text.truncate(80);

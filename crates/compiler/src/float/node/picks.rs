@@ -343,14 +343,24 @@ impl NodeContext<'_> {
         if batch == time || lengths.len() != act.dims[batch] {
             return Err(self.no_picks(&act.dims, &[lengths.len()]));
         }
+        let steps = act.dims[time];
+        let turned = |length: i64| -> Vec<usize> {
+            let length = usize::try_from(length).unwrap_or(0).min(steps);
+            (0..length).rev().chain(length..steps).collect()
+        };
+        if let (Batch::Own(own), &[length]) = (act.batch, lengths.as_slice())
+            && own == batch
+        {
+            // Every sample is one sequence, all of one length.
+            let act = self.apart(&act, &[time])?;
+            let made = self.picked(&act, time, &turned(length))?;
+            return Ok(self.value_of(made));
+        }
         let act = self.apart(&act, &[batch, time])?;
         let mut parts = Vec::with_capacity(lengths.len());
         for (sequence, &length) in lengths.iter().enumerate() {
             let part = self.range(&act, batch, sequence, 1)?;
-            let steps = act.dims[time];
-            let length = usize::try_from(length).unwrap_or(0).min(steps);
-            let picks: Vec<usize> = (0..length).rev().chain(length..steps).collect();
-            parts.push(self.picked(&part, time, &picks)?);
+            parts.push(self.picked(&part, time, &turned(length))?);
         }
         let made = self.joined(&parts, batch)?;
         Ok(self.value_of(made))

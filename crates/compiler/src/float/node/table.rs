@@ -71,6 +71,7 @@ pub const SUPPORTED: &[&str] = &[
     "HardSwish",
     "Hardmax",
     "Identity",
+    "If",
     "InstanceNormalization",
     "IsInf",
     "IsNaN",
@@ -83,6 +84,7 @@ pub const SUPPORTED: &[&str] = &[
     "LinearAttention",
     "Log",
     "LogSoftmax",
+    "Loop",
     "LpNormalization",
     "LpPool",
     "MatMul",
@@ -184,6 +186,8 @@ impl NodeContext<'_> {
     pub(super) fn outputs_of_op(&mut self) -> Result<Vec<Value>, ImportError> {
         match self.node.op.as_str() {
             "Split" => return self.split(),
+            "If" => return self.branch(),
+            "Loop" => return self.rounds(),
             "LSTM" | "GRU" | "RNN" => return self.recurrent(),
             "Attention" => return self.attention(),
             "LinearAttention" => return self.linear_attention(),
@@ -302,9 +306,7 @@ impl NodeContext<'_> {
 
     fn unknown(&self) -> ImportError {
         let advice = match self.node.op.as_str() {
-            "If" | "Loop" | "Scan" => {
-                "export without control flow that depends on data; Keras writes recurrent layers without it with unroll=True"
-            }
+            "Scan" => "write the steps one after the other, or as a Loop",
             "TopK" | "NonMaxSuppression" | "NonZero" | "Unique" => {
                 "take this step out of the model: its result has no fixed order or size"
             }
