@@ -1,0 +1,63 @@
+//! What vision models of `timm` and `transformers` need beside transformers and convolutional networks.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod onnx_writer;
+
+use onnx_writer::Model;
+use selfsame_compiler::float::FloatGraph;
+use selfsame_compiler::onnx::OnnxModel;
+use selfsame_compiler::{
+    Calibration, Compiled, Options, TestRows, TrainingRows, compile, import_report,
+};
+use selfsame_ir::{CheckedProgram, DimValues, Tensor};
+
+/// Numbers in -1..1 that look random.
+struct Numbers(u64);
+
+impl Numbers {
+    fn many(&mut self, count: usize) -> Vec<f32> {
+        let mut next = || {
+            self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005);
+            self.0 = self.0.wrapping_add(1_442_695_040_888_963_407);
+            f32::from(u16::try_from(self.0 >> 48).unwrap()) / 32_768.0 - 1.0
+        };
+        (0..count).map(|_| next()).collect()
+    }
+}
+
+/// The program of a model of 64 numbers, and its signal over noise on rows that calibration has not seen.
+fn imported(model: &Model) -> (Compiled, f64) {
+    let model = OnnxModel::decode(&model.encode()).unwrap();
+    let graph = FloatGraph::from_onnx(&model).unwrap().fuse();
+    let mut numbers = Numbers(7);
+    let rows: Vec<Vec<f32>> = (0..24).map(|_| numbers.many(64)).collect();
+    let calibration = Calibration::collect(&graph, TrainingRows::before(&rows, 16), 16).unwrap();
+    let compiled = compile(graph, &calibration, &Options::default()).unwrap();
+    let trace = |program: &CheckedProgram, input: Tensor| {
+        selfsame_interpreter::run(program, &DimValues::NONE, input)
+            .unwrap()
+            .into_outputs()
+    };
+    let rows = TestRows {
+        rows: &rows[16..],
+        labels: &[],
+    };
+    let report = import_report(&compiled, rows, trace).unwrap();
+    (compiled, report.comparison.snr_db)
+}
+
+#[test]
+fn a_sum_with_zeros_is_no_node() {
+    for op in ["Add", "Sub"] {
+        let model = Model::new(&["batch", "4", "16"])
+            .floats("zeros", &[1, 4, 16], &[0.0; 64])
+            .floats("w", &[16, 4], &Numbers(3).many(64))
+            .node("mask", op, &["x", "zeros"], "a", &[])
+            .node("dense", "MatMul", &["a", "w"], "b", &[])
+            .node("softmax", "Softmax", &["b"], "y", &[]);
+        let (compiled, _) = imported(&model);
+        let names: Vec<&str> = compiled.graph.nodes().iter().map(|n| &*n.name).collect();
+        assert_eq!(names, ["x", "dense", "softmax"]);
+    }
+}
