@@ -4,7 +4,7 @@
 
 mod onnx_writer;
 
-use onnx_writer::Model;
+use onnx_writer::{Attr, Model};
 use selfsame_compiler::float::FloatGraph;
 use selfsame_compiler::onnx::OnnxModel;
 use selfsame_compiler::{
@@ -45,6 +45,32 @@ fn imported(model: &Model) -> (Compiled, f64) {
     };
     let report = import_report(&compiled, rows, trace).unwrap();
     (compiled, report.comparison.snr_db)
+}
+
+/// A norm over the last axis.
+fn norm(model: Model, [input, output]: [&str; 2], columns: u64, epsilon: f32) -> Model {
+    let attributes = [("axis", Attr::Int(-1)), ("epsilon", Attr::Float(epsilon))];
+    let ones = vec![1.0; usize::try_from(columns).unwrap()];
+    model.floats("ones", &[columns], &ones).node(
+        "norm",
+        "LayerNormalization",
+        &[input, "ones"],
+        output,
+        &attributes,
+    )
+}
+
+#[test]
+fn an_epsilon_far_above_the_variance_divides_as_it_is() {
+    for scale in [1e-2, 1e-4, 1e-6] {
+        let mut numbers = Numbers(3);
+        let weights: Vec<f32> = numbers.many(8 * 8).iter().map(|w| w * scale).collect();
+        let model = Model::new(&["batch", "8", "8"])
+            .floats("w", &[8, 8], &weights)
+            .node("small", "MatMul", &["x", "w"], "a", &[]);
+        let (_, snr_db) = imported(&norm(model, ["a", "y"], 8, 1e-5));
+        assert!(snr_db > 40.0, "{scale}: {snr_db:.1} dB");
+    }
 }
 
 #[test]
