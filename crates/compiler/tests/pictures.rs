@@ -10,7 +10,7 @@ use selfsame_compiler::onnx::OnnxModel;
 use selfsame_compiler::{
     Calibration, Compiled, Options, TestRows, TrainingRows, compile, import_report,
 };
-use selfsame_ir::{CheckedProgram, DimValues, Tensor};
+use selfsame_ir::{CheckedProgram, DType, DimValues, Op, Tensor};
 
 /// Numbers in -1..1 that look random.
 struct Numbers(u64);
@@ -86,4 +86,49 @@ fn a_sum_with_zeros_is_no_node() {
         let names: Vec<&str> = compiled.graph.nodes().iter().map(|n| &*n.name).collect();
         assert_eq!(names, ["x", "dense", "softmax"]);
     }
+}
+
+/// A network of rows behind convolutions whose answers are differences of channels with nearly the same
+/// weights; `difference` says how nearly.
+fn hybrid(difference: f32) -> Model {
+    let mut numbers = Numbers(5);
+    let (mut first, mut second) = (Vec::new(), Vec::new());
+    for _ in 0..8 {
+        let row = numbers.many(4);
+        let beside = numbers.many(4);
+        first.extend_from_slice(&row);
+        first.extend(row.iter().zip(beside).map(|(w, n)| w + difference * n));
+    }
+    for output in 0..8 {
+        for input in 0..16 {
+            let sign = if input % 2 == 0 { 1.0 } else { -1.0 };
+            second.push(if input / 2 == output { sign } else { 0.0 });
+        }
+    }
+    let model = Model::new(&["batch", "4", "4", "4"])
+        .floats("v", &[16, 4, 1, 1], &first)
+        .floats("w", &[8, 16, 1, 1], &second)
+        .ints("rows", &[3], &[0, 8, 16])
+        .node("first", "Conv", &["x", "v"], "a", &[])
+        .node("relu", "Relu", &["a"], "b", &[])
+        .node("second", "Conv", &["b", "w"], "c", &[])
+        .node("view", "Reshape", &["c", "rows"], "d", &[]);
+    norm(model, ["d", "y"], 16, 1e-9)
+}
+
+#[test]
+fn convolutions_in_front_of_rows_are_as_fine_as_their_answers_need() {
+    let read = |compiled: &Compiled| -> Vec<DType> {
+        let nodes = compiled.program.program().nodes.iter();
+        let read = nodes.filter_map(|node| match &node.op {
+            Op::Conv(conv) => Some(conv.dtype),
+            _ => None,
+        });
+        read.collect()
+    };
+    let (compiled, snr_db) = imported(&hybrid(1.0));
+    assert_eq!(read(&compiled), [DType::I8; 2], "{snr_db:.1} dB");
+    let (compiled, snr_db) = imported(&hybrid(0.01));
+    assert_eq!(read(&compiled), [DType::I16; 4]);
+    assert!(snr_db > 26.0, "{snr_db:.1} dB");
 }
