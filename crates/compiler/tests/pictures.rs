@@ -132,3 +132,32 @@ fn convolutions_in_front_of_rows_are_as_fine_as_their_answers_need() {
     assert_eq!(read(&compiled), [DType::I16; 4]);
     assert!(snr_db > 26.0, "{snr_db:.1} dB");
 }
+
+#[test]
+fn a_convolution_of_too_many_terms_or_bytes_is_a_sum_of_convolutions() {
+    // 3 x 3 cells of 2,048 channels, and of 960 with gaps of 12 over the whole image.
+    for (channels, gap, parts) in [(2_048, 1, 2), (960, 12, 2)] {
+        let mut numbers = Numbers(3);
+        let ours = usize::try_from(channels).unwrap();
+        let pads = Attr::Ints(vec![gap, gap, gap, gap]);
+        let model = Model::new(&["batch", "1", "8", "8"])
+            .floats("v", &[channels, 1, 1, 1], &numbers.many(ours))
+            .floats("w", &[2, channels, 3, 3], &numbers.many(2 * ours * 9))
+            .floats("bias", &[2], &[30.0, -20.0])
+            .node("spread", "Conv", &["x", "v"], "a", &[])
+            .node("relu", "Relu", &["a"], "b", &[])
+            .node(
+                "wide",
+                "Conv",
+                &["b", "w", "bias"],
+                "y",
+                &[("pads", pads), ("dilations", Attr::Ints(vec![gap, gap]))],
+            );
+        let (compiled, snr_db) = imported(&model);
+        let nodes = compiled.graph.nodes().iter();
+        // For each part a cut and a convolution, and a sum for each but the first.
+        let wide = nodes.filter(|node| node.name == "wide").count();
+        assert_eq!(wide, 3 * parts - 1);
+        assert!(snr_db > 35.0, "{channels}: {snr_db:.1} dB");
+    }
+}
