@@ -161,3 +161,28 @@ fn a_convolution_of_too_many_terms_or_bytes_is_a_sum_of_convolutions() {
         assert!(snr_db > 35.0, "{channels}: {snr_db:.1} dB");
     }
 }
+
+#[test]
+fn the_rows_of_all_samples_behind_one_another_have_a_norm_of_their_channels() {
+    let mut numbers = Numbers(3);
+    let model = Model::new(&["1", "4", "16"])
+        .floats("w", &[16, 8], &numbers.many(128))
+        .floats("scale", &[8], &numbers.many(8))
+        .floats("shift", &[8], &numbers.many(8))
+        .floats("mean", &[8], &numbers.many(8))
+        .floats("variance", &[8], &[0.5, 2.0, 1.0, 0.25, 1.0, 1.5, 3.0, 0.7])
+        .ints("rows", &[2], &[-1, 8])
+        .ints("back", &[3], &[1, 4, 8])
+        .node("dense", "MatMul", &["x", "w"], "a", &[])
+        .node("flatten", "Reshape", &["a", "rows"], "b", &[])
+        .node(
+            "norm",
+            "BatchNormalization",
+            &["b", "scale", "shift", "mean", "variance"],
+            "c",
+            &[],
+        )
+        .node("view", "Reshape", &["c", "back"], "y", &[]);
+    let (_, snr_db) = imported(&model);
+    assert!(snr_db > 35.0, "{snr_db:.1} dB");
+}

@@ -1,6 +1,6 @@
 //! Import of Conv, `ConvTranspose` and `BatchNormalization`.
 
-use super::super::act::Kind;
+use super::super::act::{Act, Frame, Kind};
 use super::super::error::ImportError;
 use super::super::graph::{FloatOp, Linear};
 use super::super::run::single;
@@ -372,10 +372,25 @@ impl NodeContext<'_> {
     pub(super) fn batch_norm(&mut self) -> Imported {
         self.allow(&["epsilon", "momentum", "training_mode", "spatial"])?;
         self.require_int("training_mode", 0)?;
-        let input = self.front(0)?;
         let epsilon = f64::from(self.float("epsilon", 1e-5)?);
-        let shape = self.shape_of(input).to_vec();
-        let channels = shape.first().copied().unwrap_or(0);
+        let act = self.act(0)?;
+        // Rows of all samples behind one another have no image in front of which the batch could stand.
+        let act = if matches!(act.dims.as_slice(), &[rows, _] if rows != 1) {
+            self.apart(&act, &[1])?
+        } else {
+            let node = self.front(0)?;
+            let frame = Frame::front(self.shape_of(node));
+            Act {
+                node,
+                dims: frame.dims,
+                batch: frame.batch,
+                kind: Kind::Float,
+            }
+        };
+        let axis = act.batch.sample_axis(1);
+        let shape = self.shape_of(act.node);
+        let axis = axis.filter(|&axis| axis < shape.len());
+        let channels = axis.map_or(0, |axis| shape[axis]);
         let mut parts = Vec::with_capacity(4);
         for index in 1..=4 {
             let part = self.float_constant(index)?;
@@ -401,12 +416,12 @@ impl NodeContext<'_> {
             shift.push(single(at(1) - at(2) * factor));
         }
         let op = FloatOp::Affine {
-            axis: 0,
+            axis: axis.unwrap_or_default(),
             scale,
             shift,
         };
-        let made = self.push(op, vec![input], shape)?;
-        Ok(self.behind_batch(made, Kind::Float))
+        let made = self.mapped(op, &act)?;
+        Ok(self.value_of(made))
     }
 }
 
