@@ -5,7 +5,7 @@
 mod onnx_writer;
 
 use onnx_writer::{Attr, Model};
-use selfsame_compiler::float::FloatGraph;
+use selfsame_compiler::float::{FloatGraph, FloatOp};
 use selfsame_compiler::onnx::OnnxModel;
 use selfsame_compiler::{
     Calibration, Compiled, Options, TestRows, TrainingRows, compile, import_report,
@@ -184,5 +184,45 @@ fn the_rows_of_all_samples_behind_one_another_have_a_norm_of_their_channels() {
         )
         .node("view", "Reshape", &["c", "back"], "y", &[]);
     let (_, snr_db) = imported(&model);
+    assert!(snr_db > 35.0, "{snr_db:.1} dB");
+}
+
+#[test]
+fn standardised_weights_are_constants() {
+    let weights = Numbers(3).many(3 * 4);
+    let mut expected = Vec::new();
+    for row in weights.chunks_exact(4) {
+        let mean = row.iter().sum::<f32>() / 4.0;
+        let variance = row.iter().map(|w| (w - mean).powi(2)).sum::<f32>() / 4.0;
+        expected.extend(
+            row.iter()
+                .map(|w| (w - mean) / (variance + 1e-3).sqrt() * 1.5),
+        );
+    }
+    let attributes = [
+        ("training_mode", Attr::Int(1)),
+        ("epsilon", Attr::Float(1e-3)),
+    ];
+    let model = Model::new(&["batch", "4", "4", "4"])
+        .floats("v", &[1, 3, 4], &weights)
+        .floats("gain", &[3], &[1.5; 3])
+        .floats("zeros", &[3], &[0.0; 3])
+        .ints("shape", &[4], &[3, 4, 1, 1])
+        .node(
+            "norm",
+            "BatchNormalization",
+            &["v", "gain", "zeros", "zeros", "gain"],
+            "w",
+            &attributes,
+        )
+        .node("view", "Reshape", &["w", "shape"], "weights", &[])
+        .node("conv", "Conv", &["x", "weights"], "y", &[]);
+    let (compiled, snr_db) = imported(&model);
+    let FloatOp::Conv(linear, ..) = &compiled.graph.nodes()[1].op else {
+        panic!("{:?}", compiled.graph.nodes()[1]);
+    };
+    for (found, wanted) in linear.weights.iter().zip(&expected) {
+        assert!((found - wanted).abs() < 1e-5, "{found} {wanted}");
+    }
     assert!(snr_db > 35.0, "{snr_db:.1} dB");
 }

@@ -1,6 +1,7 @@
 //! Import of Conv, `ConvTranspose` and `BatchNormalization`.
 
 use super::super::act::{Act, Frame, Kind};
+use super::super::constant::{Const, Value};
 use super::super::error::ImportError;
 use super::super::graph::{FloatOp, Linear};
 use super::super::run::single;
@@ -371,8 +372,14 @@ impl NodeContext<'_> {
     /// `y = (x - mean) / sqrt(var + epsilon) * scale + bias`, per channel.
     pub(super) fn batch_norm(&mut self) -> Imported {
         self.allow(&["epsilon", "momentum", "training_mode", "spatial"])?;
-        self.require_int("training_mode", 0)?;
         let epsilon = f64::from(self.float("epsilon", 1e-5)?);
+        if self.int("training_mode", 0)? == 1
+            && let Value::Float(weights) = self.value(0)?
+        {
+            let weights = weights.clone();
+            return self.standardised(&weights, epsilon);
+        }
+        self.require_int("training_mode", 0)?;
         let act = self.act(0)?;
         // Rows of all samples behind one another have no image in front of which the batch could stand.
         let act = if matches!(act.dims.as_slice(), &[rows, _] if rows != 1) {
@@ -422,6 +429,42 @@ impl NodeContext<'_> {
         };
         let made = self.mapped(op, &act)?;
         Ok(self.value_of(made))
+    }
+
+    /// Weights `[1][O][..]` with the mean and the variance of each output taken out of them: how
+    /// weight-standardised convolutions are spelled.
+    fn standardised(&mut self, weights: &Const<f32>, epsilon: f64) -> Imported {
+        let (scale, shift) = (self.float_constant(1)?, self.float_constant(2)?);
+        let &[1, outputs, ref rest @ ..] = weights.dims.as_slice() else {
+            let what = format!("weights of shape {:?}", weights.dims);
+            return Err(self.refuse(what, "[1][O][..]", "export the model in evaluation mode"));
+        };
+        let terms: usize = rest.iter().product();
+        if terms == 0 || [&scale, &shift].iter().any(|c| c.elements.len() != outputs) {
+            let what = format!("a scale or shift of weights of shape {:?}", weights.dims);
+            return Err(self.refuse(
+                what,
+                "one for each output",
+                "check the model with onnx.checker",
+            ));
+        }
+        self.spend(weights.elements.len())?;
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "a tensor has at most 2^28 elements"
+        )]
+        let count = terms as f64;
+        let mut made = Vec::with_capacity(weights.elements.len());
+        for (output, row) in weights.elements.chunks_exact(terms).enumerate() {
+            let mean = row.iter().map(|&w| f64::from(w)).sum::<f64>() / count;
+            let square = |&w: &f32| (f64::from(w) - mean).powi(2);
+            let variance = row.iter().map(square).sum::<f64>() / count;
+            let factor = f64::from(scale.elements[output]) / (variance + epsilon).sqrt();
+            let summand = f64::from(shift.elements[output]);
+            let of = |&w: &f32| single((f64::from(w) - mean) * factor + summand);
+            made.extend(row.iter().map(of));
+        }
+        Ok(Value::Float(Const::new(weights.dims.clone(), made)))
     }
 }
 
