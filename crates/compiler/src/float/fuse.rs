@@ -43,6 +43,7 @@ impl FloatGraph {
         }
         self.spell_out_affine();
         self.split_long_pools();
+        self.split_wide_convs();
         self.drop_unread();
         self
     }

@@ -240,6 +240,14 @@ impl Arithmetic {
         }
     }
 
+    /// Whether the result is the first operand where the second one is 0.
+    pub(crate) fn keeps_first_at_zero(self) -> bool {
+        match self {
+            Self::Add | Self::Sub => true,
+            Self::ReverseSub | Self::Mul => false,
+        }
+    }
+
     /// The result for two elements.
     pub(crate) fn of(self, a: f32, b: f32) -> f32 {
         match self {

@@ -26,6 +26,7 @@ mod symbolic;
 mod unary;
 mod walk;
 mod wanted;
+mod wide_conv;
 mod window;
 
 #[cfg(test)]

@@ -113,11 +113,8 @@ impl Lowering<'_> {
     /// has its input as fine, but for pictures, whose samples are int8.
     fn input_is_wide(&self) -> bool {
         let reads = |&reader: &usize| matches!(self.node(reader).op, FloatOp::Conv(..));
-        if self.graph.is_of_rows() {
-            !self.readers_of(0).iter().all(reads)
-        } else {
-            self.is_sensitive() && !self.takes_pictures
-        }
+        let of_rows = self.graph.is_of_rows() && !self.readers_of(0).iter().all(reads);
+        of_rows || self.is_sensitive() && !self.takes_pictures
     }
 
     /// int32; step 1, or beside real numbers the power of two that gives the largest of them 14 bits.

@@ -5,6 +5,9 @@
 //! rec     floor(2^45 / isqrt(v * 2^30)), that is 2^30 / sqrt(v)
 //! y       (2^8 x - center) * rec * sqrt(2) * 2^-38 * scale[c] + shift[c]
 //! ```
+//!
+//! Where epsilon is far above what the values are, v is in units of 4^h of that, and y multiplies by
+//! 2^-h: its integer stays below 2^30.
 
 use selfsame_ir::{
     Activation, ColumnConstants, Constant, DType, Dim, FactorShift, Normalize, Op, Operand,
@@ -28,6 +31,10 @@ const ROOT_BITS: u8 = 45;
 /// Bits of `2^8 x - center`, sign included: x has 16, and so has the mean.
 const CENTERED: f64 = 33_554_432.0;
 const SQRT_2: f64 = core::f64::consts::SQRT_2;
+/// Bits of the integer of epsilon.
+const EPSILON_BITS: u32 = 30;
+/// Most halvings; with more of them the norm of the largest x is below 2^-19.
+const HALVINGS_MAX: u32 = 20;
 
 /// The float node's numbers.
 struct Norm<'a> {
@@ -60,16 +67,18 @@ impl Lowering<'_> {
         let x = self.row_operand(&node.name, node.inputs[0], columns)?;
         let x = self.narrow(&node.name, node.inputs[0], x)?;
         let (dtype, step) = self.output_of(chain.end)?;
-        let factor = self.deviation(&node.name, &x, &norm)?;
+        let scale = || CompileError::Scale {
+            node: node.name.clone(),
+            channel: 0,
+        };
+        let halvings = norm.halvings(x.step).ok_or_else(scale)?;
+        let factor = self.deviation(&node.name, &x, &norm, halvings)?;
         let center = if norm.center {
             Some(self.mean(&node.name, &x, columns)?)
         } else {
             None
         };
-        let (shift, constants) = columns_of(&norm, step).ok_or_else(|| CompileError::Scale {
-            node: node.name.clone(),
-            channel: 0,
-        })?;
+        let (shift, constants) = columns_of(&norm, step, halvings).ok_or_else(scale)?;
         let rows = x.layout.elements() / columns;
         let (low, high) = dtype.range();
         let op = Op::Normalize(Normalize {
@@ -103,8 +112,14 @@ impl Lowering<'_> {
         self.emitter.reduce(name, x, mean, None)
     }
 
-    /// `2^30 / sqrt(2 (variance + epsilon))` in units of x, for each row.
-    fn deviation(&mut self, name: &str, x: &Place, norm: &Norm<'_>) -> Result<Place, CompileError> {
+    /// `2^30 / sqrt(2 (variance + epsilon) / 4^halvings)` in units of x, for each row.
+    fn deviation(
+        &mut self,
+        name: &str,
+        x: &Place,
+        norm: &Norm<'_>,
+        halvings: u32,
+    ) -> Result<Place, CompileError> {
         let columns = norm.scale.len();
         let (kind, ratio) = if norm.center {
             (ReduceKind::Variance, 2.0 / power(VARIANCE_BITS.into()))
@@ -116,7 +131,8 @@ impl Lowering<'_> {
             node: name.to_owned(),
             channel: 0,
         };
-        let (multiplier, shift) = requantizer(ratio, SHIFT_MAX).ok_or_else(scale)?;
+        let quarter = power(2 * halvings);
+        let (multiplier, shift) = requantizer(ratio / quarter, SHIFT_MAX).ok_or_else(scale)?;
         let variance = Reduction {
             kind,
             columns,
@@ -126,12 +142,12 @@ impl Lowering<'_> {
             ),
             dtype: DType::I32,
             bounds: (0, i32::MAX),
-            step: x.step * x.step / 2.0,
+            step: x.step * x.step / 2.0 * quarter,
         };
         let variance = self.emitter.reduce(name, x, variance, None)?;
-        let epsilon = (2.0 * norm.epsilon / (x.step * x.step)).round();
+        let epsilon = (2.0 * norm.epsilon / (x.step * x.step) / quarter).round();
         #[expect(clippy::cast_possible_truncation, reason = "clamped to 30 bits")]
-        let epsilon = epsilon.clamp(0.0, power(30)) as i32;
+        let epsilon = epsilon.clamp(0.0, power(EPSILON_BITS)) as i32;
         let rows = x.layout.elements() / columns;
         let root = Elementwise {
             second: (epsilon > 0).then(|| Operand {
@@ -151,6 +167,15 @@ impl Lowering<'_> {
         let place = (variance.layout.clone(), DType::I32, 1.0);
         self.emitter
             .push(name, op, vec![variance.node], place, None)
+    }
+}
+
+impl Norm<'_> {
+    /// How often the root of the variance is halved for epsilon to have 30 bits at this step of x.
+    fn halvings(&self, step: f64) -> Option<u32> {
+        let epsilon = 2.0 * self.epsilon / (step * step);
+        let fits = |halvings: &u32| epsilon / power(2 * halvings) <= power(EPSILON_BITS);
+        (0..=HALVINGS_MAX).find(fits)
     }
 }
 
@@ -235,8 +260,8 @@ enum Elements {
 }
 
 /// Constants of the columns of a norm, and S.
-fn columns_of(norm: &Norm<'_>, step: f64) -> Option<(u8, Vec<ColumnConstants>)> {
-    let unit = SQRT_2 / power(30 + u32::from(MEAN_BITS)) / step;
+fn columns_of(norm: &Norm<'_>, step: f64, halvings: u32) -> Option<(u8, Vec<ColumnConstants>)> {
+    let unit = SQRT_2 / power(30 + u32::from(MEAN_BITS) + halvings) / step;
     scaled_columns(norm, unit, step, Elements::UpTo(CENTERED))
 }
 

@@ -50,15 +50,27 @@ pub(super) fn planes(
             steps[index] = Some((step, INT8_LEVELS));
         }
     }
+    let of_rows = graph.is_of_rows();
     let mut rounded = graph.clone();
     for node in &mut rounded.nodes {
-        if let FloatOp::Dense(linear) | FloatOp::Conv(linear, ..) = &mut node.op {
+        let is_rounded = is_rounded(&node.op, of_rows);
+        if let FloatOp::Dense(linear) | FloatOp::Conv(linear, ..) = &mut node.op
+            && is_rounded
+        {
             round(linear);
         }
     }
     let loses = answer_snr_db(&rounded, calibration, &steps) < ANSWER_SNR_DB;
     let nodes = graph.nodes().iter();
-    nodes.map(|node| loses && has_room(&node.op)).collect()
+    nodes
+        .map(|node| loses && is_rounded(&node.op, of_rows) && has_room(&node.op))
+        .collect()
+}
+
+/// Whether the weights of a node have one scale for each output channel; dense nodes of networks of
+/// rows have one for each row besides, and norms around them.
+fn is_rounded(op: &FloatOp, of_rows: bool) -> bool {
+    matches!(op, FloatOp::Conv(..)) || (!of_rows && matches!(op, FloatOp::Dense(_)))
 }
 
 /// Whether the weights of a node can stand in two planes: each of them is one node of the program.

@@ -65,7 +65,7 @@ pub(crate) fn lower(
         places: vec![None; graph.nodes().len()],
         input: None,
         constants,
-        multiplies_words: !graph.is_of_rows(),
+        multiplies_words: widths.words,
         takes_pictures: options.pixels.is_some(),
     };
     lowering.inputs()?;

@@ -10,7 +10,7 @@ use super::chain::chains;
 use super::error::CompileError;
 use super::planes::planes;
 use super::table::Stretch;
-use crate::float::{FloatGraph, FloatOp};
+use crate::float::{FloatGraph, FloatNode, FloatOp};
 use crate::quant::{Calibration, INT8_LEVELS, INT16_HEADROOM_LEVELS, map_rows};
 
 /// Signal over noise, in decibels, that rounding to int8 may leave of the answers.
@@ -37,6 +37,8 @@ pub(crate) struct Widths {
     pub(super) values: Vec<bool>,
     /// For each node whether its weights stand in two planes.
     pub(super) weights: Vec<bool>,
+    /// Whether convolutions read int16 as it is.
+    pub(super) words: bool,
 }
 
 /// The widths of a graph. The calibration must have been made on this very graph.
@@ -46,10 +48,10 @@ pub(crate) fn widths(
 ) -> Result<Widths, CompileError> {
     calibration_of(calibration, graph)?;
     let readers = graph.readers();
-    let mut wide = if graph.is_of_rows() {
-        rows_of(graph)
+    let (mut wide, words) = if graph.is_of_rows() {
+        rows_by_loss(graph, calibration)
     } else {
-        by_loss(graph, calibration)
+        (by_loss(graph, calibration), true)
     };
     // Features are standardised once, before anything is added up: int8 would lose what they tell.
     if graph.input_is_features() {
@@ -78,27 +80,43 @@ pub(crate) fn widths(
                 readers[mean] == 1 && matches!(graph.nodes()[mean].op, FloatOp::AvgPool(_));
         }
     }
-    let weights = if graph.is_of_rows() {
+    let weights = if words {
+        planes(graph, calibration, value_steps(graph, calibration, &wide))
+    } else {
         // Norms hold the errors of weights down.
         vec![false; wide.len()]
-    } else {
-        planes(graph, calibration, value_steps(graph, calibration, &wide))
     };
     Ok(Widths {
         values: wide,
         weights,
+        words,
     })
 }
 
-/// All values but those that only nodes read that take int8 and no row factor.
-fn rows_of(graph: &FloatGraph) -> Vec<bool> {
+/// The values of a network of rows that are int16, and whether convolutions read them as they are:
+/// only where int8 in front of convolutions loses the answers.
+fn rows_by_loss(graph: &FloatGraph, calibration: &Calibration) -> (Vec<bool>, bool) {
+    let wide = rows_of(graph, false);
+    let is_conv = |node: &FloatNode| matches!(node.op, FloatOp::Conv(..));
+    let steps = || value_steps(graph, calibration, &wide);
+    let loses = graph.nodes().iter().any(is_conv)
+        && answer_snr_db(graph, calibration, &steps()) < ANSWER_SNR_DB;
+    if loses {
+        return (rows_of(graph, true), true);
+    }
+    (wide, false)
+}
+
+/// All values but those that only nodes read that take int8 and no row factor, among them
+/// convolutions if they do not read words.
+fn rows_of(graph: &FloatGraph, words: bool) -> Vec<bool> {
     let nodes = graph.nodes();
     let mut wide = vec![false; nodes.len()];
     wide[graph.output()] = true;
     for (index, node) in nodes.iter().enumerate().rev() {
         for (slot, &input) in node.inputs.iter().enumerate() {
             let takes_bytes = match &node.op {
-                FloatOp::Conv(..) | FloatOp::AvgPool(_) => true,
+                FloatOp::Conv(..) | FloatOp::AvgPool(_) => !words,
                 FloatOp::Product { .. } => slot == 1,
                 FloatOp::Reshape
                 | FloatOp::Transpose(_)

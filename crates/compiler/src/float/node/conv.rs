@@ -1,6 +1,7 @@
 //! Import of Conv, `ConvTranspose` and `BatchNormalization`.
 
-use super::super::act::Kind;
+use super::super::act::{Act, Frame, Kind};
+use super::super::constant::{Const, Value};
 use super::super::error::ImportError;
 use super::super::graph::{FloatOp, Linear};
 use super::super::run::single;
@@ -371,11 +372,32 @@ impl NodeContext<'_> {
     /// `y = (x - mean) / sqrt(var + epsilon) * scale + bias`, per channel.
     pub(super) fn batch_norm(&mut self) -> Imported {
         self.allow(&["epsilon", "momentum", "training_mode", "spatial"])?;
-        self.require_int("training_mode", 0)?;
-        let input = self.front(0)?;
         let epsilon = f64::from(self.float("epsilon", 1e-5)?);
-        let shape = self.shape_of(input).to_vec();
-        let channels = shape.first().copied().unwrap_or(0);
+        if self.int("training_mode", 0)? == 1
+            && let Value::Float(weights) = self.value(0)?
+        {
+            let weights = weights.clone();
+            return self.standardised(&weights, epsilon);
+        }
+        self.require_int("training_mode", 0)?;
+        let act = self.act(0)?;
+        // Rows of all samples behind one another have no image in front of which the batch could stand.
+        let act = if matches!(act.dims.as_slice(), &[rows, _] if rows != 1) {
+            self.apart(&act, &[1])?
+        } else {
+            let node = self.front(0)?;
+            let frame = Frame::front(self.shape_of(node));
+            Act {
+                node,
+                dims: frame.dims,
+                batch: frame.batch,
+                kind: Kind::Float,
+            }
+        };
+        let axis = act.batch.sample_axis(1);
+        let shape = self.shape_of(act.node);
+        let axis = axis.filter(|&axis| axis < shape.len());
+        let channels = axis.map_or(0, |axis| shape[axis]);
         let mut parts = Vec::with_capacity(4);
         for index in 1..=4 {
             let part = self.float_constant(index)?;
@@ -401,12 +423,48 @@ impl NodeContext<'_> {
             shift.push(single(at(1) - at(2) * factor));
         }
         let op = FloatOp::Affine {
-            axis: 0,
+            axis: axis.unwrap_or_default(),
             scale,
             shift,
         };
-        let made = self.push(op, vec![input], shape)?;
-        Ok(self.behind_batch(made, Kind::Float))
+        let made = self.mapped(op, &act)?;
+        Ok(self.value_of(made))
+    }
+
+    /// Weights `[1][O][..]` with the mean and the variance of each output taken out of them: how
+    /// weight-standardised convolutions are spelled.
+    fn standardised(&mut self, weights: &Const<f32>, epsilon: f64) -> Imported {
+        let (scale, shift) = (self.float_constant(1)?, self.float_constant(2)?);
+        let &[1, outputs, ref rest @ ..] = weights.dims.as_slice() else {
+            let what = format!("weights of shape {:?}", weights.dims);
+            return Err(self.refuse(what, "[1][O][..]", "export the model in evaluation mode"));
+        };
+        let terms: usize = rest.iter().product();
+        if terms == 0 || [&scale, &shift].iter().any(|c| c.elements.len() != outputs) {
+            let what = format!("a scale or shift of weights of shape {:?}", weights.dims);
+            return Err(self.refuse(
+                what,
+                "one for each output",
+                "check the model with onnx.checker",
+            ));
+        }
+        self.spend(weights.elements.len())?;
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "a tensor has at most 2^28 elements"
+        )]
+        let count = terms as f64;
+        let mut made = Vec::with_capacity(weights.elements.len());
+        for (output, row) in weights.elements.chunks_exact(terms).enumerate() {
+            let mean = row.iter().map(|&w| f64::from(w)).sum::<f64>() / count;
+            let square = |&w: &f32| (f64::from(w) - mean).powi(2);
+            let variance = row.iter().map(square).sum::<f64>() / count;
+            let factor = f64::from(scale.elements[output]) / (variance + epsilon).sqrt();
+            let summand = f64::from(shift.elements[output]);
+            let of = |&w: &f32| single((f64::from(w) - mean) * factor + summand);
+            made.extend(row.iter().map(of));
+        }
+        Ok(Value::Float(Const::new(weights.dims.clone(), made)))
     }
 }
 
