@@ -1,14 +1,15 @@
 //! `AVG_POOL` and `MAX_POOL`.
 
-use selfsame_ir::{AvgPool, Conv, DType, Dim, DimValues, MaxPool, Op, opened_bytes};
-use selfsame_protocol::constants::{OPENED_BYTES_MAX, SHIFT_MAX};
+use selfsame_ir::{AvgPool, Conv, DType, Dim, MaxPool, Op};
+use selfsame_protocol::constants::SHIFT_MAX;
 
 use super::chain::Chain;
+use super::conv::{fits_a_step, window_ir};
 use super::emit::{Place, fit};
 use super::error::CompileError;
 use super::layout::Layout;
 use super::linear::clamp_bounds;
-use super::program::{Lowering, window_ir};
+use super::program::Lowering;
 use crate::float::Window2;
 use crate::quant::requantizer;
 
@@ -92,8 +93,7 @@ impl Lowering<'_> {
             window: window_ir(&name, window)?,
             linear: quantized.linear,
         });
-        let opened = opened_bytes(&op, input.dtype, &DimValues::NONE);
-        if !opened.is_ok_and(|bytes| bytes <= u64::from(OPENED_BYTES_MAX)) {
+        if !fits_a_step(&op, input.dtype) {
             return Ok(None);
         }
         let place = (layout, quantized.dtype, quantized.step);
