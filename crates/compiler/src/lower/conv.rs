@@ -39,32 +39,79 @@ impl Lowering<'_> {
                 limit: TERMS_MAX as usize,
             });
         }
+        let weights = interleave_channels(linear, window.kernel[0] * window.kernel[1]);
+        let shape = self.shape(chain, *window, *groups)?;
+        self.convolution(chain, shape, &weights, &linear.bias)
+    }
+
+    /// An average of int16, which `AVG_POOL` does not take: a convolution of each channel with itself.
+    /// `None` if a step of it would open too much, in however many parts.
+    pub(super) fn average_of_words(
+        &mut self,
+        chain: &Chain,
+        window: Window2,
+    ) -> Result<Option<Place>, CompileError> {
+        let (c, _, _) = self.image(chain.body);
+        let shape = self.shape(chain, window, c)?;
+        if parts_of(&shape).is_none() {
+            return Ok(None);
+        }
+        let cells = window.kernel[0] * window.kernel[1];
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "a window has at most 2^24 cells"
+        )]
+        let weight = 1.0 / cells as f32;
+        let (weights, bias) = (vec![weight; c * cells], vec![0.0; c]);
+        self.convolution(chain, shape, &weights, &bias).map(Some)
+    }
+
+    /// The convolution of a chain's images without its integers: over int16, with all that a step may
+    /// open beside weights.
+    fn shape(&self, chain: &Chain, window: Window2, groups: usize) -> Result<Conv, CompileError> {
+        let name = &self.node(chain.end).name;
+        let (c, h, w) = self.image(self.node(chain.body).inputs[0]);
+        let (outputs, _, _) = self.image(chain.body);
+        Ok(Conv {
+            height: Dim::fixed(fit(name, h)?),
+            width: Dim::fixed(fit(name, w)?),
+            channels: fit(name, c)?,
+            out_channels: fit(name, outputs)?,
+            groups: fit(name, groups)?,
+            dtype: DType::I16,
+            window: window_ir(name, window)?,
+            linear: Linear {
+                weights: Vec::new().into(),
+                constants: Vec::new(),
+                addend: Some(DType::I32),
+                low: 0,
+                high: 0,
+                table: Some(Box::new([0; 256])),
+            },
+        })
+    }
+
+    /// The nodes of a convolution of this [shape](Self::shape).
+    fn convolution(
+        &mut self,
+        chain: &Chain,
+        mut conv: Conv,
+        weights: &[f32],
+        bias: &[f32],
+    ) -> Result<Place, CompileError> {
+        let node = self.node(chain.body).clone();
         let name = self.node(chain.end).name.clone();
         let (from, to) = (self.image(node.inputs[0]), self.image(chain.body));
-        let (c, h, w) = from;
-        let mut conv = Conv {
-            height: Dim::fixed(fit(&name, h)?),
-            width: Dim::fixed(fit(&name, w)?),
-            channels: fit(&name, c)?,
-            out_channels: fit(&name, linear.outputs)?,
-            groups: fit(&name, *groups)?,
-            dtype: DType::I16,
-            window: window_ir(&name, *window)?,
-            linear: fullest(),
-        };
+        let terms = weights.len() / bias.len().max(1);
         let has_room = terms <= TERMS_WIDE_MAX as usize && parts_of(&conv).is_some();
-        let layout = Layout::image(c, h, w);
+        let layout = Layout::image(from.0, from.1, from.2);
         let input = self.product_operand(&node.name, node.inputs[0], has_room, &layout)?;
-        conv.dtype = input.dtype;
-        let weights = interleave_channels(linear, window.kernel[0] * window.kernel[1]);
         let layout = Layout::image(to.0, to.1, to.2);
-        let quantized = self.linear(chain, &input, &weights, &linear.bias, &layout)?;
+        let quantized = self.linear(chain, &input, weights, bias, &layout)?;
         let float = quantized.float;
-        conv.linear = Linear {
-            addend: quantized.linear.addend,
-            table: quantized.linear.table.clone(),
-            ..conv.linear
-        };
+        conv.dtype = input.dtype;
+        conv.linear.addend = quantized.linear.addend;
+        conv.linear.table.clone_from(&quantized.linear.table);
         // What no number of parts makes small enough is refused with its bytes when the program is checked.
         let parts = parts_of(&conv).unwrap_or(1);
         let place = self.parts(&name, &conv, &input, quantized, [from, to], parts)?;
@@ -155,7 +202,7 @@ impl Lowering<'_> {
 }
 
 /// Whether a step of `op` over `dtype` opens no more than it may.
-pub(super) fn fits_a_step(op: &Op, dtype: DType) -> bool {
+fn fits_a_step(op: &Op, dtype: DType) -> bool {
     let opened = opened_bytes(op, dtype, &DimValues::NONE);
     opened.is_ok_and(|bytes| bytes <= u64::from(OPENED_BYTES_MAX))
 }
@@ -176,18 +223,6 @@ fn part(conv: &Conv, parts: usize) -> Conv {
         out_channels: of(conv.out_channels),
         groups: of(conv.groups),
         ..conv.clone()
-    }
-}
-
-/// A linear node with all that a step may open beside weights, which here are none yet.
-fn fullest() -> Linear {
-    Linear {
-        weights: Vec::new().into(),
-        constants: Vec::new(),
-        addend: Some(DType::I32),
-        low: 0,
-        high: 0,
-        table: Some(Box::new([0; 256])),
     }
 }
 
