@@ -140,7 +140,8 @@ def report(arguments):
             entry.update(facts, batch_norm=has_norms)
             entry[kind] = line
             print(name, kind, line, flush=True)
-            written = {"torch": torch.__version__, "torchvision": torchvision.__version__, "counts": count(models)}
+            versions = {module.__name__: module.__version__.split("+")[0] for module in (torch, torchvision)}
+            written = {**versions, "counts": count(models)}
             written["models"] = dict(sorted(models.items()))
             path.write_text(json.dumps(written, indent=1) + "\n")
 
