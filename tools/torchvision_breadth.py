@@ -3,11 +3,13 @@
     python tools/torchvision_breadth.py FOLDER [NAME ...] [--dynamo] [--calm]     needs torch, torchvision, onnx, onnxscript, numpy
 
 For each architecture FOLDER/NAME.onnx (batch 1; weights of more than 2 GB beside it) and FOLDER/NAME.npz: x float32 [rows, 3, H, W],
-two thirds of the rows for calibration. Weights are drawn from a fixed seed, also those of the last layer of ViTs, which start at 0; the statistics of BatchNorm come from one pass over
-32 rows. Rows are 48, and fewer, at least 6, where an architecture needs more than 0.8 * 10^9 products for one. Without names all
-classification architectures are exported. Nothing is downloaded. Random networks of BatchNorm and ReLU amplify any perturbation by
-pi / (pi - 1), 1.7 dB, a layer, int8 rounding too; with --calm the biases of BatchNorm are 1, most values pass ReLU, and what is
-left of the signal at the end shows the import rather than chaos. Then: cargo run --release -p selfsame-compiler --example breadth FOLDER
+two thirds of the rows for calibration. Weights are drawn from a fixed seed, also those of the last layer of ViTs, which start at 0; the
+statistics of BatchNorm come from one pass over 64 rows. H and W are 224, and 256 for swin_v2, which takes no less. 64 rows of the
+statistics calibrate and 32 others, which nothing has seen before, are compared. Where the products of 96 rows are more than 300 * 10^9,
+there are fewer rows of both, but at least 4 and 2. Without names all classification architectures are exported. Nothing is downloaded.
+Random networks of BatchNorm and ReLU amplify any perturbation by pi / (pi - 1), 1.7 dB, a layer, int8 rounding too; with --calm the
+biases of BatchNorm are 1, most values pass ReLU, and what is left of the signal at the end shows the import rather than chaos.
+Then: cargo run --release -p selfsame-compiler --example breadth FOLDER
 
 docs/torchvision.json is made so; what it holds already is not measured again, and only one model at a time is in FOLDER:
 
@@ -15,8 +17,8 @@ docs/torchvision.json is made so; what it holds already is not measured again, a
     python tools/torchvision_breadth.py FOLDER --report docs/torchvision.json --breadth target/release/examples/breadth
     python tools/torchvision_breadth.py FOLDER NAME ... --dynamo --report docs/torchvision.json --breadth ...
 
-"plain" are the statistics of the pass, "calm" those of --calm (only where there is a BatchNorm), "dynamo" are the plain ones
-through the other exporter.
+"plain" are the statistics of the pass; "calm" those of --calm, only where there is a BatchNorm and "plain" stays below 20 dB; "dynamo"
+are the plain ones through the other exporter.
 """
 import argparse
 import gc
@@ -33,9 +35,8 @@ import torchvision
 
 warnings.filterwarnings("ignore")
 torch.set_num_threads(len(os.sched_getaffinity(0)))
-STATISTICS_ROWS, ROWS_MAX, ROWS_MIN = 32, 48, 6
-BILLIONS_OF_PRODUCTS = 40
-SMALLEST = {"alexnet": 224, "inception_v3": 107, "maxvit": 224, "swin_v2": 256, "swin": 224, "vgg": 224, "vit": 224}
+CALIBRATION_ROWS, TEST_ROWS, ROWS_MIN = 64, 32, 6
+BILLIONS_OF_PRODUCTS = 300
 NORMS = torch.nn.modules.batchnorm._BatchNorm
 DECIBELS = 20
 
@@ -45,14 +46,16 @@ def names():
 
 
 def size(name):
-    return next((extent for prefix, extent in SMALLEST.items() if name.startswith(prefix)), 64)
+    return 256 if name.startswith("swin_v2") else 224
 
 
 def rows(name):
-    """Rows of calibration and of comparison together; `_ops` counts 10^9 products at the size of the published weights."""
+    """Rows of calibration and of comparison; `_ops` counts 10^9 products at the size of the published weights."""
     published = torchvision.models.get_model_weights(name).DEFAULT
     products = published.meta["_ops"] * (size(name) / published.transforms().crop_size[0]) ** 2
-    return min(max(int(BILLIONS_OF_PRODUCTS / products) // 3 * 3, ROWS_MIN), ROWS_MAX)
+    thirds = int(BILLIONS_OF_PRODUCTS / products) // 3
+    thirds = min(max(thirds, ROWS_MIN // 3), TEST_ROWS)
+    return 2 * thirds, thirds
 
 
 def pictures(count, extent):
@@ -84,9 +87,9 @@ def model(name, x, calm):
 
 def export(name, folder, dynamo, calm):
     """Writes model and rows. Returns what is known of the architecture, and whether it has a BatchNorm."""
-    extent, count = size(name), rows(name)
-    x = pictures(ROWS_MAX, extent)
-    net, has_norms = model(name, x[:STATISTICS_ROWS], calm)
+    extent, (calibration, compared) = size(name), rows(name)
+    x = pictures(CALIBRATION_ROWS + TEST_ROWS, extent)
+    net, has_norms = model(name, x[:CALIBRATION_ROWS], calm)
     path = folder / f"{name}.onnx"
     options = dict(input_names=["x"], output_names=["logits"])
     parameters = sum(parameter.numel() for parameter in net.parameters())
@@ -95,9 +98,9 @@ def export(name, folder, dynamo, calm):
         torch.onnx.export(net, (x[:1],), str(path), dynamo=True, opset_version=20, external_data=beside, verbose=False, **options)
     else:
         torch.onnx.export(net, (x[:1],), str(path), dynamo=False, opset_version=17, **options)
-    calibration = count * 2 // 3
-    np.savez(folder / f"{name}.npz", x=np.concatenate([x[:calibration], x[STATISTICS_ROWS : STATISTICS_ROWS + count - calibration]]))
-    facts = {"parameters": parameters, "input": [3, extent, extent], "rows": [calibration, count - calibration]}
+    unseen = x[CALIBRATION_ROWS : CALIBRATION_ROWS + compared]
+    np.savez(folder / f"{name}.npz", x=np.concatenate([x[:calibration], unseen]))
+    facts = {"parameters": parameters, "input": [3, extent, extent], "rows": [calibration, compared]}
     return facts, has_norms
 
 
@@ -115,36 +118,30 @@ def measured(name, folder, breadth, dynamo, calm):
         shutil.rmtree(folder)
 
 
+def near(line):
+    return line.get("snr_db", 0) >= DECIBELS
+
+
 def count(models):
-    whole = [model for model in models.values() if "plain" in model]
-
-    def near(kind):
-        lines = [model.get(kind, model["plain"]) for model in whole]
-        return sum(line.get("snr_db", 0) >= DECIBELS for line in lines)
-
-    refused = sum("refused" in model["plain"] for model in whole)
-    return {
-        "architectures": len(whole),
-        "imported": len(whole) - refused,
-        f"plain_{DECIBELS}_db": near("plain"),
-        f"calm_{DECIBELS}_db": near("calm"),
-    }
+    lines = [model["plain"] for model in models.values() if "plain" in model]
+    imported = [line for line in lines if "refused" not in line]
+    return {"architectures": len(lines), "imported": len(imported), f"plain_{DECIBELS}_db": sum(map(near, imported))}
 
 
 def report(arguments):
     path = Path(arguments.report)
     models = json.loads(path.read_text())["models"] if path.exists() else {}
     for name in arguments.names or names():
-        kinds = ["dynamo"] if arguments.dynamo else ["plain", "calm"]
-        for kind in kinds:
-            entry = models.setdefault(name, {})
-            if kind in entry or kind == "calm" and not entry["batch_norm"]:
+        entry = models.setdefault(name, {})
+        for kind in ["dynamo"] if arguments.dynamo else ["plain", "calm"]:
+            if kind in entry or kind == "calm" and (not entry["batch_norm"] or entry["plain"].get("snr_db", DECIBELS) >= DECIBELS):
                 continue
             facts, has_norms, line = measured(name, Path(arguments.folder) / name, arguments.breadth, kind == "dynamo", kind == "calm")
             entry.update(facts, batch_norm=has_norms)
             entry[kind] = line
             print(name, kind, line, flush=True)
-            written = {"torch": torch.__version__, "torchvision": torchvision.__version__, "counts": count(models)}
+            versions = {module.__name__: module.__version__.split("+")[0] for module in (torch, torchvision)}
+            written = {**versions, "counts": count(models)}
             written["models"] = dict(sorted(models.items()))
             path.write_text(json.dumps(written, indent=1) + "\n")
 

@@ -33,9 +33,9 @@ impl Numbers {
     }
 }
 
-/// Convolution, `ReLU`, average, convolution: `pairs` of channels with nearly the same weights, of which
-/// the answers are the differences.
-fn of_differences(pairs: usize) -> FloatGraph {
+/// Convolution, `ReLU`, what `middle` makes of `b` as `c`, convolution: `pairs` of channels with nearly
+/// the same weights, of which the answers are the differences.
+fn of_differences(pairs: usize, middle: impl FnOnce(Model) -> Model) -> FloatGraph {
     let mut numbers = Numbers(5);
     let (mut first, mut second) = (Vec::new(), Vec::new());
     for _ in 0..pairs {
@@ -45,24 +45,41 @@ fn of_differences(pairs: usize) -> FloatGraph {
         second.extend([1.0, -1.0]);
     }
     let wide = u64::try_from(2 * pairs).unwrap();
-    let pool = [
-        ("kernel_shape", Attr::Ints(vec![2, 2])),
-        ("strides", Attr::Ints(vec![2, 2])),
-    ];
     let model = Model::new(&["batch", "8", "4", "4"])
         .floats("v", &[wide, 8, 1, 1], &first)
         .floats("w", &[1, wide, 1, 1], &second)
         .node("first", "Conv", &["x", "v"], "a", &[])
-        .node("relu", "Relu", &["a"], "b", &[])
-        .node("pool", "AveragePool", &["b"], "c", &pool)
-        .node("second", "Conv", &["c", "w"], "y", &[]);
+        .node("relu", "Relu", &["a"], "b", &[]);
+    let model = middle(model).node("second", "Conv", &["c", "w"], "y", &[]);
     let model = OnnxModel::decode(&model.encode()).unwrap();
     FloatGraph::from_onnx(&model).unwrap().fuse()
 }
 
-/// The program of `of_differences(pairs)`, and how near it is on rows that calibration has not seen.
-fn imported(pairs: usize) -> (Compiled, ImportReport) {
-    let graph = of_differences(pairs);
+/// Averages of four cells.
+fn averages(model: Model) -> Model {
+    let pool = [
+        ("kernel_shape", Attr::Ints(vec![2, 2])),
+        ("strides", Attr::Ints(vec![2, 2])),
+    ];
+    model.node("pool", "AveragePool", &["b"], "c", &pool)
+}
+
+/// A window of 5 x 5 over each of 1,600 channels, the same for both of a pair, and what it reads added.
+fn wide_windows(model: Model) -> Model {
+    let mut numbers = Numbers(9);
+    let each = (0..800).flat_map(|_| numbers.many(25).repeat(2));
+    let attributes = [
+        ("group", Attr::Int(1_600)),
+        ("pads", Attr::Ints(vec![2, 2, 2, 2])),
+    ];
+    model
+        .floats("u", &[1_600, 1, 5, 5], &each.collect::<Vec<_>>())
+        .node("windows", "Conv", &["b", "u"], "d", &attributes)
+        .node("residual", "Add", &["d", "b"], "c", &[])
+}
+
+/// The program of a graph, and how near it is on rows that calibration has not seen.
+fn imported(graph: FloatGraph) -> (Compiled, ImportReport) {
     let mut numbers = Numbers(7);
     let rows: Vec<Vec<f32>> = (0..24)
         .map(|_| numbers.many(CHANNELS * SIDE * SIDE))
@@ -96,7 +113,7 @@ fn read_by_convolutions(compiled: &Compiled) -> Vec<DType> {
 
 #[test]
 fn differences_of_large_values_survive_in_two_planes_of_weights() {
-    let (compiled, report) = imported(32);
+    let (compiled, report) = imported(of_differences(32, averages));
     let snr_db = report.comparison.snr_db;
     assert!(snr_db > 26.0, "{snr_db:.1} dB");
     // Two planes, the average, two planes; all read int16.
@@ -105,7 +122,19 @@ fn differences_of_large_values_survive_in_two_planes_of_weights() {
 
 #[test]
 fn sums_of_more_terms_than_int16_may_have_read_int8() {
-    let (compiled, _) = imported(4_200);
+    let (compiled, _) = imported(of_differences(4_200, averages));
     let read = read_by_convolutions(&compiled);
     assert_eq!(read[read.len() - 2..], [DType::I8; 2]);
+}
+
+#[test]
+fn a_window_that_a_step_cannot_open_stands_in_parts_of_the_channels() {
+    let (compiled, report) = imported(of_differences(800, wide_windows));
+    let snr_db = report.comparison.snr_db;
+    assert!(snr_db > 26.0, "{snr_db:.1} dB");
+    // Two planes, two halves of two planes, two planes; all read int16.
+    assert_eq!(read_by_convolutions(&compiled), [DType::I16; 8]);
+    let nodes = compiled.program.program().nodes.iter();
+    let halves = nodes.filter(|node| matches!(&node.op, Op::Conv(conv) if conv.groups == 800));
+    assert_eq!(halves.count(), 4);
 }

@@ -3,6 +3,7 @@
 
 mod attention;
 mod chain;
+mod conv;
 mod dense;
 mod emit;
 mod error;

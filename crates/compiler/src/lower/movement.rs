@@ -114,18 +114,19 @@ impl Lowering<'_> {
             let rest = parts.split_off(most);
             let columns = parts.iter().map(|(_, columns)| columns).sum();
             let place = (Layout::flat(grid.rows * columns), dtype, step);
-            let joined = self.join(&node.name, &parts, &grid, place, None)?;
+            let joined = self.join(&node.name, &parts, grid.rows, place, None)?;
             parts = core::iter::once((joined, columns)).chain(rest).collect();
         }
         let place = (Self::order(&node.shape), dtype, step);
-        self.join(&node.name, &parts, &grid, place, Some(chain.end))
+        self.join(&node.name, &parts, grid.rows, place, Some(chain.end))
     }
 
-    fn join(
+    /// Places behind one another in each of `rows`, each with its columns.
+    pub(super) fn join(
         &mut self,
         name: &str,
         parts: &[(Place, usize)],
-        grid: &Grid,
+        rows: usize,
         place: (Layout, DType, f64),
         float: Option<usize>,
     ) -> Result<Place, CompileError> {
@@ -133,7 +134,7 @@ impl Lowering<'_> {
             .iter()
             .map(|(_, columns)| Ok(Dim::fixed(fit(name, *columns)?)));
         let op = Op::Concat(Concat {
-            rows: Dim::fixed(fit(name, grid.rows)?),
+            rows: Dim::fixed(fit(name, rows)?),
             columns: columns.collect::<Result<_, CompileError>>()?,
         });
         let inputs = parts.iter().map(|(place, _)| place.node).collect();

@@ -1,14 +1,15 @@
 //! `AVG_POOL` and `MAX_POOL`.
 
-use selfsame_ir::{AvgPool, Conv, DType, Dim, DimValues, MaxPool, Op, opened_bytes};
-use selfsame_protocol::constants::{OPENED_BYTES_MAX, SHIFT_MAX};
+use selfsame_ir::{AvgPool, DType, Dim, MaxPool, Op};
+use selfsame_protocol::constants::SHIFT_MAX;
 
 use super::chain::Chain;
+use super::conv::window_ir;
 use super::emit::{Place, fit};
 use super::error::CompileError;
 use super::layout::Layout;
 use super::linear::clamp_bounds;
-use super::program::{Lowering, window_ir};
+use super::program::Lowering;
 use crate::float::Window2;
 use crate::quant::requantizer;
 
@@ -25,7 +26,6 @@ impl Lowering<'_> {
         let of_words = self.place(node.inputs[0]).dtype != DType::I8;
         if of_words
             && self.is_sensitive()
-            && window.kernel != [h, w]
             && let Some(place) = self.average_of_words(chain, window)?
         {
             return Ok(place);
@@ -59,47 +59,6 @@ impl Lowering<'_> {
         let place = (Layout::image(oc, oh, ow), dtype, step);
         self.emitter
             .push(&name, op, vec![input.node], place, Some(chain.end))
-    }
-
-    /// An average of int16, which `AVG_POOL` does not take: a convolution of each channel with itself.
-    /// `None` if a step of it would open too much.
-    fn average_of_words(
-        &mut self,
-        chain: &Chain,
-        window: Window2,
-    ) -> Result<Option<Place>, CompileError> {
-        let node = self.node(chain.body).clone();
-        let (name, index) = (self.node(chain.end).name.clone(), node.inputs[0]);
-        let (c, h, w) = self.image(index);
-        let cells = window.kernel[0] * window.kernel[1];
-        let input = self.product_operand(&name, index, true, &Layout::image(c, h, w))?;
-        let (oc, oh, ow) = self.image(chain.body);
-        let layout = Layout::image(oc, oh, ow);
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "a window has at most 2^24 cells"
-        )]
-        let weight = 1.0 / cells as f32;
-        let (weights, bias) = (vec![weight; c * cells], vec![0.0; c]);
-        let quantized = self.linear(chain, &input, &weights, &bias, &layout)?;
-        let op = Op::Conv(Conv {
-            height: Dim::fixed(fit(&name, h)?),
-            width: Dim::fixed(fit(&name, w)?),
-            channels: fit(&name, c)?,
-            out_channels: fit(&name, c)?,
-            groups: fit(&name, c)?,
-            dtype: input.dtype,
-            window: window_ir(&name, window)?,
-            linear: quantized.linear,
-        });
-        let opened = opened_bytes(&op, input.dtype, &DimValues::NONE);
-        if !opened.is_ok_and(|bytes| bytes <= u64::from(OPENED_BYTES_MAX)) {
-            return Ok(None);
-        }
-        let place = (layout, quantized.dtype, quantized.step);
-        let (inputs, float) = (vec![input.node], Some(quantized.float));
-        let place = self.emitter.push(&name, op, inputs, place, float)?;
-        Ok(Some(place))
     }
 
     /// The largest of the cells of a window.

@@ -2,23 +2,22 @@
 
 use std::collections::BTreeMap;
 
-use selfsame_ir::{Conv, DType, Dim, FactorShift, Notes, Op, Program, Window};
-use selfsame_protocol::constants::{OPENED_BYTES_MAX, TERMS_MAX, TERMS_WIDE_MAX, TILE_BYTES};
+use selfsame_ir::{DType, FactorShift, Notes, Program};
 
 use super::attention::matrices;
 use super::chain::{Chain, chains};
-use super::emit::{Emitter, Narrowed, Place, Source, fit};
+use super::emit::{Emitter, Narrowed, Place, Source};
 use super::error::CompileError;
 use super::inputs::ProgramInput;
 use super::interface::Options;
 use super::interface::interface;
 use super::layout::Layout;
-use super::linear::{LinearSpec, interleave_channels};
+use super::linear::LinearSpec;
 use super::planes::{Finer, Planes};
 use super::steps::SharedSteps;
 use super::table::Stretch;
 use super::widths::{Widths, calibration_of};
-use crate::float::{FloatGraph, FloatNode, FloatOp, Function, Window2};
+use crate::float::{FloatGraph, FloatNode, FloatOp, Function};
 use crate::quant::{Calibration, INT8_LEVELS, INT16_HEADROOM_LEVELS, output_ratio, ratio_value};
 
 /// The integers of a linear node, and what its value is.
@@ -444,65 +443,6 @@ impl Lowering<'_> {
         turned.is_some_and(|layout| layout.is_flat())
     }
 
-    fn conv(&mut self, chain: &Chain) -> Result<Place, CompileError> {
-        let node = self.node(chain.body).clone();
-        let FloatOp::Conv(linear, window, groups) = &node.op else {
-            unreachable!("the caller matched")
-        };
-        let (c, h, w) = self.image(node.inputs[0]);
-        let (terms, layout) = (linear.row_len(), Layout::image(c, h, w));
-        let has_room = words_have_room(*window, c, terms);
-        let input = self.product_operand(&node.name, node.inputs[0], has_room, &layout)?;
-        let weights = interleave_channels(linear, window.kernel[0] * window.kernel[1]);
-        if terms > TERMS_MAX as usize {
-            return Err(CompileError::Terms {
-                node: node.name,
-                terms,
-                limit: TERMS_MAX as usize,
-            });
-        }
-        let (oc, oh, ow) = self.image(chain.body);
-        let layout = Layout::image(oc, oh, ow);
-        let QuantizedLinear {
-            linear: linear_ir,
-            finer,
-            addend,
-            dtype,
-            step,
-            float,
-            factor: _,
-        } = self.linear(chain, &input, &weights, &linear.bias, &layout)?;
-        let name = self.node(chain.end).name.clone();
-        let op = Conv {
-            height: Dim::fixed(fit(&name, h)?),
-            width: Dim::fixed(fit(&name, w)?),
-            channels: fit(&name, c)?,
-            out_channels: fit(&name, linear.outputs)?,
-            groups: fit(&name, *groups)?,
-            dtype: input.dtype,
-            window: window_ir(&name, *window)?,
-            linear: linear_ir,
-        };
-        let inputs = |addend: Option<Place>| {
-            let addend = addend.map(|place| place.node);
-            core::iter::once(input.node).chain(addend).collect()
-        };
-        let mut addend = addend;
-        if let Some(Finer { linear, step }) = finer {
-            let op = Op::Conv(Conv {
-                linear,
-                ..op.clone()
-            });
-            let target = (layout.clone(), DType::I32, step);
-            let finer = self.emitter.push(&name, op, inputs(addend), target, None)?;
-            addend = Some(finer);
-        }
-        let (op, inputs) = (Op::Conv(op), inputs(addend));
-        let target = (layout, dtype, step);
-        let place = self.emitter.push(&name, op, inputs, target, Some(float))?;
-        self.applied(chain, place, float)
-    }
-
     fn finish(mut self, options: &Options) -> Result<Lowered, CompileError> {
         let output = self.settled("output", self.graph.output())?;
         let output = self.emitter.behind_input(output)?;
@@ -535,27 +475,4 @@ fn readers(graph: &FloatGraph) -> Vec<Vec<usize>> {
         }
     }
     readers
-}
-
-/// Whether a step of a convolution over `channels` may open int16: the terms of a sum, the rows of its
-/// window, and weights, constants, addend and table beside them.
-fn words_have_room(window: Window2, channels: usize, terms: usize) -> bool {
-    let tile = TILE_BYTES as usize;
-    let run = |bytes: usize| ((bytes + tile - 2) / tile + 1) * tile;
-    let row = ((window.kernel[1] - 1) * window.dilations[1] + 1) * channels * 2;
-    let opened = window.kernel[0] * run(row) + run(terms) + 3 * tile;
-    terms <= TERMS_WIDE_MAX as usize && opened <= OPENED_BYTES_MAX as usize
-}
-
-pub(super) fn window_ir(name: &str, window: Window2) -> Result<Window, CompileError> {
-    let pair = |values: [usize; 2]| -> Result<[u16; 2], CompileError> {
-        Ok([fit(name, values[0])?, fit(name, values[1])?])
-    };
-    let (begin, end) = (pair(window.pads_begin)?, pair(window.pads_end)?);
-    Ok(Window {
-        kernel: pair(window.kernel)?,
-        stride: pair(window.strides)?,
-        pad: [begin[0], begin[1], end[0], end[1]],
-        dilation: pair(window.dilations)?,
-    })
 }
