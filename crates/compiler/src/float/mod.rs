@@ -26,6 +26,7 @@ mod symbolic;
 mod unary;
 mod walk;
 mod wanted;
+mod whole;
 mod window;
 
 #[cfg(test)]
@@ -43,4 +44,5 @@ pub use run::RunError;
 pub(crate) use run::single;
 pub use spread::Spread;
 pub use walk::AxisWalk;
+pub(crate) use whole::{Span, whole};
 pub use window::Window2;

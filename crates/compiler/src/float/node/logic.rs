@@ -54,6 +54,11 @@ impl NodeContext<'_> {
                 let sum = self.pair_of(Arithmetic::Add, &a, &b)?;
                 self.mapped(FloatOp::Clip(0.0, 1.0), &sum)?
             }
+            "Equal" | "Less" | "LessOrEqual" | "Greater" | "GreaterOrEqual"
+                if !a.kind.is_real() && !b.kind.is_real() =>
+            {
+                self.compare_whole(&a, &b)?
+            }
             op => {
                 let f = comparison(op);
                 let difference = self.pair_of(Arithmetic::Sub, &a, &b)?;
@@ -65,6 +70,30 @@ impl NodeContext<'_> {
             ..node
         };
         Ok(self.value_of(truth))
+    }
+
+    /// A comparison of whole numbers by clamps, which a program computes exactly whatever their range:
+    /// `a > b` is `clip(a - b, 0, 1)`, and that they differ the square of `clip(a - b, -1, 1)`.
+    fn compare_whole(&mut self, a: &Act, b: &Act) -> Result<Act, ImportError> {
+        let op = self.node.op.clone();
+        let (a, b) = if op.starts_with("Less") {
+            (b, a)
+        } else {
+            (a, b)
+        };
+        let difference = self.pair_of(Arithmetic::Sub, a, b)?;
+        if op == "Equal" {
+            let sign = self.mapped(FloatOp::Clip(-1.0, 1.0), &difference)?;
+            let differ = self.pair_of(Arithmetic::Mul, &sign, &sign)?;
+            return self.scaled(&differ, -1.0, 1.0);
+        }
+        if op.ends_with("OrEqual") {
+            // a >= b is not b > a.
+            let other = self.scaled(&difference, -1.0, 0.0)?;
+            let below = self.mapped(FloatOp::Clip(0.0, 1.0), &other)?;
+            return self.scaled(&below, -1.0, 1.0);
+        }
+        self.mapped(FloatOp::Clip(0.0, 1.0), &difference)
     }
 
     /// `1 - x`.
