@@ -172,3 +172,23 @@ fn counts_run_backwards_and_without_their_own_cell() {
         assert_eq!(found.map(f32::to_bits), wanted.map(f32::to_bits), "{at}");
     }
 }
+
+#[test]
+fn magnitudes_and_signs_of_whole_constants_stay_whole() {
+    // Distances of places pick rows of a table: whole numbers only do.
+    for op in ["Abs", "Neg", "Sign"] {
+        let model = Model::new(&["batch", "3"])
+            .ints("distances", &[3], &[-2, 0, -1])
+            .floats("table", &[5], &[1.0, 2.0, 3.0, 4.0, 5.0])
+            .node("whole", op, &["distances"], "indices", &[])
+            .node("rows", "Gather", &["table", "indices"], "rows", &[])
+            .node("y", "Add", &["x", "rows"], "y", &[]);
+        let graph = FloatGraph::from_onnx(&OnnxModel::decode(&model.encode()).unwrap()).unwrap();
+        let wanted: [f32; 3] = if op == "Sign" {
+            [5.0, 1.0, 5.0]
+        } else {
+            [3.0, 1.0, 2.0]
+        };
+        assert_eq!(graph.run(&[0.0; 3]).unwrap(), wanted, "{op}");
+    }
+}

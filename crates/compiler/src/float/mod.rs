@@ -16,6 +16,7 @@ mod fuse;
 mod graph;
 mod import;
 mod lanes;
+mod masks;
 mod math;
 mod node;
 mod patterns;

@@ -10,7 +10,7 @@ use super::align::bounded_mask;
 use super::{Imported, NodeContext};
 
 /// Most elements of a list of whole numbers that is computed during import.
-const INTS_MAX: usize = 1 << 22;
+pub(super) const INTS_MAX: usize = 1 << 22;
 
 impl NodeContext<'_> {
     /// An operator whose operands are all whole numbers, if they are.
@@ -144,6 +144,9 @@ impl NodeContext<'_> {
         }
         let condition = self.act(0)?;
         let (a, b) = (self.act(1)?, self.act(2)?);
+        if let Some(sum) = self.choose_or_mask(&condition, &a, &b)? {
+            return Ok(self.value_of(sum));
+        }
         let (a, b) = (self.without_infinities(&a)?, self.without_infinities(&b)?);
         // c a + (1 - c) b
         let other = self.scaled(&condition, -1.0, 1.0)?;
@@ -152,6 +155,30 @@ impl NodeContext<'_> {
         let sum = self.pair_of(Arithmetic::Add, &first, &second)?;
         let kind = a.kind;
         Ok(self.value_of(Act { kind, ..sum }))
+    }
+
+    /// A choice between a constant of several numbers and a mask, as the constant plus the mask: a value
+    /// that holds a bias has not the scale of -10000.
+    fn choose_or_mask(
+        &mut self,
+        condition: &Act,
+        a: &Act,
+        b: &Act,
+    ) -> Result<Option<Act>, ImportError> {
+        let varies = |values: &[f32]| values.windows(2).any(|v| v[0].to_bits() != v[1].to_bits());
+        let is_bias = self.constant_of(a.node).is_some_and(varies);
+        let mask = self.constant_of(b.node).and_then(|values| {
+            let first = bounded_mask(*values.first()?);
+            let hides = first < 0.0 && first.to_bits() != values[0].to_bits();
+            (hides && !varies(values)).then_some(first)
+        });
+        let (true, Some(mask)) = (is_bias, mask) else {
+            return Ok(None);
+        };
+        let mask = self.scaled(condition, -mask, mask)?;
+        let sum = self.pair_of(Arithmetic::Add, a, &mask)?;
+        let kind = Kind::Float;
+        Ok(Some(Act { kind, ..sum }))
     }
 
     /// A constant that an activation may be multiplied with.
