@@ -62,6 +62,11 @@ impl NodeContext<'_> {
         let act = self.act(0)?;
         let (dims, indices) = self.indices(1)?;
         let axis = self.axis(self.int("axis", 0)?, act.dims.len())?;
+        if axis + 1 == act.dims.len()
+            && let Some(made) = self.picked_by_distance(&act, &dims, &indices)?
+        {
+            return Ok(self.value_of(made));
+        }
         let picks = self.cells_along(&act.dims, axis, &dims, &indices)?;
         let list = self.listed(&act)?;
         let made = self.arranged(&list, &picks, dims)?;
