@@ -152,8 +152,17 @@ impl NodeContext<'_> {
         let other = self.scaled(&condition, -1.0, 1.0)?;
         let first = self.pair_of(Arithmetic::Mul, &condition, &a)?;
         let second = self.pair_of(Arithmetic::Mul, &other, &b)?;
-        let sum = self.pair_of(Arithmetic::Add, &first, &second)?;
+        let is_zero = |act: &Act| {
+            let elements = self.constant_of(act.node);
+            elements.is_some_and(|elements| elements.iter().all(|&v| v == 0.0))
+        };
         let kind = a.kind;
+        let sum = match (first.dims == second.dims, is_zero(&first), is_zero(&second)) {
+            // A mask of nothing but minus infinities is no sum.
+            (true, true, false) => second,
+            (true, false, true) => first,
+            (true | false, _, _) => self.pair_of(Arithmetic::Add, &first, &second)?,
+        };
         Ok(self.value_of(Act { kind, ..sum }))
     }
 
