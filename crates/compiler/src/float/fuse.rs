@@ -25,6 +25,8 @@ impl FloatGraph {
         self.drop_unread();
         self.recognise();
         self.drop_unread();
+        self.mask_last();
+        self.drop_unread();
         while self.fold_affine() || self.fold_summands() || self.fold_scalars() {
             self.drop_unread();
         }

@@ -20,6 +20,7 @@ mod classic;
 mod constants;
 mod control;
 mod conv;
+mod diagonals;
 mod einsum;
 mod fourier;
 mod linear;

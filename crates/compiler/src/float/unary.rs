@@ -14,7 +14,11 @@ const PATH_MAX: usize = 32;
 impl FloatGraph {
     /// Pairs of two functions of one value become one function of it.
     pub(super) fn join_pairs(&mut self) {
-        for index in 1..self.nodes.len() {
+        for (index, whole) in self.whole_numbers().iter().enumerate().skip(1) {
+            if whole.is_some() {
+                // No table is exact for every token id.
+                continue;
+            }
             let arithmetic = match &self.nodes[index].op {
                 FloatOp::Add => Arithmetic::Add,
                 FloatOp::Pair(arithmetic, spread) if spread.is_full() => *arithmetic,

@@ -24,6 +24,7 @@ mod rows;
 mod steps;
 mod symbols;
 mod table;
+mod whole;
 mod widths;
 
 pub(crate) use emit::{Narrowed, Source};

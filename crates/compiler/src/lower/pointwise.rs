@@ -26,6 +26,11 @@ use crate::quant::{INT8_LEVELS, INT16_LEVELS, power, requantizer, to_i32};
 const CONSTANT_ONE: i16 = 16_384;
 /// A summand with numbers as low as this one in front of a softmax is a mask.
 pub(crate) const MASK_LOW: f64 = -1_000.0;
+/// How far below 0 the lowest integer of masked scores is at least: what is hidden has e^-20 of a weight.
+const MASKED_ROOM: f64 = 20.0;
+/// Steps of masked scores for one of the mask: from 4 on the mask's integers saturate, and a larger multiplier
+/// would leave no bits to the scores'.
+const MASK_RATIO_MAX: f64 = 8.0;
 
 /// Multipliers of a pointwise node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,7 +87,10 @@ impl Lowering<'_> {
         let (x, second, arithmetic) = self.operands(chain)?;
         let ending = self.ending(chain, &x, second.as_ref())?;
         let x_ratio = x.step / ending.step_sum;
-        let y_ratio = second.as_ref().map_or(0.0, |y| y.step / ending.step_sum);
+        let mut y_ratio = second.as_ref().map_or(0.0, |y| y.step / ending.step_sum);
+        if self.is_masked(chain, second.as_ref()) {
+            y_ratio = y_ratio.min(MASK_RATIO_MAX);
+        }
         let (combine, factors) = match arithmetic {
             Arithmetic::Add => (Combine::Sum, Factors::sum(x_ratio, y_ratio)),
             Arithmetic::Sub => (Combine::Sum, Factors::sum(x_ratio, -y_ratio)),
@@ -200,7 +208,7 @@ impl Lowering<'_> {
         let (dtype, step_out) = if alone && self.is_free(chain.end) {
             (DType::I8, x.step)
         } else if self.is_masked(chain, second) {
-            (DType::I16, x.step)
+            (DType::I16, masked_step(x.step))
         } else {
             self.output_of(chain.end)?
         };
@@ -221,16 +229,17 @@ impl Lowering<'_> {
                 .iter()
                 .all(|&reader| matches!(self.node(reader).op, FloatOp::Softmax));
         // As seen: a margin for values to come would make 0 of a short mask positive.
-        let (low, high) = chain
+        let seen = chain
             .addend
             .map_or((0.0, 0.0), |y| self.calibration.seen(y));
+        let (low, high) = match chain.pair.0 {
+            Arithmetic::Add => seen,
+            Arithmetic::Sub => (-seen.1, -seen.0),
+            Arithmetic::ReverseSub | Arithmetic::Mul => return false,
+        };
         let x = self.calibration.largest(chain.body);
         let is_mask = low <= MASK_LOW && -low > 4.0 * x && high <= x;
-        only_softmax
-            && is_mask
-            && second.is_some()
-            && self.is_wide(chain.end)
-            && chain.pair.0 == Arithmetic::Add
+        only_softmax && is_mask && second.is_some() && self.is_wide(chain.end)
     }
 
     /// Function `f` of operands of `finest` steps as int16.
@@ -394,6 +403,12 @@ impl Lowering<'_> {
         self.emitter
             .push(&node.name, op, vec![x.node], place, Some(chain.end))
     }
+}
+
+/// The step of masked scores: theirs, or the next power of two of it that gives what is hidden room.
+fn masked_step(step: f64) -> f64 {
+    let fits = |bits: &u32| step * power(*bits) * INT16_LEVELS >= MASKED_ROOM;
+    step * power((0..=SHIFT_MAX).find(fits).unwrap_or(0))
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use super::planes::{Finer, Planes};
 use super::steps::SharedSteps;
 use super::table::Stretch;
 use super::widths::{Widths, calibration_of};
-use crate::float::{FloatGraph, FloatNode, FloatOp, Function};
+use crate::float::{FloatGraph, FloatNode, FloatOp, Function, Span};
 use crate::quant::{Calibration, INT8_LEVELS, INT16_HEADROOM_LEVELS, output_ratio, ratio_value};
 
 /// The integers of a linear node, and what its value is.
@@ -58,6 +58,7 @@ pub(crate) fn lower(
         graph,
         calibration,
         widths,
+        whole: graph.whole_numbers(),
         readers: readers(graph),
         shared: SharedSteps::new(graph, calibration),
         emitter: Emitter::default(),
@@ -84,6 +85,8 @@ pub(super) struct Lowering<'a> {
     pub(super) graph: &'a FloatGraph,
     pub(super) calibration: &'a Calibration,
     widths: &'a Widths,
+    /// For each node that must be exact the bounds of its whole numbers.
+    pub(super) whole: Vec<Option<Span>>,
     /// For each node the nodes that read it.
     readers: Vec<Vec<usize>>,
     shared: SharedSteps,
@@ -194,6 +197,11 @@ impl Lowering<'_> {
     }
 
     fn chain(&mut self, chain: &Chain) -> Result<Place, CompileError> {
+        if self.whole[chain.end].is_some()
+            && let Some(place) = self.whole_chain(chain)?
+        {
+            return Ok(place);
+        }
         if chain.pointwise {
             return self.pointwise(chain);
         }

@@ -117,7 +117,11 @@ impl Lowering<'_> {
     }
 
     /// A value of whole numbers as i32 of step 1.
-    fn whole_numbers(&mut self, name: &str, index: usize) -> Result<Place, CompileError> {
+    pub(super) fn whole_numbers(
+        &mut self,
+        name: &str,
+        index: usize,
+    ) -> Result<Place, CompileError> {
         let place = self.settled(name, index)?;
         if place.dtype == DType::I32 && place.step.to_bits() == 1.0_f64.to_bits() {
             return Ok(place);

@@ -21,6 +21,15 @@ pub(crate) enum Attr {
 impl Model {
     /// A model whose input `x` has these dimensions; a number is a size, anything else a name.
     pub(crate) fn new(dims: &[&str]) -> Self {
+        Self::of(dims, 1)
+    }
+
+    /// The same with an input of whole numbers.
+    pub(crate) fn of_ids(dims: &[&str]) -> Self {
+        Self::of(dims, 7)
+    }
+
+    fn of(dims: &[&str], data_type: u64) -> Self {
         let mut shape = Vec::new();
         for dim in dims {
             let mut one = Vec::new();
@@ -31,8 +40,8 @@ impl Model {
             bytes_field(&mut shape, 1, &one);
         }
         let mut graph = Vec::new();
-        bytes_field(&mut graph, 11, &value_info("x", &shape));
-        bytes_field(&mut graph, 12, &value_info("y", &[]));
+        bytes_field(&mut graph, 11, &value_info("x", data_type, &shape));
+        bytes_field(&mut graph, 12, &value_info("y", 1, &[]));
         Self { graph, opset: 17 }
     }
 
@@ -188,9 +197,9 @@ impl Model {
     }
 }
 
-fn value_info(name: &str, shape: &[u8]) -> Vec<u8> {
+fn value_info(name: &str, data_type: u64, shape: &[u8]) -> Vec<u8> {
     let mut tensor = Vec::new();
-    varint_field(&mut tensor, 1, 1);
+    varint_field(&mut tensor, 1, data_type);
     bytes_field(&mut tensor, 2, shape);
     let mut kind = Vec::new();
     bytes_field(&mut kind, 1, &tensor);

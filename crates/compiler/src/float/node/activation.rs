@@ -28,7 +28,14 @@ impl NodeContext<'_> {
         let act = self.act(0)?;
         let mapped = self.mapped(FloatOp::Function(f), &act)?;
         let frame = mapped.frame();
-        Ok(self.done(mapped.node, frame, Kind::Float))
+        // Distances of places are whole numbers, and so are their magnitudes and signs.
+        let stays_whole = matches!(self.node.op.as_str(), "Abs" | "Neg" | "Sign");
+        let kind = if stays_whole && act.kind == Kind::Int {
+            Kind::Int
+        } else {
+            Kind::Float
+        };
+        Ok(self.done(mapped.node, frame, kind))
     }
 
     fn function_of_op(&self) -> Result<Function, ImportError> {

@@ -5,6 +5,7 @@ use super::super::constant::{Const, Value};
 use super::super::error::ImportError;
 use super::super::function::{Function, Primitive};
 use super::super::graph::{Arithmetic, FloatOp};
+use super::logic::INTS_MAX;
 use super::{Imported, NodeContext};
 use crate::onnx::ELEMENTS_MAX;
 
@@ -115,8 +116,9 @@ impl NodeContext<'_> {
         let (left, right) = (self.value(0)?.clone(), self.value(1)?.clone());
         match (&left, &right) {
             (Value::Int(a), Value::Int(b)) => {
+                self.spend(a.elements.len().max(b.elements.len()))?;
                 let op = self.node.op.as_str();
-                let folded = a.zip(b, 1 << 16, |x, y| match op {
+                let folded = a.zip(b, INTS_MAX, |x, y| match op {
                     "Add" => x.add(y),
                     "Sub" => x.sub(y),
                     "Mul" => x.mul(y),

@@ -7,12 +7,15 @@ use super::super::function::{Function, Primitive};
 use super::super::graph::{Arithmetic, FloatOp, Linear};
 use super::super::import::constant;
 use super::super::symbolic::SymInt;
+use super::super::window::Window2;
 use super::{Imported, NodeContext, int_list};
 use crate::onnx::{AttributeValue, OnnxTensor};
 
 /// Most elements of a range, and most cells of an axis that is summed up cell by cell.
 const RANGE_MAX: usize = 1 << 22;
 const CUMULATIVE_MAX: usize = 4_096;
+/// Cells of the window that counts, and windows that are added up then: their product is the limit.
+const COUNTED: usize = 64;
 
 impl NodeContext<'_> {
     /// A constant in an attribute.
@@ -179,7 +182,8 @@ impl NodeContext<'_> {
         self.constant_act(act.dims.clone(), kept, act.kind)
     }
 
-    /// Sums of all cells up to each one along an axis: a dense node of ones and zeros.
+    /// Sums of all cells up to each one along an axis: a dense node of ones and zeros; of whole numbers
+    /// two convolutions, which are exact and the same at every length.
     pub(super) fn cumulative(&mut self) -> Imported {
         self.allow(&["exclusive", "reverse"])?;
         let act = self.act(0)?;
@@ -193,6 +197,16 @@ impl NodeContext<'_> {
                 "4096 cells",
                 "use a shorter axis",
             ));
+        }
+        if !act.kind.is_real() {
+            let sums = self.counted(&act, axis, reverse)?;
+            let sums = if exclusive {
+                self.pair_of(Arithmetic::Sub, &sums, &act)?
+            } else {
+                sums
+            };
+            let kind = Kind::Int;
+            return Ok(self.value_of(Act { kind, ..sums }));
         }
         let counts = |output: usize, input: usize| {
             let (late, early) = if reverse {
@@ -215,6 +229,40 @@ impl NodeContext<'_> {
         let sums = self.dense_along(&act, axis, linear)?;
         let kind = act.kind;
         Ok(self.value_of(Act { kind, ..sums }))
+    }
+
+    /// Running sums of whole numbers: of windows of 64 cells, then of 64 such windows side by side.
+    fn counted(&mut self, act: &Act, axis: usize, reverse: bool) -> Result<Act, ImportError> {
+        let mut perm: Vec<usize> = (0..act.dims.len()).collect();
+        perm.swap(axis, act.dims.len() - 1);
+        let act = self.apart(act, &[axis])?;
+        let turned = self.turned(&act, &perm)?;
+        let shape = self.shape_of(turned.node).to_vec();
+        let cells = act.dims[axis];
+        let image = vec![1, shape.iter().product::<usize>() / cells.max(1), cells];
+        let mut node = self.view(turned.node, image.clone())?;
+        for apart in [1, COUNTED] {
+            let pads = [0, (COUNTED - 1) * apart];
+            let (pads_begin, pads_end) = if reverse {
+                ([0, 0], pads)
+            } else {
+                (pads, [0, 0])
+            };
+            let window = Window2 {
+                pads_begin,
+                pads_end,
+                dilations: [1, apart],
+                ..Window2::whole(1, COUNTED)
+            };
+            let ones = Linear {
+                outputs: 1,
+                weights: vec![1.0; COUNTED],
+                bias: vec![0.0],
+            };
+            node = self.push(FloatOp::Conv(ones, window, 1), vec![node], image.clone())?;
+        }
+        let node = self.view(node, shape)?;
+        self.turned(&Act { node, ..turned }, &perm)
     }
 
     /// A dense node over axis `axis`.

@@ -10,7 +10,7 @@ use super::align::bounded_mask;
 use super::{Imported, NodeContext};
 
 /// Most elements of a list of whole numbers that is computed during import.
-const INTS_MAX: usize = 1 << 22;
+pub(super) const INTS_MAX: usize = 1 << 22;
 
 impl NodeContext<'_> {
     /// An operator whose operands are all whole numbers, if they are.
@@ -54,6 +54,11 @@ impl NodeContext<'_> {
                 let sum = self.pair_of(Arithmetic::Add, &a, &b)?;
                 self.mapped(FloatOp::Clip(0.0, 1.0), &sum)?
             }
+            "Equal" | "Less" | "LessOrEqual" | "Greater" | "GreaterOrEqual"
+                if !a.kind.is_real() && !b.kind.is_real() =>
+            {
+                self.compare_whole(&a, &b)?
+            }
             op => {
                 let f = comparison(op);
                 let difference = self.pair_of(Arithmetic::Sub, &a, &b)?;
@@ -65,6 +70,30 @@ impl NodeContext<'_> {
             ..node
         };
         Ok(self.value_of(truth))
+    }
+
+    /// A comparison of whole numbers by clamps, which a program computes exactly whatever their range:
+    /// `a > b` is `clip(a - b, 0, 1)`, and that they differ the square of `clip(a - b, -1, 1)`.
+    fn compare_whole(&mut self, a: &Act, b: &Act) -> Result<Act, ImportError> {
+        let op = self.node.op.clone();
+        let (a, b) = if op.starts_with("Less") {
+            (b, a)
+        } else {
+            (a, b)
+        };
+        let difference = self.pair_of(Arithmetic::Sub, a, b)?;
+        if op == "Equal" {
+            let sign = self.mapped(FloatOp::Clip(-1.0, 1.0), &difference)?;
+            let differ = self.pair_of(Arithmetic::Mul, &sign, &sign)?;
+            return self.scaled(&differ, -1.0, 1.0);
+        }
+        if op.ends_with("OrEqual") {
+            // a >= b is not b > a.
+            let other = self.scaled(&difference, -1.0, 0.0)?;
+            let below = self.mapped(FloatOp::Clip(0.0, 1.0), &other)?;
+            return self.scaled(&below, -1.0, 1.0);
+        }
+        self.mapped(FloatOp::Clip(0.0, 1.0), &difference)
     }
 
     /// `1 - x`.
@@ -115,14 +144,50 @@ impl NodeContext<'_> {
         }
         let condition = self.act(0)?;
         let (a, b) = (self.act(1)?, self.act(2)?);
+        if let Some(sum) = self.choose_or_mask(&condition, &a, &b)? {
+            return Ok(self.value_of(sum));
+        }
         let (a, b) = (self.without_infinities(&a)?, self.without_infinities(&b)?);
         // c a + (1 - c) b
         let other = self.scaled(&condition, -1.0, 1.0)?;
         let first = self.pair_of(Arithmetic::Mul, &condition, &a)?;
         let second = self.pair_of(Arithmetic::Mul, &other, &b)?;
-        let sum = self.pair_of(Arithmetic::Add, &first, &second)?;
+        let is_zero = |act: &Act| {
+            let elements = self.constant_of(act.node);
+            elements.is_some_and(|elements| elements.iter().all(|&v| v == 0.0))
+        };
         let kind = a.kind;
+        let sum = match (first.dims == second.dims, is_zero(&first), is_zero(&second)) {
+            // A mask of nothing but minus infinities is no sum.
+            (true, true, false) => second,
+            (true, false, true) => first,
+            (true | false, _, _) => self.pair_of(Arithmetic::Add, &first, &second)?,
+        };
         Ok(self.value_of(Act { kind, ..sum }))
+    }
+
+    /// A choice between a constant of several numbers and a mask, as the constant plus the mask: a value
+    /// that holds a bias has not the scale of -10000.
+    fn choose_or_mask(
+        &mut self,
+        condition: &Act,
+        a: &Act,
+        b: &Act,
+    ) -> Result<Option<Act>, ImportError> {
+        let varies = |values: &[f32]| values.windows(2).any(|v| v[0].to_bits() != v[1].to_bits());
+        let is_bias = self.constant_of(a.node).is_some_and(varies);
+        let mask = self.constant_of(b.node).and_then(|values| {
+            let first = bounded_mask(*values.first()?);
+            let hides = first < 0.0 && first.to_bits() != values[0].to_bits();
+            (hides && !varies(values)).then_some(first)
+        });
+        let (true, Some(mask)) = (is_bias, mask) else {
+            return Ok(None);
+        };
+        let mask = self.scaled(condition, -mask, mask)?;
+        let sum = self.pair_of(Arithmetic::Add, a, &mask)?;
+        let kind = Kind::Float;
+        Ok(Some(Act { kind, ..sum }))
     }
 
     /// A constant that an activation may be multiplied with.

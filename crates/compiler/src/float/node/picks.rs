@@ -56,13 +56,41 @@ impl NodeContext<'_> {
     /// Elements along an axis, each by its own index.
     pub(super) fn gather_elements(&mut self) -> Imported {
         self.allow(&["axis"])?;
+        if let Some(value) = self.picked_alike()? {
+            return Ok(value);
+        }
         let act = self.act(0)?;
         let (dims, indices) = self.indices(1)?;
         let axis = self.axis(self.int("axis", 0)?, act.dims.len())?;
+        if axis + 1 == act.dims.len()
+            && let Some(made) = self.picked_by_distance(&act, &dims, &indices)?
+        {
+            return Ok(self.value_of(made));
+        }
         let picks = self.cells_along(&act.dims, axis, &dims, &indices)?;
         let list = self.listed(&act)?;
         let made = self.arranged(&list, &picks, dims)?;
         Ok(self.value_of(made))
+    }
+
+    /// A constant that is one number everywhere, picked by computed indices: that number (the token
+    /// types of a model that has one type).
+    fn picked_alike(&mut self) -> Result<Option<Value>, ImportError> {
+        let (Value::Float(_) | Value::Int(_), Value::Activation(indices)) =
+            (self.value(0)?, self.value(1)?)
+        else {
+            return Ok(None);
+        };
+        let dims = indices.dims.clone();
+        let act = self.act(0)?;
+        let elements = self.constant_of(act.node).unwrap_or_default();
+        let first = elements.first().copied();
+        let only = first.filter(|first| elements.iter().all(|v| v.to_bits() == first.to_bits()));
+        let Some(only) = only else {
+            return Ok(None);
+        };
+        let made = self.constant_act(dims.clone(), vec![only; dims.iter().product()], act.kind)?;
+        Ok(Some(self.value_of(made)))
     }
 
     /// For each index the cell of `data` at its own place, but for `axis`, where it is the index.
