@@ -20,6 +20,10 @@ docs/text-families.json, and the table that stands in docs/import.md, are made s
 "fixed" is the program at 16 tokens, "open" the one for 2 to 32; "float" is how far the imported graph is from PyTorch, as a part of the largest
 answer, if --check names the example `float_check`.
 
+    python tools/text_families.py --table docs/text-families.json
+
+prints the table of these documents.
+
     python tools/text_families.py FOLDER --tiny
 
 writes the models of crates/compiler/tests/families.rs: one layer of 16 channels.
@@ -218,9 +222,31 @@ def measured(family, spelling, folder, breadth, check):
         if not export(family, spelling, folder):
             return None
     except Exception as error:  # noqa: BLE001, what PyTorch cannot export is a line of the report
-        return {"not_exported": f"{type(error).__name__}: {str(error).splitlines()[0][:160]}"}
+        return {"not_exported": f"{type(error).__name__}: {str(error).split('. ')[0].splitlines()[0][:160]}"}
     line = {"fixed": imported(breadth, folder, LENGTH), "open": imported(breadth, folder, f"{LENGTH}..{LONGEST}")}
     return line | (difference(check, folder) if check else {})
+
+
+def cell(line, kind):
+    """One measurement: decibels, or what came instead of them; nothing where the family has no such spelling."""
+    if line is None:
+        return ""
+    if "not_exported" in line:
+        return "not exported"
+    return f"{line[kind]['snr_db']:.1f}" if "snr_db" in line[kind] else "refused"
+
+
+def table(families):
+    """The table of docs/import.md, a line for each family; both exporters in one cell."""
+    yield "| family | eager | sdpa | mean | first token | length open |"
+    yield "|---" * 6 + "|"
+    for family, lines in families.items():
+        both = [[cell(lines.get(f"hidden-{attention}-{exporter}"), "fixed") for exporter in ("torchscript", "dynamo")] for attention in ("eager", "sdpa")]
+        cells = [" / ".join(dict.fromkeys(pair)) for pair in both]
+        cells += [cell(lines.get(f"{head}-sdpa-torchscript"), "fixed") for head in ("mean", "first")]
+        opened = {"snr_db" in line["open"] for line in lines.values() if "open" in line}
+        length = "in part" if len(opened) > 1 else "yes" if opened == {True} else "no"
+        yield "| " + " | ".join([family, *cells, length]) + " |"
 
 
 def report(arguments):
@@ -239,13 +265,16 @@ def report(arguments):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder")
+    parser.add_argument("folder", nargs="?")
     parser.add_argument("names", nargs="*")
     parser.add_argument("--report")
     parser.add_argument("--breadth")
     parser.add_argument("--check")
+    parser.add_argument("--table")
     parser.add_argument("--tiny", action="store_true")
     arguments = parser.parse_args()
+    if arguments.table:
+        return print("\n".join(table(json.loads(Path(arguments.table).read_text())["families"])))
     if arguments.report:
         return report(arguments)
     folder = Path(arguments.folder)
