@@ -99,7 +99,10 @@ fn rows_by_loss(graph: &FloatGraph, calibration: &Calibration) -> (Vec<bool>, bo
     let wide = rows_of(graph, false);
     let is_conv = |node: &FloatNode| matches!(node.op, FloatOp::Conv(..));
     let steps = || value_steps(graph, calibration, &wide);
-    let loses = graph.nodes().iter().any(is_conv)
+    // Those that count whole numbers are exact.
+    let whole = graph.whole_numbers();
+    let mut nodes = graph.nodes().iter().zip(&whole);
+    let loses = nodes.any(|(node, whole)| is_conv(node) && whole.is_none())
         && answer_snr_db(graph, calibration, &steps()) < ANSWER_SNR_DB;
     if loses {
         return (rows_of(graph, true), true);
@@ -179,7 +182,11 @@ fn value_steps(
     wide: &[bool],
 ) -> Vec<Option<(f64, f64)>> {
     let mut steps = vec![None; wide.len()];
+    let whole = graph.whole_numbers();
     for chain in chains(graph) {
+        if whole[chain.end].is_some() {
+            continue;
+        }
         let (clip, levels) = if wide[chain.end] {
             (calibration.largest(chain.end), INT16_HEADROOM_LEVELS)
         } else {
