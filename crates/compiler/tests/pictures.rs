@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod fixtures;
 mod onnx_writer;
 
+use fixtures::read;
 use onnx_writer::{Attr, Model};
 use selfsame_compiler::float::{FloatGraph, FloatOp};
 use selfsame_compiler::onnx::OnnxModel;
@@ -225,4 +227,32 @@ fn standardised_weights_are_constants() {
         assert!((found - wanted).abs() < 1e-5, "{found} {wanted}");
     }
     assert!(snr_db > 35.0, "{snr_db:.1} dB");
+}
+
+#[test]
+fn the_committed_table_of_vision_models_has_the_counts_of_its_entries_and_the_page_has_them() {
+    let report: serde_json::Value = serde_json::from_slice(&read("docs/vision.json")).unwrap();
+    let models = report["models"].as_object().unwrap();
+    let page = String::from_utf8(read("docs/import.md")).unwrap();
+    let lines = models.values().map(|model| &model["torchscript"]);
+    let exported = lines.filter(|line| line.get("not_exported").is_none());
+    let decibels: Vec<Option<f64>> = exported.map(|line| line["snr_db"].as_f64()).collect();
+    let imported: Vec<f64> = decibels.iter().flatten().copied().collect();
+    let found = [
+        ("architectures", models.len()),
+        ("exported", decibels.len()),
+        ("imported", imported.len()),
+        ("20_db", imported.iter().filter(|&&db| db >= 20.0).count()),
+    ];
+    for (name, count) in found {
+        assert_eq!(report["counts"][name], count, "{name}");
+        assert!(page.contains(&format!("| {count} |\n")), "{name} in docs");
+    }
+    // Whatever stays below or is refused is named.
+    for (name, model) in models {
+        let line = &model["torchscript"];
+        let is_near = line["snr_db"].as_f64().is_some_and(|db| db >= 20.0);
+        let is_named = page.contains(name);
+        assert!(is_near || is_named, "{name}");
+    }
 }

@@ -6,7 +6,7 @@ use selfsame_ir::{DType, Dim, Move, Node, Op};
 use selfsame_protocol::constants::RANK_MAX;
 
 use super::error::CompileError;
-use super::layout::Layout;
+use super::layout::{Layout, in_two};
 use super::rows::RowFactor;
 
 /// Where a float value stands in the program.
@@ -183,10 +183,14 @@ impl Emitter {
         layout: &Layout,
     ) -> Result<Place, CompileError> {
         if shape.len() > usize::from(RANK_MAX) {
-            return Err(CompileError::Format {
-                node: name.to_owned(),
-                what: format!("a transposition of {} axes, a program has 6", shape.len()),
-            });
+            let [first, (shape, order)] =
+                in_two(shape, permutation).ok_or_else(|| CompileError::Format {
+                    node: name.to_owned(),
+                    what: format!("a transposition of {} axes", shape.len()),
+                })?;
+            // Nobody else reads the first half, whose order has no name.
+            let half = self.transpose(name, place, &first.0, &first.1, layout)?;
+            return self.transpose(name, &half, &shape, &order, layout);
         }
         let shape = shape.iter().map(|&d| Ok(Dim::fixed(fit(name, d)?)));
         let shape = shape.collect::<Result<_, CompileError>>()?;

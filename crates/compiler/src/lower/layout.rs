@@ -184,7 +184,8 @@ impl Layout {
         if from.len() != to.len() {
             return None;
         }
-        join_neighbours(&from, &order)
+        let extents: Vec<usize> = from.iter().map(|axis| axis.extent).collect();
+        join_neighbours(&extents, &order)
     }
 
     /// The layout after a transposition of the float graph's axes; `None` if an axis of the
@@ -225,8 +226,25 @@ fn strides(shape: &[usize]) -> Vec<usize> {
     strides
 }
 
+/// A permutation of three axes or more as two: the first, of at most four axes, brings the last two of the
+/// output next to each other, the second has one axis less than the whole.
+pub(super) fn in_two(shape: &[usize], order: &[u8]) -> Option<[Permutation; 2]> {
+    let order: Vec<usize> = order.iter().map(|&axis| usize::from(axis)).collect();
+    let &[.., outer, inner] = order.as_slice() else {
+        return None;
+    };
+    let others = (0..shape.len()).filter(|&axis| axis != inner);
+    let behind = |axis: usize| [Some(axis), Some(inner).filter(|_| axis == outer)];
+    let between: Vec<usize> = others.flat_map(behind).flatten().collect();
+    let extents: Vec<usize> = between.iter().map(|&axis| shape[axis]).collect();
+    let at = |&axis: &usize| between.iter().position(|&other| other == axis);
+    let rest: Option<Vec<usize>> = order.iter().map(at).collect();
+    let first = join_neighbours(shape, &between)?;
+    Some([first, join_neighbours(&extents, &rest?)?])
+}
+
 /// Joins input axes that stay neighbours.
-fn join_neighbours(from: &[Axis], order: &[usize]) -> Option<Permutation> {
+fn join_neighbours(from: &[usize], order: &[usize]) -> Option<Permutation> {
     let mut groups: Vec<(usize, usize)> = Vec::new(); // first input axis, count; in output order
     for &axis in order {
         match groups.last_mut() {
@@ -236,12 +254,8 @@ fn join_neighbours(from: &[Axis], order: &[usize]) -> Option<Permutation> {
     }
     let mut sorted = groups.clone();
     sorted.sort_unstable();
-    let extent = |&(first, count): &(usize, usize)| {
-        from[first..first + count]
-            .iter()
-            .map(|a| a.extent)
-            .product()
-    };
+    let extent =
+        |&(first, count): &(usize, usize)| from[first..first + count].iter().product::<usize>();
     let shape = sorted.iter().map(extent).collect();
     let place = |group| sorted.iter().position(|other| other == group);
     let order: Option<Vec<u8>> = groups
@@ -288,6 +302,30 @@ mod tests {
                 let found: Vec<usize> = moved.iter().map(|&i| source[i]).collect();
                 assert_eq!(found, to.source());
             }
+        }
+    }
+
+    #[test]
+    fn a_permutation_of_seven_axes_is_two_of_six_or_less() {
+        let moved = |(shape, order): &Permutation, values: &[usize]| -> Vec<usize> {
+            let order: Vec<usize> = order.iter().map(|&axis| axis.into()).collect();
+            let source = crate::float::transposed_order(shape, &order);
+            source.iter().map(|&at| values[at]).collect()
+        };
+        let shape = vec![2, 3, 1, 2, 3, 2, 2];
+        let count: Vec<usize> = (0..shape.iter().product()).collect();
+        for order in [
+            [6, 4, 2, 0, 5, 3, 1],
+            [1, 0, 3, 2, 5, 4, 6],
+            [0, 2, 4, 6, 1, 3, 5],
+        ] {
+            let [first, second] = in_two(&shape, &order).unwrap();
+            assert!(
+                first.0.len() <= 4 && second.0.len() <= 6,
+                "{first:?} {second:?}"
+            );
+            let whole = moved(&(shape.clone(), order.to_vec()), &count);
+            assert_eq!(moved(&second, &moved(&first, &count)), whole);
         }
     }
 
