@@ -9,6 +9,7 @@
 
 use super::graph::{Arithmetic, FloatGraph, FloatNode, FloatOp};
 use super::spread::Spread;
+use crate::lower::MASK_LOW;
 
 /// A sum of scores with what is itself a sum: the terms, each a node.
 struct Sum {
@@ -71,18 +72,25 @@ impl FloatGraph {
         self.renumber(nodes, &renumbered);
     }
 
-    /// Node `index` as scores and the sum of a constant with what the model computes.
+    /// Node `index` as scores and the sum of a constant with what the model computes: a constant of large
+    /// negative numbers is the mask, else what is computed.
     fn masked_sum(&self, index: usize) -> Option<Sum> {
         let [a, b] = self.summands(index)?;
         let whole = |scores: usize| self.nodes[scores].shape == self.nodes[index].shape;
         [(a, b), (b, a)].into_iter().find_map(|(scores, other)| {
             let [c, d] = self.summands(other).filter(|_| whole(scores))?;
-            match (self.is_constant(c), self.is_constant(d)) {
-                (true, false) => Some((c, d)),
-                (false, true) => Some((d, c)),
-                (true, true) | (false, false) => None,
-            }
-            .map(|(bias, mask)| Sum { scores, bias, mask })
+            let (constant, made) = match (self.least(c), self.least(d)) {
+                (Some(least), None) => Some(((c, least), d)),
+                (None, Some(least)) => Some(((d, least), c)),
+                (Some(_), Some(_)) | (None, None) => None,
+            }?;
+            let (constant, least) = constant;
+            let (bias, mask) = if f64::from(least) <= MASK_LOW {
+                (made, constant)
+            } else {
+                (constant, made)
+            };
+            Some(Sum { scores, bias, mask })
         })
     }
 
@@ -92,8 +100,12 @@ impl FloatGraph {
         node.inputs.as_slice().try_into().ok().filter(|_| is_sum)
     }
 
-    fn is_constant(&self, index: usize) -> bool {
-        matches!(self.nodes[index].op, FloatOp::Constant(_))
+    /// The least element of a constant.
+    fn least(&self, index: usize) -> Option<f32> {
+        if let FloatOp::Constant(elements) = &self.nodes[index].op {
+            return Some(elements.iter().copied().fold(f32::INFINITY, f32::min));
+        }
+        None
     }
 }
 

@@ -32,6 +32,15 @@ const MASKED_ROOM: f64 = 20.0;
 /// would leave no bits to the scores'.
 const MASK_RATIO_MAX: f64 = 8.0;
 
+/// What is added to scores besides the large negative numbers of a mask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mask {
+    /// Nothing.
+    Hides,
+    /// Numbers that count.
+    Adds,
+}
+
 /// Multipliers of a pointwise node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Factors {
@@ -88,7 +97,7 @@ impl Lowering<'_> {
         let ending = self.ending(chain, &x, second.as_ref())?;
         let x_ratio = x.step / ending.step_sum;
         let mut y_ratio = second.as_ref().map_or(0.0, |y| y.step / ending.step_sum);
-        if self.is_masked(chain, second.as_ref()) {
+        if self.mask(chain, second.as_ref()) == Some(Mask::Hides) {
             y_ratio = y_ratio.min(MASK_RATIO_MAX);
         }
         let (combine, factors) = match arithmetic {
@@ -207,10 +216,12 @@ impl Lowering<'_> {
         // A clamp alone keeps the grid that its values stand on.
         let (dtype, step_out) = if alone && self.is_free(chain.end) {
             (DType::I8, x.step)
-        } else if self.is_masked(chain, second) {
-            (DType::I16, masked_step(x.step))
         } else {
-            self.output_of(chain.end)?
+            match self.mask(chain, second) {
+                Some(Mask::Hides) => (DType::I16, masked_step(x.step)),
+                Some(Mask::Adds) => (DType::I16, x.step),
+                None => self.output_of(chain.end)?,
+            }
         };
         Ok(Ending {
             dtype,
@@ -220,9 +231,9 @@ impl Lowering<'_> {
         })
     }
 
-    /// Whether a chain only takes elements out of a softmax: a mask's large negative numbers are to
+    /// The mask of a chain that takes elements out of a softmax: its large negative numbers are to
     /// saturate, and must not set the scale.
-    fn is_masked(&self, chain: &Chain, second: Option<&Second>) -> bool {
+    fn mask(&self, chain: &Chain, second: Option<&Second>) -> Option<Mask> {
         let readers = self.readers_of(chain.end);
         let only_softmax = !readers.is_empty()
             && readers
@@ -235,11 +246,14 @@ impl Lowering<'_> {
         let (low, high) = match chain.pair.0 {
             Arithmetic::Add => seen,
             Arithmetic::Sub => (-seen.1, -seen.0),
-            Arithmetic::ReverseSub | Arithmetic::Mul => return false,
+            Arithmetic::ReverseSub | Arithmetic::Mul => return None,
         };
         let x = self.calibration.largest(chain.body);
         let is_mask = low <= MASK_LOW && -low > 4.0 * x && high <= x;
-        only_softmax && is_mask && second.is_some() && self.is_wide(chain.end)
+        if !(only_softmax && is_mask && second.is_some() && self.is_wide(chain.end)) {
+            return None;
+        }
+        Some(if high <= 0.0 { Mask::Hides } else { Mask::Adds })
     }
 
     /// Function `f` of operands of `finest` steps as int16.
