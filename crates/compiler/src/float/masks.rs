@@ -79,12 +79,11 @@ impl FloatGraph {
         let whole = |scores: usize| self.nodes[scores].shape == self.nodes[index].shape;
         [(a, b), (b, a)].into_iter().find_map(|(scores, other)| {
             let [c, d] = self.summands(other).filter(|_| whole(scores))?;
-            let (constant, made) = match (self.least(c), self.least(d)) {
-                (Some(least), None) => Some(((c, least), d)),
-                (None, Some(least)) => Some(((d, least), c)),
-                (Some(_), Some(_)) | (None, None) => None,
-            }?;
-            let (constant, least) = constant;
+            let (constant, least, made) = match (self.least(c), self.least(d)) {
+                (Some(least), None) => (c, least, d),
+                (None, Some(least)) => (d, least, c),
+                (Some(_), Some(_)) | (None, None) => return None,
+            };
             let (bias, mask) = if f64::from(least) <= MASK_LOW {
                 (made, constant)
             } else {
