@@ -17,6 +17,8 @@ pub(crate) mod planar;
 pub(crate) mod spread;
 pub(crate) mod turn;
 pub(crate) mod widen;
+mod words256;
+mod words512;
 
 pub(crate) use avx_vnni::{AvxVnni, AvxVnniWide};
 pub(crate) use avx2::{Avx2, Avx2Paired, Avx2Unsigned, Avx2Wide, PAIR_MAX};

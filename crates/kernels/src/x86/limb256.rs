@@ -1,20 +1,13 @@
 //! AVX2 twins of [`super::limb512`].
 
 use core::arch::x86_64::{
-    __m128i, __m256i, _mm_cvtsi32_si128, _mm_max_epi8, _mm_min_epi8, _mm_set1_epi8,
-    _mm_storeu_si128, _mm_xor_si128, _mm256_add_epi32, _mm256_castsi256_si128, _mm256_loadu_si256,
-    _mm256_madd_epi16, _mm256_max_epi16, _mm256_min_epi16, _mm256_mulhi_epi16, _mm256_packs_epi16,
-    _mm256_packs_epi32, _mm256_permute4x64_epi64, _mm256_set1_epi16, _mm256_set1_epi32,
-    _mm256_sra_epi32, _mm256_srai_epi32, _mm256_storeu_si256, _mm256_unpackhi_epi16,
-    _mm256_unpacklo_epi16,
+    __m128i, __m256i, _mm_cvtsi32_si128, _mm256_add_epi32, _mm256_madd_epi16, _mm256_mulhi_epi16,
+    _mm256_packs_epi32, _mm256_set1_epi16, _mm256_set1_epi32, _mm256_sra_epi32, _mm256_srai_epi32,
+    _mm256_unpackhi_epi16, _mm256_unpacklo_epi16,
 };
 
+use super::words256::{Bytes, TOGETHER, Words, load};
 use crate::pointwise::limbs::Limbs;
-use crate::pointwise::pairs::COLUMNS_MIN;
-
-/// Elements that are made together.
-const TOGETHER: usize = 16;
-const _: () = assert!(TOGETHER <= COLUMNS_MIN);
 
 /// Limbs in vectors: the lowest alone, those above it with a 1 for what comes from below.
 struct Constants {
@@ -67,39 +60,20 @@ fn each(limbs: &Limbs, x: &[i16], mut take: impl FnMut(usize, __m256i)) {
     let constants = Constants::new(limbs);
     let vectors = (0..x.len()).step_by(TOGETHER);
     for at in vectors.map(|at| at.min(x.len() - TOGETHER)) {
-        let from = &x[at..at + TOGETHER];
-        // SAFETY: 32 readable bytes.
-        let from = unsafe { _mm256_loadu_si256(from.as_ptr().cast()) };
-        take(at, constants.saturated(from));
+        take(at, constants.saturated(load(x, at)));
     }
 }
 
 /// Stores a row of words.
 #[target_feature(enable = "avx2")]
 pub(crate) fn words(limbs: &Limbs, x: &[i16], to: &mut [i16]) {
-    let (lo, hi) = (
-        _mm256_set1_epi16(limbs.lo as i16),
-        _mm256_set1_epi16(limbs.hi as i16),
-    );
-    each(limbs, x, |at, y| {
-        let y = _mm256_min_epi16(_mm256_max_epi16(y, lo), hi);
-        let to = &mut to[at..at + TOGETHER];
-        // SAFETY: room for 32 bytes.
-        unsafe { _mm256_storeu_si256(to.as_mut_ptr().cast(), y) };
-    });
+    let clamp = Words::new(limbs.lo, limbs.hi);
+    each(limbs, x, |at, y| clamp.put(y, to, at));
 }
 
 /// Stores a row of bytes, flipped.
 #[target_feature(enable = "avx2")]
 pub(crate) fn bytes(limbs: &Limbs, flip: u8, x: &[i16], to: &mut [u8]) {
-    let (lo, hi) = (_mm_set1_epi8(limbs.lo as i8), _mm_set1_epi8(limbs.hi as i8));
-    let flip = _mm_set1_epi8(flip as i8);
-    each(limbs, x, |at, y| {
-        // The bytes of either half lie in the first quarter of it.
-        let y = _mm256_permute4x64_epi64::<0b00_00_10_00>(_mm256_packs_epi16(y, y));
-        let y = _mm_min_epi8(_mm_max_epi8(_mm256_castsi256_si128(y), lo), hi);
-        let to = &mut to[at..at + TOGETHER];
-        // SAFETY: room for 16 bytes.
-        unsafe { _mm_storeu_si128(to.as_mut_ptr().cast(), _mm_xor_si128(y, flip)) };
-    });
+    let clamp = Bytes::new(limbs.lo, limbs.hi, flip);
+    each(limbs, x, |at, y| clamp.put(y, to, at));
 }

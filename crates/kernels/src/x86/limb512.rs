@@ -5,19 +5,13 @@
 //! the wide value. The last vector of a row may overlap the one before.
 
 use core::arch::x86_64::{
-    __m128i, __m512i, _mm_cvtsi32_si128, _mm256_max_epi8, _mm256_min_epi8, _mm256_set1_epi8,
-    _mm256_storeu_si256, _mm256_xor_si256, _mm512_add_epi32, _mm512_cvtsepi16_epi8,
-    _mm512_loadu_si512, _mm512_madd_epi16, _mm512_max_epi16, _mm512_min_epi16, _mm512_mulhi_epi16,
+    __m128i, __m512i, _mm_cvtsi32_si128, _mm512_add_epi32, _mm512_madd_epi16, _mm512_mulhi_epi16,
     _mm512_packs_epi32, _mm512_set1_epi16, _mm512_set1_epi32, _mm512_sra_epi32, _mm512_srai_epi32,
-    _mm512_storeu_si512, _mm512_unpackhi_epi16, _mm512_unpacklo_epi16,
+    _mm512_unpackhi_epi16, _mm512_unpacklo_epi16,
 };
 
+use super::words512::{Bytes, TOGETHER, Words, load};
 use crate::pointwise::limbs::Limbs;
-use crate::pointwise::pairs::COLUMNS_MIN;
-
-/// Elements that are made together.
-const TOGETHER: usize = 32;
-const _: () = assert!(TOGETHER <= COLUMNS_MIN);
 
 /// Limbs in vectors: the lowest alone, those above it with a 1 for what comes from below.
 struct Constants {
@@ -30,7 +24,7 @@ struct Constants {
 
 impl Constants {
     #[inline]
-    #[target_feature(enable = "avx512f,avx512bw")]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
     fn new(limbs: &Limbs) -> Self {
         let with_one = |limb: i16| _mm512_set1_epi32(i32::from(limb) & 0xffff | 1 << 16);
         let [low, middle, top] = limbs.parts;
@@ -45,7 +39,7 @@ impl Constants {
 
     /// Shifted values, saturated to words.
     #[inline]
-    #[target_feature(enable = "avx512f,avx512bw")]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
     fn saturated(&self, x: __m512i) -> __m512i {
         let both = |below| {
             [
@@ -65,46 +59,25 @@ impl Constants {
 
 /// Hands over the values of every vector of a row with the place of its first element.
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 fn each(limbs: &Limbs, x: &[i16], mut take: impl FnMut(usize, __m512i)) {
     let constants = Constants::new(limbs);
     let vectors = (0..x.len()).step_by(TOGETHER);
     for at in vectors.map(|at| at.min(x.len() - TOGETHER)) {
-        let from = &x[at..at + TOGETHER];
-        // SAFETY: 64 readable bytes.
-        let from = unsafe { _mm512_loadu_si512(from.as_ptr().cast()) };
-        take(at, constants.saturated(from));
+        take(at, constants.saturated(load(x, at)));
     }
 }
 
 /// Stores a row of words.
-#[target_feature(enable = "avx512f,avx512bw")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 pub(crate) fn words(limbs: &Limbs, x: &[i16], to: &mut [i16]) {
-    let (lo, hi) = (
-        _mm512_set1_epi16(limbs.lo as i16),
-        _mm512_set1_epi16(limbs.hi as i16),
-    );
-    each(limbs, x, |at, y| {
-        let y = _mm512_min_epi16(_mm512_max_epi16(y, lo), hi);
-        let to = &mut to[at..at + TOGETHER];
-        // SAFETY: room for 64 bytes.
-        unsafe { _mm512_storeu_si512(to.as_mut_ptr().cast(), y) };
-    });
+    let clamp = Words::new(limbs.lo, limbs.hi);
+    each(limbs, x, |at, y| clamp.put(y, to, at));
 }
 
 /// Stores a row of bytes, flipped.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 pub(crate) fn bytes(limbs: &Limbs, flip: u8, x: &[i16], to: &mut [u8]) {
-    let (lo, hi) = (
-        _mm256_set1_epi8(limbs.lo as i8),
-        _mm256_set1_epi8(limbs.hi as i8),
-    );
-    let flip = _mm256_set1_epi8(flip as i8);
-    each(limbs, x, |at, y| {
-        let y = _mm512_cvtsepi16_epi8(y);
-        let y = _mm256_min_epi8(_mm256_max_epi8(y, lo), hi);
-        let to = &mut to[at..at + TOGETHER];
-        // SAFETY: room for 32 bytes.
-        unsafe { _mm256_storeu_si256(to.as_mut_ptr().cast(), _mm256_xor_si256(y, flip)) };
-    });
+    let clamp = Bytes::new(limbs.lo, limbs.hi, flip);
+    each(limbs, x, |at, y| clamp.put(y, to, at));
 }

@@ -1,21 +1,16 @@
 //! AVX2 twins of [`super::pair512`].
 
 use core::arch::x86_64::{
-    __m128i, __m256i, _mm_cvtsi32_si128, _mm_max_epi8, _mm_min_epi8, _mm_set1_epi8,
-    _mm_storeu_si128, _mm_xor_si128, _mm256_add_epi32, _mm256_castsi256_si128, _mm256_loadu_si256,
-    _mm256_madd_epi16, _mm256_max_epi16, _mm256_max_epu16, _mm256_min_epi16, _mm256_min_epu16,
-    _mm256_packs_epi16, _mm256_packs_epi32, _mm256_packus_epi32, _mm256_permute4x64_epi64,
-    _mm256_set1_epi16, _mm256_set1_epi32, _mm256_sra_epi32, _mm256_storeu_si256,
-    _mm256_unpackhi_epi16, _mm256_unpacklo_epi16,
+    __m128i, __m256i, _mm_cvtsi32_si128, _mm256_add_epi32, _mm256_madd_epi16, _mm256_max_epu16,
+    _mm256_min_epu16, _mm256_packs_epi32, _mm256_packus_epi32, _mm256_set1_epi16,
+    _mm256_set1_epi32, _mm256_sra_epi32, _mm256_storeu_si256, _mm256_unpackhi_epi16,
+    _mm256_unpacklo_epi16,
 };
 
+use super::words256::{Bytes, TOGETHER, Words, load};
 use crate::function::Exponential;
 use crate::function::plain::exponential;
-use crate::pointwise::pairs::{COLUMNS_MIN, Operands, Pair, Second};
-
-/// Elements that are made together.
-const TOGETHER: usize = 16;
-const _: () = assert!(TOGETHER <= COLUMNS_MIN);
+use crate::pointwise::pairs::{Operands, Pair, Second};
 
 /// A pair in vectors.
 struct Constants {
@@ -46,15 +41,6 @@ impl Constants {
     }
 }
 
-/// Elements `at..at + TOGETHER`.
-#[inline]
-#[target_feature(enable = "avx2")]
-fn load(from: &[i16], at: usize) -> __m256i {
-    let from = &from[at..at + TOGETHER];
-    // SAFETY: 32 readable bytes.
-    unsafe { _mm256_loadu_si256(from.as_ptr().cast()) }
-}
-
 /// Hands over the shifted sums of every vector with the place of its first element.
 #[inline]
 #[target_feature(enable = "avx2")]
@@ -77,32 +63,18 @@ fn each(pair: &Pair, operands: &Operands, mut take: impl FnMut(usize, [__m256i; 
 /// Stores words.
 #[target_feature(enable = "avx2")]
 pub(crate) fn words(pair: &Pair, operands: &Operands, to: &mut [i16]) {
-    let (lo, hi) = (
-        _mm256_set1_epi16(pair.lo as i16),
-        _mm256_set1_epi16(pair.hi as i16),
-    );
+    let clamp = Words::new(pair.lo, pair.hi);
     each(pair, operands, |at, sums| {
-        let y = _mm256_packs_epi32(sums[0], sums[1]);
-        let y = _mm256_min_epi16(_mm256_max_epi16(y, lo), hi);
-        let to = &mut to[at..at + TOGETHER];
-        // SAFETY: room for 32 bytes.
-        unsafe { _mm256_storeu_si256(to.as_mut_ptr().cast(), y) };
+        clamp.put(_mm256_packs_epi32(sums[0], sums[1]), to, at);
     });
 }
 
 /// Stores bytes, flipped.
 #[target_feature(enable = "avx2")]
 pub(crate) fn bytes(pair: &Pair, flip: u8, operands: &Operands, to: &mut [u8]) {
-    let (lo, hi) = (_mm_set1_epi8(pair.lo as i8), _mm_set1_epi8(pair.hi as i8));
-    let flip = _mm_set1_epi8(flip as i8);
+    let clamp = Bytes::new(pair.lo, pair.hi, flip);
     each(pair, operands, |at, sums| {
-        let y = _mm256_packs_epi32(sums[0], sums[1]);
-        // The bytes of either half lie in the first quarter of it.
-        let y = _mm256_permute4x64_epi64::<0b00_00_10_00>(_mm256_packs_epi16(y, y));
-        let y = _mm_min_epi8(_mm_max_epi8(_mm256_castsi256_si128(y), lo), hi);
-        let to = &mut to[at..at + TOGETHER];
-        // SAFETY: room for 16 bytes.
-        unsafe { _mm_storeu_si128(to.as_mut_ptr().cast(), _mm_xor_si128(y, flip)) };
+        clamp.put(_mm256_packs_epi32(sums[0], sums[1]), to, at);
     });
 }
 

@@ -5,21 +5,15 @@
 //! the wide value. The last vector of a row may overlap the one before.
 
 use core::arch::x86_64::{
-    __m128i, __m512i, _mm_cvtsi32_si128, _mm256_max_epi8, _mm256_min_epi8, _mm256_set1_epi8,
-    _mm256_storeu_si256, _mm256_xor_si256, _mm512_add_epi32, _mm512_cvtsepi16_epi8,
-    _mm512_loadu_si512, _mm512_madd_epi16, _mm512_max_epi16, _mm512_max_epu16, _mm512_min_epi16,
+    __m128i, __m512i, _mm_cvtsi32_si128, _mm512_add_epi32, _mm512_madd_epi16, _mm512_max_epu16,
     _mm512_min_epu16, _mm512_packs_epi32, _mm512_packus_epi32, _mm512_set1_epi16,
-    _mm512_set1_epi32, _mm512_sra_epi32, _mm512_storeu_si512, _mm512_unpackhi_epi16,
-    _mm512_unpacklo_epi16,
+    _mm512_set1_epi32, _mm512_sra_epi32, _mm512_unpackhi_epi16, _mm512_unpacklo_epi16,
 };
 
 use super::gather::avx512::ExponentialParts;
+use super::words512::{Bytes, TOGETHER, Words, load, store};
 use crate::function::Exponential;
-use crate::pointwise::pairs::{COLUMNS_MIN, Operands, Pair, Second};
-
-/// Elements that are made together.
-const TOGETHER: usize = 32;
-const _: () = assert!(TOGETHER <= COLUMNS_MIN);
+use crate::pointwise::pairs::{Operands, Pair, Second};
 
 /// A pair in vectors.
 struct Constants {
@@ -30,7 +24,7 @@ struct Constants {
 
 impl Constants {
     #[inline]
-    #[target_feature(enable = "avx512f,avx512bw")]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
     fn new(pair: &Pair) -> Self {
         Self {
             multipliers: _mm512_set1_epi32(pair.multipliers),
@@ -41,7 +35,7 @@ impl Constants {
 
     /// The shifted sums of the elements 0 to 3 of each group of eight, then those of 4 to 7.
     #[inline]
-    #[target_feature(enable = "avx512f,avx512bw")]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
     fn sums(&self, x: __m512i, y: __m512i) -> [__m512i; 2] {
         [_mm512_unpacklo_epi16(x, y), _mm512_unpackhi_epi16(x, y)].map(|both| {
             let sum = _mm512_add_epi32(_mm512_madd_epi16(both, self.multipliers), self.half);
@@ -50,18 +44,9 @@ impl Constants {
     }
 }
 
-/// Elements `at..at + TOGETHER`.
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn load(from: &[i16], at: usize) -> __m512i {
-    let from = &from[at..at + TOGETHER];
-    // SAFETY: 64 readable bytes.
-    unsafe { _mm512_loadu_si512(from.as_ptr().cast()) }
-}
-
 /// Hands over the shifted sums of every vector with the place of its first element.
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 fn each(pair: &Pair, operands: &Operands, mut take: impl FnMut(usize, [__m512i; 2])) {
     let constants = Constants::new(pair);
     let columns = operands.columns;
@@ -79,40 +64,25 @@ fn each(pair: &Pair, operands: &Operands, mut take: impl FnMut(usize, [__m512i; 
 }
 
 /// Stores words.
-#[target_feature(enable = "avx512f,avx512bw")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 pub(crate) fn words(pair: &Pair, operands: &Operands, to: &mut [i16]) {
-    let (lo, hi) = (
-        _mm512_set1_epi16(pair.lo as i16),
-        _mm512_set1_epi16(pair.hi as i16),
-    );
+    let clamp = Words::new(pair.lo, pair.hi);
     each(pair, operands, |at, sums| {
-        let y = _mm512_packs_epi32(sums[0], sums[1]);
-        let y = _mm512_min_epi16(_mm512_max_epi16(y, lo), hi);
-        let to = &mut to[at..at + TOGETHER];
-        // SAFETY: room for 64 bytes.
-        unsafe { _mm512_storeu_si512(to.as_mut_ptr().cast(), y) };
+        clamp.put(_mm512_packs_epi32(sums[0], sums[1]), to, at);
     });
 }
 
 /// Stores bytes, flipped.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 pub(crate) fn bytes(pair: &Pair, flip: u8, operands: &Operands, to: &mut [u8]) {
-    let (lo, hi) = (
-        _mm256_set1_epi8(pair.lo as i8),
-        _mm256_set1_epi8(pair.hi as i8),
-    );
-    let flip = _mm256_set1_epi8(flip as i8);
+    let clamp = Bytes::new(pair.lo, pair.hi, flip);
     each(pair, operands, |at, sums| {
-        let y = _mm512_cvtsepi16_epi8(_mm512_packs_epi32(sums[0], sums[1]));
-        let y = _mm256_min_epi8(_mm256_max_epi8(y, lo), hi);
-        let to = &mut to[at..at + TOGETHER];
-        // SAFETY: room for 32 bytes.
-        unsafe { _mm256_storeu_si256(to.as_mut_ptr().cast(), _mm256_xor_si256(y, flip)) };
+        clamp.put(_mm512_packs_epi32(sums[0], sums[1]), to, at);
     });
 }
 
 /// Stores the exponentials of clamped sums, which lie in 0..2^16.
-#[target_feature(enable = "avx512f,avx512bw")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 pub(crate) fn exponentials(pair: &Pair, table: &Exponential, operands: &Operands, to: &mut [i16]) {
     let parts = ExponentialParts::new(table);
     let (lo, hi) = (
@@ -122,8 +92,6 @@ pub(crate) fn exponentials(pair: &Pair, table: &Exponential, operands: &Operands
     each(pair, operands, |at, sums| {
         let v = _mm512_packus_epi32(sums[0], sums[1]);
         let y = parts.of(_mm512_min_epu16(_mm512_max_epu16(v, lo), hi));
-        let to = &mut to[at..at + TOGETHER];
-        // SAFETY: room for 64 bytes.
-        unsafe { _mm512_storeu_si512(to.as_mut_ptr().cast(), y) };
+        store(y, to, at);
     });
 }
