@@ -54,9 +54,13 @@ constants! {
     /// Most bytes in one tile.
     TILE_BYTES: u32 as "uint32", "bytes" = 512;
     /// Version of the program header.
-    HEADER_VERSION: u16 as "uint16", "version" = 1;
+    HEADER_VERSION: u16 as "uint16", "version" = 2;
     /// Most nodes of a program.
     NODES_MAX: u32 as "uint32", "nodes" = 65_536;
+    /// Most interior nodes of a segment.
+    SEGMENT_INTERIOR_MAX: u32 as "uint32", "nodes" = 63;
+    /// Set in the place of an interior node, and where an input names one.
+    INTERIOR_BIT: u32 as "uint32", "flag" = 0x8000_0000;
     /// Most elements of one tensor.
     ELEMENTS_MAX: u32 as "uint32", "elements" = 0x4000_0000;
     /// Most terms that one element of a node may read.
