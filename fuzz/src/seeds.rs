@@ -110,11 +110,12 @@ pub(crate) fn numbers() -> Vec<Vec<u8>> {
 }
 
 pub(crate) fn trace() -> Vec<Vec<u8>> {
-    let trace = Trace::new(vec![
+    let outputs = vec![
         Tensor::I8(vec![1, -2, 3]),
         Tensor::I16(vec![-300]),
         Tensor::I32(vec![70_000, -1]),
-    ]);
+    ];
+    let trace = Trace::new(outputs, &[0, 2]);
     let file = TraceFile {
         model_id: Hash([7; 32]),
         trace,

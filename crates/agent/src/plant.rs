@@ -98,7 +98,7 @@ impl Plant {
             dirty[index] = recomputed != outputs[index];
             outputs[index] = recomputed;
         }
-        Ok(Trace::new(outputs))
+        Ok(Trace::new(outputs, program.segments().committed()))
     }
 
     fn wrong(&self, value: i32, dtype: DType) -> Result<i32, PlantError> {

@@ -7,6 +7,7 @@ use crate::lower::{
     CompileError, ConstantSteps, Lowered, Narrowed, Options, Source, agrees, join, lower, widths,
 };
 use crate::quant::Calibration;
+use crate::segments::checked;
 
 /// A dimension of the source model that the program keeps open: its values are bound by a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,7 +45,7 @@ pub fn compile(
     let wide = widths(&graph, calibration)?;
     let mut steps = ConstantSteps::default();
     let lowered = lower(&graph, calibration, &wide, options, &mut steps)?;
-    let program = CheckedProgram::new(lowered.program)?;
+    let program = checked(lowered.program)?;
     Ok(Compiled {
         program,
         graph,
@@ -106,7 +107,7 @@ pub fn compile_open<E: From<CompileError>>(
             return Err(refuse(format!("the program at {value} has another form")).into());
         }
     }
-    let program = CheckedProgram::new(joined).map_err(CompileError::from)?;
+    let program = checked(joined).map_err(CompileError::from)?;
     Ok(Compiled {
         program,
         graph,

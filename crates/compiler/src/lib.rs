@@ -22,6 +22,7 @@ pub mod numbers;
 pub mod onnx;
 mod quant;
 mod report;
+mod segments;
 mod zip;
 
 pub use compile::{Compiled, OpenDimension, compile, compile_open};

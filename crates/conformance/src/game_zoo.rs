@@ -1,5 +1,6 @@
 //! Programs to play games on: between them every node kind, element type, padding, group, dilation,
-//! addend, row factor, activation, slice and symbolic dimension, tensors of one tile and of many.
+//! addend, row factor, activation, slice and symbolic dimension, tensors of one tile and of many; with and
+//! without interior nodes.
 //!
 //! Everything is drawn from a seed, with integers only.
 
@@ -165,7 +166,7 @@ impl Builder {
         linear.high = 127;
     }
 
-    fn finish(self, name: &'static str, symbols: Vec<Symbol>, values: DimValues) -> Animal {
+    fn finish(mut self, name: &'static str, symbols: Vec<Symbol>, values: DimValues) -> Animal {
         let output = u32::try_from(self.nodes.len() - 1).expect("zoo programs are small");
         let scale = Ratio {
             multiplier: 1,
@@ -175,6 +176,7 @@ impl Builder {
             symbols,
             nodes: self.nodes,
             output,
+            interior: Vec::new(),
             interface: Interface {
                 input_scale: scale,
                 input: Layout::default(),
@@ -189,12 +191,35 @@ impl Builder {
             },
         };
         let program = CheckedProgram::new(program).expect("zoo programs are well formed");
+        let some_interior = self.dice.below(3) != 0;
         Animal {
             name,
-            program,
+            program: if some_interior {
+                with_interior(program, &mut self.dice)
+            } else {
+                program
+            },
             values,
         }
     }
+}
+
+/// The program with half of the nodes interior that can be, from the last to the first: what reads a node
+/// is settled before it.
+pub fn with_interior(program: CheckedProgram, dice: &mut Dice) -> CheckedProgram {
+    let count = u32::try_from(program.nodes().len()).unwrap_or(u32::MAX);
+    let mut best = program;
+    for node in (1..count).rev() {
+        if dice.below(2) == 0 {
+            continue;
+        }
+        let mut other = best.program().clone();
+        other.interior.insert(0, node);
+        if let Ok(other) = CheckedProgram::new(other) {
+            best = other;
+        }
+    }
+    best
 }
 
 fn dims(extents: &[u32]) -> Vec<Dim> {

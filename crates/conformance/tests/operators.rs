@@ -178,7 +178,7 @@ fn one_wrong_integer_is_found_by_every_implementation_at_its_place() {
         };
         outputs[node as usize] =
             Tensor::from_values(tensor.dtype(), &values).expect("still in range");
-        spoiled.trace = Trace::new(outputs);
+        spoiled.trace = Trace::new(outputs, spoiled.trace.committed());
 
         let mut all: Vec<Box<dyn Implementation>> = Vec::new();
         all.extend(

@@ -7,8 +7,9 @@
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
+use core::ops::Range;
 
-use selfsame_ir::{CheckedProgram, DimValues, ModelCommitment};
+use selfsame_ir::{CheckedProgram, DimValues, ModelCommitment, Place};
 use selfsame_protocol::Hash;
 
 use crate::refusal::Refusal;
@@ -35,6 +36,8 @@ pub enum Stage {
     First,
     /// A subtree of the trace tree.
     Trace,
+    /// A segment: its interior nodes and the committed one behind them.
+    Segment,
     /// A subtree of the named node's tensor tree.
     Tensor,
     /// A tile of the named node.
@@ -77,6 +80,22 @@ impl NodeFacts<'_> {
         self.program.nodes().len() as u64
     }
 
+    /// Number of committed nodes, INPUT included.
+    pub fn committed_count(&self) -> u64 {
+        self.program.segments().committed().len() as u64
+    }
+
+    /// The interior nodes of a segment; none of a segment that the program has not.
+    pub fn interior(&self, segment: u64) -> Range<u32> {
+        let number = u32::try_from(segment).unwrap_or(u32::MAX);
+        self.program.segments().interior(number)
+    }
+
+    /// Where a node stands.
+    pub fn place(&self, node: u32) -> Place {
+        self.program.segments().place(node)
+    }
+
     /// Bytes of a node's output.
     pub fn output_bytes(&self, node: u32) -> u64 {
         self.program
@@ -88,7 +107,10 @@ impl NodeFacts<'_> {
 
     /// The descents.
     pub fn schedule(&self) -> Schedule {
-        Schedule::new(self.node_count())
+        Schedule::new(
+            self.committed_count(),
+            self.program.segments().any_interior(),
+        )
     }
 }
 
@@ -99,15 +121,15 @@ pub struct Game {
     pub challenger: Address,
     /// Where the cursor is.
     pub stage: Stage,
-    /// The named node, once there is one.
+    /// The named node, once there is one; of a segment its committed node.
     pub node: u32,
     /// Level of the cursor in its tree.
     pub level: u32,
-    /// Index of the cursor in its level.
+    /// Index of the cursor in its level, or number of the segment.
     pub position: u64,
     /// Bytes of the named node's output.
     pub tensor_bytes: u64,
-    /// The hash that the next answer opens.
+    /// The hash that the next answer opens; of a segment the root of its committed node.
     pub cursor: Hash,
     /// What the next move names as `previous`.
     pub head: Hash,
@@ -127,6 +149,7 @@ impl Game {
         let (level, index) = (self.level, self.position);
         match self.stage {
             Stage::Trace => Some(Position::Trace { level, index }),
+            Stage::Segment => Some(Position::Segment { number: index }),
             Stage::Tensor | Stage::Tile => Some(Position::Tensor {
                 node: self.node,
                 level,
@@ -206,6 +229,12 @@ pub enum Move {
         link: Link,
         entries: Vec<Hash>,
     },
+    /// Opens a segment.
+    AnswerSegment {
+        game: usize,
+        link: Link,
+        entries: Vec<Hash>,
+    },
     /// Opens a tile.
     AnswerTile {
         game: usize,
@@ -249,6 +278,8 @@ pub struct Board {
     pub answerer: Option<Address>,
     /// When each cursor was opened; serves all games.
     pub opened: BTreeMap<Position, u64>,
+    /// Roots of the segments that were opened.
+    pub segment_roots: BTreeMap<u64, Hash>,
     /// The games, by index.
     pub games: Vec<Game>,
     /// How the claim fell, if it did.
@@ -263,6 +294,7 @@ impl Board {
             trace_root: None,
             answerer: None,
             opened: BTreeMap::new(),
+            segment_roots: BTreeMap::new(),
             games: Vec::new(),
             outcome: None,
         }
@@ -285,9 +317,10 @@ impl Board {
             } => {
                 rules::set_answerer(&mut next, sender, *claim_key, *answerer)?;
             }
-            Move::FirstAnswer { .. } | Move::Answer { .. } | Move::AnswerTile { .. } => {
-                next.answered(model, sender, action, now)?;
-            }
+            Move::FirstAnswer { .. }
+            | Move::Answer { .. }
+            | Move::AnswerSegment { .. }
+            | Move::AnswerTile { .. } => next.answered(model, sender, action, now)?,
             Move::NameNode { .. } | Move::NameEntry { .. } | Move::Step { .. } => {
                 next.challenged(model, sender, action, now)?;
             }
@@ -317,6 +350,11 @@ impl Board {
                 link,
                 entries,
             } => rules::answer(self, model, *game, link, entries, now),
+            Move::AnswerSegment {
+                game,
+                link,
+                entries,
+            } => rules::answer_segment(self, model, sender, *game, link, entries, now),
             Move::AnswerTile { game, link, tile } => {
                 rules::answer_tile(self, *game, link, tile, now)
             }
@@ -375,6 +413,7 @@ impl Board {
             | Move::SetAnswerer { .. }
             | Move::FirstAnswer { .. }
             | Move::Answer { .. }
+            | Move::AnswerSegment { .. }
             | Move::AnswerTile { .. }
             | Move::Timeout { .. }
             | Move::Settle { .. } => Ok(()),

@@ -31,6 +31,8 @@ pub struct Costs {
     pub name_node: u64,
     /// A later answer.
     pub answer: u64,
+    /// Opening a segment.
+    pub answer_segment: u64,
     /// Naming an entry.
     pub name_entry: u64,
     /// Answering a tile.
@@ -56,6 +58,7 @@ impl Costs {
         first_answer: 106_000,
         name_node: 84_000,
         answer: 72_000,
+        answer_segment: 110_000,
         name_entry: 49_000,
         answer_tile: 75_000,
         step: 232_000,
@@ -123,7 +126,7 @@ pub struct Certificate {
 /// The certificate of a program at its symbols' maxima.
 pub fn certify(program: &CheckedProgram, costs: &Costs, clocks: &Clocks) -> Certificate {
     let values = DimValues::maxima(&program.program().symbols);
-    let schedule = Schedule::new(program.nodes().len() as u64);
+    let schedule = schedule_of(program);
     let games: Vec<WorstGame> = (1..program.nodes().len())
         .filter_map(|node| u32::try_from(node).ok())
         .map(|node| game_on(program, &values, node, costs))
@@ -225,21 +228,25 @@ fn game_on(program: &CheckedProgram, values: &DimValues, node: u32, costs: &Cost
     let opening = StepBound::new(program, values, node);
     let terms = program.node(node).map_or(0, |node| node.op.terms(values));
     let node_depth = u64::from(depth(program.nodes().len() as u64));
+    // Of an input: to the trace root, or to the root of the longest segment.
+    let input_depth = u64::from(depth(program.segments().committed().len() as u64))
+        .max(u64::from(depth(interior_of(program, node))));
     let inputs = program.node(node).map_or(0, |node| node.inputs.len()) as u64;
     let inputs = inputs.max(2);
     let calldata = LINK
-        + 9 * WORD
+        + 10 * WORD
         + padded(bytes_of(program, values, node).min(u64::from(TILE_BYTES)))
         + padded(leaf_len(program, node))
         + array(node_depth)
         + array(values.0.len() as u64)
         + array(inputs)
-        + array(inputs * node_depth)
+        + array(inputs * input_depth)
+        + WORD
         + opening.calldata;
     let execution = costs.step
         + terms * per_term_milli(program, node, costs) / 1000
         + opening.bytes * costs.per_byte_milli / 1000
-        + (opening.siblings + (1 + inputs) * node_depth) * costs.per_hash
+        + (opening.siblings + node_depth + inputs * input_depth) * costs.per_hash
         + (inputs - 2) * costs.per_input;
     moves.push(move_cost("step", calldata, execution));
     WorstGame {
@@ -265,6 +272,17 @@ fn source_type(program: &CheckedProgram, node: u32) -> DType {
     source.map_or(DType::I8, |source| source.dtype)
 }
 
+fn schedule_of(program: &CheckedProgram) -> Schedule {
+    let segments = program.segments();
+    Schedule::new(segments.committed().len() as u64, segments.any_interior())
+}
+
+/// Interior nodes of the segment that `node` is in.
+fn interior_of(program: &CheckedProgram, node: u32) -> u64 {
+    let segments = program.segments();
+    segments.interior(segments.place(node).segment).len() as u64
+}
+
 /// From the first answer to the naming of `node`.
 fn descend_trace(
     program: &CheckedProgram,
@@ -273,12 +291,15 @@ fn descend_trace(
     costs: &Costs,
     moves: &mut Vec<MoveCost>,
 ) {
-    let nodes = program.nodes().len() as u64;
-    let trace = Schedule::new(nodes).trace();
-    let node_depth = u64::from(depth(nodes));
+    let trace = schedule_of(program).trace();
+    let node_depth = u64::from(depth(program.nodes().len() as u64));
     let shown = trace.opens(trace.depth());
-    let entries = nodes.div_ceil(1 << shown);
-    let proof = if shown == 0 { 0 } else { 2 * node_depth };
+    let entries = trace.leaves().div_ceil(1 << shown);
+    let proof = if shown == 0 {
+        0
+    } else {
+        2 * u64::from(trace.depth())
+    };
     moves.push(move_cost(
         "firstAnswer",
         LINK + 2 * WORD + array(entries) + array(proof),
@@ -286,14 +307,31 @@ fn descend_trace(
     ));
     descend(&trace, shown, costs, moves);
     let last = u64::from(if shown == 0 { trace.depth() } else { shown });
-    let named = LINK
-        + 7 * WORD
-        + array(last)
-        + padded(leaf_len(program, node))
-        + array(node_depth)
-        + array(values.0.len() as u64);
-    let execution = costs.name_node + costs.per_hash * (last + node_depth);
-    moves.push(move_cost("nameNode", named, execution));
+    let name = |node: u32, siblings: u64| {
+        let named = LINK
+            + 7 * WORD
+            + array(siblings)
+            + padded(leaf_len(program, node))
+            + array(node_depth)
+            + array(values.0.len() as u64);
+        let execution = costs.name_node + costs.per_hash * (siblings + node_depth);
+        move_cost("nameNode", named, execution)
+    };
+    let interior = interior_of(program, node);
+    if interior == 0 {
+        moves.push(name(node, last));
+        return;
+    }
+    let segments = program.segments();
+    let number = segments.place(node).segment as usize;
+    let end = segments.committed().get(number).copied();
+    moves.push(name(end.unwrap_or(node), last));
+    moves.push(move_cost(
+        "answerSegment",
+        LINK + WORD + array(interior),
+        costs.answer_segment + costs.per_hash * interior,
+    ));
+    moves.push(name(node, u64::from(depth(interior))));
 }
 
 /// From a node's root to the bytes of one of its tiles.
@@ -347,8 +385,8 @@ fn descend(descent: &Descent, from: u32, costs: &Costs, moves: &mut Vec<MoveCost
 
 /// Bytes of a node's leaf; what the roots and the total are does not change them.
 fn leaf_len(program: &CheckedProgram, node: u32) -> u64 {
-    program.node(node).map_or(0, |node| {
-        let roots = alloc::vec![Hash::ZERO; node.op.tensor_count()];
-        NodeLeaf::new(node, roots, 0).encode().len() as u64
+    program.node(node).map_or(0, |at| {
+        let roots = alloc::vec![Hash::ZERO; at.op.tensor_count()];
+        NodeLeaf::new(at, node, program.segments(), roots, 0).encode().len() as u64
     })
 }

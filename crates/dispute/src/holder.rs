@@ -90,6 +90,8 @@ pub enum Reply {
     },
     /// Entries below the cursor.
     Entries(Vec<Hash>),
+    /// Roots of the segment's interior nodes.
+    Segment(Vec<Hash>),
     /// The named tile.
     Tile(Vec<u8>),
 }
@@ -100,7 +102,7 @@ struct Held {
     tree: Tree,
 }
 
-/// Every node's output with its tree, and the trace tree.
+/// Every node's output with its tree, and the trace tree over the committed ones.
 #[derive(Debug, Clone)]
 pub struct Holder {
     nodes: Vec<Held>,
@@ -108,20 +110,25 @@ pub struct Holder {
 }
 
 impl Holder {
-    /// From the canonical bytes of every node's output, INPUT's first.
-    pub fn new(outputs: Vec<Vec<u8>>) -> Self {
+    /// From the canonical bytes of every node's output, INPUT's first, and the committed nodes.
+    pub fn new(outputs: Vec<Vec<u8>>, committed: &[u32]) -> Self {
         let hold = |bytes: Vec<u8>| Held {
             tree: Tree::new(tile_hashes(&bytes)),
             bytes,
         };
         let nodes: Vec<Held> = outputs.into_iter().map(hold).collect();
-        let trace = Tree::new(nodes.iter().map(|node| node.tree.root()).collect());
+        let roots = committed
+            .iter()
+            .filter_map(|&node| nodes.get(node as usize))
+            .map(|held| held.tree.root());
+        let trace = Tree::new(roots.collect());
         Self { nodes, trace }
     }
 
     /// From a run of the interpreter, or of anything equal to it.
     pub fn from_trace(trace: &Trace) -> Self {
-        Self::new(trace.outputs().iter().map(Tensor::to_bytes).collect())
+        let outputs = trace.outputs().iter().map(Tensor::to_bytes).collect();
+        Self::new(outputs, trace.committed())
     }
 
     /// The trace tree.
@@ -140,6 +147,12 @@ impl Holder {
             .get(node as usize)
             .map(|held| held.tree.root())
             .unwrap_or_default()
+    }
+
+    /// Roots of the interior nodes of a segment.
+    pub fn interior_roots(&self, model: &NodeFacts<'_>, segment: u64) -> Vec<Hash> {
+        let nodes = model.interior(segment);
+        nodes.map(|node| self.node_root(node)).collect()
     }
 
     /// Canonical bytes of a node's output; empty for no node.
@@ -172,6 +185,7 @@ impl Holder {
     fn entries(&self, game: &Game, below: u32) -> &[Hash] {
         let tree = match game.stage {
             Stage::First | Stage::Trace => Some(&self.trace),
+            Stage::Segment => None,
             Stage::Tensor | Stage::Tile | Stage::Over => {
                 self.nodes.get(game.node as usize).map(|held| &held.tree)
             }
@@ -188,11 +202,11 @@ impl Holder {
             Stage::First => {
                 let descent = model.schedule().trace();
                 let level = descent.opens(descent.depth());
-                let output = u64::from(model.program.program().output);
+                let output = model.place(model.program.program().output).segment;
                 let siblings = if level == 0 {
                     Vec::new()
                 } else {
-                    multiproof(&self.trace, &[0, output])
+                    multiproof(&self.trace, &[0, output.into()])
                 };
                 Ok(Reply::First {
                     entries: self.trace.level(level).to_vec(),
@@ -203,6 +217,7 @@ impl Holder {
                 let below = model.schedule().trace().opens(game.level);
                 Ok(Reply::Entries(self.entries(game, below).to_vec()))
             }
+            Stage::Segment => Ok(Reply::Segment(self.interior_roots(model, game.position))),
             Stage::Tensor => {
                 let below = Descent::tensor(game.tensor_bytes).opens(game.level);
                 Ok(Reply::Entries(self.entries(game, below).to_vec()))
@@ -223,6 +238,7 @@ impl Holder {
         let descent = match game.stage {
             Stage::First | Stage::Trace => model.schedule().trace(),
             Stage::Tensor => Descent::tensor(game.tensor_bytes),
+            Stage::Segment => return self.next_in_segment(model, game, shown),
             Stage::Tile => return self.next_element(model, game, shown),
             Stage::Over => return Err(HolderError::Stage(game.stage)),
         };
@@ -245,7 +261,35 @@ impl Holder {
             return Ok(Next::Agrees);
         };
         let index = (game.position << (game.level - below)) + offset as u64;
-        Ok(name(&descent, game, entries, index))
+        Ok(name(model, game, entries, index))
+    }
+
+    /// The first node of the segment that differs: an interior one, else the committed one.
+    fn next_in_segment(
+        &self,
+        model: &NodeFacts<'_>,
+        game: &Game,
+        shown: Shown<'_>,
+    ) -> Result<Next, HolderError> {
+        let Shown::Entries(entries) = shown else {
+            return Err(HolderError::Stage(game.stage));
+        };
+        let mine = self.interior_roots(model, game.position);
+        if mine.len() != entries.len() {
+            return Err(HolderError::Shown {
+                found: entries.len(),
+                expected: mine.len() as u64,
+            });
+        }
+        let differs = mine
+            .iter()
+            .zip(entries)
+            .position(|(mine, theirs)| mine != theirs);
+        let offset = differs.unwrap_or(entries.len());
+        if offset == entries.len() && self.node_root(game.node) == game.cursor {
+            return Ok(Next::Agrees);
+        }
+        Ok(name(model, game, entries, offset as u64))
     }
 
     fn next_element(
@@ -281,24 +325,52 @@ impl Holder {
     }
 }
 
-/// Names entry `index` (in the whole level) of the entries shown below the game's cursor.
-pub fn name(descent: &Descent, game: &Game, entries: &[Hash], index: u64) -> Next {
+/// Names entry `index` (in the whole level) of the entries shown below the game's cursor; in a segment the
+/// node with `index` nodes before it.
+pub fn name(model: &NodeFacts<'_>, game: &Game, entries: &[Hash], index: u64) -> Next {
+    let descent = match game.stage {
+        Stage::First | Stage::Trace => model.schedule().trace(),
+        Stage::Segment => return name_in_segment(model, game, entries, index),
+        Stage::Tensor | Stage::Tile | Stage::Over => Descent::tensor(game.tensor_bytes),
+    };
     let below = descent.opens(game.level);
     let first = game.position << (game.level - below);
     let offset = usize::try_from(index.saturating_sub(first)).unwrap_or(usize::MAX);
     let hash = entries.get(offset).copied().unwrap_or_default();
     let siblings = path_within(descent.leaves(), game.level, below, entries, index, first);
-    match game.stage {
-        Stage::First | Stage::Trace if below == 0 => Next::Node {
-            node: u32::try_from(index).unwrap_or(u32::MAX),
+    let is_node = below == 0 && matches!(game.stage, Stage::First | Stage::Trace);
+    if is_node {
+        let committed = model.program.segments().committed();
+        let number = usize::try_from(index).unwrap_or(usize::MAX);
+        return Next::Node {
+            node: committed.get(number).copied().unwrap_or(u32::MAX),
             root: hash,
             siblings,
-        },
-        Stage::First | Stage::Trace | Stage::Tensor | Stage::Tile | Stage::Over => Next::Entry {
-            index,
-            hash,
-            siblings,
-        },
+        };
+    }
+    Next::Entry {
+        index,
+        hash,
+        siblings,
+    }
+}
+
+/// Names the node of a segment with `offset` nodes before it.
+fn name_in_segment(model: &NodeFacts<'_>, game: &Game, entries: &[Hash], offset: u64) -> Next {
+    let nodes = model.interior(game.position);
+    let at = usize::try_from(offset).unwrap_or(usize::MAX);
+    let Some(&root) = entries.get(at) else {
+        return Next::Node {
+            node: game.node,
+            root: game.cursor,
+            siblings: Vec::new(),
+        };
+    };
+    let node = nodes.start + u32::try_from(offset).unwrap_or_default();
+    Next::Node {
+        node,
+        root,
+        siblings: multiproof(&Tree::new(entries.to_vec()), &[offset]),
     }
 }
 

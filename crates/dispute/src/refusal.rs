@@ -42,8 +42,8 @@ refusals! {
     NotChallenger = "only the game's challenger makes this move; open an own game";
     /// Only the claimant makes this move.
     NotClaimant = "only the claimant makes this move";
-    /// Only the claimant, or the address that it named, gives the first answer.
-    NotAnswerer = "only the claimant or its answerer gives the first answer";
+    /// Only the claimant, or the address that it named, gives the first answer and opens segments.
+    NotAnswerer = "only the claimant or its answerer gives the first answer and opens segments";
     /// The cursor was not opened yet.
     NotOpened = "the cursor was not opened yet; it is the claimant's turn";
     /// The cursor is opened already.
@@ -54,6 +54,10 @@ refusals! {
     WrongLevel { expected: u32, actual: u32 } = "the opened entries are at level {actual}, not {expected}";
     /// Node 0 is the request's input.
     InputNamed = "node 0 is the request's input, which nobody disputes";
+    /// An interior node is named in its segment.
+    NodeInterior { node: u32 } = "node {node} is interior; name the committed node of its segment first";
+    /// The node is in another segment than the cursor.
+    OtherSegment { expected: u64, actual: u64 } = "the node is in segment {actual}, the cursor is segment {expected}";
     /// The index is not below the cursor.
     IndexOutside { first: u64, beyond: u64, actual: u64 } = "index {actual} is not in {first}..{beyond}, which the cursor covers";
     /// A wrong number of entries.
@@ -78,6 +82,8 @@ refusals! {
     InputCount { expected: usize, actual: usize } = "{actual} input roots, the node has {expected} distinct inputs";
     /// The input roots do not lead to the trace root.
     TraceRoot { expected: Hash, actual: Hash } = "the input roots lead to {actual}, the claim's trace root is {expected}";
+    /// The interior input roots do not lead to the segment root.
+    SegmentRoot { expected: Hash, actual: Hash } = "the interior input roots lead to {actual}, the segment root is {expected}";
     /// An input's opening leads to another root than the trace holds.
     OpenedRoot { slot: usize, expected: Hash, actual: Hash } = "the opening of input {slot} leads to {actual}, the trace has {expected}";
     /// The claim is right here.

@@ -1,4 +1,4 @@
-//! What a claimant has shown of its trace tree.
+//! What a claimant has shown of its trace tree and of segments.
 //!
 //! A challenger's own trace differs from the claimant's from the disputed node on, so a proof to
 //! the claimant's trace root takes the siblings on the right from what was shown. Whatever such a
@@ -14,11 +14,13 @@ use selfsame_commit::{Tree, fold, level_len};
 use selfsame_protocol::Hash;
 
 use crate::board::{Game, NodeFacts, Stage};
+use crate::holder::Holder;
 
-/// Entries of the claimant's trace tree, by level and index.
+/// Entries of the claimant's trace tree, by level and index, and the interior roots of segments.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Revealed {
     known: BTreeMap<(u32, u64), Hash>,
+    segments: BTreeMap<u64, Vec<Hash>>,
 }
 
 impl Revealed {
@@ -30,8 +32,13 @@ impl Revealed {
     /// Takes in the entries that an answer showed below the game's cursor. Answers about a tensor
     /// say nothing of the trace tree and are passed over.
     pub fn add(&mut self, model: &NodeFacts<'_>, game: &Game, entries: &[Hash]) {
-        if !matches!(game.stage, Stage::First | Stage::Trace) {
-            return;
+        match game.stage {
+            Stage::First | Stage::Trace => {}
+            Stage::Segment => {
+                self.segments.insert(game.position, entries.to_vec());
+                return;
+            }
+            Stage::Tensor | Stage::Tile | Stage::Over => return,
         }
         let below = model.schedule().trace().opens(game.level);
         let mut first = game.position << game.level.saturating_sub(below);
@@ -53,6 +60,12 @@ impl Revealed {
             .get(&(level, index))
             .copied()
             .unwrap_or_else(|| own.entry(level, index))
+    }
+
+    /// The tree of a segment: as it was shown, else as `own` has it.
+    pub fn segment(&self, model: &NodeFacts<'_>, own: &Holder, segment: u64) -> Tree {
+        let shown = self.segments.get(&segment);
+        Tree::new(shown.cloned().unwrap_or_else(|| own.interior_roots(model, segment)))
     }
 
     /// Siblings that prove the node roots at `indices` (sorted, distinct) in the claimant's trace.

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! trace tree of depth D:  first answer min(D, 8) levels; the rest r in ceil(r / 7) equal answers
+//! segment with interior nodes: one answer
 //! tensor tree of depth d: ceil(d / 7) answers of ceil(d / answers) levels; then the tile
 //! ```
 //!
@@ -10,15 +11,20 @@
 use selfsame_commit::{depth, tile_count};
 use selfsame_protocol::constants::{ANSWER_LEVELS, FIRST_ANSWER_LEVELS};
 
-/// Where a cursor stands: an entry of the trace tree, or of one node's tensor tree.
+/// Where a cursor stands: an entry of the trace tree, a segment, or an entry of one node's tensor tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Position {
     /// Entry `index` at `level` of the trace tree.
     Trace {
-        /// Level, 0 for the nodes' roots.
+        /// Level, 0 for the committed nodes' roots.
         level: u32,
         /// Index in the whole level.
         index: u64,
+    },
+    /// A segment with interior nodes.
+    Segment {
+        /// Its number.
+        number: u64,
     },
     /// Entry `index` at `level` of the tensor tree of `node`.
     Tensor {
@@ -41,12 +47,12 @@ pub struct Descent {
 }
 
 impl Descent {
-    /// Through the trace tree over `nodes` roots.
-    pub fn trace(nodes: u64) -> Self {
-        let depth = depth(nodes);
+    /// Through the trace tree over the roots of `committed` nodes.
+    pub fn trace(committed: u64) -> Self {
+        let depth = depth(committed);
         let first = depth.min(u32::from(FIRST_ANSWER_LEVELS));
         Self {
-            leaves: nodes,
+            leaves: committed,
             depth,
             first,
             later: even_share(depth - first),
@@ -113,25 +119,28 @@ pub fn tensor_schedule(bytes: u64) -> Descent {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Schedule {
     trace: Descent,
+    interior: bool,
 }
 
 impl Schedule {
-    /// For a program of `node_count` nodes, INPUT included.
-    pub fn new(node_count: u64) -> Self {
+    /// For a program of `committed` committed nodes, INPUT included, and interior ones or none.
+    pub fn new(committed: u64, interior: bool) -> Self {
         Self {
-            trace: Descent::trace(node_count),
+            trace: Descent::trace(committed),
+            interior,
         }
     }
 
-    /// The descent to a node.
+    /// The descent to a committed node.
     pub fn trace(&self) -> Descent {
         self.trace
     }
 
-    /// Challenger's moves, opening and step included, to a node whose output has `bytes` bytes.
+    /// Challenger's moves at most, opening and step included, to a node whose output has `bytes` bytes.
     pub fn moves(&self, bytes: u64) -> u32 {
         // The first answer exists also for a trace tree of depth 0, which no program has.
-        2 + self.trace.answers().max(1) + Descent::tensor(bytes).answers()
+        let trace = self.trace.answers().max(1) + u32::from(self.interior);
+        2 + trace + Descent::tensor(bytes).answers()
     }
 }
 
@@ -142,12 +151,13 @@ mod tests {
     /// Spec: game, 4.6.
     #[test]
     fn a_small_network_takes_four_challenger_moves_and_a_single_tile_three() {
-        let schedule = Schedule::new(24);
+        let schedule = Schedule::new(24, false);
         assert_eq!(schedule.moves(32 * 32 * 16), 4);
         assert_eq!(schedule.moves(10), 3);
         assert_eq!(schedule.moves(512), 3);
         assert_eq!(schedule.moves(513), 4);
         assert_eq!(schedule.moves(112 * 112 * 64), 5);
+        assert_eq!(Schedule::new(24, true).moves(112 * 112 * 64), 6);
     }
 
     /// Spec: game, 4.6.
@@ -180,7 +190,7 @@ mod tests {
         assert_eq!(descent.opens(16), 8);
         assert_eq!(descent.opens(8), 4);
         assert_eq!(descent.opens(4), 0);
-        assert_eq!(Schedule::new(65_536).moves(1), 5);
+        assert_eq!(Schedule::new(65_536, false).moves(1), 5);
         assert_eq!(Descent::trace(256).opens(8), 0);
         assert_eq!(Descent::trace(257).opens(9), 1);
         assert_eq!(Descent::trace(257).opens(1), 0);

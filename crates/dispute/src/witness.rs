@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 use selfsame_commit::{Tree, multiproof, tile_hashes, tile_range};
 use selfsame_ir::{DType, ShapeError};
 use selfsame_protocol::Hash;
+use selfsame_protocol::constants::INTERIOR_BIT;
 
 use crate::board::NodeFacts;
 use crate::evaluate::element_at;
@@ -83,10 +84,12 @@ pub struct Witness {
     pub node_leaf: Vec<u8>,
     /// Its path in the tree over the node leaves.
     pub leaf_siblings: Vec<Hash>,
-    /// Trace roots of the distinct inputs, by increasing node.
+    /// Roots of the distinct inputs, by increasing name: committed ones first.
     pub input_roots: Vec<Hash>,
-    /// Multiproof of those to the trace root.
+    /// Multiproof of the committed ones to the trace root.
     pub trace_siblings: Vec<Hash>,
+    /// Multiproof of the interior ones to the segment root.
+    pub segment_siblings: Vec<Hash>,
     /// Inputs, then tensors.
     pub openings: Vec<Opening>,
 }
@@ -139,16 +142,18 @@ impl Witness {
         let inputs = at.inputs.iter().map(|&input| holder.bytes(input).to_vec());
         let tensors = at.op.tensors().into_iter().map(|tensor| tensor.to_bytes());
         let openings = reads.slots.iter().zip(inputs.chain(tensors));
-        let sources = distinct(&at.inputs);
+        let sources = Sources::of(model, node);
+        let (committed, offsets) = (sources.committed(), sources.offsets());
         let own = holder.trace();
+        let segment = revealed.segment(model, holder, sources.segment);
+        let committed_roots = committed.iter().map(|&number| revealed.entry(own, 0, number));
+        let interior_roots = offsets.iter().map(|&offset| segment.entry(0, offset));
         Ok(Self {
             node_leaf: leaf.encode(),
             leaf_siblings: multiproof(&commitment.node_tree, &[u64::from(node)]),
-            input_roots: sources
-                .iter()
-                .map(|&index| revealed.entry(own, 0, index))
-                .collect(),
-            trace_siblings: revealed.multiproof(own, &sources),
+            input_roots: committed_roots.chain(interior_roots).collect(),
+            trace_siblings: revealed.multiproof(own, &committed),
+            segment_siblings: multiproof(&segment, &offsets),
             openings: openings
                 .map(|(slot, bytes)| Opening::new(&bytes, slot))
                 .collect(),
@@ -164,10 +169,38 @@ impl Witness {
     }
 }
 
-/// The distinct nodes that a node reads, increasing.
-pub(crate) fn distinct(inputs: &[u32]) -> Vec<u64> {
-    let mut sources: Vec<u64> = inputs.iter().map(|&input| u64::from(input)).collect();
-    sources.sort_unstable();
-    sources.dedup();
-    sources
+/// The distinct inputs of a node by their names, increasing: committed ones first.
+pub(crate) struct Sources {
+    /// The names, as the node leaf holds them.
+    pub(crate) names: Vec<u32>,
+    /// The node's segment, which interior inputs are in.
+    pub(crate) segment: u64,
+}
+
+impl Sources {
+    pub(crate) fn of(model: &NodeFacts<'_>, node: u32) -> Self {
+        let inputs = model.program.node(node).map(|node| node.inputs.as_slice());
+        let inputs = inputs.unwrap_or_default().iter();
+        let mut names: Vec<u32> = inputs.map(|&input| model.place(input).name()).collect();
+        names.sort_unstable();
+        names.dedup();
+        Self {
+            names,
+            segment: model.place(node).segment.into(),
+        }
+    }
+
+    /// Numbers of the committed ones.
+    pub(crate) fn committed(&self) -> Vec<u64> {
+        let committed = self.names.iter().filter(|&&name| name < INTERIOR_BIT);
+        committed.map(|&name| u64::from(name)).collect()
+    }
+
+    /// Offsets of the interior ones in the segment.
+    pub(crate) fn offsets(&self) -> Vec<u64> {
+        let interior = self.names.iter().filter(|&&name| INTERIOR_BIT <= name);
+        interior
+            .map(|&name| u64::from(name & !INTERIOR_BIT))
+            .collect()
+    }
 }

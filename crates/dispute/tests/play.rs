@@ -11,10 +11,10 @@ pub mod game_zoo;
 use game_zoo::{Animal, Dice, deep, zoo};
 use selfsame_dispute::{
     Board, Certificate, Claim, Clocks, Costs, Holder, Link, Move, Next, NodeFacts, Outcome,
-    Refusal, Reply, Revealed, Schedule, Shown, Step, Witness, certify, evaluate,
+    Refusal, Reply, Revealed, Schedule, Shown, Stage, Step, Witness, certify, evaluate,
 };
 use selfsame_interpreter::run;
-use selfsame_ir::{ModelCommitment, Tensor};
+use selfsame_ir::{CheckedProgram, ModelCommitment, Tensor};
 use selfsame_protocol::{Hash, keccak256};
 
 const CLAIMANT: [u8; 20] = [1; 20];
@@ -33,8 +33,9 @@ struct Table<'a> {
 impl<'a> Table<'a> {
     fn new(animal: &'a Animal, right: &[Tensor], claimed: Vec<Vec<u8>>) -> Self {
         let commitment = animal.program.commit();
-        let right = Holder::new(right.iter().map(Tensor::to_bytes).collect());
-        let claimed = Holder::new(claimed);
+        let committed = animal.program.segments().committed();
+        let right = Holder::new(bytes(right), committed);
+        let claimed = Holder::new(claimed, committed);
         let claim = Claim {
             key: keccak256(b"claim"),
             claimant: CLAIMANT,
@@ -104,6 +105,11 @@ impl<'a> Table<'a> {
                     link,
                     entries,
                 },
+                Reply::Segment(entries) => Move::AnswerSegment {
+                    game: 0,
+                    link,
+                    entries,
+                },
                 Reply::Tile(tile) => Move::AnswerTile {
                     game: 0,
                     link,
@@ -112,7 +118,9 @@ impl<'a> Table<'a> {
             };
             self.apply(CLAIMANT, &answer).unwrap();
             let shown = match &reply {
-                Reply::First { entries, .. } | Reply::Entries(entries) => Shown::Entries(entries),
+                Reply::First { entries, .. }
+                | Reply::Entries(entries)
+                | Reply::Segment(entries) => Shown::Entries(entries),
                 Reply::Tile(tile) => Shown::Tile(tile),
             };
             if let Shown::Entries(entries) = shown {
@@ -204,6 +212,16 @@ fn a_wrong_byte_anywhere_is_convicted_at_exactly_its_element() {
             let size = right[at].dtype().size() as usize;
             let byte = usize::try_from(dice.below(claimed[at].len() as u64)).unwrap();
             claimed[at][byte] ^= 1 + u8::try_from(dice.below(255)).unwrap();
+            let segments = animal.program.segments();
+            let place = segments.place(u32::try_from(node).unwrap());
+            if place.interior {
+                // A lie that no committed node repeats is none.
+                let mut hidden = Table::new(animal, &right, claimed.clone());
+                hidden.play();
+                assert_eq!(hidden.board.outcome, None, "{}", animal.name);
+                let end = segments.committed()[place.segment as usize];
+                claimed[end as usize][0] ^= 1;
+            }
             let mut table = Table::new(animal, &right, claimed);
             let moves = table.play();
             let Some(Outcome::Element {
@@ -220,7 +238,8 @@ fn a_wrong_byte_anywhere_is_convicted_at_exactly_its_element() {
                 "{}",
                 animal.name
             );
-            let schedule = Schedule::new(nodes + 1);
+            let opened = !segments.interior(place.segment).is_empty();
+            let schedule = Schedule::new(segments.committed().len() as u64, opened);
             assert_eq!(moves, schedule.moves(right[at].to_bytes().len() as u64));
         }
     }
@@ -321,14 +340,15 @@ fn moves_of_another_claim_another_state_or_another_sender_are_refused_by_name() 
         )
         .unwrap();
     let good = table.link();
+    let (leaf, path) = leaf_of(&table.commitment, 0);
     let name = |link: Link, node: u32| Move::NameNode {
         game: 0,
         link,
         node,
         root: Hash::ZERO,
         siblings: Vec::new(),
-        node_leaf: Vec::new(),
-        leaf_siblings: Vec::new(),
+        node_leaf: leaf.clone(),
+        leaf_siblings: path.clone(),
     };
     let refused = |table: &mut Table<'_>, sender, action: &Move| {
         table.apply(sender, action).unwrap_err().name()
@@ -405,8 +425,113 @@ fn moves_of_another_claim_another_state_or_another_sender_are_refused_by_name() 
     );
     assert_eq!(
         refused(&mut table, CHALLENGER, &name(link, 99)),
-        "IndexOutside"
+        "ProofIndex"
     );
+}
+
+/// A node's leaf and its path.
+fn leaf_of(commitment: &ModelCommitment, node: u32) -> (Vec<u8>, Vec<Hash>) {
+    let path = selfsame_commit::multiproof(&commitment.node_tree, &[node.into()]);
+    (commitment.leaves[node as usize].encode(), path)
+}
+
+/// Spec: game, 4.4 and 4.5.
+#[test]
+fn a_segment_is_opened_by_the_claimant_alone_and_named_in_by_its_own_nodes() {
+    let mut animal = zoo(6).swap_remove(0);
+    let mut program = animal.program.into_program();
+    let last = u32::try_from(program.nodes.len() - 1).unwrap();
+    let end = (2..last)
+        .find(|&end| {
+            program.interior = vec![end - 1];
+            CheckedProgram::new(program.clone()).is_ok()
+        })
+        .expect("some node is read by the next alone");
+    animal.program = CheckedProgram::new(program).unwrap();
+    let right = outputs(&animal, 1);
+    let mut claimed = bytes(&right);
+    claimed[end as usize][0] ^= 1;
+    let mut table = Table::new(&animal, &right, claimed);
+    let claim_key = table.board.claim.key;
+    table.apply(CHALLENGER, &Move::Open { claim_key }).unwrap();
+    let game = table.board.games[0].clone();
+    let first = table.claimed.reply(&table.model(), &game).unwrap();
+    let Reply::First { entries, siblings } = first else {
+        panic!("the first answer comes first")
+    };
+    let name = |table: &Table<'_>, node: u32, next: Next| {
+        let (node_leaf, leaf_siblings) = leaf_of(&table.commitment, node);
+        let Next::Node { root, siblings, .. } = next else {
+            panic!("a node is named")
+        };
+        Move::NameNode {
+            game: 0,
+            link: table.link(),
+            node,
+            root,
+            siblings,
+            node_leaf,
+            leaf_siblings,
+        }
+    };
+    let first = Move::FirstAnswer {
+        game: 0,
+        link: table.link(),
+        entries: entries.clone(),
+        siblings,
+    };
+    table.apply(CLAIMANT, &first).unwrap();
+    let shown = Shown::Entries(&entries);
+    let next = table.right.next(&table.model(), &game, shown).unwrap();
+    let inside = name(&table, end - 1, next.clone());
+    let refused = table.apply(CHALLENGER, &inside).unwrap_err();
+    assert_eq!(refused, Refusal::NodeInterior { node: end - 1 });
+    let committed = name(&table, end, next);
+    table.apply(CHALLENGER, &committed).unwrap();
+
+    let game = table.board.games[0].clone();
+    assert_eq!(game.stage, Stage::Segment);
+    let Reply::Segment(entries) = table.claimed.reply(&table.model(), &game).unwrap() else {
+        panic!("a segment is opened next")
+    };
+    let answer = |table: &Table<'_>, entries: Vec<Hash>| Move::AnswerSegment {
+        game: 0,
+        link: table.link(),
+        entries,
+    };
+    let good = answer(&table, entries.clone());
+    let refused = table.apply(CHALLENGER, &good).unwrap_err();
+    assert_eq!(refused, Refusal::NotAnswerer);
+    let long = answer(&table, [entries.clone(), vec![Hash::ZERO]].concat());
+    let refused = table.apply(CLAIMANT, &long).unwrap_err().name();
+    assert_eq!(refused, "EntryCount");
+    table.apply(CLAIMANT, &good).unwrap();
+    let good = answer(&table, entries.clone());
+    let refused = table.apply(CLAIMANT, &good).unwrap_err();
+    assert_eq!(refused, Refusal::AlreadyOpened);
+
+    let shown = Shown::Entries(&entries);
+    let next = table.right.next(&table.model(), &game, shown).unwrap();
+    let other = name(&table, last, next.clone());
+    let refused = table.apply(CHALLENGER, &other).unwrap_err().name();
+    assert_eq!(refused, "OtherSegment");
+    let Next::Node { node, root, .. } = next else {
+        panic!("a node is named")
+    };
+    assert_eq!(node, end, "the interior node is right");
+    for (root, siblings, why) in [
+        (root, vec![Hash::ZERO], "EntryCount"),
+        (Hash::ZERO, Vec::new(), "WrongHash"),
+    ] {
+        let next = Next::Node {
+            node,
+            root,
+            siblings,
+        };
+        let action = name(&table, end, next);
+        let refused = table.apply(CHALLENGER, &action).unwrap_err().name();
+        assert_eq!(refused, why);
+    }
 }
 
 /// Spec: game, 4.6; programs, 1.6.

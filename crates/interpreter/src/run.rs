@@ -76,5 +76,5 @@ pub fn run(program: &CheckedProgram, values: &DimValues, input: Tensor) -> Resul
             .collect();
         outputs.push(Tensor::from_values(node.dtype, &elements)?);
     }
-    Ok(Trace::new(outputs))
+    Ok(Trace::new(outputs, program.segments().committed()))
 }

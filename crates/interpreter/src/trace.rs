@@ -1,4 +1,4 @@
-//! The trace of a run: every node's output, and their commitments.
+//! The trace of a run: every node's output, and the commitments to them.
 //!
 //! Spec: commitments, 2.3 and 2.6.
 
@@ -12,12 +12,21 @@ use selfsame_protocol::Hash;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trace {
     outputs: Vec<Tensor>,
+    committed: Vec<u32>,
 }
 
 impl Trace {
-    /// From the outputs of every node, INPUT included.
-    pub fn new(outputs: Vec<Tensor>) -> Self {
-        Self { outputs }
+    /// From the outputs of every node, INPUT included, and the nodes that the program commits to.
+    pub fn new(outputs: Vec<Tensor>, committed: &[u32]) -> Self {
+        Self {
+            outputs,
+            committed: committed.to_vec(),
+        }
+    }
+
+    /// The nodes whose outputs the trace root commits to, increasing.
+    pub fn committed(&self) -> &[u32] {
+        &self.committed
     }
 
     /// The outputs.
@@ -40,9 +49,10 @@ impl Trace {
         self.outputs.iter().map(Tensor::root).collect()
     }
 
-    /// The trace root.
+    /// The trace root: over the committed nodes.
     pub fn root(&self) -> Hash {
-        Tree::new(self.node_roots()).root()
+        let outputs = self.committed.iter().filter_map(|&node| self.output(node));
+        Tree::new(outputs.map(Tensor::root).collect()).root()
     }
 
     /// The leftmost difference to `other`: (node, flat element); `None` if there is none.

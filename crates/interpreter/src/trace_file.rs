@@ -1,8 +1,8 @@
 //! The file form of a trace: every node's output of one run.
 //!
 //! ```text
-//! "SELFTRCE", version u16 = 1, model id, node count u32,
-//! then for each node: element type u8, element count u32, canonical bytes
+//! "SELFTRCE", version u16 = 2, model id, node count u32,
+//! then for each node: committed u8 (0 or 1), element type u8, element count u32, canonical bytes
 //! ```
 //!
 //! Integers are big-endian. A decoder refuses any byte beyond these, and takes memory only for
@@ -16,7 +16,7 @@ use selfsame_protocol::{DecodeError, Hash, Reader, Writer};
 use crate::trace::Trace;
 
 const MAGIC: [u8; 8] = *b"SELFTRCE";
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
 
 /// A trace and the model that it is of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,8 +34,10 @@ impl TraceFile {
         let mut writer = Writer::new();
         writer.raw(&MAGIC).u16(VERSION).hash(&self.model_id);
         writer.u32(u32::try_from(outputs.len()).unwrap_or(u32::MAX));
-        for output in outputs {
+        for (node, output) in (0..).zip(outputs) {
+            let committed = self.trace.committed().binary_search(&node).is_ok();
             let count = u32::try_from(output.len()).unwrap_or(u32::MAX);
+            writer.u8(u8::from(committed));
             writer.u8(output.dtype().code()).u32(count);
             writer.raw(&output.to_bytes());
         }
@@ -48,16 +50,24 @@ impl TraceFile {
         let magic: [u8; 8] = reader.array("magic")?;
         let version = reader.u16("trace version")?;
         if magic != MAGIC || version != VERSION {
-            return Err(reader.invalid("trace", u64::from(version), "SELFTRCE, version 1"));
+            return Err(reader.invalid("trace", u64::from(version), "SELFTRCE, version 2"));
         }
         let model_id = reader.hash("model id")?;
         let nodes = reader.u32("node count")?;
-        let outputs = (0..nodes).map(|_| read_output(&mut reader));
-        let outputs = outputs.collect::<Result<_, _>>()?;
+        let mut outputs = Vec::new();
+        let mut committed = Vec::new();
+        for node in 0..nodes {
+            match reader.u8("committed")? {
+                0 => {}
+                1 => committed.push(node),
+                other => return Err(reader.invalid("committed", u64::from(other), "0 or 1")),
+            }
+            outputs.push(read_output(&mut reader)?);
+        }
         reader.finish()?;
         Ok(Self {
             model_id,
-            trace: Trace::new(outputs),
+            trace: Trace::new(outputs, &committed),
         })
     }
 }
@@ -82,11 +92,14 @@ mod tests {
     fn file() -> TraceFile {
         TraceFile {
             model_id: Hash([7; 32]),
-            trace: Trace::new(vec![
-                Tensor::I8(vec![1, -2, 3]),
-                Tensor::I16(vec![-300]),
-                Tensor::I32(vec![70_000, -1]),
-            ]),
+            trace: Trace::new(
+                vec![
+                    Tensor::I8(vec![1, -2, 3]),
+                    Tensor::I16(vec![-300]),
+                    Tensor::I32(vec![70_000, -1]),
+                ],
+                &[0, 2],
+            ),
         }
     }
 

@@ -20,10 +20,11 @@ use crate::interface::Interface;
 use crate::leaf::{LeafError, NodeLeaf};
 use crate::ops::{Activation, Linear, Op, Pointwise, SharedMemory, Weights};
 use crate::program::{Node, Notes, Program};
+use crate::segments::{Place, resolve_names};
 use crate::tensor::{DType, Tensor};
 
 const MAGIC: [u8; 8] = *b"SELFSAME";
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
 
 /// Why bytes are no artefact.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -139,7 +140,7 @@ impl<'a> Parsed<'a> {
         let version = reader.u16("artefact version")?;
         if magic != MAGIC || version != VERSION {
             return Err(reader
-                .invalid("artefact", u64::from(version), "SELFSAME, version 1")
+                .invalid("artefact", u64::from(version), "SELFSAME, version 2; import the model again")
                 .into());
         }
         let model_id = reader.hash("model id")?;
@@ -205,15 +206,18 @@ impl<'a> Parsed<'a> {
             ends: None,
             memory,
         };
-        let nodes = self
+        let mut nodes = self
             .leaves
             .iter()
             .map(|leaf| read_node(leaf, &mut tensors))
-            .collect::<Result<_, _>>()?;
+            .collect::<Result<Vec<_>, _>>()?;
+        let places: Vec<Place> = self.leaves.iter().map(|leaf| leaf.place).collect();
+        let interior = resolve_names(&mut nodes, &places);
         Ok(CheckedProgram::new(Program {
             symbols: self.frame.symbols.clone(),
             nodes,
             output: self.frame.output,
+            interior,
             interface: self.interface.clone(),
             notes: self.notes.clone(),
         })?)
@@ -228,10 +232,12 @@ impl<'a> Parsed<'a> {
         let commitment = program.commit_with(roots);
         for (node, (found, expected)) in (0..).zip(self.leaves.iter().zip(&commitment.leaves)) {
             if found != expected {
-                let field = if found.tensor_roots == expected.tensor_roots {
-                    "MAC total"
-                } else {
+                let field = if found.tensor_roots != expected.tensor_roots {
                     "tensor root"
+                } else if found.place != expected.place {
+                    "place"
+                } else {
+                    "MAC total"
                 };
                 return Err(ArtefactError::Mismatch { node, field });
             }
@@ -257,7 +263,7 @@ impl Frame {
         let mut reader = Reader::new(header);
         let version = reader.u16("header version")?;
         if version != c::HEADER_VERSION {
-            return Err(reader.invalid("header version", u64::from(version), "version 1"));
+            return Err(reader.invalid("header version", u64::from(version), "version 2"));
         }
         let node_count = reader.u32("node count")?;
         if node_count > c::NODES_MAX {

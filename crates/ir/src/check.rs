@@ -1,6 +1,6 @@
 //! The check of a whole program: the only way to a [`CheckedProgram`].
 //!
-//! Spec: programs, 1.2 to 1.13.
+//! Spec: programs, 1.2 to 1.13, 1.16 to 1.22.
 
 use alloc::vec::Vec;
 
@@ -12,6 +12,7 @@ use crate::op_limits::{check_op, limit};
 use crate::ops::{Op, Pointwise};
 use crate::program::{Node, Program};
 use crate::row_limits::wide_product;
+use crate::segments::Segments;
 use crate::shape::{ShapeError, elements};
 use crate::tensor::{DType, TensorError};
 
@@ -101,6 +102,35 @@ pub enum ProgramError {
         /// Why.
         error: ShapeError,
     },
+    /// A node that must be committed, or a list of interior nodes that does not increase.
+    #[error(
+        "interior node {node}: INPUT, the output and node {last}, the last one, are committed, and interior nodes are listed in order"
+    )]
+    Interior {
+        /// The node.
+        node: u32,
+        /// Index of the last node.
+        last: u32,
+    },
+    /// A segment with too many interior nodes.
+    #[error(
+        "the segment that ends with node {node} has {found} interior nodes, at most {} are allowed",
+        c::SEGMENT_INTERIOR_MAX
+    )]
+    SegmentLength {
+        /// Its committed node.
+        node: u32,
+        /// Interior nodes found.
+        found: u32,
+    },
+    /// An interior node is read outside its segment.
+    #[error("node {node} reads node {input}, which is interior to another segment; commit to it")]
+    Reader {
+        /// The reader.
+        node: u32,
+        /// The node read.
+        input: u32,
+    },
     /// A value outside its type.
     #[error("node {node}: table: {error}")]
     Value {
@@ -130,6 +160,7 @@ pub enum ProgramError {
 pub struct CheckedProgram {
     program: Program,
     running_macs: Vec<u64>,
+    segments: Segments,
 }
 
 impl CheckedProgram {
@@ -150,10 +181,17 @@ impl CheckedProgram {
             total = total.saturating_add(outputs.saturating_mul(node.op.terms(&maxima)));
             running_macs.push(total);
         }
+        let segments = Segments::new(&program.nodes, program.output, &program.interior)?;
         Ok(Self {
             program,
             running_macs,
+            segments,
         })
+    }
+
+    /// Which nodes a trace commits to.
+    pub fn segments(&self) -> &Segments {
+        &self.segments
     }
 
     /// The program.

@@ -65,13 +65,15 @@ impl CheckedProgram {
     pub(crate) fn commit_with(&self, tensor_roots: &[Hash]) -> ModelCommitment {
         let mut leaves = Vec::with_capacity(self.program().nodes.len());
         let mut rest = tensor_roots;
-        for (index, node) in self.program().nodes.iter().enumerate() {
+        for (index, node) in (0..).zip(&self.program().nodes) {
             let (roots, others) = rest.split_at(node.op.tensor_count().min(rest.len()));
             rest = others;
             leaves.push(NodeLeaf::new(
                 node,
+                index,
+                self.segments(),
                 roots.to_vec(),
-                self.running_macs(index),
+                self.running_macs(index as usize),
             ));
         }
         let node_tree = Tree::new(leaves.iter().map(NodeLeaf::hash).collect());

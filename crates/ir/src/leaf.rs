@@ -1,6 +1,6 @@
 //! Node leaves: the bytes of a node that the model id commits to and that contracts read.
 //!
-//! Spec: programs, 1.9 and 1.10.
+//! Spec: programs, 1.9, 1.10 and 1.22.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -15,14 +15,17 @@ use crate::ops::{
     Move, Normalize, Op, Pointwise, Reduce, Window, decode_dtype,
 };
 use crate::program::Node;
+use crate::segments::{Place, Segments};
 use crate::tensor::DType;
 
 /// A node leaf. Its operator is a skeleton: tensors are roots here, so weights and constants are
 /// empty and a table, where there is one, is all zero.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NodeLeaf {
-    /// The node without its tensors.
+    /// The node without its tensors; its inputs are names ([`Place::name`]).
     pub node: Node,
+    /// Where it stands.
+    pub place: Place,
     /// Roots of weights, constants and table.
     pub tensor_roots: Vec<Hash>,
     /// MACs of the program up to and including this node, at the symbols' maxima.
@@ -58,8 +61,14 @@ pub enum LeafError {
 }
 
 impl NodeLeaf {
-    /// The leaf of `node`, given the roots of its tensors and the running MAC total.
-    pub fn new(node: &Node, tensor_roots: Vec<Hash>, macs: u64) -> Self {
+    /// The leaf of node `index`, which is `node`, given the roots of its tensors and the running MAC total.
+    pub fn new(
+        node: &Node,
+        index: u32,
+        segments: &Segments,
+        tensor_roots: Vec<Hash>,
+        macs: u64,
+    ) -> Self {
         let op = match &node.op {
             Op::MatMul(op) => Op::MatMul(MatMul {
                 linear: skeleton(op.linear.tail()),
@@ -83,9 +92,14 @@ impl NodeLeaf {
         Self {
             node: Node {
                 op,
-                inputs: node.inputs.clone(),
+                inputs: node
+                    .inputs
+                    .iter()
+                    .map(|&input| segments.place(input).name())
+                    .collect(),
                 dtype: node.dtype,
             },
+            place: segments.place(index),
             tensor_roots,
             macs,
         }
@@ -99,7 +113,9 @@ impl NodeLeaf {
             .u8(self.node.dtype.code())
             .u8(count(self.node.inputs.len()))
             .u8(count(self.tensor_roots.len()))
-            .u64(self.macs);
+            .u64(self.macs)
+            .u32(self.place.segment)
+            .u32(self.place.code());
         self.node.inputs.iter().for_each(|&input| {
             writer.u32(input);
         });
@@ -125,6 +141,8 @@ impl NodeLeaf {
         let input_count = reader.u8("input count")?;
         let tensor_count = reader.u8("tensor count")?;
         let macs = reader.u64("running MAC total")?;
+        let segment = reader.u32("segment")?;
+        let place = Place::from_codes(segment, reader.u32("place")?);
         let inputs = (0..input_count)
             .map(|_| reader.u32("input"))
             .collect::<Result<Vec<_>, _>>()?;
@@ -151,6 +169,7 @@ impl NodeLeaf {
         }
         Ok(Self {
             node: Node { op, inputs, dtype },
+            place,
             tensor_roots,
             macs,
         })

@@ -30,6 +30,7 @@ mod op_limits;
 pub mod ops;
 mod program;
 mod row_limits;
+mod segments;
 mod shape;
 mod tensor;
 
@@ -46,5 +47,6 @@ pub use ops::{
     Op, Operand, Pointwise, Reduce, ReduceKind, SharedMemory, Spread, Walk, Weights, Window,
 };
 pub use program::{Node, Notes, Program};
+pub use segments::{Place, Segments, resolve_names};
 pub use shape::ShapeError;
 pub use tensor::{DType, Tensor, TensorError};

@@ -37,6 +37,8 @@ pub struct Program {
     pub nodes: Vec<Node>,
     /// Index of the output node.
     pub output: u32,
+    /// Nodes that a trace does not commit to until a game asks, increasing; none is always allowed.
+    pub interior: Vec<u32>,
     /// How inputs are made and outputs are read.
     pub interface: Interface,
     /// Names.

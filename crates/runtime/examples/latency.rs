@@ -163,6 +163,7 @@ impl Net {
             symbols: vec![],
             nodes: self.nodes,
             output,
+            interior: Vec::new(),
             interface: Interface {
                 input_scale: one,
                 input: Layout::default(),

@@ -35,6 +35,8 @@ pub struct Plan {
     pub(crate) input_slot: usize,
     pub(crate) output_slot: usize,
     pub(crate) output_node: usize,
+    /// The nodes that a trace root commits to, increasing.
+    pub(crate) committed: Vec<u32>,
     macs: u64,
 }
 
@@ -104,6 +106,7 @@ impl Plan {
             input_slot: slot_of[0],
             output_slot: slot_of[output_node],
             output_node,
+            committed: program.segments().committed().to_vec(),
             places,
         })
     }

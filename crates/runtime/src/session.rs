@@ -136,10 +136,12 @@ impl Session {
         let mut node_tensors = Vec::with_capacity(self.plan().node_count());
         let flip = self.plan().kernel().flip();
         let plan = Arc::clone(&self.ready.plan);
-        let node_roots = self.run_and_commit(input.into(), |node, buffer| {
+        let every = 0..plan.places.len();
+        let node_roots = self.run_and_commit(input.into(), every, |node, buffer| {
             node_tensors.push(buffer.tensor(&plan.places[node].grid, flip));
         })?;
-        let trace_root = self.trace_root(&node_roots);
+        let committed = plan.committed.iter().map(|&node| node_roots[node as usize]);
+        let trace_root = self.trace_root(&committed.collect::<Vec<_>>());
         Ok(Trace {
             node_tensors,
             node_roots,
@@ -147,13 +149,16 @@ impl Session {
         })
     }
 
-    /// Runs one sample, writes its output, and returns the trace root without keeping the trace.
+    /// Runs one sample, writes its output, and returns the trace root without keeping the trace: commits to
+    /// the committed nodes alone.
     pub fn run_traced(&mut self, input: Elements, output: ElementsMut) -> Result<Hash, RunError> {
         if input.len() != self.plan().input().1 {
             return Err(self.length_error(input, &output));
         }
         self.check(input, &output)?;
-        let node_roots = self.run_and_commit(input, |_, _| {})?;
+        let plan = Arc::clone(&self.ready.plan);
+        let committed = plan.committed.iter().map(|&node| node as usize);
+        let node_roots = self.run_and_commit(input, committed, |_, _| {})?;
         self.ready.workspaces[0].read_output(&self.ready.plan, output);
         Ok(self.trace_root(&node_roots))
     }
@@ -170,10 +175,11 @@ impl Session {
         Ok(output)
     }
 
-    /// Runs one sample, commits to every node's output and shows it to `keep`.
+    /// Runs one sample, commits to the outputs of `nodes` (increasing) and shows them to `keep`.
     fn run_and_commit(
         &mut self,
         input: Elements,
+        nodes: impl Iterator<Item = usize>,
         mut keep: impl FnMut(usize, &Buffer),
     ) -> Result<Vec<Hash>, RunError> {
         let (dtype, len) = self.plan().output();
@@ -187,7 +193,11 @@ impl Session {
         let hasher = &mut self.hasher;
         hasher.clear();
         let pool = (1 < self.pool.threads()).then_some(&mut self.pool);
+        let mut nodes = nodes.peekable();
         self.ready.workspaces[0].run(plan, input, pool, |node, buffer, pool| {
+            if nodes.next_if_eq(&node).is_none() {
+                return;
+            }
             buffer.canonical_bytes(&plan.places[node].grid, kernel.flip(), &mut hasher.bytes);
             hasher.end_node(kernel, pool);
             keep(node, buffer);

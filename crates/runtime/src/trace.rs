@@ -1,8 +1,8 @@
-//! The trace of a run: every node's output, its root, and the root over all of them.
+//! The trace of a run: every node's output, its root, and the root over the committed ones.
 //!
 //! ```text
 //! node root = tree over the tiles of the node's canonical bytes
-//! trace root = tree over the node roots in execution order, INPUT included
+//! trace root = tree over the roots of the committed nodes in execution order, INPUT included
 //! ```
 //!
 //! The same hashes as `commit` makes, on many lanes at once. Spec: commitments, 2.1 to 2.3.
@@ -22,7 +22,7 @@ pub struct Trace {
     pub node_tensors: Vec<Tensor>,
     /// Root of every node's output.
     pub node_roots: Vec<Hash>,
-    /// Tree over the node roots.
+    /// Tree over the roots of the committed nodes.
     pub trace_root: Hash,
 }
 

@@ -66,6 +66,7 @@ fn large() -> CheckedProgram {
     let program = Program {
         symbols: vec![],
         output: nodes.len() as u32 - 1,
+        interior: Vec::new(),
         nodes,
         interface: Interface {
             input_scale: one,

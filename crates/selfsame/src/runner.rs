@@ -357,7 +357,10 @@ impl Runner {
     /// Every node's output for one sample; its root is what a provider commits to.
     pub fn trace(&mut self, input: &Tensor) -> Result<Trace, RunError> {
         match &mut self.backend {
-            Backend::Runtime(session) => Ok(Trace::new(session.trace(input)?.node_tensors)),
+            Backend::Runtime(session) => {
+                let committed = self.packed.model.program().segments().committed();
+                Ok(Trace::new(session.trace(input)?.node_tensors, committed))
+            }
             Backend::Interpreter => {
                 let (program, values) = (self.packed.model.program(), self.packed.model.values());
                 Ok(selfsame_interpreter::run(program, values, input.clone())?)

@@ -102,6 +102,7 @@ pub(crate) fn small_program() -> CheckedProgram {
             node(Op::MatMul(matmul), vec![0]),
         ],
         output: 1,
+        interior: Vec::new(),
         interface: Interface {
             input_scale: scale,
             input: layout(2),

@@ -460,6 +460,7 @@ impl Lowering<'_> {
             symbols: Vec::new(),
             nodes: self.emitter.nodes,
             output: output.node,
+            interior: Vec::new(),
             interface,
             notes: Notes {
                 name: options.name.clone(),

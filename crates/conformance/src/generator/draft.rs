@@ -115,6 +115,7 @@ impl<'r> Draft<'r> {
             symbols: self.symbols,
             nodes: self.nodes,
             output,
+            interior: Vec::new(),
             interface: super::plain_interface(),
             notes: Notes::default(),
         }

@@ -11,8 +11,8 @@ use selfsame_chain::Child;
 use selfsame_commit::{Tree, root};
 use selfsame_ir::{
     Activation, ChannelConstants, CheckedProgram, ColumnConstants, DType, DimValues, Embedding,
-    FactorShift, Linear, NodeLeaf, Normalize, Notes, Op, Pointwise, Program, ReduceKind, Spread,
-    Symbol, Tensor, program_rules_id,
+    FactorShift, Linear, NodeLeaf, Normalize, Notes, Op, Place, Pointwise, Program, ReduceKind,
+    Spread, Symbol, Tensor, program_rules_id, resolve_names,
 };
 use selfsame_protocol::constants as c;
 use selfsame_protocol::{Hash, Keccak, Reader, keccak256_tagged};
@@ -177,6 +177,10 @@ fn reference(posted: &Mutation) -> Result<Verdict, String> {
     };
     let program = CheckedProgram::new(program).map_err(|error| error.to_string())?;
     for (index, leaf) in leaves.iter().enumerate() {
+        let place = program.segments().place(u32::try_from(index).unwrap_or(u32::MAX));
+        if leaf.place != place {
+            return Err(format!("node {index}: at {:?}, is at {place:?}", leaf.place));
+        }
         if leaf.macs != program.running_macs(index) {
             return Err(format!(
                 "node {index}: {} MACs, are {}",
@@ -238,10 +242,13 @@ fn filled(leaves: &[NodeLeaf], output: u32, symbols: Vec<Symbol>) -> Option<Prog
         nodes.push(node);
     }
     let interface = crate::generator::plain_interface();
+    let places: Vec<Place> = leaves.iter().map(|leaf| leaf.place).collect();
+    let interior = resolve_names(&mut nodes, &places);
     Some(Program {
         symbols,
         nodes,
         output,
+        interior,
         interface,
         notes: Notes::default(),
     })

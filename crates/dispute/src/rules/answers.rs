@@ -2,7 +2,7 @@
 //!
 //! Spec: game, 4.3 and 4.4.
 
-use selfsame_commit::{absent, fold, level_len, multiproof_root, tile_hash, tile_range};
+use selfsame_commit::{absent, fold, level_len, multiproof_root, root, tile_hash, tile_range};
 use selfsame_protocol::Hash;
 
 use crate::board::{Address, Board, Game, Link, NodeFacts, Stage};
@@ -23,13 +23,28 @@ pub(crate) fn first_answer(
     if game.stage != Stage::First {
         return Err(Refusal::WrongStage { actual: game.stage });
     }
-    if sender != board.claim.claimant && Some(sender) != board.answerer {
-        return Err(Refusal::NotAnswerer);
-    }
-    let root = first_root(board, model, entries, siblings)?;
-    board.trace_root = Some((root, now));
+    expect_answerer(board, sender)?;
+    let trace_root = first_root(board, model, entries, siblings)?;
+    board.trace_root = Some((trace_root, now));
     store(board, index, game, link);
     Ok(())
+}
+
+fn expect_answerer(board: &Board, sender: Address) -> Result<(), Refusal> {
+    if sender == board.claim.claimant || Some(sender) == board.answerer {
+        Ok(())
+    } else {
+        Err(Refusal::NotAnswerer)
+    }
+}
+
+pub(crate) fn expect_count(expected: u64, entries: &[Hash]) -> Result<(), Refusal> {
+    let actual = entries.len() as u64;
+    if expected == actual {
+        Ok(())
+    } else {
+        Err(Refusal::EntryCount { expected, actual })
+    }
 }
 
 /// The trace root that the entries fold to, with input and output where they belong.
@@ -41,21 +56,12 @@ fn first_root(
 ) -> Result<Hash, Refusal> {
     let descent = model.schedule().trace();
     let level = descent.opens(descent.depth());
-    let expected = level_len(descent.leaves(), level);
-    let actual = entries.len() as u64;
-    if expected != actual {
-        return Err(Refusal::EntryCount { expected, actual });
-    }
+    expect_count(level_len(descent.leaves(), level), entries)?;
     let root = folded(entries, level, descent.depth());
     let claim = &board.claim;
-    let output = u64::from(model.program.program().output);
+    let output = u64::from(model.place(model.program.program().output).segment);
     if level == 0 {
-        if !siblings.is_empty() {
-            return Err(Refusal::EntryCount {
-                expected: 0,
-                actual: siblings.len() as u64,
-            });
-        }
+        expect_count(0, siblings)?;
         let entry = |at: u64| {
             usize::try_from(at)
                 .ok()
@@ -114,17 +120,35 @@ pub(crate) fn answer(
     let descent = match game.stage {
         Stage::Trace => model.schedule().trace(),
         Stage::Tensor => Descent::tensor(game.tensor_bytes),
-        Stage::First | Stage::Tile | Stage::Over => {
+        Stage::First | Stage::Segment | Stage::Tile | Stage::Over => {
             return Err(Refusal::WrongStage { actual: game.stage });
         }
     };
     let below = descent.opens(game.level);
     let (first, beyond) = span(&descent, game.level, game.position, below);
-    let (expected, actual) = (beyond.saturating_sub(first), entries.len() as u64);
-    if expected != actual {
-        return Err(Refusal::EntryCount { expected, actual });
-    }
+    expect_count(beyond.saturating_sub(first), entries)?;
     expect_hash(game.cursor, folded(entries, below, game.level))?;
+    mark_opened(board, &game, now);
+    store(board, index, game, link);
+    Ok(())
+}
+
+pub(crate) fn answer_segment(
+    board: &mut Board,
+    model: &NodeFacts<'_>,
+    sender: Address,
+    index: usize,
+    link: &Link,
+    entries: &[Hash],
+    now: u64,
+) -> Result<(), Refusal> {
+    let game = answers(board, index, link, now)?;
+    if game.stage != Stage::Segment {
+        return Err(Refusal::WrongStage { actual: game.stage });
+    }
+    expect_answerer(board, sender)?;
+    expect_count(model.interior(game.position).len() as u64, entries)?;
+    board.segment_roots.insert(game.position, root(entries));
     mark_opened(board, &game, now);
     store(board, index, game, link);
     Ok(())

@@ -19,7 +19,7 @@ use crate::board::{Address, Board, Game, Link, NodeFacts, Outcome, Side, Stage};
 use crate::refusal::Refusal;
 use crate::schedule::Descent;
 
-pub(crate) use answers::{answer, answer_tile, first_answer};
+pub(crate) use answers::{answer, answer_segment, answer_tile, first_answer};
 pub(crate) use naming::{Named, name_entry, name_node};
 pub(crate) use step::step;
 
@@ -117,7 +117,7 @@ pub(crate) fn open(
         challenger: sender,
         stage: Stage::First,
         node: 0,
-        level: depth(model.node_count()),
+        level: depth(model.committed_count()),
         position: 0,
         tensor_bytes: 0,
         cursor: Hash::ZERO,

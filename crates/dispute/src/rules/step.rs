@@ -8,8 +8,9 @@ use selfsame_protocol::constants::TILE_BYTES;
 use crate::board::{Address, Board, Link, NodeFacts, Outcome, Stage, Step};
 use crate::evaluate::evaluate;
 use crate::refusal::Refusal;
+use crate::rules::answers::expect_count;
 use crate::rules::{challenger_moves, expect_hash, expect_leaf, store};
-use crate::witness::distinct;
+use crate::witness::{Sources, Witness};
 
 pub(crate) fn step(
     board: &mut Board,
@@ -60,7 +61,7 @@ pub(crate) fn step(
     Ok(())
 }
 
-/// What the openings give, after their roots were found in the trace.
+/// What the openings give, after their roots were found in trace and segment.
 fn verdict(
     board: &Board,
     model: &NodeFacts<'_>,
@@ -69,33 +70,18 @@ fn verdict(
     step: &Step,
 ) -> Result<i64, Refusal> {
     let witness = &step.witness;
-    let inputs = model
-        .program
-        .node(node)
-        .map(|node| node.inputs.clone())
-        .unwrap_or_default();
-    let sources = distinct(&inputs);
-    let (expected, actual) = (sources.len(), witness.input_roots.len());
+    let sources = Sources::of(model, node);
+    let (expected, actual) = (sources.names.len(), witness.input_roots.len());
     if expected != actual {
         return Err(Refusal::InputCount { expected, actual });
     }
-    let expected = board.trace_root.map(|(root, _)| root).unwrap_or_default();
-    let count = model.node_count();
-    let actual = multiproof_root(
-        count,
-        &sources,
-        &witness.input_roots,
-        &witness.trace_siblings,
-    )?;
-    if expected != actual {
-        return Err(Refusal::TraceRoot { expected, actual });
-    }
+    prove_sources(board, model, &sources, witness)?;
     let evaluated = evaluate(model, node, element, &witness.openings)?;
-    for (slot, (&input, opened)) in inputs.iter().zip(&evaluated.input_roots).enumerate() {
-        let at = sources
-            .iter()
-            .position(|&source| source == u64::from(input))
-            .unwrap_or(0);
+    let inputs = model.program.node(node).map(|node| node.inputs.as_slice());
+    let inputs = inputs.unwrap_or_default().iter();
+    for (slot, (&input, opened)) in inputs.zip(&evaluated.input_roots).enumerate() {
+        let name = model.place(input).name();
+        let at = sources.names.binary_search(&name).unwrap_or(0);
         let expected = witness.input_roots.get(at).copied().unwrap_or_default();
         match opened {
             Some(actual) if *actual != expected => {
@@ -109,6 +95,41 @@ fn verdict(
         }
     }
     Ok(evaluated.value.into())
+}
+
+/// Finds the roots of the node's inputs in the trace, and in the segment that the node is in.
+fn prove_sources(
+    board: &Board,
+    model: &NodeFacts<'_>,
+    sources: &Sources,
+    witness: &Witness,
+) -> Result<(), Refusal> {
+    let (committed, offsets) = (sources.committed(), sources.offsets());
+    let at = committed.len().min(witness.input_roots.len());
+    let (roots, interior_roots) = witness.input_roots.split_at(at);
+    if committed.is_empty() {
+        expect_count(0, &witness.trace_siblings)?;
+    } else {
+        let expected = board.trace_root.map(|(root, _)| root).unwrap_or_default();
+        let leaves = model.committed_count();
+        let actual = multiproof_root(leaves, &committed, roots, &witness.trace_siblings)?;
+        if expected != actual {
+            return Err(Refusal::TraceRoot { expected, actual });
+        }
+    }
+    if offsets.is_empty() {
+        return expect_count(0, &witness.segment_siblings);
+    }
+    let expected = board.segment_roots.get(&sources.segment).copied();
+    let expected = expected.unwrap_or_default();
+    let leaves = model.interior(sources.segment).len() as u64;
+    let siblings = &witness.segment_siblings;
+    let actual = multiproof_root(leaves, &offsets, interior_roots, siblings)?;
+    if expected == actual {
+        Ok(())
+    } else {
+        Err(Refusal::SegmentRoot { expected, actual })
+    }
 }
 
 /// Element `index` of a tile of elements of `size` bytes, big-endian two's complement.

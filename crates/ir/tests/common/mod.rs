@@ -37,6 +37,7 @@ pub(crate) fn sample() -> Program {
         symbols: vec![],
         nodes: nodes(),
         output: 6,
+        interior: Vec::new(),
         interface: interface(),
         notes: Notes {
             name: "sample".into(),
@@ -163,6 +164,7 @@ pub(crate) fn rows() -> Program {
         }],
         nodes: row_nodes(),
         output: 18,
+        interior: Vec::new(),
         interface: Interface {
             pixels: None,
             labels: vec![],

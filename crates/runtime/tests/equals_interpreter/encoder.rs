@@ -319,6 +319,7 @@ pub(crate) fn program(sizes: Sizes, range: &mut dyn FnMut(i64, i64) -> i64) -> C
         }],
         nodes: encoder.nodes,
         output,
+        interior: Vec::new(),
         interface: Interface {
             input_scale: one,
             input: Layout::default(),

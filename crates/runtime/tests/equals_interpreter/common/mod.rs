@@ -101,6 +101,7 @@ impl Generator {
             symbols: Vec::new(),
             nodes: generator.nodes,
             output,
+            interior: Vec::new(),
             interface: Interface {
                 input_scale: one,
                 input: Layout::default(),
