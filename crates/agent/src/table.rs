@@ -1,7 +1,8 @@
 //! Games as events and views show them, in the words of `dispute`.
 //!
 //! An answer opens a hash: what was shown under it serves every game whose cursor has that hash,
-//! so the table keeps what was shown by the hash that it folds to.
+//! so the table keeps what was shown by the hash that it folds to. A segment has no hash before it is
+//! opened, and is kept by claim and number.
 
 use std::collections::BTreeMap;
 
@@ -19,6 +20,8 @@ pub struct Table {
     cursor_of: BTreeMap<B256, Hash>,
     root_of: BTreeMap<B256, Hash>,
     entries: BTreeMap<Hash, Vec<Hash>>,
+    /// Roots of interior nodes, by claim and number of their segment.
+    segments: BTreeMap<(B256, u64), Vec<Hash>>,
     tiles: BTreeMap<Hash, Vec<u8>>,
     over: BTreeMap<B256, bool>,
 }
@@ -41,6 +44,12 @@ impl Table {
             }
             DisputeGameEvents::NodeNamed(e) => {
                 self.cursor_of.insert(e.gameId, hash(e.root));
+            }
+            DisputeGameEvents::SegmentNamed(_) => {}
+            DisputeGameEvents::SegmentAnswered(e) => {
+                let entries = e.entries.iter().copied().map(hash).collect();
+                let number = u64::try_from(e.segment).unwrap_or(u64::MAX);
+                self.segments.insert((e.claimKey, number), entries);
             }
             DisputeGameEvents::EntryNamed(e) => {
                 self.cursor_of.insert(e.gameId, hash(e.hash));
@@ -110,19 +119,24 @@ impl Table {
                 .entries
                 .get(&game.cursor)
                 .map(|entries| Shown::Entries(entries)),
+            Stage::Segment => self
+                .segments
+                .get(&(claim_key, game.position))
+                .map(|entries| Shown::Entries(entries)),
             Stage::Tile => self.tiles.get(&game.cursor).map(|tile| Shown::Tile(tile)),
             Stage::Over => None,
         }
     }
 }
 
-/// The stage of a code of `IDisputeGame.Stage`: 1 first, 2 trace, 3 tensor, 4 tile, else over.
+/// The stage of a code of `IDisputeGame.Stage`: 1 first, 2 trace, 3 segment, 4 tensor, 5 tile, else over.
 pub fn stage_from_code(code: u8) -> Stage {
     match code {
         1 => Stage::First,
         2 => Stage::Trace,
-        3 => Stage::Tensor,
-        4 => Stage::Tile,
+        3 => Stage::Segment,
+        4 => Stage::Tensor,
+        5 => Stage::Tile,
         _ => Stage::Over,
     }
 }

@@ -122,15 +122,36 @@ pub fn plants(
     plants
 }
 
-/// The outputs that the liar holds.
+/// The outputs that the liar holds. A lie in an interior node reaches the committed one of its segment, or it
+/// is none.
 pub fn lying_outputs(animal: &Animal, right: &[Tensor], plant: &Plant) -> Vec<Tensor> {
     let mut outputs = right.to_vec();
-    let at = plant.node as usize;
-    set(&mut outputs[at], plant.element, plant.wrong);
-    if !plant.recomputed {
-        return outputs;
+    set(
+        &mut outputs[plant.node as usize],
+        plant.element,
+        plant.wrong,
+    );
+    if plant.recomputed {
+        recompute(animal, plant.node as usize + 1, &mut outputs);
     }
-    for index in at + 1..outputs.len() {
+    let segments = animal.program.segments();
+    let place = segments.place(plant.node);
+    let end = segments.committed()[place.segment as usize] as usize;
+    if outputs[end] == right[end] {
+        let value = right[end].get(0).unwrap_or_default();
+        let (_, high) = right[end].dtype().range();
+        set(
+            &mut outputs[end],
+            0,
+            if value < high { value + 1 } else { value - 1 },
+        );
+    }
+    outputs
+}
+
+/// Computes all nodes from `from` on again, from what stands before them.
+fn recompute(animal: &Animal, from: usize, outputs: &mut [Tensor]) {
+    for index in from..outputs.len() { in at + 1..outputs.len() {
         let node = &animal.program.nodes()[index];
         let inputs: Vec<&Tensor> = node.inputs.iter().map(|&i| &outputs[i as usize]).collect();
         // A bit pattern that is no value passes through nodes that only move elements.
@@ -141,7 +162,6 @@ pub fn lying_outputs(animal: &Animal, right: &[Tensor], plant: &Plant) -> Vec<Te
         }
         outputs[index] = recomputed;
     }
-    outputs
 }
 
 /// Writes one element; any bit pattern of the type.

@@ -9,7 +9,7 @@ use selfsame_chain::Child;
 use selfsame_chain::bindings::DisputeGame;
 use selfsame_devnet::{Applied, dev_address};
 use selfsame_dispute::{
-    Board, Claim, Holder, Link, Move, Next, NodeFacts, Reply, Revealed, Shown, Step, Witness,
+    Board, Claim, Holder, Link, Move, Next, NodeFacts, Reply, Revealed, Shown, Stage, Step, Witness,
 };
 use selfsame_protocol::Hash;
 
@@ -184,6 +184,11 @@ impl<'a> Session<'a> {
                 link,
                 entries,
             },
+            Reply::Segment(entries) => Move::AnswerSegment {
+                game,
+                link,
+                entries,
+            },
             Reply::Tile(tile) => Move::AnswerTile { game, link, tile },
         };
         self.send(from, action, U256::ZERO)?;
@@ -194,6 +199,14 @@ impl<'a> Session<'a> {
     pub fn move_value(&self, game: usize, action: &Move) -> U256 {
         let id = self.game_id(game);
         match action {
+            Move::NameNode { node, .. } if self.names_segment(game, *node) => {
+                let segment = self.facts().place(*node).segment;
+                let call = DisputeGame::segmentValueCall {
+                    gameId: id,
+                    interior: U256::from(self.facts().interior(segment.into()).len()),
+                };
+                self.court.read(Child::DisputeGame, &call)
+            }
             Move::NameNode { node, .. } => {
                 let bytes = U256::from(self.facts().output_bytes(*node));
                 let call = DisputeGame::nodeValueCall {
@@ -213,11 +226,19 @@ impl<'a> Session<'a> {
             | Move::SetAnswerer { .. }
             | Move::FirstAnswer { .. }
             | Move::Answer { .. }
+            | Move::AnswerSegment { .. }
             | Move::AnswerTile { .. }
             | Move::Step { .. }
             | Move::Timeout { .. }
             | Move::Settle { .. } => U256::ZERO,
         }
+    }
+
+    /// Whether naming `node` leads to its segment, not to its tensor.
+    fn names_segment(&self, game: usize, node: u32) -> bool {
+        let stage = self.board.games.get(game).map(|game| game.stage);
+        let segment = self.facts().place(node).segment;
+        stage != Some(Stage::Segment) && !self.facts().interior(segment.into()).is_empty()
     }
 
     /// The challenger's move that `next` stands for; `None` when it has none.
@@ -324,7 +345,9 @@ impl<'a> Session<'a> {
                     .expect("the claimant's answer is taken")
             };
             let (shown, tile) = match &reply {
-                Reply::First { entries, .. } | Reply::Entries(entries) => {
+                Reply::First { entries, .. }
+                | Reply::Entries(entries)
+                | Reply::Segment(entries) => {
                     revealed.add(&self.facts(), &before, entries);
                     (Shown::Entries(entries), &[][..])
                 }
@@ -387,9 +410,10 @@ impl<'a> Session<'a> {
                 };
                 call("setAnswerer", &call_data)
             }
-            Move::FirstAnswer { .. } | Move::Answer { .. } | Move::AnswerTile { .. } => {
-                self.encode_answer(action)
-            }
+            Move::FirstAnswer { .. }
+            | Move::Answer { .. }
+            | Move::AnswerSegment { .. }
+            | Move::AnswerTile { .. } => self.encode_answer(action),
             Move::NameNode { .. } | Move::NameEntry { .. } | Move::Step { .. } => {
                 self.encode_challenge(action)
             }
@@ -437,6 +461,19 @@ impl<'a> Session<'a> {
                     entries: words(entries),
                 };
                 call("answer", &call_data)
+            }
+            Move::AnswerSegment {
+                game,
+                link,
+                entries,
+            } => {
+                let call_data = DisputeGame::answerSegmentCall {
+                    gameId: self.game_id(*game),
+                    claimKey: b(&link.claim_key),
+                    previous: b(&link.previous),
+                    entries: words(entries),
+                };
+                call("answerSegment", &call_data)
             }
             Move::AnswerTile { game, link, tile } => {
                 let call_data = DisputeGame::answerTileCall {
@@ -513,6 +550,7 @@ impl<'a> Session<'a> {
             | Move::SetAnswerer { .. }
             | Move::FirstAnswer { .. }
             | Move::Answer { .. }
+            | Move::AnswerSegment { .. }
             | Move::AnswerTile { .. }
             | Move::Timeout { .. }
             | Move::Settle { .. } => unreachable!("encoded by `encode`"),
@@ -534,6 +572,7 @@ pub fn step_input(step: &Step, dimensions: &[u32]) -> DisputeGame::StepInput {
         dimensions: dimensions.to_vec(),
         inputRoots: words(&step.witness.input_roots),
         traceSiblings: words(&step.witness.trace_siblings),
+        segmentSiblings: words(&step.witness.segment_siblings),
         openings: step.witness.openings.iter().map(opening).collect(),
     }
 }
@@ -543,8 +582,10 @@ fn paid(applied: &Applied) -> Option<U256> {
     applied.logs.iter().find_map(|log| {
         let first = DisputeGame::FirstAnswered::decode_log(log).map(|event| event.paid);
         let entries = || DisputeGame::Answered::decode_log(log).map(|event| event.paid);
+        let segment = || DisputeGame::SegmentAnswered::decode_log(log).map(|event| event.paid);
         let tile = || DisputeGame::TileAnswered::decode_log(log).map(|event| event.paid);
-        first.or_else(|_| entries()).or_else(|_| tile()).ok()
+        let tree = first.or_else(|_| entries()).or_else(|_| segment());
+        tree.or_else(|_| tile()).ok()
     })
 }
 
@@ -584,6 +625,7 @@ fn linked(mut action: Move, data: &[u8]) -> Move {
     match &mut action {
         Move::FirstAnswer { link, .. }
         | Move::Answer { link, .. }
+        | Move::AnswerSegment { link, .. }
         | Move::AnswerTile { link, .. }
         | Move::NameNode { link, .. }
         | Move::NameEntry { link, .. }

@@ -30,8 +30,9 @@ fn soak() -> bool {
     std::env::var("SELFSAME_SOAK").is_ok_and(|value| value == "1")
 }
 
-fn holder(outputs: &[Tensor]) -> Holder {
-    Holder::new(outputs.iter().map(Tensor::to_bytes).collect())
+fn holder(model: &Model, outputs: &[Tensor]) -> Holder {
+    let committed = model.animal.program.segments().committed();
+    Holder::new(outputs.iter().map(Tensor::to_bytes).collect(), committed)
 }
 
 struct Subject {

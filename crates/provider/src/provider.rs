@@ -283,6 +283,16 @@ impl Provider {
                 let mined = set.write(Child::DisputeGame, &call, U256::ZERO).await?;
                 ("entries", mined)
             }
+            Reply::Segment(entries) => {
+                let call = DisputeGame::answerSegmentCall {
+                    gameId: game_id,
+                    claimKey: claim,
+                    previous,
+                    entries: entries.into_iter().map(word).collect(),
+                };
+                let mined = set.write(Child::DisputeGame, &call, U256::ZERO).await?;
+                ("segment", mined)
+            }
             Reply::Tile(tile) => {
                 let call = DisputeGame::answerTileCall {
                     gameId: game_id,

@@ -317,7 +317,8 @@ impl Watcher {
         let Some(shown) = self.rounds.table().shown(view.claimKey, &game) else {
             return Ok(None);
         };
-        if let (Shown::Entries(entries), Stage::First | Stage::Trace) = (shown, game.stage) {
+        let told = matches!(game.stage, Stage::First | Stage::Trace | Stage::Segment);
+        if let (Shown::Entries(entries), true) = (shown, told) {
             self.revealed
                 .entry(view.claimKey)
                 .or_default()
@@ -346,7 +347,10 @@ impl Watcher {
                     word(root),
                     siblings.into_iter().map(word).collect(),
                 );
-                self.name_node(&place, &model, named).await.map(Some)
+                let in_trace = game.stage != Stage::Segment;
+                self.name_node(&place, &model, named, in_trace)
+                    .await
+                    .map(Some)
             }
             Next::Entry {
                 index,
@@ -377,14 +381,24 @@ impl Watcher {
         place: &Place,
         model: &LoadedModel,
         named: DisputeGame::NodeName,
+        in_trace: bool,
     ) -> Result<Note, WatcherError> {
         let node = named.node;
-        let bytes = model.facts().output_bytes(node);
-        let ask = DisputeGame::nodeValueCall {
-            gameId: place.id,
-            tensorBytes: U256::from(bytes),
+        let facts = model.facts();
+        let interior = facts.interior(facts.place(node).segment.into()).len();
+        let value = if in_trace && interior != 0 {
+            let ask = DisputeGame::segmentValueCall {
+                gameId: place.id,
+                interior: U256::from(interior),
+            };
+            self.set.read(Child::DisputeGame, ask).await?
+        } else {
+            let ask = DisputeGame::nodeValueCall {
+                gameId: place.id,
+                tensorBytes: U256::from(facts.output_bytes(node)),
+            };
+            self.set.read(Child::DisputeGame, ask).await?
         };
-        let value = self.set.read(Child::DisputeGame, ask).await?;
         let call = DisputeGame::nameNodeCall {
             gameId: place.id,
             claimKey: place.claim,
@@ -456,6 +470,7 @@ impl Watcher {
                 dimensions: DimValues::NONE.0,
                 inputRoots: witness.input_roots.into_iter().map(word).collect(),
                 traceSiblings: witness.trace_siblings.into_iter().map(word).collect(),
+                segmentSiblings: witness.segment_siblings.into_iter().map(word).collect(),
                 openings: witness.openings.into_iter().map(opening).collect(),
             },
         };

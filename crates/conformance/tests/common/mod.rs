@@ -21,8 +21,9 @@ pub(crate) struct Scene {
     pub(crate) outputs: Vec<Tensor>,
 }
 
-pub(crate) fn holder(outputs: &[Tensor]) -> Holder {
-    Holder::new(outputs.iter().map(Tensor::to_bytes).collect())
+pub(crate) fn holder(model: &Model, outputs: &[Tensor]) -> Holder {
+    let committed = model.animal.program.segments().committed();
+    Holder::new(outputs.iter().map(Tensor::to_bytes).collect(), committed)
 }
 
 /// A fault at an element: one more, or one less at the top.
