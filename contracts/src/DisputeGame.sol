@@ -9,7 +9,6 @@ import {GameStep} from "./game/GameStep.sol";
 import {GameViews} from "./game/GameViews.sol";
 import {GasUnits} from "./lib/GasUnits.sol";
 import {IDisputeGame} from "./interfaces/IDisputeGame.sol";
-import {MultiProof} from "./lib/MultiProof.sol";
 import {NodeLeaf} from "./lib/NodeLeaf.sol";
 import {NodeName} from "./interfaces/IDisputeGame.sol";
 import {Side} from "./interfaces/IDisputeGame.sol";
@@ -67,29 +66,39 @@ contract DisputeGame is GameStep, GameViews {
     /// @inheritdoc IDisputeGame
     function nameNode(bytes32 gameId, bytes32 claimKey, bytes32 previous, NodeName calldata named) external payable {
         (State storage game, Shared storage about) = _challengerMoves(gameId, claimKey, previous);
-        if (game.stage != Stage.First && game.stage != Stage.Trace) revert WrongStage(Stage.Trace, game.stage);
-        (uint256 level, uint256 position, bytes32 cursor) = _traceCursor(game, about);
-        uint256 below = _traceBelow(game.stage, about.nodeCount, level);
-        if (below != 0) revert WrongLevel(0, below);
-        if (named.node == 0) revert InputNamed();
-        _checkBelow(about.nodeCount, level, position, 0, named.node);
-        _expectHash(cursor, MultiProof.path(about.nodeCount, 0, named.node, named.root, level, named.siblings));
+        bool inSegment = game.stage == Stage.Segment;
+        if (!inSegment) {
+            if (game.stage != Stage.First && game.stage != Stage.Trace) revert WrongStage(Stage.Trace, game.stage);
+            uint256 below = _traceLevel(game, about);
+            if (below != 0) revert WrongLevel(0, below);
+        }
         _checkNodeLeaf(about, named.node, named.nodeLeaf, named.leafSiblings);
         _checkDimensions(about, named.dimensions);
-        uint256 tensorBytes = models.leafBytes(named.nodeLeaf, named.dimensions);
+        if (inSegment) _nodeInSegment(game, named);
+        else _nodeInTrace(game, about, named);
 
-        uint256 tiles = Tiles.tileCount(tensorBytes);
-        game.stage = tiles == 1 ? Stage.Tile : Stage.Tensor;
-        game.level = uint8(Tiles.depth(tiles));
+        uint256 interior = inSegment ? 0 : NodeLeaf.offsetInSegment(named.nodeLeaf);
         game.node = named.node;
-        game.position = 0;
-        game.tensorBytes = uint40(tensorBytes);
         game.cursor = named.root;
+        if (interior != 0) {
+            game.stage = Stage.Segment;
+            game.level = 0;
+            game.position = NodeLeaf.segment(named.nodeLeaf);
+            game.interior = uint16(interior);
+        } else {
+            uint256 tensorBytes = models.leafBytes(named.nodeLeaf, named.dimensions);
+            uint256 tiles = Tiles.tileCount(tensorBytes);
+            game.stage = tiles == 1 ? Stage.Tile : Stage.Tensor;
+            game.level = uint8(Tiles.depth(tiles));
+            game.position = 0;
+            game.tensorBytes = uint40(tensorBytes);
+        }
         bytes32 head =
             _moved(game, GasUnits.nameNode(named.siblings.length + named.leafSiblings.length, named.nodeLeaf.length));
         _prepay(game);
 
-        emit NodeNamed(gameId, claimKey, named.node, named.root, head);
+        if (interior == 0) emit NodeNamed(gameId, claimKey, named.node, named.root, head);
+        else emit SegmentNamed(gameId, claimKey, named.node, game.position, named.root, head);
     }
 
     /// @inheritdoc IDisputeGame
@@ -118,7 +127,7 @@ contract DisputeGame is GameStep, GameViews {
     /// @inheritdoc IDisputeGame
     function step(bytes32 gameId, bytes32 claimKey, bytes32 previous, StepInput calldata input) external {
         (State storage game, Shared storage about) = _challengerMoves(gameId, claimKey, previous);
-        if (game.stage != Stage.Tile) revert WrongStage(Stage.Tile, game.stage);
+        _expectStage(game, Stage.Tile);
         uint256 node = game.node;
         _checkNodeLeaf(about, node, input.nodeLeaf, input.leafSiblings);
         _checkDimensions(about, input.dimensions);
@@ -129,7 +138,7 @@ contract DisputeGame is GameStep, GameViews {
         }
         uint256 element = uint256(game.position) * (TILE_BYTES / width) + input.element;
         int256 actual = _valueAt(input.tile, input.element, width);
-        int256 expected = _evaluate(about, input, element);
+        int256 expected = _evaluate(game, about, input, element);
         if (expected == actual) revert ValueAgrees(node, element, actual);
 
         emit Convicted(gameId, claimKey, msg.sender, node, element, expected, actual);
@@ -147,7 +156,7 @@ contract DisputeGame is GameStep, GameViews {
         bytes32[] calldata siblings
     ) external {
         (State storage game, Shared storage about) = _answers(gameId, claimKey, previous);
-        if (game.stage != Stage.First) revert WrongStage(Stage.First, game.stage);
+        _expectStage(game, Stage.First);
         bytes32 traceRoot = _checkFirst(claimKey, about, entries, siblings);
 
         about.traceRoot = traceRoot;
@@ -156,7 +165,7 @@ contract DisputeGame is GameStep, GameViews {
         bytes32 head = _advance(game);
         emit FirstAnswered(gameId, claimKey, msg.sender, traceRoot, entries, paid, head);
 
-        requests.creditTo{value: paid}(msg.sender);
+        _credit(msg.sender, paid);
     }
 
     /// @inheritdoc IDisputeGame
@@ -165,36 +174,47 @@ contract DisputeGame is GameStep, GameViews {
         if (game.stage != Stage.Trace && game.stage != Stage.Tensor) revert WrongStage(Stage.Tensor, game.stage);
         (uint256 leaves, uint256 below) = _opening(game, about);
         (uint256 first, uint256 beyond) = Descent.span(leaves, game.level, game.position, below);
-        if (entries.length != beyond - first) revert EntryCount(beyond - first, entries.length);
+        _expectCount(beyond - first, entries.length);
         _expectHash(game.cursor, Tiles.fold(entries, below, game.level - below));
 
-        openings[claimKey][_cursorKey(game)] = block.timestamp;
-        uint256 paid = _pay(game, GasUnits.answer(entries.length));
-        bytes32 head = _advance(game);
+        (uint256 paid, bytes32 head) = _opened(game, claimKey, GasUnits.answer(entries.length));
         emit Answered(gameId, claimKey, msg.sender, below, entries, paid, head);
 
-        requests.creditTo{value: paid}(msg.sender);
+        _credit(msg.sender, paid);
+    }
+
+    /// @inheritdoc IDisputeGame
+    function answerSegment(bytes32 gameId, bytes32 claimKey, bytes32 previous, bytes32[] calldata entries) external {
+        (State storage game, Shared storage about) = _answers(gameId, claimKey, previous);
+        _expectStage(game, Stage.Segment);
+        _expectAnswerer(claimKey, about.requestId);
+        _expectCount(game.interior, entries.length);
+        uint256 segment = game.position;
+
+        segmentRoots[claimKey][segment] = Tiles.root(entries);
+        (uint256 paid, bytes32 head) = _opened(game, claimKey, GasUnits.answerSegment(entries.length));
+        emit SegmentAnswered(gameId, claimKey, msg.sender, segment, entries, paid, head);
+
+        _credit(msg.sender, paid);
     }
 
     /// @inheritdoc IDisputeGame
     function answerTile(bytes32 gameId, bytes32 claimKey, bytes32 previous, bytes calldata tile) external {
         (State storage game,) = _answers(gameId, claimKey, previous);
-        if (game.stage != Stage.Tile) revert WrongStage(Stage.Tile, game.stage);
+        _expectStage(game, Stage.Tile);
         uint256 length = Tiles.tileLength(game.tensorBytes, game.position);
         if (tile.length != length) revert TileLength(length, tile.length);
         _expectHash(game.cursor, Tiles.tileHash(tile));
 
-        openings[claimKey][_cursorKey(game)] = block.timestamp;
-        uint256 paid = _pay(game, GasUnits.answerTile(length));
-        bytes32 head = _advance(game);
+        (uint256 paid, bytes32 head) = _opened(game, claimKey, GasUnits.answerTile(length));
         emit TileAnswered(gameId, claimKey, msg.sender, tile, paid, head);
 
-        requests.creditTo{value: paid}(msg.sender);
+        _credit(msg.sender, paid);
     }
 
     /// @inheritdoc IDisputeGame
     function setAnswerer(bytes32 requestId, bytes32 claimKey, address answerer) external {
-        Claim memory claim = requests.claimOf(requestId);
+        Claim memory claim = _claimOf(requestId);
         if (claim.claimKey != claimKey) revert WrongClaim(claim.claimKey, claimKey);
         if (claim.claimant != msg.sender) revert NotClaimant(claim.claimant, msg.sender);
 
@@ -218,17 +238,15 @@ contract DisputeGame is GameStep, GameViews {
         if (openedAt == 0) revert ClockRuns(Side.Claimant, claimantUsed, clock);
         if (challengerUsed <= clock) revert ClockRuns(Side.Challenger, challengerUsed, clock);
 
-        (address challenger, uint256 prepaid) = (game.challenger, game.prepaid);
         game.stage = Stage.Over;
-        game.settled = true;
-        game.prepaid = 0;
         about.openGames -= 1;
+        (address challenger, uint256 prepaid) = _settled(game);
         emit GameLost(gameId, claimKey, challenger, challengerUsed, clock);
         emit GameSettled(gameId, challenger, 0, prepaid);
 
         uint256 half = challengeBondWei / 2;
-        if (prepaid != 0) requests.creditTo{value: prepaid}(challenger);
-        requests.creditTo{value: half}(requests.claimOf(about.requestId).claimant);
+        if (prepaid != 0) _credit(challenger, prepaid);
+        _credit(_claimOf(about.requestId).claimant, half);
         Burn.send(challengeBondWei - half);
     }
 
@@ -239,12 +257,10 @@ contract DisputeGame is GameStep, GameViews {
         if (game.settled) revert AlreadySettled(gameId);
         if (!shared[game.claimKey].convicted) revert NotSettled(gameId);
 
-        (address challenger, uint256 prepaid) = (game.challenger, game.prepaid);
-        game.settled = true;
-        game.prepaid = 0;
+        (address challenger, uint256 prepaid) = _settled(game);
         emit GameSettled(gameId, challenger, challengeBondWei, prepaid);
 
-        requests.creditTo{value: challengeBondWei + prepaid}(challenger);
+        _credit(challenger, challengeBondWei + prepaid);
     }
 
     /// @inheritdoc IDisputeGame

@@ -55,7 +55,7 @@ contract ModelRegistry is IModelRegistry {
         modelId = program.modelId;
         if (models[modelId].owner != address(0)) revert AlreadyRegistered(modelId);
 
-        _store(models[modelId], program, uint32(nodeLeaves.length));
+        _store(models[modelId], program);
         models[modelId].availability = availability;
         models[modelId].locator = locator;
         if (program.bounds.length != 0) {
@@ -115,10 +115,17 @@ contract ModelRegistry is IModelRegistry {
     function descentOf(bytes32 modelId)
         external
         view
-        returns (bytes32 nodeRoot, uint32 nodeCount, uint32 outputNode, uint64 clockSeconds, uint256 symbols)
+        returns (
+            bytes32 nodeRoot,
+            uint32 nodeCount,
+            uint32 committedCount,
+            uint32 outputNumber,
+            uint64 clockSeconds,
+            uint256 symbols
+        )
     {
         Model storage m = _known(modelId);
-        return (m.nodeRoot, m.nodeCount, m.outputNode, clock(modelId), m.bounds.length);
+        return (m.nodeRoot, m.nodeCount, m.committedCount, m.outputNumber, clock(modelId), m.bounds.length);
     }
 
     /// @inheritdoc IModelRegistry
@@ -136,10 +143,13 @@ contract ModelRegistry is IModelRegistry {
     }
 
     /// Every size was bounded by the check: at most 2^60 MACs and 2^47 bytes.
-    function _store(Model storage m, ProgramCheck.Program memory program, uint32 nodeCount) private {
+    function _store(Model storage m, ProgramCheck.Program memory program) private {
         m.owner = msg.sender;
-        m.nodeCount = nodeCount;
+        m.nodeCount = uint32(program.nodeCount);
         m.outputNode = uint32(program.outputNode);
+        m.committedCount = uint32(program.committedCount);
+        m.outputNumber = uint32(program.outputNumber);
+        m.hasInterior = program.hasInterior;
         m.outputDtype = program.outputDtype;
         m.inputDtype = program.inputDtype;
         m.moves = uint8(program.moves);

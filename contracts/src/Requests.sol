@@ -205,7 +205,7 @@ contract Requests is IRequests {
     /// @inheritdoc IRequests
     function checkForm(bytes32 requestId, FormProof calldata proof) external view {
         Request storage made = requests[requestId];
-        (bytes32 nodeRoot, uint32 nodeCount,,,) = models.descentOf(made.modelId);
+        (bytes32 nodeRoot, uint32 nodeCount,,,,) = models.descentOf(made.modelId);
         bytes32 root = MultiProof.path(
             nodeCount, 0, proof.node, NodeLeaf.hash(proof.nodeLeaf), Tiles.depth(nodeCount), proof.leafSiblings
         );

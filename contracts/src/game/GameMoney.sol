@@ -20,7 +20,7 @@ abstract contract GameMoney is GameDescent {
         view
         returns (Claim memory claim, Shared storage about)
     {
-        claim = requests.claimOf(requestId);
+        claim = _claimOf(requestId);
         if (claim.claimKey != claimKey) revert WrongClaim(claim.claimKey, claimKey);
         about = shared[claimKey];
         if (about.convicted) revert AlreadyConvicted(claimKey);
@@ -45,12 +45,9 @@ abstract contract GameMoney is GameDescent {
             payouts[0].amount += bountyWei;
         } else {
             State storage game = states[gameId];
-            address challenger = game.challenger;
-            uint256 prepaid = game.prepaid;
-            value = challengeBondWei + prepaid;
             game.stage = Stage.Over;
-            game.settled = true;
-            game.prepaid = 0;
+            (address challenger, uint256 prepaid) = _settled(game);
+            value = challengeBondWei + prepaid;
             if (challenger != caller) {
                 payouts[1] = payouts[0];
                 payouts[0] = Payout({to: challenger, amount: 0});
@@ -80,6 +77,27 @@ abstract contract GameMoney is GameDescent {
         game.spent = _amount(game.spent + paid);
     }
 
+    /// Notes the opening of the cursor, which serves every game of the claim, and pays for it.
+    function _opened(State storage game, bytes32 claimKey, uint256 units)
+        internal
+        returns (uint256 paid, bytes32 head)
+    {
+        openings[claimKey][_cursorKey(game)] = block.timestamp;
+        paid = _pay(game, units);
+        head = _advance(game);
+    }
+
+    /// Takes what a game still holds out of it, for the caller to credit.
+    function _settled(State storage game) internal returns (address challenger, uint256 prepaid) {
+        (challenger, prepaid) = (game.challenger, game.prepaid);
+        game.settled = true;
+        game.prepaid = 0;
+    }
+
+    function _credit(address to, uint256 value) internal {
+        requests.creditTo{value: value}(to);
+    }
+
     /// Takes the value of a challenger's move, which must cover the answer that it asks for.
     function _prepay(State storage game) internal {
         uint256 held = game.prepaid + msg.value;
@@ -94,19 +112,20 @@ abstract contract GameMoney is GameDescent {
     /// Units of the answer that the cursor waits for.
     function _nextUnits(State storage game, Shared storage about) internal view returns (uint256) {
         if (game.stage == Stage.Tile) return GasUnits.answerTile(Tiles.tileLength(game.tensorBytes, game.position));
+        if (game.stage == Stage.Segment) return GasUnits.answerSegment(game.interior);
         (uint256 leaves, uint256 below) = _opening(game, about);
         (uint256 first, uint256 beyond) = Descent.span(leaves, game.level, game.position, below);
         return GasUnits.answer(beyond - first);
     }
 
     function _firstPrepayment(Shared storage about) internal view returns (uint256) {
-        return about.traceRoot != 0 ? 0 : _firstUnits(about.nodeCount) * GasUnits.prepayPrice();
+        return about.traceRoot != 0 ? 0 : _firstUnits(about.committedCount) * GasUnits.prepayPrice();
     }
 
-    /// With the longest proof of INPUT and output node that such a trace tree can need.
-    function _firstUnits(uint256 nodeCount) internal pure returns (uint256) {
-        uint256 depth = Tiles.depth(nodeCount);
+    /// With the longest proof of INPUT and output node that a trace tree of `leaves` nodes can need.
+    function _firstUnits(uint256 leaves) internal pure returns (uint256) {
+        uint256 depth = Tiles.depth(leaves);
         uint256 level = Descent.firstLevel(depth);
-        return GasUnits.firstAnswer(Tiles.levelLength(nodeCount, level), level == 0 ? 0 : 2 * depth);
+        return GasUnits.firstAnswer(Tiles.levelLength(leaves, level), level == 0 ? 0 : 2 * depth);
     }
 }

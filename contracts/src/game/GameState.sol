@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {CHILD_MODEL_REGISTRY} from "../interfaces/IRulesSet.sol";
 import {CHILD_REQUESTS} from "../interfaces/IRulesSet.sol";
 import {Chain} from "../interfaces/IRulesSet.sol";
+import {Claim} from "../interfaces/IRequests.sol";
 import {GasUnits} from "../lib/GasUnits.sol";
 import {IDisputeGame} from "../interfaces/IDisputeGame.sol";
 import {IModelRegistry} from "../interfaces/IModelRegistry.sol";
@@ -24,14 +25,15 @@ abstract contract GameState is IDisputeGame {
         uint32 openGames;
         uint32 clock;
         uint32 nodeCount;
-        uint32 outputNode;
+        uint32 committedCount;
+        uint32 outputNumber;
         uint40 firstAnsweredAt;
         bool hasDimensions;
         bool convicted;
     }
 
     /// One game. The cursor is entry (level, position) of the trace tree (node 0) or of the tensor
-    /// tree of `node`.
+    /// tree of `node`; or segment `position`, which ends in `node`.
     struct State {
         address challenger;
         uint32 index;
@@ -43,6 +45,8 @@ abstract contract GameState is IDisputeGame {
         uint32 node;
         uint32 position;
         uint40 tensorBytes;
+        // Interior nodes of the segment that the game went through.
+        uint16 interior;
         bool settled;
         uint128 prepaid;
         uint128 spent;
@@ -64,6 +68,7 @@ abstract contract GameState is IDisputeGame {
     mapping(bytes32 gameId => State) internal states;
     /// When a cursor of a claim was opened, by its packed position.
     mapping(bytes32 claimKey => mapping(uint256 cursor => uint256 timestamp)) internal openings;
+    mapping(bytes32 claimKey => mapping(uint256 segment => bytes32)) internal segmentRoots;
 
     constructor() {
         rules = IRulesSet(msg.sender);
@@ -86,6 +91,14 @@ abstract contract GameState is IDisputeGame {
         about = shared[game.claimKey];
         if (about.convicted) revert AlreadyConvicted(game.claimKey);
         if (game.stage == Stage.Over) revert GameOver(gameId);
+    }
+
+    function _claimOf(bytes32 requestId) internal view returns (Claim memory) {
+        return requests.claimOf(requestId);
+    }
+
+    function _expectStage(State storage game, Stage expected) internal view {
+        if (game.stage != expected) revert WrongStage(expected, game.stage);
     }
 
     function _expectMove(State storage game, bytes32 claimKey, bytes32 previous) internal view {
@@ -144,9 +157,11 @@ abstract contract GameState is IDisputeGame {
         }
     }
 
-    /// Position of the cursor among all of the claim.
+    /// Position of the cursor among all of the claim. A bit above the node tells a segment from the
+    /// tensor of the node that it ends in.
     function _cursorKey(State storage game) internal view returns (uint256) {
-        return (uint256(game.node) << 64) | (uint256(game.level) << 32) | game.position;
+        uint256 kind = game.stage == Stage.Segment ? 1 : 0;
+        return (kind << 96) | (uint256(game.node) << 64) | (uint256(game.level) << 32) | game.position;
     }
 
     /// Charges the challenger's own move, and links it to the chain of moves.

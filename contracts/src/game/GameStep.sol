@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {GameDescent} from "./GameDescent.sol";
 import {GasUnits} from "../lib/GasUnits.sol";
 import {ILeaf} from "../interfaces/ILeaf.sol";
+import {INTERIOR_BIT} from "../generated/ProtocolConstants.sol";
 import {MultiProof} from "../lib/MultiProof.sol";
 import {NodeLeaf} from "../lib/NodeLeaf.sol";
 import {Parameters} from "../lib/Parameters.sol";
@@ -13,57 +14,86 @@ import {StepInput} from "../interfaces/IDisputeGame.sol";
 /// @dev Spec: game, 4.7 and 4.8.
 abstract contract GameStep is GameDescent {
     /// What the leaf contract makes of the openings, after their roots were found in the trace.
-    function _evaluate(Shared storage about, StepInput calldata input, uint256 element) internal view returns (int256) {
-        (uint256[] memory nodes, bytes32[] memory roots) = _traceRoots(about, input);
+    function _evaluate(State storage game, Shared storage about, StepInput calldata input, uint256 element)
+        internal
+        view
+        returns (int256)
+    {
+        uint256[] memory names = _traceRoots(game, about, input);
         address leaf = rules.leafOf(NodeLeaf.op(input.nodeLeaf));
         (int256 value, bytes32[] memory opened) =
             ILeaf(leaf).evaluate(input.nodeLeaf, input.dimensions, uint64(element), input.openings);
         uint256 slots = NodeLeaf.inputCount(input.nodeLeaf);
         for (uint256 slot = 0; slot < slots; ++slot) {
-            uint256 node = NodeLeaf.input(input.nodeLeaf, slot);
+            uint256 name = NodeLeaf.input(input.nodeLeaf, slot);
             uint256 place = 0;
-            while (nodes[place] != node) ++place;
+            while (names[place] != name) ++place;
+            bytes32 root = input.inputRoots[place];
             // An element that reads nothing of an input (padding alone) opens nothing.
-            if (opened[slot] != 0 && opened[slot] != roots[place]) revert OpenedRoot(slot, roots[place], opened[slot]);
+            if (opened[slot] != 0 && opened[slot] != root) revert OpenedRoot(slot, root, opened[slot]);
         }
         return value;
     }
 
-    /// The node's distinct inputs in increasing order, and their roots, proved to be in the trace.
-    function _traceRoots(Shared storage about, StepInput calldata input)
+    /// The names of the node's distinct inputs in increasing order; their roots are proved to be in the
+    /// trace, those of interior ones in the segment that the game went through.
+    function _traceRoots(State storage game, Shared storage about, StepInput calldata input)
         internal
         view
-        returns (uint256[] memory nodes, bytes32[] memory roots)
+        returns (uint256[] memory names)
     {
-        nodes = _distinctInputs(input.nodeLeaf);
-        roots = input.inputRoots;
-        if (roots.length != nodes.length) revert InputCount(nodes.length, roots.length);
-        uint256[] memory indices = new uint256[](nodes.length);
-        bytes32[] memory hashes = input.inputRoots;
-        for (uint256 i = 0; i < nodes.length; ++i) {
-            indices[i] = nodes[i];
-        }
-        bytes32 proved = MultiProof.root(about.nodeCount, indices, hashes, input.traceSiblings);
-        if (proved != about.traceRoot) revert TraceRoot(about.traceRoot, proved);
+        names = _distinctInputs(input.nodeLeaf);
+        uint256 count = names.length;
+        bytes32[] calldata roots = input.inputRoots;
+        if (roots.length != count) revert InputCount(count, roots.length);
+        uint256 committed = 0;
+        while (committed < count && names[committed] < INTERIOR_BIT) ++committed;
+
+        bytes32 expected = about.traceRoot;
+        bytes32 proved = _proved(expected, about.committedCount, names, 0, roots[:committed], input.traceSiblings);
+        if (proved != expected) revert TraceRoot(expected, proved);
+        expected = segmentRoots[game.claimKey][NodeLeaf.segment(input.nodeLeaf)];
+        proved = _proved(expected, game.interior, names, committed, roots[committed:], input.segmentSiblings);
+        if (proved != expected) revert SegmentRoot(expected, proved);
     }
 
-    function _distinctInputs(bytes calldata nodeLeaf) internal pure returns (uint256[] memory nodes) {
+    /// Root that `roots` of the inputs from `names[from]` on lead to; `expected` where there are none.
+    function _proved(
+        bytes32 expected,
+        uint256 leaves,
+        uint256[] memory names,
+        uint256 from,
+        bytes32[] calldata roots,
+        bytes32[] calldata siblings
+    ) private pure returns (bytes32) {
+        if (roots.length == 0) {
+            if (siblings.length != 0) revert MultiProof.ProofSiblingExtra(0, siblings.length);
+            return expected;
+        }
+        uint256[] memory indices = new uint256[](roots.length);
+        for (uint256 i = 0; i < indices.length; ++i) {
+            indices[i] = names[from + i] & ~uint256(INTERIOR_BIT);
+        }
+        return MultiProof.root(leaves, indices, roots, siblings);
+    }
+
+    function _distinctInputs(bytes calldata nodeLeaf) internal pure returns (uint256[] memory names) {
         uint256 slots = NodeLeaf.inputCount(nodeLeaf);
-        nodes = new uint256[](slots);
+        names = new uint256[](slots);
         uint256 count = 0;
         for (uint256 slot = 0; slot < slots; ++slot) {
-            uint256 node = NodeLeaf.input(nodeLeaf, slot);
+            uint256 name = NodeLeaf.input(nodeLeaf, slot);
             uint256 place = count;
-            while (place != 0 && node < nodes[place - 1]) --place;
-            if (place != 0 && nodes[place - 1] == node) continue;
+            while (place != 0 && name < names[place - 1]) --place;
+            if (place != 0 && names[place - 1] == name) continue;
             for (uint256 i = count; i > place; --i) {
-                nodes[i] = nodes[i - 1];
+                names[i] = names[i - 1];
             }
-            nodes[place] = node;
+            names[place] = name;
             ++count;
         }
         assembly ("memory-safe") {
-            mstore(nodes, count)
+            mstore(names, count)
         }
     }
 
@@ -75,7 +105,8 @@ abstract contract GameStep is GameDescent {
     }
 
     function _stepUnits(StepInput calldata input) internal pure returns (uint256) {
-        uint256 hashes = input.leafSiblings.length + input.inputRoots.length + input.traceSiblings.length;
+        uint256 hashes = input.leafSiblings.length + input.inputRoots.length + input.traceSiblings.length
+            + input.segmentSiblings.length;
         uint256 payload = input.tile.length + input.nodeLeaf.length;
         for (uint256 i = 0; i < input.openings.length; ++i) {
             hashes += input.openings[i].siblings.length;

@@ -32,7 +32,7 @@ abstract contract GameViews is GameMoney {
         view_.position = game.position;
         view_.cursor = game.cursor;
         if (game.stage == Stage.First) {
-            view_.level = uint8(Tiles.depth(about.nodeCount));
+            view_.level = uint8(Tiles.depth(about.committedCount));
             view_.cursor = about.traceRoot;
         }
         (, uint256 below) = _opening(game, about);
@@ -78,8 +78,8 @@ abstract contract GameViews is GameMoney {
         (bytes32 claimKey, bytes32 modelId,,) = requests.openingOf(requestId);
         Shared storage about = shared[claimKey];
         if (about.traceRoot != 0) return challengeBondWei;
-        (, uint32 nodeCount,,,) = models.descentOf(modelId);
-        return challengeBondWei + _firstUnits(nodeCount) * GasUnits.prepayPrice();
+        (,, uint32 committedCount,,,) = models.descentOf(modelId);
+        return challengeBondWei + _firstUnits(committedCount) * GasUnits.prepayPrice();
     }
 
     /// @inheritdoc IDisputeGame
@@ -89,7 +89,17 @@ abstract contract GameViews is GameMoney {
         uint256 units = tiles == 1
             ? GasUnits.answerTile(tensorBytes)
             : GasUnits.answer(Tiles.levelLength(tiles, Descent.nextLevel(depth, depth)));
-        return _missing(states[gameId].prepaid, units * GasUnits.prepayPrice());
+        return _missing(gameId, units);
+    }
+
+    /// @inheritdoc IDisputeGame
+    function segmentValue(bytes32 gameId, uint256 interior) external view returns (uint256) {
+        return _missing(gameId, GasUnits.answerSegment(interior));
+    }
+
+    /// @inheritdoc IDisputeGame
+    function segmentRootOf(bytes32 claimKey, uint256 segment) external view returns (bytes32) {
+        return segmentRoots[claimKey][segment];
     }
 
     /// @inheritdoc IDisputeGame
@@ -105,14 +115,16 @@ abstract contract GameViews is GameMoney {
                 Descent.span(leaves, level, index, Descent.nextLevel(_height(game, about), level));
             units = GasUnits.answer(beyond - first);
         }
-        return _missing(game.prepaid, units * GasUnits.prepayPrice());
+        return _missing(gameId, units);
     }
 
     /// @inheritdoc IDisputeGame
     function prepayFor(AnswerKind kind, uint256 count) external view returns (uint256) {
-        if (kind == AnswerKind.First) return GasUnits.firstAnswer(count, 0) * GasUnits.prepayPrice();
-        if (kind == AnswerKind.Entries) return GasUnits.answer(count) * GasUnits.prepayPrice();
-        return GasUnits.answerTile(count) * GasUnits.prepayPrice();
+        uint256 units = GasUnits.answerTile(count);
+        if (kind == AnswerKind.First) units = GasUnits.firstAnswer(count, 0);
+        else if (kind == AnswerKind.Entries) units = GasUnits.answer(count);
+        else if (kind == AnswerKind.Segment) units = GasUnits.answerSegment(count);
+        return units * GasUnits.prepayPrice();
     }
 
     /// @inheritdoc IDisputeGame
@@ -121,7 +133,9 @@ abstract contract GameViews is GameMoney {
         return keccak256(abi.encodePacked(hex"1901", requests.domainSeparator(), message));
     }
 
-    function _missing(uint256 held, uint256 needed) internal pure returns (uint256) {
+    /// Wei that a game holds too little for an answer of `units`.
+    function _missing(bytes32 gameId, uint256 units) internal view returns (uint256) {
+        (uint256 held, uint256 needed) = (states[gameId].prepaid, units * GasUnits.prepayPrice());
         return held < needed ? needed - held : 0;
     }
 }

@@ -31,10 +31,16 @@ uint8 constant TAG_INTERFACE = 0x07;
 uint32 constant TILE_BYTES = 512;
 
 /// @dev Version of the program header. Unit: version.
-uint16 constant HEADER_VERSION = 1;
+uint16 constant HEADER_VERSION = 2;
 
 /// @dev Most nodes of a program. Unit: nodes.
 uint32 constant NODES_MAX = 65_536;
+
+/// @dev Most interior nodes of a segment. Unit: nodes.
+uint32 constant SEGMENT_INTERIOR_MAX = 63;
+
+/// @dev Set in the place of an interior node, and where an input names one. Unit: flag.
+uint32 constant INTERIOR_BIT = 2_147_483_648;
 
 /// @dev Most elements of one tensor. Unit: elements.
 uint32 constant ELEMENTS_MAX = 1_073_741_824;

@@ -12,6 +12,8 @@ enum Stage {
     First,
     /// A subtree of the trace tree.
     Trace,
+    /// A segment of the trace: the interior nodes before the committed node that was named.
+    Segment,
     /// A subtree of the named node's tensor tree.
     Tensor,
     /// A tile of the named node.
@@ -28,6 +30,7 @@ enum Side {
 enum AnswerKind {
     First,
     Entries,
+    Segment,
     Tile
 }
 
@@ -36,7 +39,8 @@ struct NodeName {
     uint32 node;
     /// Root of the node's output in the claimant's trace.
     bytes32 root;
-    /// Path within the opened subtree of the trace tree.
+    /// Path within the opened subtree of the trace tree, or to the opened segment's root; none for the
+    /// committed node of a segment, whose root was proved before.
     bytes32[] siblings;
     bytes nodeLeaf;
     /// Path in the tree over the model's node leaves.
@@ -53,10 +57,12 @@ struct StepInput {
     bytes nodeLeaf;
     bytes32[] leafSiblings;
     uint32[] dimensions;
-    /// Trace roots of the node's distinct inputs, by increasing node index.
+    /// Roots of the node's distinct inputs, by increasing name: committed ones first.
     bytes32[] inputRoots;
-    /// Multiproof of those to the trace root.
+    /// Multiproof of the committed ones to the trace root.
     bytes32[] traceSiblings;
+    /// Multiproof of the interior ones to the root of the segment.
+    bytes32[] segmentSiblings;
     /// Inputs, then tensors, in the node leaf's order.
     Opening[] openings;
 }
@@ -69,7 +75,8 @@ struct Game {
     /// Number of the game on its claim, from 0.
     uint32 index;
     Stage stage;
-    /// Cursor: level and index in the trace tree, or in the tensor tree of `node`.
+    /// Cursor: level and index in the trace tree, or in the tensor tree of `node`. Where it is a segment:
+    /// level 0, its committed node, and its number as index.
     uint32 node;
     uint8 level;
     uint32 position;
@@ -132,6 +139,20 @@ interface IDisputeGame {
         bytes32 head
     );
     event NodeNamed(bytes32 indexed gameId, bytes32 indexed claimKey, uint256 node, bytes32 root, bytes32 head);
+    /// A committed node was named behind whose root are interior nodes: the cursor is the segment.
+    event SegmentNamed(
+        bytes32 indexed gameId, bytes32 indexed claimKey, uint256 node, uint256 segment, bytes32 root, bytes32 head
+    );
+    /// The roots of all interior nodes of the segment.
+    event SegmentAnswered(
+        bytes32 indexed gameId,
+        bytes32 indexed claimKey,
+        address indexed answerer,
+        uint256 segment,
+        bytes32[] entries,
+        uint256 paid,
+        bytes32 head
+    );
     /// `level` and `index` of the entry in the trace tree (`node` 0) or in the node's tensor tree.
     event EntryNamed(
         bytes32 indexed gameId,
@@ -202,7 +223,7 @@ interface IDisputeGame {
     error AmountTooLarge(uint256 most, uint256 actual);
     error NotChallenger(address expected, address actual);
     error NotClaimant(address expected, address actual);
-    /// The first answer is the claimant's, or its answerer's.
+    /// First answers and segments are the claimant's, or its answerer's.
     error NotAnswerer(address expected, address actual);
     /// The cursor was not opened yet.
     error NotOpened(bytes32 gameId);
@@ -213,6 +234,10 @@ interface IDisputeGame {
     error WrongLevel(uint256 expected, uint256 actual);
     /// Node 0 is the request's input, which nobody disputes.
     error InputNamed();
+    /// The trace tree holds no interior node: name the committed node of its segment first.
+    error NodeInterior(uint256 node);
+    /// The node lies in another segment than the opened one.
+    error OtherSegment(uint256 expected, uint256 actual);
     /// The index is not below the cursor.
     error IndexOutside(uint256 first, uint256 beyond, uint256 actual);
     error EntryCount(uint256 expected, uint256 actual);
@@ -225,8 +250,10 @@ interface IDisputeGame {
     error TileLength(uint256 expected, uint256 actual);
     error ElementOutsideTile(uint256 elements, uint256 actual);
     error InputCount(uint256 expected, uint256 actual);
-    /// The trace roots of the inputs do not lead to the claim's trace root.
+    /// The roots of the committed inputs do not lead to the claim's trace root.
     error TraceRoot(bytes32 expected, bytes32 actual);
+    /// The roots of the interior inputs do not lead to the stored root of the segment.
+    error SegmentRoot(bytes32 expected, bytes32 actual);
     /// The opening of input `slot` leads to another root than the trace holds.
     error OpenedRoot(uint256 slot, bytes32 expected, bytes32 actual);
     /// The claim is right here: no conviction.
@@ -262,10 +289,13 @@ interface IDisputeGame {
     /// Opens the cursor: its present entries at the next level (4.6). Anyone.
     function answer(bytes32 gameId, bytes32 claimKey, bytes32 previous, bytes32[] calldata entries) external;
 
+    /// Opens the cursor: the roots of the segment's interior nodes, all of them. Claimant or its answerer.
+    function answerSegment(bytes32 gameId, bytes32 claimKey, bytes32 previous, bytes32[] calldata entries) external;
+
     /// Opens the cursor: the bytes of the named tile. Anyone.
     function answerTile(bytes32 gameId, bytes32 claimKey, bytes32 previous, bytes calldata tile) external;
 
-    /// Names a node whose root is among the opened entries.
+    /// Names a node whose root is among the opened entries, or the committed node of the opened segment.
     function nameNode(bytes32 gameId, bytes32 claimKey, bytes32 previous, NodeName calldata named) external payable;
 
     /// Names one of the opened entries; `index` counts in the whole level.
@@ -295,7 +325,7 @@ interface IDisputeGame {
     /// @param signature EIP-712 `Trace(bytes32 claimKey,bytes32 traceRoot)` in the domain of Requests: r, s, v.
     function convictTwoRoots(bytes32 requestId, bytes32 claimKey, bytes32 traceRoot, bytes calldata signature) external;
 
-    /// Names who may post the first answer beside the claimant; 0 takes it back. Claimant only.
+    /// Names who may post first answers and segments beside the claimant; 0 takes it back. Claimant only.
     function setAnswerer(bytes32 requestId, bytes32 claimKey, address answerer) external;
 
     function gameOf(bytes32 gameId) external view returns (Game memory);
@@ -316,6 +346,13 @@ interface IDisputeGame {
 
     /// Wei that the answer after naming a node with `tensorBytes` of output needs beyond what the game holds.
     function nodeValue(bytes32 gameId, uint256 tensorBytes) external view returns (uint256);
+
+    /// Wei that the answer after naming a committed node whose segment has `interior` interior nodes needs
+    /// beyond what the game holds.
+    function segmentValue(bytes32 gameId, uint256 interior) external view returns (uint256);
+
+    /// Root of the tree over the interior nodes of a segment; 0 before its answer.
+    function segmentRootOf(bytes32 claimKey, uint256 segment) external view returns (bytes32);
 
     /// Wei that the answer after naming entry `index` needs beyond what the game holds.
     function entryValue(bytes32 gameId, uint64 index) external view returns (uint256);

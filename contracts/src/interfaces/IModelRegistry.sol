@@ -13,6 +13,10 @@ struct Model {
     address owner;
     uint32 nodeCount;
     uint32 outputNode;
+    /// Nodes whose roots the trace tree holds, and the output's number among them (1.22).
+    uint32 committedCount;
+    uint32 outputNumber;
+    bool hasInterior;
     /// DTYPE_* of the output and of the input.
     uint8 outputDtype;
     uint8 inputDtype;
@@ -20,12 +24,12 @@ struct Model {
     uint8 availability;
     /// Challenger's moves of the deepest descent (4.6).
     uint8 moves;
-    /// Root of the tree over the node leaf hashes.
-    bytes32 nodeRoot;
     /// Multiplications of one answer.
     uint64 macs;
     /// Bytes of all tensors of the model.
     uint64 tensorBytes;
+    /// Root of the tree over the node leaf hashes.
+    bytes32 nodeRoot;
     uint64 inputBytes;
     uint64 outputBytes;
     uint64 outputElements;
@@ -64,7 +68,15 @@ interface IModelRegistry {
 
     /// Node 0 is INPUT and no other node is.
     error InputMisplaced(uint256 node, uint8 op);
-    /// An input of a node has a smaller index than the node.
+    /// A node's segment is the number of the next committed node, itself included.
+    error SegmentNumber(uint256 node, uint256 expected, uint256 actual);
+    /// A node's place counts the nodes of its segment before it (without INTERIOR_BIT here).
+    error SegmentPlace(uint256 node, uint256 expected, uint256 actual);
+    /// A segment has at most `most` interior nodes.
+    error SegmentLength(uint256 node, uint256 most, uint256 actual);
+    /// INPUT, the output and the last node are committed.
+    error NodeNotCommitted(uint256 node);
+    /// An input names an earlier committed node, or an earlier node of the same segment.
     error InputNotBefore(uint256 node, uint256 slot, uint256 actual);
     /// Element count of an input, by the consumer's shape and by the producer's.
     error InputElements(uint256 node, uint256 slot, uint256 expected, uint256 actual);
@@ -107,7 +119,14 @@ interface IModelRegistry {
     function descentOf(bytes32 modelId)
         external
         view
-        returns (bytes32 nodeRoot, uint32 nodeCount, uint32 outputNode, uint64 clockSeconds, uint256 symbols);
+        returns (
+            bytes32 nodeRoot,
+            uint32 nodeCount,
+            uint32 committedCount,
+            uint32 outputNumber,
+            uint64 clockSeconds,
+            uint256 symbols
+        );
 
     /// Least window of a request on the model (3.3).
     function windowFloor(bytes32 modelId) external view returns (uint64 seconds_);

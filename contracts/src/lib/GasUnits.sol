@@ -18,6 +18,8 @@ library GasUnits {
     uint256 internal constant OPEN = 250_000;
     uint256 internal constant FIRST_ANSWER = 135_000;
     uint256 internal constant ANSWER = 95_000;
+    /// Stores the segment's root beside its opening, and reads the claim.
+    uint256 internal constant ANSWER_SEGMENT = 135_000;
     uint256 internal constant NAME_NODE = 110_000;
     uint256 internal constant NAME_ENTRY = 80_000;
     /// A step with its verdict and payouts.
@@ -43,6 +45,10 @@ library GasUnits {
 
     function answer(uint256 entries) internal pure returns (uint256) {
         return ANSWER + PER_HASH * entries;
+    }
+
+    function answerSegment(uint256 entries) internal pure returns (uint256) {
+        return ANSWER_SEGMENT + PER_HASH * entries;
     }
 
     function answerTile(uint256 length) internal pure returns (uint256) {

@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {DTYPE_I32} from "../generated/ProtocolConstants.sol";
+import {INTERIOR_BIT} from "../generated/ProtocolConstants.sol";
 import {OP_AVG_POOL} from "../generated/ProtocolConstants.sol";
 import {OP_BATCH_MATMUL} from "../generated/ProtocolConstants.sol";
 import {OP_CONCAT} from "../generated/ProtocolConstants.sol";
@@ -19,11 +20,11 @@ import {Parameters} from "./Parameters.sol";
 import {RowParameters} from "./RowParameters.sol";
 
 /// @title The canonical bytes of a node.
-/// @dev op u8, type u8, inputs u8, tensors u8, running MACs u64, then input indices u32 each, tensor
-/// roots, parameters. `check` refuses every leaf whose counts or length are not those of its
-/// operator; the other functions expect a checked leaf. Spec: programs, 1.9 and 1.10.
+/// @dev op u8, type u8, inputs u8, tensors u8, running MACs u64, segment u32, place u32, then input names
+/// u32 each, tensor roots, parameters. `check` refuses every leaf whose counts or length are not those of its
+/// operator; the other functions expect a checked leaf. Spec: programs, 1.9, 1.10 and 1.22.
 library NodeLeaf {
-    uint256 private constant HEAD_BYTES = 12;
+    uint256 private constant HEAD_BYTES = 20;
 
     /// The leaf ends before its fields do, or bytes follow them.
     error LeafLength(uint256 expected, uint256 actual);
@@ -79,7 +80,28 @@ library NodeLeaf {
         return uint64(Parameters.read(leaf, 4, 8));
     }
 
-    /// Index of the node that makes input `slot`.
+    /// Number of the segment that the node is in.
+    function segment(bytes calldata leaf) internal pure returns (uint32) {
+        return uint32(Parameters.read(leaf, 12, 4));
+    }
+
+    /// Nodes of the segment before this one, plus INTERIOR_BIT for an interior node.
+    function place(bytes calldata leaf) internal pure returns (uint32) {
+        return uint32(Parameters.read(leaf, 16, 4));
+    }
+
+    /// The trace tree does not hold the node's root; its segment does, when a game asks.
+    function isInterior(bytes calldata leaf) internal pure returns (bool) {
+        return place(leaf) & INTERIOR_BIT != 0;
+    }
+
+    /// Nodes of the segment before this one.
+    function offsetInSegment(bytes calldata leaf) internal pure returns (uint32) {
+        return place(leaf) & ~INTERIOR_BIT;
+    }
+
+    /// Name of the node that makes input `slot`: the number of a committed one, or INTERIOR_BIT with
+    /// the place in the leaf's own segment.
     function input(bytes calldata leaf, uint256 slot) internal pure returns (uint32) {
         return uint32(Parameters.read(leaf, HEAD_BYTES + 4 * slot, 4));
     }
