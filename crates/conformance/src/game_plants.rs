@@ -151,7 +151,7 @@ pub fn lying_outputs(animal: &Animal, right: &[Tensor], plant: &Plant) -> Vec<Te
 
 /// Computes all nodes from `from` on again, from what stands before them.
 fn recompute(animal: &Animal, from: usize, outputs: &mut [Tensor]) {
-    for index in from..outputs.len() { in at + 1..outputs.len() {
+    for index in from..outputs.len() {
         let node = &animal.program.nodes()[index];
         let inputs: Vec<&Tensor> = node.inputs.iter().map(|&i| &outputs[i as usize]).collect();
         // A bit pattern that is no value passes through nodes that only move elements.

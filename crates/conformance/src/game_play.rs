@@ -9,7 +9,7 @@ use selfsame_chain::Child;
 use selfsame_chain::bindings::DisputeGame;
 use selfsame_devnet::{Applied, dev_address};
 use selfsame_dispute::{
-    Board, Claim, Holder, Link, Move, Next, NodeFacts, Reply, Revealed, Shown, Stage, Step, Witness,
+    Board, Claim, Holder, Link, Move, Next, NodeFacts, Reply, Revealed, Stage, Step, Witness,
 };
 use selfsame_protocol::Hash;
 
@@ -344,19 +344,12 @@ impl<'a> Session<'a> {
                 self.answer(PROVIDER, game, claimed)
                     .expect("the claimant's answer is taken")
             };
-            let (shown, tile) = match &reply {
-                Reply::First { entries, .. }
-                | Reply::Entries(entries)
-                | Reply::Segment(entries) => {
-                    revealed.add(&self.facts(), &before, entries);
-                    (Shown::Entries(entries), &[][..])
-                }
-                Reply::Tile(tile) => (Shown::Tile(tile), tile.as_slice()),
-            };
+            let shown = reply.shown();
+            revealed.add(&self.facts(), &before, shown);
             let next = right
                 .next(&self.facts(), &before, shown)
                 .expect("shown has its length");
-            let Some(action) = self.challenge(game, next, tile, right, &revealed) else {
+            let Some(action) = self.challenge(game, next, shown.tile(), right, &revealed) else {
                 return Played {
                     conviction: None,
                     challenger_moves,

@@ -166,7 +166,7 @@ impl Builder {
         linear.high = 127;
     }
 
-    fn finish(mut self, name: &'static str, symbols: Vec<Symbol>, values: DimValues) -> Animal {
+    fn finish(self, name: &'static str, symbols: Vec<Symbol>, values: DimValues) -> Animal {
         let output = u32::try_from(self.nodes.len() - 1).expect("zoo programs are small");
         let scale = Ratio {
             multiplier: 1,
@@ -191,14 +191,9 @@ impl Builder {
             },
         };
         let program = CheckedProgram::new(program).expect("zoo programs are well formed");
-        let some_interior = self.dice.below(3) != 0;
         Animal {
             name,
-            program: if some_interior {
-                with_interior(program, &mut self.dice)
-            } else {
-                program
-            },
+            program,
             values,
         }
     }
@@ -206,20 +201,21 @@ impl Builder {
 
 /// The program with half of the nodes interior that can be, from the last to the first: what reads a node
 /// is settled before it.
-pub fn with_interior(program: CheckedProgram, dice: &mut Dice) -> CheckedProgram {
-    let count = u32::try_from(program.nodes().len()).unwrap_or(u32::MAX);
-    let mut best = program;
+pub fn segmented(animal: Animal, seed: u64) -> Animal {
+    let mut dice = Dice::new(seed);
+    let count = u32::try_from(animal.program.nodes().len()).unwrap_or(u32::MAX);
+    let mut program = animal.program;
     for node in (1..count).rev() {
         if dice.below(2) == 0 {
             continue;
         }
-        let mut other = best.program().clone();
+        let mut other = program.program().clone();
         other.interior.insert(0, node);
         if let Ok(other) = CheckedProgram::new(other) {
-            best = other;
+            program = other;
         }
     }
-    best
+    Animal { program, ..animal }
 }
 
 fn dims(extents: &[u32]) -> Vec<Dim> {
@@ -514,7 +510,8 @@ pub fn mixed(seed: u64) -> Animal {
     b.finish("mixed", Vec::new(), DimValues::NONE)
 }
 
-/// A chain of more than 256 nodes, so that the trace tree itself is named level by level.
+/// A chain of more than 256 committed nodes, so that the trace tree itself is named level by level, with
+/// one segment of ten interior ones.
 pub fn deep(seed: u64) -> Animal {
     let mut b = Builder::new(seed, DType::I8, &dims(&[6, 5]));
     for step in 0..270_u32 {
@@ -526,18 +523,31 @@ pub fn deep(seed: u64) -> Animal {
         let turn = Move::transpose(&[1, 0], dims(&[rows, columns]));
         b.push(Op::Move(turn), &[step], DType::I8);
     }
-    b.finish("deep", Vec::new(), DimValues::NONE)
+    let deep = b.finish("deep", Vec::new(), DimValues::NONE);
+    let mut program = deep.program.into_program();
+    program.interior = (120..130).collect();
+    Animal {
+        program: CheckedProgram::new(program).expect("a chain may be cut anywhere"),
+        ..deep
+    }
 }
 
-/// The programs that faults are planted in.
+/// The programs that faults are planted in: those of an odd seed have interior nodes.
 pub fn zoo(seed: u64) -> Vec<Animal> {
-    vec![
+    let animals = vec![
         residual(seed),
         sums(seed),
         wide(seed),
         mixed(seed),
         encoder(seed),
-    ]
+    ];
+    if seed.is_multiple_of(2) {
+        return animals;
+    }
+    let with_interior = animals
+        .into_iter()
+        .map(|animal| segmented(animal, 5 * seed));
+    with_interior.collect()
 }
 
 /// The shapes of the ResNet-20 that the repository ships (28 x 28 x 1, widths 16, 32, 64), with

@@ -252,7 +252,7 @@ fn many_lies_on_one_stake() {
         let mut session = Session::new(&mut scene.court, &scene.model, claimed);
         assert!(
             session
-                .play(CHALLENGER, &right, &holder(&wrong))
+                .play(CHALLENGER, &right, &holder(&scene.model, &wrong))
                 .conviction
                 .is_some()
         );
@@ -433,7 +433,7 @@ fn stake_gone_at_claim() {
     let mut session = Session::new(&mut scene.court, &scene.model, claimed);
     assert!(
         session
-            .play(CHALLENGER, &right, &holder(&wrong))
+            .play(CHALLENGER, &right, &holder(&scene.model, &wrong))
             .conviction
             .is_some()
     );

@@ -34,7 +34,7 @@ fn slot_capture() {
     for _ in 0..7 {
         game.open(FRIEND).unwrap();
     }
-    let played = game.play(CHALLENGER, &right, &holder(&wrong));
+    let played = game.play(CHALLENGER, &right, &holder(game.model, &wrong));
     assert_eq!(played.conviction.unwrap().node, 4);
     for stalled in 0..7 {
         game.send(FRIEND, Move::Settle { game: stalled }, U256::ZERO)
@@ -47,7 +47,7 @@ fn slot_capture() {
 fn sniping() {
     let mut scene = Scene::residual();
     let wrong = scene.lie(4, 7);
-    let (right, lying) = (scene.right(), holder(&wrong));
+    let (right, lying) = (scene.right(), holder(&scene.model, &wrong));
     let claimed = scene.claim_of(&wrong);
     let mut game = session(&mut scene, claimed);
     let before = [game.court.wealth(CHALLENGER), game.court.wealth(FRIEND)];
@@ -87,16 +87,13 @@ fn game_to_step(
     loop {
         let before = game.board.games[index].clone();
         let reply = game.answer(PROVIDER, index, lying).unwrap();
-        let (shown, tile) = match &reply {
-            Reply::First { entries, .. } | Reply::Entries(entries) => {
-                revealed.add(&game.facts(), &before, entries);
-                (Shown::Entries(entries), &[][..])
-            }
-            Reply::Tile(tile) => (Shown::Tile(tile), tile.as_slice()),
-        };
+        let shown = reply.shown();
+        revealed.add(&game.facts(), &before, shown);
         let next = right.next(&game.facts(), &before, shown).unwrap();
         let is_step = matches!(next, Next::Element { .. });
-        let action = game.challenge(index, next, tile, right, &revealed).unwrap();
+        let action = game
+            .challenge(index, next, shown.tile(), right, &revealed)
+            .unwrap();
         if is_step {
             return action;
         }
@@ -110,7 +107,7 @@ fn game_to_step(
 fn branch_hijack() {
     let mut scene = Scene::residual();
     let wrong = scene.lie(4, 7);
-    let (right, lying) = (scene.right(), holder(&wrong));
+    let (right, lying) = (scene.right(), holder(&scene.model, &wrong));
     let claimed = scene.claim_of(&wrong);
     let mut game = session(&mut scene, claimed);
     let honest = game.open(CHALLENGER).unwrap();
@@ -120,10 +117,9 @@ fn branch_hijack() {
     };
     let mut revealed = Revealed::new();
     let at = game.board.games[honest].clone();
-    revealed.add(&game.facts(), &at, &entries);
-    let descent = game.facts().schedule().trace();
+    revealed.add(&game.facts(), &at, Shown::Entries(&entries));
     // Node 1 is right.
-    let next = selfsame_dispute::name(&descent, &at, &entries, 1);
+    let next = selfsame_dispute::name(&game.facts(), &at, &entries, 1);
     let action = game
         .challenge(honest, next.clone(), &[], &right, &revealed)
         .unwrap();
@@ -142,7 +138,7 @@ fn branch_hijack() {
 fn two_trace_roots() {
     let mut scene = Scene::residual();
     let wrong = scene.lie(4, 7);
-    let (right, lying) = (scene.right(), holder(&wrong));
+    let (right, lying) = (scene.right(), holder(&scene.model, &wrong));
     let claimed = scene.claim_of(&wrong);
     let request_id = claimed.request_id;
     let claim_key = claimed.claim_key;
@@ -201,7 +197,7 @@ fn two_trace_roots() {
 fn dirty_padding() {
     let mut scene = Scene::residual();
     let wrong = scene.lie(7, 3);
-    let (right, lying) = (scene.right(), holder(&wrong));
+    let (right, lying) = (scene.right(), holder(&scene.model, &wrong));
     let mut dirty = wrong.last().unwrap().to_bytes();
     dirty.push(0);
     let terms = scene.court.terms(&scene.model, scene.input.root());
@@ -271,7 +267,7 @@ fn dirty_padding() {
         panic!()
     };
     let mut revealed = Revealed::new();
-    revealed.add(&game.facts(), &at, &entries);
+    revealed.add(&game.facts(), &at, Shown::Entries(&entries));
     let next = right
         .next(&game.facts(), &at, Shown::Entries(&entries))
         .unwrap();
@@ -296,7 +292,7 @@ fn dirty_padding() {
 fn dirty_absent_leaf() {
     let mut scene = Scene::sums();
     let wrong = scene.lie(6, 7);
-    let lying = holder(&wrong);
+    let lying = holder(&scene.model, &wrong);
     let right = scene.right();
     let claimed = scene.claim_of(&wrong);
     let mut game = session(&mut scene, claimed);
@@ -326,7 +322,7 @@ fn dirty_absent_leaf() {
     // A path that brings its own absent siblings has too many.
     let at = game.board.games[index].clone();
     let mut revealed = Revealed::new();
-    revealed.add(&game.facts(), &at, &entries);
+    revealed.add(&game.facts(), &at, Shown::Entries(&entries));
     let next = right
         .next(&game.facts(), &at, Shown::Entries(&entries))
         .unwrap();
@@ -376,7 +372,8 @@ fn withheld_roots() {
     );
     game.court.wait(clock + 1);
     assert_eq!(
-        game.answer(PROVIDER, index, &holder(&wrong)).unwrap_err(),
+        game.answer(PROVIDER, index, &holder(game.model, &wrong))
+            .unwrap_err(),
         "ClockOver"
     );
     game.send(CHALLENGER, timeout, U256::ZERO).unwrap();
@@ -394,7 +391,8 @@ fn input_swap() {
     let mut game = session(&mut scene, claimed);
     let index = game.open(CHALLENGER).unwrap();
     assert_eq!(
-        game.answer(PROVIDER, index, &holder(&other)).unwrap_err(),
+        game.answer(PROVIDER, index, &holder(game.model, &other))
+            .unwrap_err(),
         "InputRoot"
     );
     game.court.wait(clock + 1);
@@ -414,7 +412,8 @@ fn output_swap() {
     let mut game = session(&mut scene, claimed);
     let index = game.open(CHALLENGER).unwrap();
     assert_eq!(
-        game.answer(PROVIDER, index, &holder(&honest)).unwrap_err(),
+        game.answer(PROVIDER, index, &holder(game.model, &honest))
+            .unwrap_err(),
         "OutputRoot"
     );
     game.court.wait(clock + 1);
@@ -465,7 +464,7 @@ fn reorganisation_swap() {
 fn replayed_move() {
     let mut scene = Scene::residual();
     let wrong = scene.lie(4, 7);
-    let (right, lying) = (scene.right(), holder(&wrong));
+    let (right, lying) = (scene.right(), holder(&scene.model, &wrong));
     let claimed = scene.claim_of(&wrong);
     let mut game = session(&mut scene, claimed);
     let index = game.open(CHALLENGER).unwrap();
@@ -474,7 +473,7 @@ fn replayed_move() {
         panic!()
     };
     let mut revealed = Revealed::new();
-    revealed.add(&game.facts(), &at, &entries);
+    revealed.add(&game.facts(), &at, Shown::Entries(&entries));
     let next = right
         .next(&game.facts(), &at, Shown::Entries(&entries))
         .unwrap();
@@ -529,7 +528,7 @@ fn wrong_dimension_values() {
         assert_eq!(scene.court.request(&terms, &[]).unwrap_err().name, want);
     }
     let wrong = scene.lie(3, 2);
-    let (right, lying) = (scene.right(), holder(&wrong));
+    let (right, lying) = (scene.right(), holder(&scene.model, &wrong));
     let claimed = scene.claim_of(&wrong);
     let mut game = session(&mut scene, claimed);
     let step = game_to_step(&mut game, &right, &lying);
@@ -574,7 +573,7 @@ fn wrong_dimension_values() {
 fn staged_games_between_friends() {
     let mut scene = Scene::residual();
     let wrong = scene.lie(4, 7);
-    let (right, lying) = (scene.right(), holder(&wrong));
+    let (right, lying) = (scene.right(), holder(&scene.model, &wrong));
     let mut terms = scene.court.terms(&scene.model, scene.input.root());
     let clock = scene.court.clock(&scene.model);
     // A window in which a whole staged game fits.
@@ -603,7 +602,7 @@ fn staged_games_between_friends() {
 fn self_conviction_for_the_compensation() {
     let mut scene = Scene::residual();
     let wrong = scene.lie(4, 7);
-    let (right, lying) = (scene.right(), holder(&wrong));
+    let (right, lying) = (scene.right(), holder(&scene.model, &wrong));
     let friends = [REQUESTER, PROVIDER, FRIEND];
     let together = |scene: &Scene| {
         friends

@@ -59,7 +59,7 @@ fn game_on(scene: &mut Scene, node: u32) -> Moves {
     let right = scene.right();
     let claimed = scene.claim_of(&wrong);
     let mut session = Session::new(&mut scene.court, &scene.model, claimed);
-    let played = session.play(CHALLENGER, &right, &holder(&wrong));
+    let played = session.play(CHALLENGER, &right, &holder(&scene.model, &wrong));
     let convicted = played.conviction.unwrap();
     assert_eq!(
         (convicted.node, convicted.element),

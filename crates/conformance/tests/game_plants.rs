@@ -17,7 +17,7 @@ use selfsame_conformance::game_plants::{Plant, lying_outputs, plants};
 use selfsame_conformance::game_play::Session;
 use selfsame_conformance::game_zoo::{Dice, deep, zoo};
 use selfsame_conformance::operators::KINDS;
-use selfsame_dispute::{Holder, Move, Next, Reply, Revealed, Shown, Witness};
+use selfsame_dispute::{Descent, Holder, Move, Next, Reply, Revealed, Stage, Witness};
 use selfsame_interpreter::run;
 use selfsame_ir::{Op, Tensor};
 
@@ -129,8 +129,8 @@ fn play_plant(court: &mut Court, subject: &Subject, plant: &Plant) {
     let mut session = Session::new(court, model, claimed.clone());
     let played = session.play(
         CHALLENGER,
-        &holder(&subject.outputs),
-        &holder(&claimed_outputs),
+        &holder(model, &subject.outputs),
+        &holder(model, &claimed_outputs),
     );
     let convicted = played
         .conviction
@@ -144,12 +144,8 @@ fn play_plant(court: &mut Court, subject: &Subject, plant: &Plant) {
         (convicted.expected, convicted.actual),
         (plant.right.into(), plant.wrong.into())
     );
-    let bytes = session.facts().output_bytes(plant.node);
-    assert_eq!(
-        played.challenger_moves,
-        session.facts().schedule().moves(bytes),
-        "{what}"
-    );
+    let moves = session.facts().moves(plant.node);
+    assert_eq!(played.challenger_moves, moves, "{what}");
     assert!(clock > 0);
     for (name, gas) in &session.gas {
         assert!(*gas < 16_777_216, "{name}: {gas} gas, {what}");
@@ -224,7 +220,7 @@ fn a_fault_in_a_program_of_271_nodes_is_convicted_at_exactly_its_element() {
     };
     let planted = plants(&subject.model.animal, &subject.outputs, |_| 1, 9);
     let mut mark = court.mark();
-    for at in [0, 1, 127, 254, 255, 256, 269] {
+    for at in [0, 1, 119, 124, 129, 254, 255, 256, 266, 269] {
         play_plant(&mut court, &subject, &planted[at]);
         court.back(&mut mark);
     }
@@ -264,7 +260,7 @@ fn tamper(witness: &mut Witness, tile: &mut [u8], dice: &mut Dice) {
 /// Plays one game against a right claim; the challenger must lose it.
 fn play_wrong(court: &mut Court, subject: &Subject, wrong: Wrong, dice: &mut Dice) {
     let model = &subject.model;
-    let right = holder(&subject.outputs);
+    let right = holder(&subject.model, &subject.outputs);
     let output = subject.outputs.last().unwrap().to_bytes();
     let claimed = court.claimed(model, &subject.input, &output);
     let (clock, request_id, closes_at) =
@@ -283,7 +279,7 @@ fn play_wrong(court: &mut Court, subject: &Subject, wrong: Wrong, dice: &mut Dic
             let planted = plants(&model.animal, &subject.outputs, |_| 1, dice.roll());
             let at = usize::try_from(dice.below(planted.len() as u64)).unwrap();
             let own = lying_outputs(&model.animal, &subject.outputs, &planted[at]);
-            descend_by(&mut session, game, &holder(&own), &right);
+            descend_by(&mut session, game, &holder(&subject.model, &own), &right);
         }
     }
     assert_paid(&session);
@@ -325,24 +321,28 @@ fn descend_anywhere(
     loop {
         let before = session.board.games[game].clone();
         let reply = session.answer(PROVIDER, game, right).unwrap();
-        let entries = match &reply {
-            Reply::First { entries, .. } | Reply::Entries(entries) => entries,
+        let shown = reply.shown();
+        revealed.add(&session.facts(), &before, shown);
+        let facts = session.facts();
+        let trace = facts.schedule().trace();
+        let (entries, index) = match &reply {
+            Reply::First { entries, .. } => {
+                let first = before.position << (before.level - trace.opens(before.level));
+                let pick = 1 + dice.below(entries.len() as u64 - 1);
+                (entries, first + pick)
+            }
+            Reply::Entries(entries) => {
+                let descent = match before.stage {
+                    Stage::Trace => trace,
+                    _ => Descent::tensor(before.tensor_bytes),
+                };
+                let first = before.position << (before.level - descent.opens(before.level));
+                (entries, first + dice.below(entries.len() as u64))
+            }
+            Reply::Segment(entries) => (entries, dice.below(entries.len() as u64 + 1)),
             Reply::Tile(tile) => return step_anywhere(session, game, right, tile, wrong, dice),
         };
-        revealed.add(&session.facts(), &before, entries);
-        let pick = match &reply {
-            Reply::First { .. } => 1 + dice.below(entries.len() as u64 - 1),
-            Reply::Entries(_) | Reply::Tile(_) => dice.below(entries.len() as u64),
-        };
-        let descent = match before.stage {
-            selfsame_dispute::Stage::First | selfsame_dispute::Stage::Trace => {
-                session.facts().schedule().trace()
-            }
-            _ => selfsame_dispute::Descent::tensor(before.tensor_bytes),
-        };
-        let below = descent.opens(before.level);
-        let index = (before.position << (before.level - below)) + pick;
-        let next = selfsame_dispute::name(&descent, &before, entries, index);
+        let next = selfsame_dispute::name(&facts, &before, entries, index);
         let action = session
             .challenge(game, next, &[], right, &revealed)
             .unwrap();
@@ -389,15 +389,10 @@ fn descend_by(session: &mut Session<'_>, game: usize, own: &Holder, right: &Hold
     loop {
         let before = session.board.games[game].clone();
         let reply = session.answer(PROVIDER, game, right).unwrap();
-        let (shown, tile) = match &reply {
-            Reply::First { entries, .. } | Reply::Entries(entries) => {
-                revealed.add(&session.facts(), &before, entries);
-                (Shown::Entries(entries), &[][..])
-            }
-            Reply::Tile(tile) => (Shown::Tile(tile), tile.as_slice()),
-        };
+        let shown = reply.shown();
+        revealed.add(&session.facts(), &before, shown);
         let next = own.next(&session.facts(), &before, shown).unwrap();
-        let Some(action) = session.challenge(game, next, tile, own, &revealed) else {
+        let Some(action) = session.challenge(game, next, shown.tile(), own, &revealed) else {
             return;
         };
         let value = session.move_value(game, &action);

@@ -15,15 +15,24 @@ use alloy_primitives::U256;
 use common::{Scene, holder};
 use selfsame_conformance::game::{CHALLENGER, PROVIDER};
 use selfsame_conformance::game_play::Session;
-use selfsame_conformance::game_zoo::{Dice, deep, encoder, residual, sums, wide};
+use selfsame_conformance::game_zoo::{Dice, deep, encoder, residual, segmented, sums, wide};
 use selfsame_dispute::{
-    Descent, Holder, Link, Move, Next, Reply, Revealed, Stage, Step, Witness, name,
+    Descent, Game, Holder, Link, Move, Next, Reply, Revealed, Shown, Stage, Step, Witness, name,
 };
 use selfsame_protocol::Hash;
 
 fn soak() -> bool {
     std::env::var("SELFSAME_SOAK").is_ok_and(|value| value == "1")
 }
+
+/// Where a game may stand.
+const STAGES: [Stage; 5] = [
+    Stage::First,
+    Stage::Trace,
+    Stage::Segment,
+    Stage::Tensor,
+    Stage::Tile,
+];
 
 /// One player that makes any move at any time, mostly well formed.
 struct Player<'a> {
@@ -55,7 +64,10 @@ impl Player<'_> {
             session.court.wait(seconds);
         }
         let action = self.action(session, from);
-        let made = matches!(action, Move::FirstAnswer { .. } | Move::Answer { .. });
+        let made = matches!(
+            action,
+            Move::FirstAnswer { .. } | Move::Answer { .. } | Move::AnswerSegment { .. }
+        );
         let seen = made.then(|| self.seen(session, &action));
         let sender = self.sender(session, &action, from);
         let payable = matches!(
@@ -72,7 +84,7 @@ impl Player<'_> {
                 if let Some((game, at, entries)) = seen {
                     for revealed in &mut self.revealed {
                         // The trace tree is one for all games of the claim.
-                        revealed.add(&session.facts(), &at, &entries);
+                        revealed.add(&session.facts(), &at, Shown::Entries(&entries));
                     }
                     let _ = game;
                 }
@@ -90,9 +102,9 @@ impl Player<'_> {
         action: &Move,
     ) -> (usize, selfsame_dispute::Game, Vec<Hash>) {
         let (game, entries) = match action {
-            Move::FirstAnswer { game, entries, .. } | Move::Answer { game, entries, .. } => {
-                (*game, entries.clone())
-            }
+            Move::FirstAnswer { game, entries, .. }
+            | Move::Answer { game, entries, .. }
+            | Move::AnswerSegment { game, entries, .. } => (*game, entries.clone()),
             _ => panic!("an answer of entries"),
         };
         if self.revealed.is_empty() {
@@ -165,7 +177,7 @@ impl Player<'_> {
         };
         let mut at = session.board.games[game].clone();
         if self.once_in(15) {
-            at.stage = [Stage::First, Stage::Trace, Stage::Tensor, Stage::Tile][self.pick(4)];
+            at.stage = STAGES[self.pick(STAGES.len())];
         }
         let reply = holder.reply(&session.facts(), &at);
         match reply.unwrap_or(Reply::Tile(vec![0; 3])) {
@@ -199,6 +211,18 @@ impl Player<'_> {
                     entries,
                 }
             }
+            Reply::Segment(mut entries) => {
+                match self.dice.below(20) {
+                    0 => drop(entries.pop()),
+                    1 => entries.push(Hash([4; 32])),
+                    _ => {}
+                }
+                Move::AnswerSegment {
+                    game,
+                    link,
+                    entries,
+                }
+            }
             Reply::Tile(mut tile) => {
                 match self.dice.below(20) {
                     0 => drop(tile.pop()),
@@ -215,6 +239,7 @@ impl Player<'_> {
         let at = session.board.games[game].clone();
         let descent = match at.stage {
             Stage::First | Stage::Trace | Stage::Over => session.facts().schedule().trace(),
+            Stage::Segment => return self.name_in_segment(session, game, &at),
             Stage::Tensor => Descent::tensor(at.tensor_bytes),
             Stage::Tile => return self.step(session, game),
         };
@@ -238,7 +263,7 @@ impl Player<'_> {
         };
         let beyond = u64::from(self.once_in(10));
         let index = first + self.dice.below(shown.len() as u64 + beyond);
-        let mut next = name(&descent, &at, &shown, index);
+        let mut next = name(&session.facts(), &at, &shown, index);
         if self.once_in(20) {
             next = Next::Entry {
                 index,
@@ -273,6 +298,31 @@ impl Player<'_> {
             }
             Next::Element { .. } | Next::Agrees => Move::Timeout { game },
         }
+    }
+
+    /// A node of the segment, or now and then of another.
+    fn name_in_segment(&mut self, session: &Session<'_>, game: usize, at: &Game) -> Move {
+        let facts = session.facts();
+        let holder = if self.once_in(10) {
+            &self.right
+        } else {
+            &self.lying
+        };
+        let shown = holder.interior_roots(&facts, at.position);
+        let index = self.dice.below(shown.len() as u64 + 1);
+        let link = self.link(session, game);
+        let Next::Node {
+            mut node,
+            root,
+            siblings,
+        } = name(&facts, at, &shown, index)
+        else {
+            return Move::Timeout { game };
+        };
+        if self.once_in(10) {
+            node = u32::try_from(self.dice.below(facts.node_count())).unwrap_or_default();
+        }
+        self.name_node(session, game, link, (node, root, siblings))
     }
 
     fn name_node(
@@ -350,6 +400,8 @@ impl Player<'_> {
             2 => drop(witness.input_roots.pop()),
             3 => witness.trace_siblings.push(Hash([7; 32])),
             4 => drop(witness.trace_siblings.pop()),
+            11 => witness.segment_siblings.push(Hash([7; 32])),
+            12 => drop(witness.segment_siblings.pop()),
             5 => drop(witness.openings.pop()),
             6 => witness.openings[slot].tiles.push(1),
             7 => drop(witness.openings[slot].siblings.pop()),
@@ -366,16 +418,22 @@ impl Player<'_> {
 fn contract_and_state_machine_take_and_refuse_the_same_moves_by_the_same_names() {
     let (rounds, turns) = if soak() { (40, 400) } else { (3, 120) };
     let mut names = BTreeMap::new();
-    for (index, animal) in [residual(1), sums(1), wide(1), deep(1), encoder(1)]
-        .into_iter()
-        .enumerate()
-    {
+    let animals = [residual(1), sums(1), wide(1), deep(1), encoder(1)];
+    let cut = [3, 4, 5].map(|seed| match seed {
+        3 => segmented(residual(1), 3),
+        4 => segmented(sums(1), 4),
+        _ => segmented(encoder(1), 5),
+    });
+    for (index, animal) in animals.into_iter().chain(cut).enumerate() {
         let mut scene = Scene::new(animal);
         let wrong = match index {
             0 => scene.lie(4, 7),
             1 => scene.lie(3, 2),
             2 => scene.lie(1, 40_000),
-            3 => scene.lie(200, 5),
+            3 => scene.lie(125, 5),
+            4 => scene.lie(19, 40),
+            5 => scene.lie(4, 7),
+            6 => scene.lie(3, 2),
             _ => scene.lie(19, 40),
         };
         let mut mark = scene.court.mark();
@@ -391,7 +449,7 @@ fn contract_and_state_machine_take_and_refuse_the_same_moves_by_the_same_names()
             let mut player = Player {
                 dice: Dice::new(1_000 * index as u64 + round),
                 right,
-                lying: holder(&lying),
+                lying: holder(&scene.model, &lying),
                 revealed: Vec::new(),
                 names: &mut names,
             };

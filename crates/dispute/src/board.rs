@@ -114,6 +114,14 @@ impl NodeFacts<'_> {
     }
 }
 
+impl NodeFacts<'_> {
+    /// Challenger's moves, opening and step included, of a game that ends at an element of `node`.
+    pub fn moves(&self, node: u32) -> u32 {
+        let opened = !self.interior(self.place(node).segment.into()).is_empty();
+        Schedule::new(self.committed_count(), opened).moves(self.output_bytes(node))
+    }
+}
+
 /// One game.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Game {

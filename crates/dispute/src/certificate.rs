@@ -387,6 +387,8 @@ fn descend(descent: &Descent, from: u32, costs: &Costs, moves: &mut Vec<MoveCost
 fn leaf_len(program: &CheckedProgram, node: u32) -> u64 {
     program.node(node).map_or(0, |at| {
         let roots = alloc::vec![Hash::ZERO; at.op.tensor_count()];
-        NodeLeaf::new(at, node, program.segments(), roots, 0).encode().len() as u64
+        NodeLeaf::new(at, node, program.segments(), roots, 0)
+            .encode()
+            .len() as u64
     })
 }

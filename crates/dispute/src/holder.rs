@@ -46,6 +46,16 @@ pub enum Shown<'a> {
     Tile(&'a [u8]),
 }
 
+impl<'a> Shown<'a> {
+    /// Bytes of the named tile; empty where entries were shown.
+    pub fn tile(self) -> &'a [u8] {
+        match self {
+            Self::Entries(_) => &[],
+            Self::Tile(tile) => tile,
+        }
+    }
+}
+
 /// The challenger's next move.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Next {
@@ -94,6 +104,18 @@ pub enum Reply {
     Segment(Vec<Hash>),
     /// The named tile.
     Tile(Vec<u8>),
+}
+
+impl Reply {
+    /// What the answer shows at the cursor.
+    pub fn shown(&self) -> Shown<'_> {
+        match self {
+            Self::First { entries, .. } | Self::Entries(entries) | Self::Segment(entries) => {
+                Shown::Entries(entries)
+            }
+            Self::Tile(tile) => Shown::Tile(tile),
+        }
+    }
 }
 
 #[derive(Debug, Clone)]

@@ -14,7 +14,7 @@ use selfsame_commit::{Tree, fold, level_len};
 use selfsame_protocol::Hash;
 
 use crate::board::{Game, NodeFacts, Stage};
-use crate::holder::Holder;
+use crate::holder::{Holder, Shown};
 
 /// Entries of the claimant's trace tree, by level and index, and the interior roots of segments.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -29,9 +29,12 @@ impl Revealed {
         Self::default()
     }
 
-    /// Takes in the entries that an answer showed below the game's cursor. Answers about a tensor
-    /// say nothing of the trace tree and are passed over.
-    pub fn add(&mut self, model: &NodeFacts<'_>, game: &Game, entries: &[Hash]) {
+    /// Takes in what an answer showed at the game's cursor. Answers about a tensor say nothing of the trace
+    /// tree and are passed over.
+    pub fn add(&mut self, model: &NodeFacts<'_>, game: &Game, shown: Shown<'_>) {
+        let Shown::Entries(entries) = shown else {
+            return;
+        };
         match game.stage {
             Stage::First | Stage::Trace => {}
             Stage::Segment => {
@@ -65,7 +68,11 @@ impl Revealed {
     /// The tree of a segment: as it was shown, else as `own` has it.
     pub fn segment(&self, model: &NodeFacts<'_>, own: &Holder, segment: u64) -> Tree {
         let shown = self.segments.get(&segment);
-        Tree::new(shown.cloned().unwrap_or_else(|| own.interior_roots(model, segment)))
+        Tree::new(
+            shown
+                .cloned()
+                .unwrap_or_else(|| own.interior_roots(model, segment)),
+        )
     }
 
     /// Siblings that prove the node roots at `indices` (sorted, distinct) in the claimant's trace.

@@ -146,7 +146,9 @@ impl Witness {
         let (committed, offsets) = (sources.committed(), sources.offsets());
         let own = holder.trace();
         let segment = revealed.segment(model, holder, sources.segment);
-        let committed_roots = committed.iter().map(|&number| revealed.entry(own, 0, number));
+        let committed_roots = committed
+            .iter()
+            .map(|&number| revealed.entry(own, 0, number));
         let interior_roots = offsets.iter().map(|&offset| segment.entry(0, offset));
         Ok(Self {
             node_leaf: leaf.encode(),

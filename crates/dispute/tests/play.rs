@@ -11,7 +11,7 @@ pub mod game_zoo;
 use game_zoo::{Animal, Dice, deep, zoo};
 use selfsame_dispute::{
     Board, Certificate, Claim, Clocks, Costs, Holder, Link, Move, Next, NodeFacts, Outcome,
-    Refusal, Reply, Revealed, Schedule, Shown, Stage, Step, Witness, certify, evaluate,
+    Refusal, Reply, Revealed, Shown, Stage, Step, Witness, certify, evaluate,
 };
 use selfsame_interpreter::run;
 use selfsame_ir::{CheckedProgram, ModelCommitment, Tensor};
@@ -117,17 +117,10 @@ impl<'a> Table<'a> {
                 },
             };
             self.apply(CLAIMANT, &answer).unwrap();
-            let shown = match &reply {
-                Reply::First { entries, .. }
-                | Reply::Entries(entries)
-                | Reply::Segment(entries) => Shown::Entries(entries),
-                Reply::Tile(tile) => Shown::Tile(tile),
-            };
-            if let Shown::Entries(entries) = shown {
-                let mut revealed = self.revealed.clone();
-                revealed.add(&self.model(), &game, entries);
-                self.revealed = revealed;
-            }
+            let shown = reply.shown();
+            let mut revealed = self.revealed.clone();
+            revealed.add(&self.model(), &game, shown);
+            self.revealed = revealed;
             let next = self.right.next(&self.model(), &game, shown).unwrap();
             let link = self.link();
             let action = match next {
@@ -238,9 +231,7 @@ fn a_wrong_byte_anywhere_is_convicted_at_exactly_its_element() {
                 "{}",
                 animal.name
             );
-            let opened = !segments.interior(place.segment).is_empty();
-            let schedule = Schedule::new(segments.committed().len() as u64, opened);
-            assert_eq!(moves, schedule.moves(right[at].to_bytes().len() as u64));
+            assert_eq!(moves, table.model().moves(convicted));
         }
     }
 }

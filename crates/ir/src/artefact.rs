@@ -140,7 +140,11 @@ impl<'a> Parsed<'a> {
         let version = reader.u16("artefact version")?;
         if magic != MAGIC || version != VERSION {
             return Err(reader
-                .invalid("artefact", u64::from(version), "SELFSAME, version 2; import the model again")
+                .invalid(
+                    "artefact",
+                    u64::from(version),
+                    "SELFSAME, version 2; import the model again",
+                )
                 .into());
         }
         let model_id = reader.hash("model id")?;

@@ -137,7 +137,10 @@ impl Segments {
     /// The interior nodes of segment `segment`.
     pub fn interior(&self, segment: u32) -> Range<u32> {
         let at = |number: u32| self.committed.get(number as usize).copied();
-        let start = segment.checked_sub(1).and_then(at).map_or(0, |node| node + 1);
+        let start = segment
+            .checked_sub(1)
+            .and_then(at)
+            .map_or(0, |node| node + 1);
         start..at(segment).unwrap_or(start)
     }
 }

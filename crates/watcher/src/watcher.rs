@@ -11,7 +11,7 @@ use selfsame_agent::{
 use selfsame_chain::bindings::{DisputeGame, ModelRegistry};
 use selfsame_chain::{B256, ChainError, Child, Follower, Mined, Set, U256};
 use selfsame_dispute::{
-    Game, Holder, HolderError, Next, Opening, Revealed, Shown, Stage, Witness, WitnessError,
+    Game, Holder, HolderError, Next, Opening, Revealed, Stage, Witness, WitnessError,
 };
 use selfsame_ir::{DimValues, Op};
 
@@ -317,18 +317,12 @@ impl Watcher {
         let Some(shown) = self.rounds.table().shown(view.claimKey, &game) else {
             return Ok(None);
         };
-        let told = matches!(game.stage, Stage::First | Stage::Trace | Stage::Segment);
-        if let (Shown::Entries(entries), true) = (shown, told) {
-            self.revealed
-                .entry(view.claimKey)
-                .or_default()
-                .add(&model.facts(), &game, entries);
-        }
+        self.revealed
+            .entry(view.claimKey)
+            .or_default()
+            .add(&model.facts(), &game, shown);
         let next = holder.next(&model.facts(), &game, shown)?;
-        let tile = match shown {
-            Shown::Tile(tile) => tile.to_vec(),
-            Shown::Entries(_) => Vec::new(),
-        };
+        let tile = shown.tile().to_vec();
         let place = Place {
             id: game_id,
             claim: view.claimKey,

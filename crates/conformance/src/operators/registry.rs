@@ -177,9 +177,14 @@ fn reference(posted: &Mutation) -> Result<Verdict, String> {
     };
     let program = CheckedProgram::new(program).map_err(|error| error.to_string())?;
     for (index, leaf) in leaves.iter().enumerate() {
-        let place = program.segments().place(u32::try_from(index).unwrap_or(u32::MAX));
+        let place = program
+            .segments()
+            .place(u32::try_from(index).unwrap_or(u32::MAX));
         if leaf.place != place {
-            return Err(format!("node {index}: at {:?}, is at {place:?}", leaf.place));
+            return Err(format!(
+                "node {index}: at {:?}, is at {place:?}",
+                leaf.place
+            ));
         }
         if leaf.macs != program.running_macs(index) {
             return Err(format!(

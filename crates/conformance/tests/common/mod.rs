@@ -75,7 +75,7 @@ impl Scene {
     }
 
     pub(crate) fn right(&self) -> Holder {
-        holder(&self.outputs)
+        holder(&self.model, &self.outputs)
     }
 
     /// The outputs of a liar that changes one element and recomputes what follows.

@@ -3,12 +3,12 @@
 //! Spec: game, 4.7 and 4.8.
 
 use selfsame_commit::{multiproof_root, tile_hash};
+use selfsame_protocol::Hash;
 use selfsame_protocol::constants::TILE_BYTES;
 
 use crate::board::{Address, Board, Link, NodeFacts, Outcome, Stage, Step};
 use crate::evaluate::evaluate;
 use crate::refusal::Refusal;
-use crate::rules::answers::expect_count;
 use crate::rules::{challenger_moves, expect_hash, expect_leaf, store};
 use crate::witness::{Sources, Witness};
 
@@ -107,28 +107,38 @@ fn prove_sources(
     let (committed, offsets) = (sources.committed(), sources.offsets());
     let at = committed.len().min(witness.input_roots.len());
     let (roots, interior_roots) = witness.input_roots.split_at(at);
-    if committed.is_empty() {
-        expect_count(0, &witness.trace_siblings)?;
-    } else {
-        let expected = board.trace_root.map(|(root, _)| root).unwrap_or_default();
-        let leaves = model.committed_count();
-        let actual = multiproof_root(leaves, &committed, roots, &witness.trace_siblings)?;
-        if expected != actual {
-            return Err(Refusal::TraceRoot { expected, actual });
-        }
-    }
-    if offsets.is_empty() {
-        return expect_count(0, &witness.segment_siblings);
+    let expected = board.trace_root.map(|(root, _)| root).unwrap_or_default();
+    let leaves = model.committed_count();
+    let actual = proved(expected, leaves, &committed, roots, &witness.trace_siblings)?;
+    if expected != actual {
+        return Err(Refusal::TraceRoot { expected, actual });
     }
     let expected = board.segment_roots.get(&sources.segment).copied();
     let expected = expected.unwrap_or_default();
     let leaves = model.interior(sources.segment).len() as u64;
     let siblings = &witness.segment_siblings;
-    let actual = multiproof_root(leaves, &offsets, interior_roots, siblings)?;
+    let actual = proved(expected, leaves, &offsets, interior_roots, siblings)?;
     if expected == actual {
         Ok(())
     } else {
         Err(Refusal::SegmentRoot { expected, actual })
+    }
+}
+
+/// Root that the roots at `indices` lead to; `expected` where there are none.
+fn proved(
+    expected: Hash,
+    leaves: u64,
+    indices: &[u64],
+    roots: &[Hash],
+    siblings: &[Hash],
+) -> Result<Hash, Refusal> {
+    if !indices.is_empty() {
+        return Ok(multiproof_root(leaves, indices, roots, siblings)?);
+    }
+    match siblings.len() {
+        0 => Ok(expected),
+        given => Err(Refusal::ProofSiblingExtra { used: 0, given }),
     }
 }
 
