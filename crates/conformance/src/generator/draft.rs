@@ -10,6 +10,8 @@ use selfsame_ir::{
 };
 use selfsame_protocol::constants::{OPENED_BYTES_MAX, TERMS_MAX, TERMS_WIDE_MAX};
 
+use crate::game_zoo::interior;
+
 use super::linear::{self, Shape};
 use super::rng::Rng;
 use super::size::{Lead, Size};
@@ -111,14 +113,17 @@ impl<'r> Draft<'r> {
         } else {
             self.rng.between(1, last)
         };
-        Program {
+        let mut program = Program {
             symbols: self.symbols,
             nodes: self.nodes,
             output,
             interior: Vec::new(),
             interface: super::plain_interface(),
             notes: Notes::default(),
-        }
+        };
+        let share = self.rng.below(100);
+        program.interior = interior(&program, || self.rng.chance(share));
+        program
     }
 
     /// Adds a node of a random operator, or a chain of several, unless nothing drawn fits.

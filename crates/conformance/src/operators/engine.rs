@@ -61,7 +61,20 @@ impl Engine {
                 trace.trace_root.to_string(),
             ));
         }
+        self.compare_traced(subject, session)?;
         Ok(compared)
+    }
+
+    /// The trace root that is made without keeping the trace.
+    fn compare_traced(&self, subject: &Subject, session: &mut Session) -> Result<(), Difference> {
+        let failed = |error: RunError| self.whole(0, "a run".to_owned(), error.to_string());
+        let mut output = session.run_one(&subject.input).map_err(failed)?;
+        let root = session.run_traced((&subject.input).into(), (&mut output).into());
+        let (root, expected) = (root.map_err(failed)?, subject.trace.root());
+        if root == expected {
+            return Ok(());
+        }
+        Err(self.whole(0, expected.to_string(), root.to_string()))
     }
 
     /// The sample, its mirror image, and the sample again: as one batch and one by one.

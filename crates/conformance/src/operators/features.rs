@@ -24,7 +24,7 @@ pub const KINDS: [&str; 11] = [
 ];
 
 /// Every feature that the generator must reach, in the order of the report.
-pub const FEATURES: [&str; 156] = [
+pub const FEATURES: [&str; 159] = [
     "matmul",
     "matmul: slice of a row",
     "matmul: K above 4096",
@@ -181,6 +181,9 @@ pub const FEATURES: [&str; 156] = [
     "any: odd extents only",
     "any: output of many tiles",
     "any: input seen in another shape",
+    "any: interior node",
+    "any: interior and committed inputs",
+    "any: interior node read twice",
 ];
 
 /// The features of node `node`, each one of [`FEATURES`].
@@ -469,6 +472,25 @@ fn any(subject: &Subject, node: u32, met: &mut Vec<&'static str>) {
     when(
         made != at.op.input_shape(0, &subject.values).ok(),
         "any: input seen in another shape",
+        met,
+    );
+    segments(subject, node, met);
+}
+
+fn segments(subject: &Subject, node: u32, met: &mut Vec<&'static str>) {
+    let segments = subject.program.segments();
+    let interior = |node: u32| segments.place(node).interior;
+    let nodes = subject.program.nodes();
+    let inputs = &nodes[node as usize].inputs;
+    let readers = nodes.iter().filter(|reader| reader.inputs.contains(&node));
+    let (is_interior, readers) = (interior(node), readers.count());
+    let mixed =
+        inputs.iter().any(|&input| interior(input)) && inputs.iter().any(|&input| !interior(input));
+    when(is_interior, "any: interior node", met);
+    when(mixed, "any: interior and committed inputs", met);
+    when(
+        is_interior && readers > 1,
+        "any: interior node read twice",
         met,
     );
 }

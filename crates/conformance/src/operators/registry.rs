@@ -353,7 +353,7 @@ pub fn mutate(subject: &Subject, rng: &mut Rng) -> Mutation {
     let mut posted = Mutation::none(subject);
     let count = posted.leaves.len();
     let index = usize::try_from(rng.below(count as u64)).expect("below a length");
-    match rng.below(13) {
+    match rng.below(16) {
         0 => change(&mut posted.header[..11], rng),
         1 if posted.header.len() > 43 => {
             let end = posted.header.len() - 32;
@@ -368,12 +368,14 @@ pub fn mutate(subject: &Subject, rng: &mut Rng) -> Mutation {
         5 => change(&mut posted.leaves[index][..4], rng),
         6 if posted.leaves[index][2] > 0 => {
             let inputs = 4 * usize::from(posted.leaves[index][2]);
-            change(&mut posted.leaves[index][12..12 + inputs], rng);
+            change(&mut posted.leaves[index][20..20 + inputs], rng);
         }
         7 => reshape(&mut posted.leaves[index], rng),
+        8 => change(&mut posted.leaves[index][12..20], rng),
+        9 | 10 => toggle_interior(&mut posted, subject, index),
         _ => {
             let leaf = &mut posted.leaves[index];
-            let start = 12 + 4 * usize::from(leaf[2]) + 32 * usize::from(leaf[3]);
+            let start = 20 + 4 * usize::from(leaf[2]) + 32 * usize::from(leaf[3]);
             change(&mut leaf[start..], rng);
         }
     }
@@ -464,6 +466,24 @@ fn toggle(factor: &mut Option<FactorShift>, inputs: &mut Vec<u32>, rng: &mut Rng
     } else {
         *factor = Some(FactorShift(rng.pick(&[1, 15, 46, 47])));
         inputs.extend(inputs.last().copied());
+    }
+}
+
+/// Makes a node interior, or no longer: with all places and names that follow from it if the program may
+/// be cut so, else in its own leaf alone.
+fn toggle_interior(posted: &mut Mutation, subject: &Subject, index: usize) {
+    let mut program = subject.program.program().clone();
+    let node = u32::try_from(index).expect("few nodes");
+    match program.interior.binary_search(&node) {
+        Ok(at) => drop(program.interior.remove(at)),
+        Err(at) => program.interior.insert(at, node),
+    }
+    match CheckedProgram::new(program) {
+        Ok(program) => {
+            let leaves = program.commit().leaves;
+            posted.leaves = leaves.iter().map(NodeLeaf::encode).collect();
+        }
+        Err(_) => posted.leaves[index][16] ^= 0x80,
     }
 }
 
