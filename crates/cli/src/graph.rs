@@ -29,11 +29,13 @@ pub(crate) struct Drawn {
     pub(crate) inputs: Vec<u32>,
     /// Multiplications.
     pub(crate) macs: u64,
+    /// A trace does not commit to it: its frame is dashed.
+    pub(crate) interior: bool,
 }
 
 const STYLE: &str = "svg{background:#fff;font:12px ui-monospace,monospace}text{fill:#1a1a1a}\
 .quiet{fill:#5a5a5a}rect.node{fill:#eef3f9;stroke:#41597a}rect.linear{fill:#dcebdc;stroke:#2f6b3a}\
-rect.bar{fill:#c77d2e}path{fill:none;stroke:#6b6b6b}\
+rect.interior{stroke-dasharray:4 3}rect.bar{fill:#c77d2e}path{fill:none;stroke:#6b6b6b}\
 @media(prefers-color-scheme:dark){svg{background:#16181c}text{fill:#e6e6e6}.quiet{fill:#a8a8a8}\
 rect.node{fill:#232b38;stroke:#8fa6c6}rect.linear{fill:#22321f;stroke:#86b98f}path{stroke:#9a9a9a}}";
 
@@ -95,6 +97,7 @@ fn row(
     } else {
         "node"
     };
+    let frame = if node.interior { " interior" } else { "" };
     let name = escaped(&node.name);
     let short: String = escaped(&node.name.chars().take(34).collect::<String>());
     let (op, output) = (node.op, escaped(&node.output));
@@ -107,7 +110,7 @@ fn row(
     let _ = writeln!(
         out,
         "<g><title>node {id}: {op} {name}, {output}, {macs} MACs</title>\
-         <rect class=\"{class}\" x=\"{x}\" y=\"{y}\" width=\"{WIDTH}\" height=\"{BOX}\" rx=\"4\"/>\
+         <rect class=\"{class}{frame}\" x=\"{x}\" y=\"{y}\" width=\"{WIDTH}\" height=\"{BOX}\" rx=\"4\"/>\
          <text x=\"{number}\" y=\"{text}\">{id} {op}</text>\
          <text class=\"quiet\" x=\"{middle}\" y=\"{text}\">{short}</text>\
          <text x=\"{end}\" y=\"{text}\" text-anchor=\"end\">{output}</text>\
@@ -165,6 +168,7 @@ mod tests {
             output: "3x3 i8".into(),
             inputs: inputs.to_vec(),
             macs: 9,
+            interior: false,
         }
     }
 

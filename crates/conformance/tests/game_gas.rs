@@ -18,7 +18,7 @@ use selfsame_chain::bindings::Requests;
 use selfsame_conformance::game::{CHALLENGER, CONSTANTS};
 use selfsame_conformance::game_play::Session;
 use selfsame_conformance::game_zoo::{
-    Dice, deep, encoder, long, long_rows, residual, resnet20, sums, wide,
+    Dice, deep, encoder, long, long_rows, residual, resnet20, segmented, sums, wide,
 };
 use selfsame_dispute::{Certificate, Clocks, Costs, certify, reads};
 
@@ -156,7 +156,7 @@ fn hold_to(games: &[(u32, Moves)], bound: &Certificate) {
 /// Spec: programs, 1.5 and 1.6; game, 4.6.
 #[test]
 fn the_certificate_bounds_the_longest_contraction_and_the_deepest_descents() {
-    for animal in [
+    let whole = [
         long(1),
         residual(1),
         sums(1),
@@ -164,22 +164,34 @@ fn the_certificate_bounds_the_longest_contraction_and_the_deepest_descents() {
         deep(1),
         encoder(1),
         long_rows(1),
-    ] {
+    ];
+    let cut = [
+        segmented(residual(1), 3),
+        segmented(encoder(1), 5),
+        segmented(long_rows(1), 1),
+    ];
+    for animal in whole.into_iter().chain(cut) {
         let mut scene = Scene::new(animal);
         let bound = certificate(&scene);
         let mut mark = scene.court.mark();
         let output = scene.model.animal.program.program().output;
-        let nodes = (1..=output).filter(|node| output < 50 || node % 67 == 0);
+        let nodes = (1..=output).filter(|node| output < 50 || node % 67 == 0 || *node == 125);
         let mut games = Vec::new();
         for node in nodes {
             games.push((node, game_on(&mut scene, node)));
             scene.court.back(&mut mark);
         }
-        let name = scene.model.animal.name;
+        let segments = scene.model.animal.program.segments();
+        let name = match (scene.model.animal.name, segments.any_interior()) {
+            ("encoder", true) => "encoder_segments",
+            (name, _) => name,
+        };
         let report = report(&scene, &games, &bound);
         println!("{name}: {report}");
         hold_to(&games, &bound);
-        if ["encoder", "long_rows"].contains(&name) {
+        if ["encoder", "encoder_segments"].contains(&name)
+            || (name == "long_rows" && !scene.model.animal.program.segments().any_interior())
+        {
             compare_committed(name, &report);
         }
         let deepest = games.iter().map(|(_, game)| moves_of(game)).max();

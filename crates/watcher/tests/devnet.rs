@@ -10,7 +10,7 @@ use selfsame_compiler::float::FloatGraph;
 use selfsame_compiler::onnx::OnnxModel;
 use selfsame_compiler::{Calibration, Options, TrainingRows, compile, npz};
 use selfsame_devnet::{Config, Devnet, dev_key};
-use selfsame_ir::{DimValues, Tensor};
+use selfsame_ir::{CheckedProgram, DimValues, Tensor};
 use selfsame_provider::{Conduct, Note as Done, Policy, Provider};
 use selfsame_watcher::{Finding, Note, Watcher};
 
@@ -24,7 +24,8 @@ struct World {
     folder: tempfile::TempDir,
 }
 
-fn lenet() -> (LoadedModel, Tensor) {
+/// LeNet with the nodes `interior` committed to only when a game asks.
+fn lenet(interior: &[u32]) -> (LoadedModel, Tensor) {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models");
     let onnx = std::fs::read(format!("{root}/lenet/model.onnx")).expect("the model is shipped");
     let graph = FloatGraph::from_onnx(&OnnxModel::decode(&onnx).expect("decodes"))
@@ -40,11 +41,17 @@ fn lenet() -> (LoadedModel, Tensor) {
         Calibration::collect(&graph, TrainingRows::before(&rows, 1400), 64).expect("calibrates");
     let compiled = compile(graph, &calibration, &Options::default()).expect("compiles");
     let input = compiled.quantize(&rows[1400]).expect("numbers");
-    let model = Model::new(compiled.program);
+    let mut program = compiled.program.into_program();
+    program.interior = interior.to_vec();
+    let model = Model::new(CheckedProgram::new(program).expect("a chain may be cut anywhere"));
     (LoadedModel::new(model).expect("plans"), input)
 }
 
 async fn world() -> World {
+    world_of(lenet(&[])).await
+}
+
+async fn world_of((model, input): (LoadedModel, Tensor)) -> World {
     let devnet = Devnet::start(Config::default()).expect("starts");
     let client = Client::connect(&devnet.url, Some(1337), Some(key(0)))
         .await
@@ -52,7 +59,6 @@ async fn world() -> World {
     let deployment = Deployment::new(ChainConstants::DEVNET).expect("artifacts parse");
     deployment.deploy(&client).await.expect("deploys");
     let set = Set::bind(client, deployment).await.expect("is deployed");
-    let (model, input) = lenet();
     let call = ModelRegistry::registerCall {
         header: model.commitment().header.clone().into(),
         nodeLeaves: model
@@ -220,7 +226,22 @@ async fn convict(world: &World, plant: Plant, contest: bool) -> (Option<(u32, u6
 /// Spec: game, 4.15.
 #[tokio::test]
 async fn a_wrong_output_is_found_and_convicted_at_exactly_the_planted_integer() {
-    let world = world().await;
+    let (convicted, planted, seen) = convict_output(&world().await).await;
+    assert_eq!(convicted, Some(planted), "{seen:#?}");
+}
+
+/// Spec: game, 4.4 and 4.5.
+#[tokio::test]
+async fn a_wrong_value_inside_a_segment_is_convicted_after_the_segment_was_opened() {
+    let world = world_of(lenet(&[1, 2, 3])).await;
+    let (convicted, planted, seen) = convict_output(&world).await;
+    assert_eq!(convicted, Some(planted), "{seen:#?}");
+    let opened = seen.iter().filter(|note| note.contains("segment")).count();
+    assert_eq!(opened, 1, "{seen:#?}");
+}
+
+/// Plants a value in node 1 that changes the output; what was convicted, what was planted, and the notes.
+async fn convict_output(world: &World) -> (Option<(u32, u64)>, (u32, u64), Vec<String>) {
     let honest = world.model.trace(&world.input).expect("runs");
     let program = world.model.program();
     let output = program.program().output;
@@ -239,8 +260,8 @@ async fn a_wrong_output_is_found_and_convicted_at_exactly_the_planted_integer() 
         .into_iter()
         .find(reaches_output)
         .expect("some value reaches the output");
-    let (convicted, seen) = convict(&world, plant, false).await;
-    assert_eq!(convicted, Some((plant.node, plant.element)), "{seen:#?}");
+    let (convicted, seen) = convict(world, plant, false).await;
+    (convicted, (plant.node, plant.element), seen)
 }
 
 /// Spec: game, 4.15: a right output does not save a wrong trace from whoever doubts it.

@@ -136,7 +136,11 @@ pub(crate) fn run(args: &Args, output: Output) -> Outcome<Exit> {
     let baseline = baseline.map(Baseline::finish).unwrap_or_default();
     let mut runs: Vec<Row> = contenders.iter_mut().map(|c| c.row(&baseline)).collect();
     let sizes = node_sizes_at(model.program(), model.values());
-    let hashed_bytes = bench_trace::hashed_bytes(&sizes);
+    let committed = model.program().segments().committed().iter();
+    let committed: Vec<_> = committed
+        .filter_map(|&node| sizes.get(node as usize))
+        .collect();
+    let hashed_bytes = bench_trace::hashed_bytes(&committed);
     let trace = trace_costs(&mut runs, hashed_bytes);
     let bench = Bench {
         model_id: model.id().to_string(),

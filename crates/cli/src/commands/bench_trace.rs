@@ -1,8 +1,8 @@
 //! What a trace costs: bytes that are hashed for one sample, and the time that hashing them takes.
 //!
 //! ```text
-//! tiles     one tag and the bytes of each tile of each node's output
-//! pairs     one tag and two hashes for each inner entry of each node's tree and of the tree over nodes
+//! tiles     one tag and the bytes of each tile of each committed node's output
+//! pairs     one tag and two hashes for each inner entry of their trees and of the tree over them
 //! speed     hashed bytes / (median with trace - median without)       copying and trees included
 //! ```
 //!
@@ -53,9 +53,9 @@ pub(crate) fn overhead_percent(with_ms: f64, without_ms: f64) -> f64 {
     (with_ms / without_ms - 1.0) * 100.0
 }
 
-/// Bytes that the trace of one sample hashes.
-pub(crate) fn hashed_bytes(nodes: &[NodeSizes]) -> u64 {
-    let of_node = |node: &NodeSizes| {
+/// Bytes that the trace of one sample hashes, whose committed nodes are these.
+pub(crate) fn hashed_bytes(nodes: &[&NodeSizes]) -> u64 {
+    let of_node = |node: &&NodeSizes| {
         let tiles = node.output_bytes.div_ceil(u64::from(TILE_BYTES)).max(1);
         node.output_bytes + tiles + 65 * pairs(tiles)
     };
@@ -91,7 +91,7 @@ mod tests {
             tensor_bytes: 0,
             macs: 0,
         };
-        let found = hashed_bytes(&[node(10), node(2 * tile + 1)]);
+        let found = hashed_bytes(&[&node(10), &node(2 * tile + 1)]);
         assert_eq!(found, 10 + 1 + (2 * tile + 1) + 3 + 3 * 65 + 65);
     }
 

@@ -36,6 +36,10 @@ struct NodeRow {
     shape: Vec<u32>,
     elements: u64,
     macs: u64,
+    /// Number of the segment that it is in.
+    segment: u32,
+    /// A trace commits to it only when a game asks.
+    interior: bool,
 }
 
 /// A dimension that is open.
@@ -60,6 +64,9 @@ struct Inspection {
     artefact_bytes: u64,
     tensor_bytes: u64,
     macs: u64,
+    /// Nodes that a trace commits to, and the bytes of their outputs.
+    committed_nodes: usize,
+    committed_bytes: u64,
     /// Bounds of the dimensions that are open; sizes and shapes are those of the largest values.
     symbols: Vec<SymbolRow>,
     /// Inputs of the source model, one behind the other in a sample.
@@ -91,6 +98,7 @@ fn drawing(inspection: &Inspection) -> String {
         output: format!("{} {}", shape_text(&node.shape), node.dtype),
         inputs: node.inputs.clone(),
         macs: node.macs,
+        interior: node.interior,
     };
     let nodes: Vec<Drawn> = inspection.nodes.iter().map(node).collect();
     let facts = format!(
@@ -108,8 +116,10 @@ fn inspection(model: &Model, artefact_bytes: u64) -> Outcome<Inspection> {
     let interface = &program.program().interface;
     let values = model.values();
     let shapes = program.shapes(values).map_err(Failure::input)?;
+    let segments = program.segments();
     let row = |(id, shape): (u32, &Vec<u32>)| {
         let node = program.node(id)?;
+        let place = segments.place(id);
         let elements = shape.iter().map(|&extent| u64::from(extent)).product();
         Some(NodeRow {
             id,
@@ -120,6 +130,8 @@ fn inspection(model: &Model, artefact_bytes: u64) -> Outcome<Inspection> {
             shape: shape.clone(),
             elements,
             macs: elements.saturating_mul(node.op.terms(values)),
+            segment: place.segment,
+            interior: place.interior,
         })
     };
     Ok(Inspection {
@@ -128,6 +140,13 @@ fn inspection(model: &Model, artefact_bytes: u64) -> Outcome<Inspection> {
         artefact_bytes,
         tensor_bytes: program.tensor_bytes(),
         macs: program.macs(),
+        committed_nodes: segments.committed().len(),
+        committed_bytes: segments
+            .committed()
+            .iter()
+            .filter_map(|&node| program.output_of(node, values))
+            .map(|(elements, dtype)| elements * u64::from(dtype.size()))
+            .sum(),
         symbols: program
             .program()
             .symbols
@@ -191,6 +210,7 @@ impl Report for Inspection {
             "type",
             ">elements",
             ">MACs",
+            ">segment",
             "name",
         ]);
         for node in &self.nodes {
@@ -203,6 +223,11 @@ impl Report for Inspection {
                 node.dtype.to_owned(),
                 grouped(node.elements),
                 grouped(node.macs),
+                if node.interior {
+                    format!("in {}", node.segment)
+                } else {
+                    node.segment.to_string()
+                },
                 node.name.clone(),
             ]);
         }
@@ -230,7 +255,8 @@ impl Report for Inspection {
         let symbols: String = self.symbols.iter().enumerate().map(bounds).collect();
         format!(
             "{}  {}\n  model id  {}\n  input     {}{inputs}{pictures}\n  output    {}, {} labels\n{symbols}  \
-             sizes     {} bytes of artefact, {} of tensors, {} MACs\n\n{}\n{}",
+             sizes     {} bytes of artefact, {} of tensors, {} MACs\n  \
+             trace     commits to {} of {} nodes, {} bytes; to those \"in\" a segment when a game asks\n\n{}\n{}",
             paint.bold("program"),
             self.name,
             self.model_id,
@@ -240,6 +266,9 @@ impl Report for Inspection {
             grouped(self.artefact_bytes),
             grouped(self.tensor_bytes),
             grouped(self.macs),
+            self.committed_nodes,
+            self.nodes.len(),
+            grouped(self.committed_bytes),
             table.render(paint),
             self.certificate.text(paint),
         )
