@@ -3,8 +3,8 @@
 //! Every move goes to both; they must both take it, or refuse it by the same name. So every test
 //! that plays is also a test that contract and specification are one.
 
-use alloy_primitives::{Address, B256, U256, keccak256};
-use alloy_sol_types::{SolCall, SolEvent as _};
+use alloy_primitives::{B256, U256};
+use alloy_sol_types::SolEvent as _;
 use selfsame_chain::Child;
 use selfsame_chain::bindings::DisputeGame;
 use selfsame_devnet::{Applied, dev_address};
@@ -14,6 +14,11 @@ use selfsame_dispute::{
 use selfsame_protocol::Hash;
 
 use crate::game::{Claimed, Court, Model, PROVIDER};
+
+mod calls;
+
+use calls::linked;
+pub use calls::step_input;
 
 /// A claim with its games, on chain and on the board.
 #[derive(Debug)]
@@ -56,10 +61,6 @@ pub struct Played {
     pub challenger_moves: u32,
     /// Where the challenger gave up, if it did: the game is still open.
     pub gave_up: bool,
-}
-
-fn words(hashes: &[Hash]) -> Vec<B256> {
-    hashes.iter().map(|hash| hash.0.into()).collect()
 }
 
 impl<'a> Session<'a> {
@@ -379,195 +380,6 @@ impl<'a> Session<'a> {
             Some(place) => self.board.opened.contains_key(&place),
         }
     }
-
-    fn encode(&self, action: &Move) -> (&'static str, Vec<u8>) {
-        match action {
-            Move::Open { claim_key } => {
-                let request = self.claimed.request_id;
-                call(
-                    "open",
-                    &DisputeGame::openCall {
-                        requestId: request,
-                        claimKey: b(claim_key),
-                    },
-                )
-            }
-            Move::SetAnswerer {
-                claim_key,
-                answerer,
-            } => {
-                let call_data = DisputeGame::setAnswererCall {
-                    requestId: self.claimed.request_id,
-                    claimKey: b(claim_key),
-                    answerer: answerer.map_or(Address::ZERO, Address::from),
-                };
-                call("setAnswerer", &call_data)
-            }
-            Move::FirstAnswer { .. }
-            | Move::Answer { .. }
-            | Move::AnswerSegment { .. }
-            | Move::AnswerTile { .. } => self.encode_answer(action),
-            Move::NameNode { .. } | Move::NameEntry { .. } | Move::Step { .. } => {
-                self.encode_challenge(action)
-            }
-            Move::Timeout { game } => call(
-                "timeout",
-                &DisputeGame::timeoutCall {
-                    gameId: self.game_id(*game),
-                },
-            ),
-            Move::Settle { game } => call(
-                "settle",
-                &DisputeGame::settleCall {
-                    gameId: self.game_id(*game),
-                },
-            ),
-        }
-    }
-
-    fn encode_answer(&self, action: &Move) -> (&'static str, Vec<u8>) {
-        match action {
-            Move::FirstAnswer {
-                game,
-                link,
-                entries,
-                siblings,
-            } => {
-                let call_data = DisputeGame::firstAnswerCall {
-                    gameId: self.game_id(*game),
-                    claimKey: b(&link.claim_key),
-                    previous: b(&link.previous),
-                    entries: words(entries),
-                    siblings: words(siblings),
-                };
-                call("firstAnswer", &call_data)
-            }
-            Move::Answer {
-                game,
-                link,
-                entries,
-            } => {
-                let call_data = DisputeGame::answerCall {
-                    gameId: self.game_id(*game),
-                    claimKey: b(&link.claim_key),
-                    previous: b(&link.previous),
-                    entries: words(entries),
-                };
-                call("answer", &call_data)
-            }
-            Move::AnswerSegment {
-                game,
-                link,
-                entries,
-            } => {
-                let call_data = DisputeGame::answerSegmentCall {
-                    gameId: self.game_id(*game),
-                    claimKey: b(&link.claim_key),
-                    previous: b(&link.previous),
-                    entries: words(entries),
-                };
-                call("answerSegment", &call_data)
-            }
-            Move::AnswerTile { game, link, tile } => {
-                let call_data = DisputeGame::answerTileCall {
-                    gameId: self.game_id(*game),
-                    claimKey: b(&link.claim_key),
-                    previous: b(&link.previous),
-                    tile: tile.clone().into(),
-                };
-                call("answerTile", &call_data)
-            }
-            Move::Open { .. }
-            | Move::SetAnswerer { .. }
-            | Move::NameNode { .. }
-            | Move::NameEntry { .. }
-            | Move::Step { .. }
-            | Move::Timeout { .. }
-            | Move::Settle { .. } => unreachable!("encoded by `encode`"),
-        }
-    }
-
-    fn encode_challenge(&self, action: &Move) -> (&'static str, Vec<u8>) {
-        match action {
-            Move::NameNode {
-                game,
-                link,
-                node,
-                root,
-                siblings,
-                node_leaf,
-                leaf_siblings,
-            } => {
-                let call_data = DisputeGame::nameNodeCall {
-                    gameId: self.game_id(*game),
-                    claimKey: b(&link.claim_key),
-                    previous: b(&link.previous),
-                    named: DisputeGame::NodeName {
-                        node: *node,
-                        root: b(root),
-                        siblings: words(siblings),
-                        nodeLeaf: node_leaf.clone().into(),
-                        leafSiblings: words(leaf_siblings),
-                        dimensions: self.model.animal.values.0.clone(),
-                    },
-                };
-                call("nameNode", &call_data)
-            }
-            Move::NameEntry {
-                game,
-                link,
-                index,
-                hash,
-                siblings,
-            } => {
-                let call_data = DisputeGame::nameEntryCall {
-                    gameId: self.game_id(*game),
-                    claimKey: b(&link.claim_key),
-                    previous: b(&link.previous),
-                    index: *index,
-                    hash: b(hash),
-                    siblings: words(siblings),
-                };
-                call("nameEntry", &call_data)
-            }
-            Move::Step { game, link, step } => {
-                let call_data = DisputeGame::stepCall {
-                    gameId: self.game_id(*game),
-                    claimKey: b(&link.claim_key),
-                    previous: b(&link.previous),
-                    input: step_input(step, &self.model.animal.values.0),
-                };
-                call("step", &call_data)
-            }
-            Move::Open { .. }
-            | Move::SetAnswerer { .. }
-            | Move::FirstAnswer { .. }
-            | Move::Answer { .. }
-            | Move::AnswerSegment { .. }
-            | Move::AnswerTile { .. }
-            | Move::Timeout { .. }
-            | Move::Settle { .. } => unreachable!("encoded by `encode`"),
-        }
-    }
-}
-
-/// The contract's form of a step.
-pub fn step_input(step: &Step, dimensions: &[u32]) -> DisputeGame::StepInput {
-    let opening = |opening: &selfsame_dispute::Opening| DisputeGame::Opening {
-        tiles: opening.tiles.clone().into(),
-        siblings: words(&opening.siblings),
-    };
-    DisputeGame::StepInput {
-        element: step.element,
-        tile: step.tile.clone().into(),
-        nodeLeaf: step.witness.node_leaf.clone().into(),
-        leafSiblings: words(&step.witness.leaf_siblings),
-        dimensions: dimensions.to_vec(),
-        inputRoots: words(&step.witness.input_roots),
-        traceSiblings: words(&step.witness.trace_siblings),
-        segmentSiblings: words(&step.witness.segment_siblings),
-        openings: step.witness.openings.iter().map(opening).collect(),
-    }
 }
 
 /// What an answer was paid, by its event.
@@ -604,32 +416,4 @@ pub fn conviction(applied: &Applied) -> Conviction {
 
 fn b(hash: &Hash) -> B256 {
     hash.0.into()
-}
-
-fn call<C: SolCall>(name: &'static str, call: &C) -> (&'static str, Vec<u8>) {
-    (name, call.abi_encode())
-}
-
-/// The move with selector and arguments of its calldata, which the next head is made from.
-fn linked(mut action: Move, data: &[u8]) -> Move {
-    let (selector, arguments) = data
-        .split_first_chunk::<4>()
-        .expect("calldata has a selector");
-    match &mut action {
-        Move::FirstAnswer { link, .. }
-        | Move::Answer { link, .. }
-        | Move::AnswerSegment { link, .. }
-        | Move::AnswerTile { link, .. }
-        | Move::NameNode { link, .. }
-        | Move::NameEntry { link, .. }
-        | Move::Step { link, .. } => {
-            link.selector = *selector;
-            link.arguments = Hash(keccak256(arguments).0);
-        }
-        Move::Open { .. }
-        | Move::SetAnswerer { .. }
-        | Move::Timeout { .. }
-        | Move::Settle { .. } => {}
-    }
-    action
 }

@@ -9,6 +9,8 @@
 mod encoder;
 #[path = "game_zoo/long.rs"]
 mod long;
+#[path = "game_zoo/segments.rs"]
+mod segments;
 
 use selfsame_ir::interface::{Interface, Layout, Ratio};
 use selfsame_ir::{
@@ -19,6 +21,7 @@ use selfsame_ir::{
 
 pub use encoder::encoder;
 pub use long::{long, long_rows};
+pub use segments::{interior, segmented};
 
 /// A small deterministic generator (xorshift64*); good enough to spread test cases.
 #[derive(Debug, Clone)]
@@ -197,40 +200,6 @@ impl Builder {
             values,
         }
     }
-}
-
-/// The program with half of the nodes interior that can be.
-pub fn segmented(animal: Animal, seed: u64) -> Animal {
-    let mut dice = Dice::new(seed);
-    let mut program = animal.program.into_program();
-    program.interior = interior(&program, || dice.below(2) == 0);
-    Animal {
-        program: CheckedProgram::new(program).expect("what reads a node is settled before it"),
-        ..animal
-    }
-}
-
-/// Nodes of a short program that may be interior together, each if `pick` says so: from the last to the
-/// first, so that what reads a node is settled before it.
-pub fn interior(program: &Program, mut pick: impl FnMut() -> bool) -> Vec<u32> {
-    let mut last_reader: Vec<usize> = (0..program.nodes.len()).collect();
-    for (reader, node) in program.nodes.iter().enumerate() {
-        for &input in &node.inputs {
-            last_reader[input as usize] = reader;
-        }
-    }
-    let mut end = program.nodes.len() - 1;
-    let mut interior = Vec::new();
-    for node in (1..end).rev() {
-        let allowed = node != program.output as usize && last_reader[node] <= end;
-        if allowed && pick() {
-            interior.push(u32::try_from(node).expect("short programs"));
-        } else {
-            end = node;
-        }
-    }
-    interior.reverse();
-    interior
 }
 
 fn dims(extents: &[u32]) -> Vec<Dim> {

@@ -196,6 +196,26 @@ pub(crate) fn shape_text(shape: &[u32]) -> String {
     extents.join("x")
 }
 
+impl Inspection {
+    /// The inputs behind one another, where there are several, and whether pictures are taken.
+    fn input_text(&self) -> String {
+        let pictures = self
+            .pictures
+            .map_or(String::new(), |[height, width, channels]| {
+                format!(" or pictures {height}x{width}, {channels} channel(s)")
+            });
+        let inputs: Vec<String> = self
+            .inputs
+            .iter()
+            .map(|input| format!("{} {}", input.name, grouped(input.elements as u64)))
+            .collect();
+        match inputs.len() {
+            0 | 1 => pictures,
+            _ => format!(": {}{pictures}", inputs.join(", ")),
+        }
+    }
+}
+
 impl Report for Inspection {
     fn command(&self) -> &'static str {
         "inspect"
@@ -231,20 +251,6 @@ impl Report for Inspection {
                 node.name.clone(),
             ]);
         }
-        let pictures = self
-            .pictures
-            .map_or(String::new(), |[height, width, channels]| {
-                format!(" or pictures {height}x{width}, {channels} channel(s)")
-            });
-        let inputs: Vec<String> = self
-            .inputs
-            .iter()
-            .map(|input| format!("{} {}", input.name, grouped(input.elements as u64)))
-            .collect();
-        let inputs = match inputs.len() {
-            0 | 1 => String::new(),
-            _ => format!(": {}", inputs.join(", ")),
-        };
         let bounds = |(index, symbol): (usize, &SymbolRow)| {
             let SymbolRow { minimum, maximum } = symbol;
             format!(
@@ -254,13 +260,14 @@ impl Report for Inspection {
         };
         let symbols: String = self.symbols.iter().enumerate().map(bounds).collect();
         format!(
-            "{}  {}\n  model id  {}\n  input     {}{inputs}{pictures}\n  output    {}, {} labels\n{symbols}  \
+            "{}  {}\n  model id  {}\n  input     {}{}\n  output    {}, {} labels\n{symbols}  \
              sizes     {} bytes of artefact, {} of tensors, {} MACs\n  \
              trace     commits to {} of {} nodes, {} bytes; to those \"in\" a segment when a game asks\n\n{}\n{}",
             paint.bold("program"),
             self.name,
             self.model_id,
             shape_text(&self.input_shape),
+            self.input_text(),
             shape_text(&self.output_shape),
             self.labels.len(),
             grouped(self.artefact_bytes),
