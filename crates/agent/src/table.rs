@@ -45,7 +45,6 @@ impl Table {
             DisputeGameEvents::NodeNamed(e) => {
                 self.cursor_of.insert(e.gameId, hash(e.root));
             }
-            DisputeGameEvents::SegmentNamed(_) => {}
             DisputeGameEvents::SegmentAnswered(e) => {
                 let entries = e.entries.iter().copied().map(hash).collect();
                 let number = u64::try_from(e.segment).unwrap_or(u64::MAX);
@@ -67,7 +66,9 @@ impl Table {
             DisputeGameEvents::ConvictedByTime(e) => self.close(e.gameId),
             DisputeGameEvents::GameLost(e) => self.close(e.gameId),
             DisputeGameEvents::GameSettled(e) => self.close(e.gameId),
-            DisputeGameEvents::ConvictedByForm(_)
+            // A segment is found by the number that the game's view gives.
+            DisputeGameEvents::SegmentNamed(_)
+            | DisputeGameEvents::ConvictedByForm(_)
             | DisputeGameEvents::ConvictedByTwoRoots(_)
             | DisputeGameEvents::AnswererSet(_) => {}
         }

@@ -496,6 +496,10 @@ pub fn mixed(seed: u64) -> Animal {
 
 /// A chain of more than 256 committed nodes, so that the trace tree itself is named level by level, with
 /// one segment of ten interior ones.
+///
+/// # Panics
+///
+/// Never: a chain may be cut anywhere.
 pub fn deep(seed: u64) -> Animal {
     let mut b = Builder::new(seed, DType::I8, &dims(&[6, 5]));
     for step in 0..270_u32 {

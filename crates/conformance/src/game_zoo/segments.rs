@@ -5,6 +5,10 @@ use selfsame_ir::{CheckedProgram, Program};
 use super::{Animal, Dice};
 
 /// The program with half of the nodes interior that can be.
+///
+/// # Panics
+///
+/// Never: what reads a node is settled before it.
 pub fn segmented(animal: Animal, seed: u64) -> Animal {
     let mut dice = Dice::new(seed);
     let mut program = animal.program.into_program();
@@ -17,6 +21,10 @@ pub fn segmented(animal: Animal, seed: u64) -> Animal {
 
 /// Nodes of a short program that may be interior together, each if `pick` says so: from the last to the
 /// first, so that what reads a node is settled before it.
+///
+/// # Panics
+///
+/// If the program has more nodes than 32 bits count.
 pub fn interior(program: &Program, mut pick: impl FnMut() -> bool) -> Vec<u32> {
     let mut last_reader: Vec<usize> = (0..program.nodes.len()).collect();
     for (reader, node) in program.nodes.iter().enumerate() {
