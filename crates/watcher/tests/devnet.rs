@@ -24,7 +24,7 @@ struct World {
     folder: tempfile::TempDir,
 }
 
-/// LeNet with the nodes `interior` committed to only when a game asks.
+/// `LeNet` with the nodes `interior` committed to only when a game asks.
 fn lenet(interior: &[u32]) -> (LoadedModel, Tensor) {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models");
     let onnx = std::fs::read(format!("{root}/lenet/model.onnx")).expect("the model is shipped");
