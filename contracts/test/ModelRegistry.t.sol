@@ -22,6 +22,7 @@ contract ModelRegistryTest is RegistryFixture {
         leaves.push(pool(3, NodeBuilder.square(2, 2, 0), 2_592 + 9 * 4 * 4));
         leaves.push(transpose(hex"020001", 2_592 + 144 + 36));
         leaves.push(matmul(0, 36, NodeBuilder.tail(0, -1_000, 1_000, false), 2_592 + 144 + 36 + 360));
+        numberLeaves();
     }
 
     /// [6][6][2]
@@ -111,6 +112,9 @@ contract ModelRegistryTest is RegistryFixture {
         assertEq(m.owner, address(this), "owner");
         assertEq(m.nodeCount, 5, "nodes");
         assertEq(m.outputNode, 4, "output");
+        assertEq(m.committedCount, 5, "committed nodes");
+        assertEq(m.outputNumber, 4, "number of the output");
+        assertFalse(m.hasInterior, "no interior node");
         assertEq(m.nodeRoot, TreeBuilder.root(leafHashes), "node root");
         assertEq(m.outputDtype, 3, "output type");
         assertEq(m.inputDtype, 1, "input type");
@@ -174,8 +178,8 @@ contract ModelRegistryTest is RegistryFixture {
         head = hex"0001";
         refuse(head, abi.encodeWithSelector(IModelRegistry.HeaderLength.selector, 43, 2));
         head = header(5, "");
-        head[1] = 0x02;
-        refuse(head, abi.encodeWithSelector(IModelRegistry.HeaderVersionUnknown.selector, 1, 2));
+        head[1] = 0x01;
+        refuse(head, abi.encodeWithSelector(IModelRegistry.HeaderVersionUnknown.selector, 2, 1));
     }
 
     function test_an_unknown_availability_is_refused() public {
@@ -187,14 +191,16 @@ contract ModelRegistryTest is RegistryFixture {
         bytes[] memory one = new bytes[](1);
         one[0] = leaves[0];
         vm.expectRevert(abi.encodeWithSelector(IModelRegistry.NodeCountOutside.selector, 65_536, 1));
-        registry.register(headerOf(1, 1, ""), one, "", 0);
+        registry.register(headerOf(1, 1, ""), NodeBuilder.numbered(one), "", 0);
     }
 
     // The attack "hostile model": huge K, shift 300, cycle, hidden node leaf.
 
     function test_hostile_model_with_huge_k_is_refused() public {
         bytes memory huge = abi.encodePacked(uint32(20_000), uint32(0), uint32(20_000));
-        spoil(4, 80 + 8, huge, abi.encodeWithSelector(Parameters.TermsTooMany.selector, 16_384, 20_000));
+        spoil(
+            4, NodeBuilder.HEAD + 68 + 8, huge, abi.encodeWithSelector(Parameters.TermsTooMany.selector, 16_384, 20_000)
+        );
     }
 
     function test_hostile_model_with_shift_300_is_refused() public {
@@ -206,9 +212,9 @@ contract ModelRegistryTest is RegistryFixture {
 
     function test_hostile_model_with_a_cycle_is_refused() public {
         bytes memory why = abi.encodeWithSelector(IModelRegistry.InputNotBefore.selector, 2, 0, 4);
-        spoil(2, 12, abi.encodePacked(uint32(4)), why);
+        spoil(2, NodeBuilder.HEAD, abi.encodePacked(uint32(4)), why);
         why = abi.encodeWithSelector(IModelRegistry.InputNotBefore.selector, 2, 0, 2);
-        spoil(2, 12, abi.encodePacked(uint32(2)), why);
+        spoil(2, NodeBuilder.HEAD, abi.encodePacked(uint32(2)), why);
     }
 
     function test_hostile_model_with_a_hidden_node_leaf_is_refused() public {
@@ -218,7 +224,7 @@ contract ModelRegistryTest is RegistryFixture {
         refuse(header(5, ""), abi.encodeWithSelector(IModelRegistry.NodeCount.selector, 6, 5));
         leaves.pop();
         leaves[3] = abi.encodePacked(leaves[3], last);
-        uint256 length = 12 + 4 + 5 + 3 * 30;
+        uint256 length = NodeBuilder.HEAD + 4 + 5 + 3 * 30;
         refuse(abi.encodeWithSelector(NodeLeaf.LeafLength.selector, length, length + last.length));
     }
 
@@ -229,9 +235,9 @@ contract ModelRegistryTest is RegistryFixture {
 
     function test_shapes_that_do_not_meet_are_refused() public {
         bytes memory why = abi.encodeWithSelector(IModelRegistry.InputElements.selector, 2, 0, 168, 144);
-        spoil(2, 16, NodeBuilder.dim(7), why);
+        spoil(2, NodeBuilder.HEAD + 4, NodeBuilder.dim(7), why);
         why = abi.encodeWithSelector(IModelRegistry.InputElements.selector, 2, 0, 144, 72);
-        spoil(2, 12, abi.encodePacked(uint32(0)), why);
+        spoil(2, NodeBuilder.HEAD, abi.encodePacked(uint32(0)), why);
     }
 
     function test_types_that_do_not_meet_are_refused() public {
@@ -252,12 +258,12 @@ contract ModelRegistryTest is RegistryFixture {
     function test_counts_and_operators_are_those_of_page_one() public {
         spoil(2, 0, hex"0c", abi.encodeWithSelector(NodeLeaf.LeafOperator.selector, 12));
         leaves[1][3] = 0x01;
-        uint256 length = 12 + 4 + 32 + 59;
+        uint256 length = NodeBuilder.HEAD + 4 + 32 + 59;
         refuse(abi.encodeWithSelector(NodeLeaf.LeafLength.selector, length, length + 32));
     }
 
     function test_windows_are_held_to_their_limits() public {
-        uint256 window = 16 + 20; // of node 2
+        uint256 window = NodeBuilder.HEAD + 4 + 20; // of node 2
         bytes4 field = Parameters.WindowField.selector;
         spoil(2, window, hex"0000", abi.encodeWithSelector(field, 0, 1, 4_096, 0));
         spoil(2, window + 4, hex"1001", abi.encodeWithSelector(field, 2, 1, 4_096, 4_097));
@@ -267,7 +273,7 @@ contract ModelRegistryTest is RegistryFixture {
     }
 
     function test_clamps_are_held_to_the_output_type() public {
-        uint256 lo = 12 + 4 + 64 + 49 + 1; // of node 1: tail behind the window and the type of x
+        uint256 lo = NodeBuilder.HEAD + 4 + 64 + 49 + 1; // of node 1: tail behind the window and the type of x
         bytes4 bound_ = Parameters.ClampBound.selector;
         spoil(1, lo, abi.encodePacked(int32(-128)), abi.encodeWithSelector(bound_, -127, 127, -128));
         spoil(1, lo + 4, abi.encodePacked(int32(128)), abi.encodeWithSelector(bound_, -127, 127, 128));
@@ -275,33 +281,43 @@ contract ModelRegistryTest is RegistryFixture {
     }
 
     function test_a_convolution_reads_eight_or_sixteen_bits() public {
-        uint256 dtype = 12 + 4 + 64 + 48;
+        uint256 dtype = NodeBuilder.HEAD + 4 + 64 + 48;
         bytes4 field = Parameters.FieldOutside.selector;
         spoil(1, dtype, hex"03", abi.encodeWithSelector(field, 6, 1, 2, 3));
         spoil(1, dtype, hex"00", abi.encodeWithSelector(field, 6, 1, 2, 0));
     }
 
     function test_groups_divide_channels() public {
-        uint256 groups = 12 + 4 + 64 + 24;
+        uint256 groups = NodeBuilder.HEAD + 4 + 64 + 24;
         spoil(1, groups, abi.encodePacked(uint32(3)), abi.encodeWithSelector(Parameters.GroupsUneven.selector, 3, 2));
         spoil(1, groups, abi.encodePacked(uint32(0)), abi.encodeWithSelector(Parameters.SizeZero.selector));
     }
 
     function test_a_slice_ends_inside_the_row() public {
-        spoil(4, 80 + 12, abi.encodePacked(uint32(1)), abi.encodeWithSelector(Parameters.SliceOutside.selector, 36, 37));
+        spoil(
+            4,
+            NodeBuilder.HEAD + 68 + 12,
+            abi.encodePacked(uint32(1)),
+            abi.encodeWithSelector(Parameters.SliceOutside.selector, 36, 37)
+        );
     }
 
     function test_axes_are_a_permutation() public {
         bytes4 why = Parameters.AxisRepeatedOrOutside.selector;
-        uint256 last = 16 + 5 + 2 * 22;
+        uint256 last = NodeBuilder.HEAD + 4 + 5 + 2 * 22;
         spoil(3, last, hex"02", abi.encodeWithSelector(why, 3, 2));
         spoil(3, last, hex"03", abi.encodeWithSelector(why, 3, 3));
     }
 
     function test_dimensions_are_held_to_their_form() public {
-        spoil(1, 80, hex"00000001", abi.encodeWithSelector(Dimensions.ConstantScale.selector, 1));
-        spoil(1, 80, hex"01000001", abi.encodeWithSelector(Dimensions.SymbolUnknown.selector, 0, 1));
-        spoil(1, 80, NodeBuilder.dim(0), abi.encodeWithSelector(Dimensions.DimensionBelowOne.selector, int256(0)));
+        spoil(1, NodeBuilder.HEAD + 68, hex"00000001", abi.encodeWithSelector(Dimensions.ConstantScale.selector, 1));
+        spoil(1, NodeBuilder.HEAD + 68, hex"01000001", abi.encodeWithSelector(Dimensions.SymbolUnknown.selector, 0, 1));
+        spoil(
+            1,
+            NodeBuilder.HEAD + 68,
+            NodeBuilder.dim(0),
+            abi.encodeWithSelector(Dimensions.DimensionBelowOne.selector, int256(0))
+        );
     }
 
     function test_a_step_that_opens_too_much_is_refused() public {
@@ -320,7 +336,7 @@ contract ModelRegistryTest is RegistryFixture {
             abi.encodePacked(NodeBuilder.dim(10), NodeBuilder.dim(9), uint32(512), NodeBuilder.window(w))
         );
         vm.expectRevert(abi.encodeWithSelector(IModelRegistry.OpenedBytes.selector, 1, 40_960, 46_080));
-        registry.register(header(2, ""), two, "", 0);
+        registry.register(header(2, ""), NodeBuilder.numbered(two), "", 0);
     }
 
     function test_sizes_follow_the_symbols_within_their_bounds() public {
@@ -337,7 +353,7 @@ contract ModelRegistryTest is RegistryFixture {
             NodeBuilder.matmul(NodeBuilder.dim(1, 2, 0), 3, 0, 3, 5, NodeBuilder.tail(0, 0, 1, false))
         );
         bytes memory head = header(2, abi.encodePacked(uint32(1), uint32(300)));
-        bytes32 id = registry.register(head, two, "", 0);
+        bytes32 id = registry.register(head, NodeBuilder.numbered(two), "", 0);
         (uint256 inputBytes, uint256 outputBytes) = registry.sizes(id, NodeBuilder.list(7));
         assertEq(inputBytes, 42, "input");
         assertEq(outputBytes, 70, "output");
@@ -360,7 +376,7 @@ contract ModelRegistryTest is RegistryFixture {
         );
         head = header(2, abi.encodePacked(uint32(1), uint32(300)));
         vm.expectRevert(abi.encodeWithSelector(IModelRegistry.InputElements.selector, 1, 0, 598 * 3, 600 * 3));
-        registry.register(head, two, "", 0);
+        registry.register(head, NodeBuilder.numbered(two), "", 0);
     }
 
     function test_gas_of_a_registration_of_24_nodes() public {
@@ -387,6 +403,7 @@ contract ModelRegistryTest is RegistryFixture {
                 )
             );
         }
+        many = NodeBuilder.numbered(many);
         bytes memory head = header(24, "");
         string memory locator = "ipfs://bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi";
         bytes memory data = abi.encodeCall(IModelRegistry.register, (head, many, locator, 1));

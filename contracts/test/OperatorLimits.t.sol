@@ -16,9 +16,9 @@ contract OperatorLimitsTest is RegistryFixture {
     uint32[] internal none;
 
     // Where the parameters of nodes 1 to 4 start.
-    uint256 private constant TABLED = 12 + 4 + 64;
-    uint256 private constant MOVED = 12 + 4;
-    uint256 private constant JOINED = 12 + 12;
+    uint256 private constant TABLED = NodeBuilder.HEAD + 4 + 64;
+    uint256 private constant MOVED = NodeBuilder.HEAD + 4;
+    uint256 private constant JOINED = NodeBuilder.HEAD + 12;
 
     /// INPUT [4][6]; a constant for each column added, and a lookup; that transposed; the three beside each
     /// other; the square of that through an interpolation.
@@ -34,6 +34,7 @@ contract OperatorLimitsTest is RegistryFixture {
         leaves.push(NodeBuilder.leaf(6, 1, 120, NodeBuilder.list(0, 1, 2), hashes(0), parameters));
         parameters = NodeBuilder.pointwise(squared());
         leaves.push(NodeBuilder.leaf(7, 2, 192, NodeBuilder.list(3, 3), hashes(1), parameters));
+        numberLeaves();
     }
 
     function tabled() internal pure returns (NodeBuilder.Pointwise memory) {
@@ -149,7 +150,7 @@ contract OperatorLimitsTest is RegistryFixture {
             bytes memory why = abi.encodeWithSelector(IModelRegistry.InputElements.selector, 3, slot, 28, 24);
             spoil(3, JOINED + 9 + 8 * slot, NodeBuilder.dim(7), why);
             why = abi.encodeWithSelector(IModelRegistry.InputNotBefore.selector, 3, slot, 3);
-            spoil(3, 12 + 4 * slot, u32(3), why);
+            spoil(3, NodeBuilder.HEAD + 4 * slot, u32(3), why);
         }
         spoil(3, 1, hex"02", abi.encodeWithSelector(IModelRegistry.InputDtype.selector, 3, 0, 2, 1));
         bytes4 below = Dimensions.DimensionBelowOne.selector;
@@ -279,7 +280,7 @@ contract OperatorLimitsTest is RegistryFixture {
             abi.encodePacked(uint8(2), NodeBuilder.dim(1, 2, 0), NodeBuilder.dim(3), NodeBuilder.dim(6));
         nodes[3] = NodeBuilder.leaf(6, 1, 360, NodeBuilder.list(0, 2), hashes(0), joined);
         bytes memory head = header(4, abi.encodePacked(uint32(1), uint32(10)));
-        bytes32 id = registry.register(head, nodes, "", 0);
+        bytes32 id = registry.register(head, NodeBuilder.numbered(nodes), "", 0);
         (, uint256 outputBytes) = registry.sizes(id, NodeBuilder.list(7));
         assertEq(outputBytes, 14 * 9, "output");
         assertEq(registry.model(id).tensorBytes, 80, "the constant at the maximum");
@@ -288,7 +289,7 @@ contract OperatorLimitsTest is RegistryFixture {
         p.held = 2;
         nodes[1] = NodeBuilder.leaf(7, 1, 60, NodeBuilder.list(0), hashes(1), withRows(NodeBuilder.pointwise(p), rows));
         vm.expectRevert(abi.encodeWithSelector(IModelRegistry.ConstantElements.selector, 1, 20, 2));
-        registry.register(head, nodes, "", 0);
+        registry.register(head, NodeBuilder.numbered(nodes), "", 0);
     }
 
     function withRows(bytes memory parameters, bytes memory rows) internal pure returns (bytes memory) {

@@ -16,11 +16,11 @@ contract RowLimitsTest is RegistryFixture {
     uint32[] internal none;
 
     // Where the parameters of a node start: behind one input, one input and one tensor, and so on.
-    uint256 private constant ALONE = 12 + 4;
-    uint256 private constant TABLED = 12 + 4 + 32;
-    uint256 private constant LINEAR = 12 + 8 + 64;
-    uint256 private constant PRODUCT = 12 + 12;
-    uint256 private constant NORMED = 12 + 12 + 32;
+    uint256 private constant ALONE = NodeBuilder.HEAD + 4;
+    uint256 private constant TABLED = NodeBuilder.HEAD + 4 + 32;
+    uint256 private constant LINEAR = NodeBuilder.HEAD + 8 + 64;
+    uint256 private constant PRODUCT = NodeBuilder.HEAD + 12;
+    uint256 private constant NORMED = NodeBuilder.HEAD + 12 + 32;
 
     uint256 private constant ROUNDED = 1;
     uint256 private constant ROW = 2;
@@ -50,6 +50,7 @@ contract RowLimitsTest is RegistryFixture {
         p = pointwise(3, 3, 0, 65_535);
         p.columns = 6;
         add(7, 2, NodeBuilder.list(7), 1, 300, NodeBuilder.pointwise(p));
+        numberLeaves();
     }
 
     function add(uint8 op, uint8 dtype, uint32[] memory inputs, uint256 tensors, uint64 macs, bytes memory parameters)
@@ -125,8 +126,8 @@ contract RowLimitsTest is RegistryFixture {
         bytes4 inputs = NodeLeaf.LeafInputs.selector;
         spoil(MATMUL, LINEAR + 25, hex"00", abi.encodeWithSelector(inputs, 1, 1, 2));
         spoil(MATMUL, LINEAR + 26, hex"03", abi.encodeWithSelector(inputs, 1, 3, 2));
-        spoil(MATMUL, 16, u32(1), dtypes(MATMUL, 1, 3, 1));
-        spoil(MATMUL, 16, u32(3), elements(MATMUL, 1, 6, 24));
+        spoil(MATMUL, NodeBuilder.HEAD + 4, u32(1), dtypes(MATMUL, 1, 3, 1));
+        spoil(MATMUL, NodeBuilder.HEAD + 4, u32(3), elements(MATMUL, 1, 6, 24));
         bytes4 many = Parameters.TermsTooMany.selector;
         bytes memory parameters = product(2, 3, 8_193, 8_193);
         bytes memory leaf = NodeBuilder.leaf(1, 1, 0, NodeBuilder.list(3, 2), hashes(2), parameters);
@@ -169,10 +170,15 @@ contract RowLimitsTest is RegistryFixture {
         spoil(BATCHED, PRODUCT + 8, NodeBuilder.dim(4), elements(BATCHED, 0, 8, 6));
         spoil(BATCHED, PRODUCT + 16, NodeBuilder.dim(7), elements(BATCHED, 1, 7, 6));
         spoil(BATCHED, PRODUCT + 33, hex"02", dtypes(BATCHED, 0, 2, 1));
-        spoil(BATCHED, 16, u32(0), dtypes(BATCHED, 1, 1, 3));
-        spoil(BATCHED, 20, u32(1), dtypes(BATCHED, 2, 3, 1));
-        spoil(BATCHED, 20, u32(3), elements(BATCHED, 2, 6, 24));
-        spoil(BATCHED, 20, u32(5), abi.encodeWithSelector(IModelRegistry.InputNotBefore.selector, BATCHED, 2, 5));
+        spoil(BATCHED, NodeBuilder.HEAD + 4, u32(0), dtypes(BATCHED, 1, 1, 3));
+        spoil(BATCHED, NodeBuilder.HEAD + 8, u32(1), dtypes(BATCHED, 2, 3, 1));
+        spoil(BATCHED, NodeBuilder.HEAD + 8, u32(3), elements(BATCHED, 2, 6, 24));
+        spoil(
+            BATCHED,
+            NodeBuilder.HEAD + 8,
+            u32(5),
+            abi.encodeWithSelector(IModelRegistry.InputNotBefore.selector, BATCHED, 2, 5)
+        );
         bytes memory parameters = NodeBuilder.batchMatmul(batched());
         bytes memory leaf = NodeBuilder.leaf(8, 3, 0, NodeBuilder.list(1, 1, 2), hashes(1), parameters);
         replace(BATCHED, leaf, abi.encodeWithSelector(NodeLeaf.LeafTensors.selector, 8, 0, 1));
@@ -230,9 +236,9 @@ contract RowLimitsTest is RegistryFixture {
         spoil(NORM, NORMED + 14, hex"0000", abi.encodeWithSelector(inputs, 10, 1, 3));
         spoil(NORM, NORMED + 8, u32(7), elements(NORM, 0, 42, 36));
         spoil(NORM, NORMED + 12, hex"01", dtypes(NORM, 0, 1, 3));
-        spoil(NORM, 16, u32(1), dtypes(NORM, 1, 3, 1));
-        spoil(NORM, 20, u32(1), dtypes(NORM, 2, 3, 1));
-        spoil(NORM, 20, u32(5), elements(NORM, 2, 6, 36));
+        spoil(NORM, NodeBuilder.HEAD + 4, u32(1), dtypes(NORM, 1, 3, 1));
+        spoil(NORM, NodeBuilder.HEAD + 8, u32(1), dtypes(NORM, 2, 3, 1));
+        spoil(NORM, NodeBuilder.HEAD + 8, u32(5), elements(NORM, 2, 6, 36));
         // Four constants of a column: a quarter of the elements that a tensor may have.
         NodeBuilder.Normalize memory n = normed();
         (n.rows, n.columns) = (1, (1 << 28) + 1);
@@ -251,7 +257,7 @@ contract RowLimitsTest is RegistryFixture {
         bytes4 large = Dimensions.ElementsTooMany.selector;
         spoil(EMBED, TABLED + 12, u32(1 << 29), abi.encodeWithSelector(large, 1 << 30, 1 << 31));
         spoil(EMBED, TABLED, NodeBuilder.dim(7), elements(EMBED, 0, 7, 6));
-        spoil(EMBED, 12, u32(1), dtypes(EMBED, 0, 3, 1));
+        spoil(EMBED, NodeBuilder.HEAD, u32(1), dtypes(EMBED, 0, 3, 1));
         bytes memory parameters = NodeBuilder.embedding(6, 4, 9);
         bytes memory leaf = NodeBuilder.leaf(11, 2, 0, NodeBuilder.list(0), hashes(0), parameters);
         replace(EMBED, leaf, abi.encodeWithSelector(NodeLeaf.LeafTensors.selector, 11, 1, 0));
@@ -303,7 +309,7 @@ contract RowLimitsTest is RegistryFixture {
             if (40_960 < opened[i]) {
                 vm.expectRevert(abi.encodeWithSelector(IModelRegistry.OpenedBytes.selector, 1, 40_960, opened[i]));
             }
-            registry.register(head, two, "", 0);
+            registry.register(head, NodeBuilder.numbered(two), "", 0);
         }
     }
 
@@ -330,7 +336,7 @@ contract RowLimitsTest is RegistryFixture {
         parameters = NodeBuilder.withDim(NodeBuilder.embedding(1, 3, 4), 0, n);
         nodes[4] = NodeBuilder.leaf(11, 2, 257_650, NodeBuilder.list(1), hashes(1), parameters);
         bytes memory head = header(5, abi.encodePacked(uint32(1), uint32(50)));
-        bytes32 id = registry.register(head, nodes, "", 0);
+        bytes32 id = registry.register(head, NodeBuilder.numbered(nodes), "", 0);
         assertEq(registry.model(id).tensorBytes, 50 + 24, "tensors");
         for (uint32 v = 1; v <= 50; v += 7) {
             (uint256 inputBytes, uint256 outputBytes) = registry.sizes(id, NodeBuilder.list(v));
@@ -345,11 +351,11 @@ contract RowLimitsTest is RegistryFixture {
         parameters = NodeBuilder.withDim(NodeBuilder.withDim(parameters, 0, n), 8, NodeBuilder.dim(1, 2, 1));
         nodes[1] = NodeBuilder.leaf(9, 3, 5_000, NodeBuilder.list(0), hashes(0), parameters);
         vm.expectRevert(elements(1, 0, 5_050, 5_000));
-        registry.register(head, nodes, "", 0);
+        registry.register(head, NodeBuilder.numbered(nodes), "", 0);
         // Rows of 100 elements meet at the largest n alone.
         parameters = NodeBuilder.withDim(parameters, 8, NodeBuilder.dim(100));
         nodes[1] = NodeBuilder.leaf(9, 3, 5_000, NodeBuilder.list(0), hashes(0), parameters);
         vm.expectRevert(elements(1, 0, 100, 2));
-        registry.register(head, nodes, "", 0);
+        registry.register(head, NodeBuilder.numbered(nodes), "", 0);
     }
 }

@@ -120,11 +120,11 @@ abstract contract GameViews is GameMoney {
 
     /// @inheritdoc IDisputeGame
     function prepayFor(AnswerKind kind, uint256 count) external view returns (uint256) {
-        uint256 units = GasUnits.answerTile(count);
-        if (kind == AnswerKind.First) units = GasUnits.firstAnswer(count, 0);
-        else if (kind == AnswerKind.Entries) units = GasUnits.answer(count);
-        else if (kind == AnswerKind.Segment) units = GasUnits.answerSegment(count);
-        return units * GasUnits.prepayPrice();
+        uint256 each = kind == AnswerKind.Tile ? GasUnits.PER_BYTE : GasUnits.PER_HASH;
+        uint256 base = GasUnits.ANSWER;
+        if (kind == AnswerKind.First) base = GasUnits.FIRST_ANSWER;
+        if (kind == AnswerKind.Segment) base = GasUnits.ANSWER_SEGMENT;
+        return (base + each * count) * GasUnits.prepayPrice();
     }
 
     /// @inheritdoc IDisputeGame

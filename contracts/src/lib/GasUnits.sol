@@ -19,7 +19,7 @@ library GasUnits {
     uint256 internal constant FIRST_ANSWER = 135_000;
     uint256 internal constant ANSWER = 95_000;
     /// Stores the segment's root beside its opening, and reads the claim.
-    uint256 internal constant ANSWER_SEGMENT = 135_000;
+    uint256 internal constant ANSWER_SEGMENT = 140_000;
     uint256 internal constant NAME_NODE = 110_000;
     uint256 internal constant NAME_ENTRY = 80_000;
     /// A step with its verdict and payouts.

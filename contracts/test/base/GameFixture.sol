@@ -3,6 +3,8 @@ pragma solidity 0.8.37;
 
 import {Claim} from "../../src/interfaces/IRequests.sol";
 import {Game} from "../../src/interfaces/IDisputeGame.sol";
+import {HEADER_VERSION} from "../../src/generated/ProtocolConstants.sol";
+import {INTERIOR_BIT} from "../../src/generated/ProtocolConstants.sol";
 import {NodeBuilder} from "./NodeBuilder.sol";
 import {NodeName} from "../../src/interfaces/IDisputeGame.sol";
 import {Opening} from "../../src/interfaces/ILeaf.sol";
@@ -22,6 +24,7 @@ abstract contract GameFixture is SetFixture {
     uint256 internal outputNode;
 
     bytes32[] internal leafHashes;
+    /// Of every node, interior ones too.
     bytes32[] internal traceRoots;
 
     /// The claimant's tensor of a node.
@@ -33,9 +36,81 @@ abstract contract GameFixture is SetFixture {
     /// Distinct inputs of a node, in increasing order.
     function inputsOf(uint256 node) internal view virtual returns (uint256[] memory);
 
+    /// Whether a node is interior to its segment (1.22).
+    function isInterior(uint256) internal view virtual returns (bool) {
+        return false;
+    }
+
+    /// The segment that a node is in: the number of committed nodes before it.
+    function segmentOf(uint256 node) internal view returns (uint256 segment) {
+        while (node != 0) {
+            if (!isInterior(--node)) ++segment;
+        }
+    }
+
+    /// Nodes of its segment before a node.
+    function offsetOf(uint256 node) internal view returns (uint256 offset) {
+        while (offset < node && isInterior(node - offset - 1)) {
+            ++offset;
+        }
+    }
+
+    /// The committed node that a segment ends in.
+    function endOf(uint256 segment) internal view returns (uint256 node) {
+        while (isInterior(node) || segmentOf(node) != segment) {
+            ++node;
+        }
+    }
+
+    /// What a leaf calls an input.
+    function nameOf(uint256 node) internal view returns (uint32) {
+        return isInterior(node) ? INTERIOR_BIT | uint32(offsetOf(node)) : uint32(segmentOf(node));
+    }
+
+    /// Roots of the committed nodes, by number.
+    function committedRoots() internal view returns (bytes32[] memory roots) {
+        roots = new bytes32[](segmentOf(leaves.length));
+        uint256 count = 0;
+        for (uint256 node = 0; node < leaves.length; ++node) {
+            if (!isInterior(node)) roots[count++] = traceRoots[node];
+        }
+    }
+
+    /// Roots of the interior nodes of a segment, by place.
+    function segmentRoots(uint256 segment) internal view returns (bytes32[] memory roots) {
+        uint256 end = endOf(segment);
+        roots = new bytes32[](offsetOf(end));
+        for (uint256 i = 0; i < roots.length; ++i) {
+            roots[i] = traceRoots[end - roots.length + i];
+        }
+    }
+
+    /// Puts segments, places and input names into leaves that name their inputs by node.
+    function numberLeaves() private {
+        for (uint256 node = 0; node < leaves.length; ++node) {
+            bytes memory leaf = leaves[node];
+            uint256 inputs = uint8(leaf[2]);
+            for (uint256 slot = 0; slot < inputs; ++slot) {
+                uint256 from = 0;
+                for (uint256 i = 0; i < 4; ++i) {
+                    from = from * 256 + uint8(leaf[NodeBuilder.HEAD + 4 * slot + i]);
+                }
+                leaf = NodeBuilder.naming(leaf, slot, nameOf(from));
+            }
+            leaves[node] = NodeBuilder.placed(leaf, segmentOf(node), placeOf(node));
+        }
+    }
+
+    function placeOf(uint256 node) private view returns (uint256) {
+        return isInterior(node) ? INTERIOR_BIT | offsetOf(node) : offsetOf(node);
+    }
+
+    /// Registers leaves whose inputs are named by node.
     function registerModel() internal {
-        bytes memory header =
-            abi.encodePacked(uint16(1), uint32(leaves.length), uint32(outputNode), uint8(0), keccak256("interface"));
+        numberLeaves();
+        bytes memory header = abi.encodePacked(
+            HEADER_VERSION, uint32(leaves.length), uint32(outputNode), uint8(0), keccak256("interface")
+        );
         vm.prank(requester);
         modelId = models.register(header, leaves, "file:model", 1);
         for (uint256 node = 0; node < leaves.length; ++node) {
@@ -125,34 +200,45 @@ abstract contract GameFixture is SetFixture {
     }
 
     function firstSiblings() internal view returns (bytes32[] memory) {
-        if (TreeBuilder.depth(leaves.length) <= 8) return new bytes32[](0);
+        bytes32[] memory roots = committedRoots();
+        if (TreeBuilder.depth(roots.length) <= 8) return new bytes32[](0);
         uint256[] memory indices = new uint256[](2);
-        indices[1] = outputNode;
-        return TreeBuilder.siblings(traceRoots, indices);
+        indices[1] = segmentOf(outputNode);
+        return TreeBuilder.siblings(roots, indices);
     }
 
     function firstAnswerCall(bytes32 gameId) internal view returns (bytes memory) {
-        uint256 depth = TreeBuilder.depth(leaves.length);
+        bytes32[] memory roots = committedRoots();
+        uint256 depth = TreeBuilder.depth(roots.length);
         uint256 level = depth <= 8 ? 0 : depth - 8;
-        bytes32[] memory entries = entriesOf(traceRoots, level, depth, 0);
+        bytes32[] memory entries = entriesOf(roots, level, depth, 0);
         return abi.encodeCall(game.firstAnswer, (gameId, claimKey, headOf(gameId), entries, firstSiblings()));
     }
 
     function nameNodeCall(bytes32 gameId, uint256 node) internal view returns (bytes memory) {
-        NodeName memory named;
+        return abi.encodeCall(game.nameNode, (gameId, claimKey, headOf(gameId), nodeName(gameId, node)));
+    }
+
+    function nodeName(bytes32 gameId, uint256 node) internal view returns (NodeName memory named) {
         named.node = uint32(node);
         named.root = traceRoots[node];
         Game memory g = game.gameOf(gameId);
-        named.siblings = pathOf(traceRoots, 0, node, g.level);
+        if (g.stage != Stage.Segment) {
+            named.siblings = pathOf(committedRoots(), 0, segmentOf(node), g.level);
+        } else if (isInterior(node)) {
+            bytes32[] memory roots = segmentRoots(segmentOf(node));
+            named.siblings = pathOf(roots, 0, offsetOf(node), TreeBuilder.depth(roots.length));
+        } else {
+            named.siblings = new bytes32[](0);
+        }
         named.nodeLeaf = leaves[node];
         named.leafSiblings = pathOf(leafHashes, 0, node, TreeBuilder.depth(leaves.length));
         named.dimensions = new uint32[](0);
-        return abi.encodeCall(game.nameNode, (gameId, claimKey, g.head, named));
     }
 
     /// The tree that the cursor lies in.
     function treeOf(Game memory g) internal view returns (bytes32[] memory) {
-        return g.node == 0 ? traceRoots : TreeBuilder.tiles(tensor(g.node));
+        return g.node == 0 ? committedRoots() : TreeBuilder.tiles(tensor(g.node));
     }
 
     function answerCall(bytes32 gameId) internal view returns (bytes memory) {
@@ -160,6 +246,9 @@ abstract contract GameFixture is SetFixture {
         if (g.stage == Stage.Tile) {
             bytes memory tile = TreeBuilder.slice(tensor(g.node), 512 * uint256(g.position), 512);
             return abi.encodeCall(game.answerTile, (gameId, claimKey, g.head, tile));
+        }
+        if (g.stage == Stage.Segment) {
+            return abi.encodeCall(game.answerSegment, (gameId, claimKey, g.head, segmentRoots(g.position)));
         }
         bytes32[] memory entries = entriesOf(treeOf(g), g.openLevel, g.level, g.position);
         return abi.encodeCall(game.answer, (gameId, claimKey, g.head, entries));
@@ -186,8 +275,31 @@ abstract contract GameFixture is SetFixture {
         for (uint256 i = 0; i < inputs.length; ++i) {
             input.inputRoots[i] = traceRoots[inputs[i]];
         }
-        input.traceSiblings = TreeBuilder.siblings(traceRoots, inputs);
+        (input.traceSiblings, input.segmentSiblings) = inputSiblings(g.node, inputs);
         input.openings = openingsOf(g.node, element);
+    }
+
+    /// Multiproofs of the committed inputs and of the interior ones.
+    function inputSiblings(uint256 node, uint256[] memory inputs)
+        private
+        view
+        returns (bytes32[] memory trace, bytes32[] memory segment)
+    {
+        uint256[] memory numbers = new uint256[](inputs.length);
+        uint256[] memory places = new uint256[](inputs.length);
+        (uint256 committed, uint256 interior) = (0, 0);
+        for (uint256 i = 0; i < inputs.length; ++i) {
+            if (isInterior(inputs[i])) places[interior++] = offsetOf(inputs[i]);
+            else numbers[committed++] = segmentOf(inputs[i]);
+        }
+        assembly ("memory-safe") {
+            mstore(numbers, committed)
+            mstore(places, interior)
+        }
+        trace = TreeBuilder.siblings(committedRoots(), numbers);
+        // A segment without interior nodes has no tree.
+        bytes32[] memory roots = interior == 0 ? new bytes32[](1) : segmentRoots(segmentOf(node));
+        segment = TreeBuilder.siblings(roots, places);
     }
 
     function stepCall(bytes32 gameId, uint256 element) internal view returns (bytes memory) {
@@ -227,7 +339,9 @@ abstract contract GameFixture is SetFixture {
     }
 
     function nameNode(bytes32 gameId, uint256 node) internal {
-        uint256 value = game.nodeValue(gameId, tensor(node).length);
+        uint256 interior = game.gameOf(gameId).stage == Stage.Segment ? 0 : offsetOf(node);
+        uint256 value =
+            interior == 0 ? game.nodeValue(gameId, tensor(node).length) : game.segmentValue(gameId, interior);
         send(game.gameOf(gameId).challenger, value, nameNodeCall(gameId, node));
     }
 
@@ -254,10 +368,12 @@ abstract contract GameFixture is SetFixture {
             } else if (g.stage == Stage.Tensor) {
                 uint256 width = leaves[node][1] == 0x01 ? 1 : leaves[node][1] == 0x02 ? 2 : 4;
                 nameEntry(gameId, element * width / 512 >> g.openLevel);
-            } else if (g.openLevel == 0) {
+            } else if (g.stage == Stage.Segment) {
                 nameNode(gameId, node);
+            } else if (g.openLevel == 0) {
+                nameNode(gameId, endOf(segmentOf(node)));
             } else {
-                nameEntry(gameId, node >> g.openLevel);
+                nameEntry(gameId, segmentOf(node) >> g.openLevel);
             }
         }
     }

@@ -6,6 +6,9 @@ import {TreeBuilder} from "./TreeBuilder.sol";
 
 /// @title Node leaves, tensors and openings for tests, written straight from page 1.
 library NodeBuilder {
+    /// Bytes of a leaf before its input names.
+    uint256 internal constant HEAD = 20;
+
     struct Window {
         uint16 kh;
         uint16 kw;
@@ -114,6 +117,7 @@ library NodeBuilder {
         return abi.encodePacked(addend, lo, hi, table ? uint8(1) : uint8(0));
     }
 
+    /// A leaf at segment 0, place 0.
     function leaf(
         uint8 op,
         uint8 dtype,
@@ -122,7 +126,7 @@ library NodeBuilder {
         bytes32[] memory tensorRoots,
         bytes memory parameters
     ) internal pure returns (bytes memory out) {
-        out = abi.encodePacked(op, dtype, uint8(inputs.length), uint8(tensorRoots.length), macs);
+        out = abi.encodePacked(op, dtype, uint8(inputs.length), uint8(tensorRoots.length), macs, uint64(0));
         for (uint256 i = 0; i < inputs.length; ++i) {
             out = abi.encodePacked(out, inputs[i]);
         }
@@ -130,6 +134,32 @@ library NodeBuilder {
             out = abi.encodePacked(out, tensorRoots[i]);
         }
         out = abi.encodePacked(out, parameters);
+    }
+
+    /// The leaf at another segment and place (1.22).
+    function placed(bytes memory out, uint256 segment, uint256 place) internal pure returns (bytes memory) {
+        bytes memory fields = abi.encodePacked(uint32(segment), uint32(place));
+        for (uint256 i = 0; i < 8; ++i) {
+            out[HEAD - 8 + i] = fields[i];
+        }
+        return out;
+    }
+
+    /// The leaf with another name of input `slot`.
+    function naming(bytes memory out, uint256 slot, uint32 name) internal pure returns (bytes memory) {
+        bytes memory field = abi.encodePacked(name);
+        for (uint256 i = 0; i < 4; ++i) {
+            out[HEAD + 4 * slot + i] = field[i];
+        }
+        return out;
+    }
+
+    /// The leaves as those of a program whose every node is committed.
+    function numbered(bytes[] memory leaves) internal pure returns (bytes[] memory) {
+        for (uint256 i = 0; i < leaves.length; ++i) {
+            leaves[i] = placed(leaves[i], i, 0);
+        }
+        return leaves;
     }
 
     /// The whole of an input axis.

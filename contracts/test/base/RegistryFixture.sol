@@ -3,9 +3,11 @@ pragma solidity 0.8.37;
 
 import {ModelRegistry} from "../../src/ModelRegistry.sol";
 import {IModelRegistry} from "../../src/interfaces/IModelRegistry.sol";
+import {HEADER_VERSION} from "../../src/generated/ProtocolConstants.sol";
 import {Chain} from "../../src/interfaces/IRulesSet.sol";
 import {Dimensions} from "../../src/lib/Dimensions.sol";
 import {Parameters} from "../../src/lib/Parameters.sol";
+import {NodeBuilder} from "./NodeBuilder.sol";
 import {Test} from "./Test.sol";
 
 /// @title One valid program and ways to spoil it.
@@ -42,12 +44,17 @@ abstract contract RegistryFixture is Test {
 
     function headerOf(uint256 nodes, uint256 output, bytes memory bounds) internal pure returns (bytes memory) {
         bytes32 form = keccak256("interface");
-        return abi.encodePacked(uint16(1), uint32(nodes), uint32(output), uint8(bounds.length / 8), bounds, form);
+        return abi.encodePacked(HEADER_VERSION, uint32(nodes), uint32(output), uint8(bounds.length / 8), bounds, form);
     }
 
     /// The same; the last node is the output.
     function header(uint256 nodes, bytes memory bounds) internal pure returns (bytes memory) {
         return headerOf(nodes, nodes - 1, bounds);
+    }
+
+    /// Makes every node a committed one.
+    function numberLeaves() internal {
+        leaves = NodeBuilder.numbered(leaves);
     }
 
     /// Expects that the registration of the leaves under `head` is refused.
@@ -74,7 +81,7 @@ abstract contract RegistryFixture is Test {
     /// Puts another leaf in the place of `node` and expects the refusal.
     function replace(uint256 node, bytes memory with, bytes memory why) internal {
         bytes memory whole = leaves[node];
-        leaves[node] = with;
+        leaves[node] = NodeBuilder.placed(with, node, 0);
         refuse(why);
         leaves[node] = whole;
     }

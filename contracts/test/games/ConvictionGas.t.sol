@@ -45,7 +45,8 @@ contract ConvictionGasTest is SmallModel {
     }
 
     function unitsOf(StepInput memory input) private pure returns (uint256) {
-        uint256 hashes = input.leafSiblings.length + input.inputRoots.length + input.traceSiblings.length;
+        uint256 hashes = input.leafSiblings.length + input.inputRoots.length + input.traceSiblings.length
+            + input.segmentSiblings.length;
         uint256 payload = input.tile.length + input.nodeLeaf.length;
         for (uint256 i = 0; i < input.openings.length; ++i) {
             hashes += input.openings[i].siblings.length;

@@ -27,7 +27,8 @@ contract PayoutsTest is SmallModel {
 
     function stepUnits(bytes32 gameId) external view returns (uint256) {
         StepInput memory input = stepInput(gameId, ELEMENT);
-        uint256 hashes = input.leafSiblings.length + input.inputRoots.length + input.traceSiblings.length;
+        uint256 hashes = input.leafSiblings.length + input.inputRoots.length + input.traceSiblings.length
+            + input.segmentSiblings.length;
         uint256 payload = input.tile.length + input.nodeLeaf.length;
         for (uint256 i = 0; i < input.openings.length; ++i) {
             hashes += input.openings[i].siblings.length;

@@ -59,7 +59,8 @@ abstract contract StepGas is GameFixture {
         bytes32 gameId = open(challenger);
         descend(gameId, outputNode, element);
         StepInput memory input = stepInput(gameId, element);
-        uint256 hashes = input.leafSiblings.length + input.inputRoots.length + input.traceSiblings.length;
+        uint256 hashes = input.leafSiblings.length + input.inputRoots.length + input.traceSiblings.length
+            + input.segmentSiblings.length;
         uint256 opened = 0;
         for (uint256 i = 0; i < input.openings.length; ++i) {
             hashes += input.openings[i].siblings.length;
