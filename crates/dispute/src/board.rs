@@ -112,9 +112,7 @@ impl NodeFacts<'_> {
             self.program.segments().any_interior(),
         )
     }
-}
 
-impl NodeFacts<'_> {
     /// Challenger's moves, opening and step included, of a game that ends at an element of `node`.
     pub fn moves(&self, node: u32) -> u32 {
         let opened = !self.interior(self.place(node).segment.into()).is_empty();
