@@ -277,7 +277,15 @@ impl Player<'_> {
                 node,
                 root,
                 siblings,
-            } => self.name_node(session, game, link, (node, root, siblings)),
+            } => {
+                let any = self.dice.below(session.facts().node_count());
+                let node = if self.once_in(12) {
+                    u32::try_from(any).unwrap()
+                } else {
+                    node
+                };
+                self.name_node(session, game, link, (node, root, siblings))
+            }
             Next::Entry {
                 index,
                 hash,
