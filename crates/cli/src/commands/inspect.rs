@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use selfsame::{Model, NamedInput};
+use selfsame_compiler::Sizes;
 use selfsame_ir::Symbol;
 use serde::Serialize;
 
@@ -117,6 +118,7 @@ fn inspection(model: &Model, artefact_bytes: u64) -> Outcome<Inspection> {
     let values = model.values();
     let shapes = program.shapes(values).map_err(Failure::input)?;
     let segments = program.segments();
+    let sizes = Sizes::at(program, values);
     let row = |(id, shape): (u32, &Vec<u32>)| {
         let node = program.node(id)?;
         let place = segments.place(id);
@@ -140,13 +142,8 @@ fn inspection(model: &Model, artefact_bytes: u64) -> Outcome<Inspection> {
         artefact_bytes,
         tensor_bytes: program.tensor_bytes(),
         macs: program.macs(),
-        committed_nodes: segments.committed().len(),
-        committed_bytes: segments
-            .committed()
-            .iter()
-            .filter_map(|&node| program.output_of(node, values))
-            .map(|(elements, dtype)| elements * u64::from(dtype.size()))
-            .sum(),
+        committed_nodes: sizes.committed_nodes,
+        committed_bytes: sizes.committed_bytes,
         symbols: program
             .program()
             .symbols

@@ -27,9 +27,11 @@ pub(crate) struct SizeFacts {
     pub(crate) weight_bytes: u64,
     pub(crate) parameters: u64,
     pub(crate) activation_bytes: u64,
+    pub(crate) committed_bytes: u64,
     pub(crate) live_bytes: u64,
     pub(crate) macs: u64,
     pub(crate) node_count: usize,
+    pub(crate) committed_nodes: usize,
 }
 
 /// How near a program is to its source.
@@ -100,16 +102,18 @@ impl SizeFacts {
             weight_bytes: sizes.weight_bytes,
             parameters: sizes.parameters,
             activation_bytes: sizes.activation_bytes,
+            committed_bytes: sizes.committed_bytes,
             live_bytes: sizes.live_bytes,
             macs: sizes.macs,
             node_count: sizes.nodes,
+            committed_nodes: sizes.committed_nodes,
         }
     }
 
     pub(crate) fn text(&self) -> String {
         format!(
             "  sizes      {} nodes, {} parameters, {} MACs\n             {} bytes of artefact, {} of weights, {} of \
-             outputs, {} of them at once\n",
+             outputs, {} of them at once\n             a trace commits to {} nodes, {} bytes\n",
             self.node_count,
             grouped(self.parameters),
             grouped(self.macs),
@@ -117,6 +121,8 @@ impl SizeFacts {
             grouped(self.weight_bytes),
             grouped(self.activation_bytes),
             grouped(self.live_bytes),
+            self.committed_nodes,
+            grouped(self.committed_bytes),
         )
     }
 
@@ -143,6 +149,16 @@ impl SizeFacts {
                     "tensor_bytes",
                     "weights, constants and tables",
                     Value::Bytes(self.tensor_bytes),
+                ),
+                fact(
+                    "committed_nodes",
+                    "nodes that a trace commits to",
+                    Value::Count(self.committed_nodes as u64),
+                ),
+                fact(
+                    "committed_bytes",
+                    "their outputs",
+                    Value::Bytes(self.committed_bytes),
                 ),
                 fact(
                     "activation_bytes",

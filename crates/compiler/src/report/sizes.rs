@@ -17,8 +17,12 @@ pub struct Sizes {
     pub weight_bytes: u64,
     /// Bytes of all tensors: weights, constants of the channels, tables.
     pub tensor_bytes: u64,
-    /// Bytes of all outputs of one sample, the input included: what a trace commits to.
+    /// Bytes of all outputs of one sample, the input included.
     pub activation_bytes: u64,
+    /// Nodes that a trace commits to, INPUT included.
+    pub committed_nodes: usize,
+    /// Bytes of their outputs.
+    pub committed_bytes: u64,
     /// Bytes of the largest set of outputs that must exist at the same time.
     pub live_bytes: u64,
     /// Multiply-accumulates of one sample.
@@ -50,12 +54,18 @@ impl Sizes {
         let weights: usize = linear().map(|linear| linear.weights.len()).sum();
         let biases: usize = linear().map(|linear| linear.constants.len()).sum();
         let nodes = node_sizes_at(program, values);
+        let committed = program.segments().committed();
+        let committed_sizes = committed
+            .iter()
+            .filter_map(|&node| nodes.get(node as usize));
         Self {
             nodes: nodes.len(),
             parameters: (weights + biases) as u64,
             weight_bytes: weights as u64,
             tensor_bytes: nodes.iter().map(|node| node.tensor_bytes).sum(),
             activation_bytes: nodes.iter().map(|node| node.output_bytes).sum(),
+            committed_nodes: committed.len(),
+            committed_bytes: committed_sizes.map(|node| node.output_bytes).sum(),
             live_bytes: live_bytes(program, &nodes),
             macs: nodes.iter().map(|node| node.macs).sum(),
         }
