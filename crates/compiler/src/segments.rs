@@ -10,7 +10,7 @@
 //!
 //! A program of few bytes keeps every node committed: its games are a move shorter. Spec: programs, 1.22.
 
-use selfsame_ir::{CheckedProgram, DimValues, Node, Program, ProgramError};
+use selfsame_ir::{CheckedProgram, DimValues, Program, ProgramError};
 use selfsame_protocol::constants::SEGMENT_INTERIOR_MAX;
 
 /// Bytes of all outputs from which on a program gets interior nodes: some quarter of a millisecond of
@@ -37,19 +37,15 @@ pub(crate) fn checked(program: Program) -> Result<CheckedProgram, ProgramError> 
 /// The nodes between the cheapest cuts, increasing.
 fn interior(program: &CheckedProgram) -> Vec<u32> {
     let values = DimValues::maxima(&program.program().symbols);
-    let bytes = |node| {
-        let output = program.output_of(node, &values);
-        output.map_or(0, |(count, dtype)| count * u64::from(dtype.size()))
-    };
     let costs = Costs {
         bytes: (0..)
             .zip(program.nodes())
-            .map(|(node, _)| bytes(node))
+            .map(|(node, _)| program.output_bytes(node, &values))
             .collect(),
         macs: (0..program.nodes().len())
             .map(|node| program.running_macs(node))
             .collect(),
-        last_reader: last_readers(program.nodes()),
+        last_reader: program.program().last_readers(),
         output: program.program().output as usize,
     };
     if costs.bytes.iter().sum::<u64>() < FROM_BYTES {
@@ -108,17 +104,6 @@ impl Costs {
             .filter_map(|(node, &committed)| (!committed).then_some(node))
             .collect()
     }
-}
-
-/// The last node that reads each node; itself where none does.
-fn last_readers(nodes: &[Node]) -> Vec<usize> {
-    let mut last: Vec<usize> = (0..nodes.len()).collect();
-    for (reader, node) in nodes.iter().enumerate() {
-        for &input in &node.inputs {
-            last[input as usize] = reader;
-        }
-    }
-    last
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use alloy_sol_types::SolCall;
 use selfsame_chain::bindings::{ModelRegistry, ProviderRegistry, Requests, RulesSet};
 use selfsame_chain::{ChainConstants, Child, DEPLOYMENT_PROXY, Deployment};
 use selfsame_devnet::{Applied, At, Chain, Config, Message, dev_address};
+use selfsame_dispute::Holder;
 use selfsame_ir::{ModelCommitment, Tensor};
 use selfsame_protocol::Hash;
 
@@ -48,6 +49,14 @@ pub struct Model {
     pub animal: Animal,
     /// Its leaves and trees.
     pub commitment: ModelCommitment,
+}
+
+impl Model {
+    /// The side that holds these outputs.
+    pub fn holder(&self, outputs: &[Tensor]) -> Holder {
+        let outputs = outputs.iter().map(Tensor::to_bytes).collect();
+        Holder::new(outputs, self.animal.program.segments().committed())
+    }
 }
 
 /// A claim on chain.

@@ -138,13 +138,7 @@ pub fn lying_outputs(animal: &Animal, right: &[Tensor], plant: &Plant) -> Vec<Te
     let place = segments.place(plant.node);
     let end = segments.committed()[place.segment as usize] as usize;
     if outputs[end] == right[end] {
-        let value = right[end].get(0).unwrap_or_default();
-        let (_, high) = right[end].dtype().range();
-        set(
-            &mut outputs[end],
-            0,
-            if value < high { value + 1 } else { value - 1 },
-        );
+        change(&mut outputs[end], 0);
     }
     outputs
 }
@@ -162,6 +156,18 @@ fn recompute(animal: &Animal, from: usize, outputs: &mut [Tensor]) {
         }
         outputs[index] = recomputed;
     }
+}
+
+/// Makes an element one more, or one less at the top of its type; right value and wrong one. Zeros where
+/// there is no such element.
+pub fn change(tensor: &mut Tensor, at: usize) -> (i32, i32) {
+    let Some(right) = tensor.get(at) else {
+        return (0, 0);
+    };
+    let (_, high) = tensor.dtype().range();
+    let wrong = if right < high { right + 1 } else { right - 1 };
+    set(tensor, at, wrong);
+    (right, wrong)
 }
 
 /// Writes one element; any bit pattern of the type.

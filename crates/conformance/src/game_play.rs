@@ -173,25 +173,7 @@ impl<'a> Session<'a> {
             .reply(&self.facts(), at)
             .map_err(|error| error.to_string())?;
         let link = self.link(game);
-        let action = match reply.clone() {
-            Reply::First { entries, siblings } => Move::FirstAnswer {
-                game,
-                link,
-                entries,
-                siblings,
-            },
-            Reply::Entries(entries) => Move::Answer {
-                game,
-                link,
-                entries,
-            },
-            Reply::Segment(entries) => Move::AnswerSegment {
-                game,
-                link,
-                entries,
-            },
-            Reply::Tile(tile) => Move::AnswerTile { game, link, tile },
-        };
+        let action = reply.clone().into_move(game, link);
         self.send(from, action, U256::ZERO)?;
         Ok(reply)
     }
@@ -201,10 +183,10 @@ impl<'a> Session<'a> {
         let id = self.game_id(game);
         match action {
             Move::NameNode { node, .. } if self.names_segment(game, *node) => {
-                let segment = self.facts().place(*node).segment;
+                let segments = self.facts().program.segments();
                 let call = DisputeGame::segmentValueCall {
                     gameId: id,
-                    interior: U256::from(self.facts().interior(segment.into()).len()),
+                    interior: U256::from(segments.interior_around(*node).len()),
                 };
                 self.court.read(Child::DisputeGame, &call)
             }
@@ -238,8 +220,8 @@ impl<'a> Session<'a> {
     /// Whether naming `node` leads to its segment, not to its tensor.
     fn names_segment(&self, game: usize, node: u32) -> bool {
         let stage = self.board.games.get(game).map(|game| game.stage);
-        let segment = self.facts().place(node).segment;
-        stage != Some(Stage::Segment) && !self.facts().interior(segment.into()).is_empty()
+        let segments = self.facts().program.segments();
+        stage != Some(Stage::Segment) && !segments.interior_around(node).is_empty()
     }
 
     /// The challenger's move that `next` stands for; `None` when it has none.

@@ -9,8 +9,8 @@ mod common;
 
 use alloy_primitives::{Address, B256, U256, keccak256};
 use alloy_sol_types::SolCall as _;
+use common::Scene;
 use common::forms::{convict_form, form_proof, recommit, status};
-use common::{Scene, holder};
 use selfsame_chain::bindings::{DisputeGame, ModelRegistry, ProviderRegistry, Requests, RulesSet};
 use selfsame_chain::{Child, Deployment};
 use selfsame_commit::{root, tile_hashes};
@@ -252,7 +252,7 @@ fn many_lies_on_one_stake() {
         let mut session = Session::new(&mut scene.court, &scene.model, claimed);
         assert!(
             session
-                .play(CHALLENGER, &right, &holder(&scene.model, &wrong))
+                .play(CHALLENGER, &right, &scene.model.holder(&wrong))
                 .conviction
                 .is_some()
         );
@@ -433,7 +433,7 @@ fn stake_gone_at_claim() {
     let mut session = Session::new(&mut scene.court, &scene.model, claimed);
     assert!(
         session
-            .play(CHALLENGER, &right, &holder(&scene.model, &wrong))
+            .play(CHALLENGER, &right, &scene.model.holder(&wrong))
             .conviction
             .is_some()
     );

@@ -8,7 +8,7 @@ mod common;
 
 use alloy_primitives::{B256, U256};
 use alloy_sol_types::SolCall as _;
-use common::{Scene, holder};
+use common::Scene;
 use selfsame_chain::bindings::{DisputeGame, Requests};
 use selfsame_chain::{Child, Key};
 use selfsame_conformance::game::{CHALLENGER, PROVIDER, REQUESTER, SINK};
@@ -34,7 +34,7 @@ fn slot_capture() {
     for _ in 0..7 {
         game.open(FRIEND).unwrap();
     }
-    let played = game.play(CHALLENGER, &right, &holder(game.model, &wrong));
+    let played = game.play(CHALLENGER, &right, &game.model.holder(&wrong));
     assert_eq!(played.conviction.unwrap().node, 4);
     for stalled in 0..7 {
         game.send(FRIEND, Move::Settle { game: stalled }, U256::ZERO)
@@ -47,7 +47,7 @@ fn slot_capture() {
 fn sniping() {
     let mut scene = Scene::residual();
     let wrong = scene.lie(4, 7);
-    let (right, lying) = (scene.right(), holder(&scene.model, &wrong));
+    let (right, lying) = (scene.right(), scene.model.holder(&wrong));
     let claimed = scene.claim_of(&wrong);
     let mut game = session(&mut scene, claimed);
     let before = [game.court.wealth(CHALLENGER), game.court.wealth(FRIEND)];
@@ -107,7 +107,7 @@ fn game_to_step(
 fn branch_hijack() {
     let mut scene = Scene::residual();
     let wrong = scene.lie(4, 7);
-    let (right, lying) = (scene.right(), holder(&scene.model, &wrong));
+    let (right, lying) = (scene.right(), scene.model.holder(&wrong));
     let claimed = scene.claim_of(&wrong);
     let mut game = session(&mut scene, claimed);
     let honest = game.open(CHALLENGER).unwrap();
@@ -138,7 +138,7 @@ fn branch_hijack() {
 fn two_trace_roots() {
     let mut scene = Scene::residual();
     let wrong = scene.lie(4, 7);
-    let (right, lying) = (scene.right(), holder(&scene.model, &wrong));
+    let (right, lying) = (scene.right(), scene.model.holder(&wrong));
     let claimed = scene.claim_of(&wrong);
     let request_id = claimed.request_id;
     let claim_key = claimed.claim_key;
@@ -197,7 +197,7 @@ fn two_trace_roots() {
 fn dirty_padding() {
     let mut scene = Scene::residual();
     let wrong = scene.lie(7, 3);
-    let (right, lying) = (scene.right(), holder(&scene.model, &wrong));
+    let (right, lying) = (scene.right(), scene.model.holder(&wrong));
     let mut dirty = wrong.last().unwrap().to_bytes();
     dirty.push(0);
     let terms = scene.court.terms(&scene.model, scene.input.root());
@@ -292,7 +292,7 @@ fn dirty_padding() {
 fn dirty_absent_leaf() {
     let mut scene = Scene::sums();
     let wrong = scene.lie(6, 7);
-    let lying = holder(&scene.model, &wrong);
+    let lying = scene.model.holder(&wrong);
     let right = scene.right();
     let claimed = scene.claim_of(&wrong);
     let mut game = session(&mut scene, claimed);
@@ -372,7 +372,7 @@ fn withheld_roots() {
     );
     game.court.wait(clock + 1);
     assert_eq!(
-        game.answer(PROVIDER, index, &holder(game.model, &wrong))
+        game.answer(PROVIDER, index, &game.model.holder(&wrong))
             .unwrap_err(),
         "ClockOver"
     );
@@ -391,7 +391,7 @@ fn input_swap() {
     let mut game = session(&mut scene, claimed);
     let index = game.open(CHALLENGER).unwrap();
     assert_eq!(
-        game.answer(PROVIDER, index, &holder(game.model, &other))
+        game.answer(PROVIDER, index, &game.model.holder(&other))
             .unwrap_err(),
         "InputRoot"
     );
@@ -412,7 +412,7 @@ fn output_swap() {
     let mut game = session(&mut scene, claimed);
     let index = game.open(CHALLENGER).unwrap();
     assert_eq!(
-        game.answer(PROVIDER, index, &holder(game.model, &honest))
+        game.answer(PROVIDER, index, &game.model.holder(&honest))
             .unwrap_err(),
         "OutputRoot"
     );
@@ -464,7 +464,7 @@ fn reorganisation_swap() {
 fn replayed_move() {
     let mut scene = Scene::residual();
     let wrong = scene.lie(4, 7);
-    let (right, lying) = (scene.right(), holder(&scene.model, &wrong));
+    let (right, lying) = (scene.right(), scene.model.holder(&wrong));
     let claimed = scene.claim_of(&wrong);
     let mut game = session(&mut scene, claimed);
     let index = game.open(CHALLENGER).unwrap();
@@ -528,7 +528,7 @@ fn wrong_dimension_values() {
         assert_eq!(scene.court.request(&terms, &[]).unwrap_err().name, want);
     }
     let wrong = scene.lie(3, 2);
-    let (right, lying) = (scene.right(), holder(&scene.model, &wrong));
+    let (right, lying) = (scene.right(), scene.model.holder(&wrong));
     let claimed = scene.claim_of(&wrong);
     let mut game = session(&mut scene, claimed);
     let step = game_to_step(&mut game, &right, &lying);
@@ -573,7 +573,7 @@ fn wrong_dimension_values() {
 fn staged_games_between_friends() {
     let mut scene = Scene::residual();
     let wrong = scene.lie(4, 7);
-    let (right, lying) = (scene.right(), holder(&scene.model, &wrong));
+    let (right, lying) = (scene.right(), scene.model.holder(&wrong));
     let mut terms = scene.court.terms(&scene.model, scene.input.root());
     let clock = scene.court.clock(&scene.model);
     // A window in which a whole staged game fits.
@@ -602,7 +602,7 @@ fn staged_games_between_friends() {
 fn self_conviction_for_the_compensation() {
     let mut scene = Scene::residual();
     let wrong = scene.lie(4, 7);
-    let (right, lying) = (scene.right(), holder(&scene.model, &wrong));
+    let (right, lying) = (scene.right(), scene.model.holder(&wrong));
     let friends = [REQUESTER, PROVIDER, FRIEND];
     let together = |scene: &Scene| {
         friends

@@ -9,8 +9,9 @@
 mod common;
 
 use alloy_primitives::U256;
-use common::{Scene, holder};
+use common::Scene;
 use selfsame_conformance::game::{CHALLENGER, PROVIDER};
+use selfsame_conformance::game_plants::change;
 use selfsame_conformance::game_play::Session;
 use selfsame_conformance::game_zoo::residual;
 use selfsame_dispute::{Holder, Move, Outcome, Reply, Revealed, Stage};
@@ -103,12 +104,12 @@ fn roots_made_up_late() {
     let honest = probe.scene.outputs.clone();
     // What it shows inside, and which node is convicted then.
     let mut other_inner = honest.clone();
-    flip(&mut other_inner[inner as usize]);
+    change(&mut other_inner[inner as usize], 0);
     for (inside, convicted) in [(honest.clone(), end), (other_inner, inner)] {
         let mut segment = Segment::new();
         let mut claimed = inside;
-        flip(&mut claimed[end as usize]);
-        let lying = holder(&segment.scene.model, &claimed);
+        change(&mut claimed[end as usize], 0);
+        let lying = segment.scene.model.holder(&claimed);
         let right = segment.scene.right();
         let claim = segment.scene.claim_of(&claimed);
         let mut game = Session::new(&mut segment.scene.court, &segment.scene.model, claim);
@@ -119,8 +120,8 @@ fn roots_made_up_late() {
     // It shows what it cannot open.
     let mut segment = Segment::new();
     let mut claimed = honest;
-    flip(&mut claimed[end as usize]);
-    let lying = holder(&segment.scene.model, &claimed);
+    change(&mut claimed[end as usize], 0);
+    let lying = segment.scene.model.holder(&claimed);
     let right = segment.scene.right();
     let clock = segment.scene.court.clock(&segment.scene.model);
     let (mut game, index) = segment.at_segment(&claimed, &lying);
@@ -146,8 +147,8 @@ fn roots_made_up_late() {
 fn withheld_segment() {
     let mut segment = Segment::new();
     let mut claimed = segment.scene.outputs.clone();
-    flip(&mut claimed[segment.end as usize]);
-    let lying = holder(&segment.scene.model, &claimed);
+    change(&mut claimed[segment.end as usize], 0);
+    let lying = segment.scene.model.holder(&claimed);
     let clock = segment.scene.court.clock(&segment.scene.model);
     let (mut game, index) = segment.at_segment(&claimed, &lying);
     let timeout = Move::Timeout { game: index };
@@ -203,15 +204,4 @@ fn private_doubts() {
         }
         assert_eq!(game.board.outcome, None);
     }
-}
-
-/// Another value for the first element.
-fn flip(tensor: &mut Tensor) {
-    let mut values: Vec<i32> = tensor.iter().collect();
-    values[0] = if values[0] > 0 {
-        values[0] - 1
-    } else {
-        values[0] + 1
-    };
-    *tensor = Tensor::from_values(tensor.dtype(), &values).expect("still in range");
 }

@@ -30,11 +30,6 @@ fn soak() -> bool {
     std::env::var("SELFSAME_SOAK").is_ok_and(|value| value == "1")
 }
 
-fn holder(model: &Model, outputs: &[Tensor]) -> Holder {
-    let committed = model.animal.program.segments().committed();
-    Holder::new(outputs.iter().map(Tensor::to_bytes).collect(), committed)
-}
-
 struct Subject {
     model: Model,
     input: Tensor,
@@ -129,8 +124,8 @@ fn play_plant(court: &mut Court, subject: &Subject, plant: &Plant) {
     let mut session = Session::new(court, model, claimed.clone());
     let played = session.play(
         CHALLENGER,
-        &holder(model, &subject.outputs),
-        &holder(model, &claimed_outputs),
+        &model.holder(&subject.outputs),
+        &model.holder(&claimed_outputs),
     );
     let convicted = played
         .conviction
@@ -260,7 +255,7 @@ fn tamper(witness: &mut Witness, tile: &mut [u8], dice: &mut Dice) {
 /// Plays one game against a right claim; the challenger must lose it.
 fn play_wrong(court: &mut Court, subject: &Subject, wrong: Wrong, dice: &mut Dice) {
     let model = &subject.model;
-    let right = holder(&subject.model, &subject.outputs);
+    let right = subject.model.holder(&subject.outputs);
     let output = subject.outputs.last().unwrap().to_bytes();
     let claimed = court.claimed(model, &subject.input, &output);
     let (clock, request_id, closes_at) =
@@ -279,7 +274,7 @@ fn play_wrong(court: &mut Court, subject: &Subject, wrong: Wrong, dice: &mut Dic
             let planted = plants(&model.animal, &subject.outputs, |_| 1, dice.roll());
             let at = usize::try_from(dice.below(planted.len() as u64)).unwrap();
             let own = lying_outputs(&model.animal, &subject.outputs, &planted[at]);
-            descend_by(&mut session, game, &holder(&subject.model, &own), &right);
+            descend_by(&mut session, game, &subject.model.holder(&own), &right);
         }
     }
     assert_paid(&session);

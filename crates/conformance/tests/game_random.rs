@@ -12,7 +12,7 @@ mod common;
 use std::collections::BTreeMap;
 
 use alloy_primitives::U256;
-use common::{Scene, holder};
+use common::Scene;
 use selfsame_conformance::game::{CHALLENGER, PROVIDER};
 use selfsame_conformance::game_play::Session;
 use selfsame_conformance::game_zoo::{Dice, deep, encoder, residual, segmented, sums, wide};
@@ -454,7 +454,7 @@ fn contract_and_state_machine_take_and_refuse_the_same_moves_by_the_same_names()
             let mut player = Player {
                 dice: Dice::new(1_000 * index as u64 + round),
                 right,
-                lying: holder(&scene.model, &lying),
+                lying: scene.model.holder(&lying),
                 revealed: Vec::new(),
                 names: &mut names,
             };

@@ -98,25 +98,18 @@ impl NodeFacts<'_> {
 
     /// Bytes of a node's output.
     pub fn output_bytes(&self, node: u32) -> u64 {
-        self.program
-            .output_of(node, self.values)
-            .map_or(0, |(count, dtype)| {
-                count.saturating_mul(u64::from(dtype.size()))
-            })
+        self.program.output_bytes(node, self.values)
     }
 
     /// The descents.
     pub fn schedule(&self) -> Schedule {
-        Schedule::new(
-            self.committed_count(),
-            self.program.segments().any_interior(),
-        )
+        Schedule::of(self.program)
     }
 
     /// Challenger's moves, opening and step included, of a game that ends at an element of `node`.
     pub fn moves(&self, node: u32) -> u32 {
-        let opened = !self.interior(self.place(node).segment.into()).is_empty();
-        Schedule::new(self.committed_count(), opened).moves(self.output_bytes(node))
+        let opens_segment = !self.program.segments().interior_around(node).is_empty();
+        Schedule::new(self.committed_count(), opens_segment).moves(self.output_bytes(node))
     }
 }
 

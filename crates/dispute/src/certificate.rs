@@ -126,7 +126,7 @@ pub struct Certificate {
 /// The certificate of a program at its symbols' maxima.
 pub fn certify(program: &CheckedProgram, costs: &Costs, clocks: &Clocks) -> Certificate {
     let values = DimValues::maxima(&program.program().symbols);
-    let schedule = schedule_of(program);
+    let schedule = Schedule::of(program);
     let games: Vec<WorstGame> = (1..program.nodes().len())
         .filter_map(|node| u32::try_from(node).ok())
         .map(|node| game_on(program, &values, node, costs))
@@ -136,14 +136,14 @@ pub fn certify(program: &CheckedProgram, costs: &Costs, clocks: &Clocks) -> Cert
     let moves = game.map(|game| game.moves.clone()).unwrap_or_default();
     let challenger_moves = (1..program.nodes().len())
         .filter_map(|node| u32::try_from(node).ok())
-        .map(|node| schedule.moves(bytes_of(program, &values, node)))
+        .map(|node| schedule.moves(program.output_bytes(node, &values)))
         .max()
         .unwrap_or(0);
     let macs = program
         .macs()
         .checked_div(clocks.macs_per_second)
         .unwrap_or(u64::MAX);
-    let held = program.tensor_bytes() + bytes_of(program, &values, program.program().output);
+    let held = program.tensor_bytes() + program.output_bytes(program.program().output, &values);
     let fetch = held
         .checked_div(clocks.bytes_per_second)
         .unwrap_or(u64::MAX);
@@ -190,13 +190,6 @@ impl WorstGame {
     }
 }
 
-fn bytes_of(program: &CheckedProgram, values: &DimValues, node: u32) -> u64 {
-    let output = program.output_of(node, values);
-    output.map_or(0, |(count, dtype)| {
-        count.saturating_mul(u64::from(dtype.size()))
-    })
-}
-
 const WORD: u64 = 32;
 /// Game id, claim key, previous head.
 const LINK: u64 = 3 * WORD;
@@ -224,18 +217,24 @@ fn move_cost(name: &'static str, calldata: u64, execution: u64) -> MoveCost {
 fn game_on(program: &CheckedProgram, values: &DimValues, node: u32, costs: &Costs) -> WorstGame {
     let mut moves = alloc::vec![move_cost("open", 2 * WORD, costs.open)];
     descend_trace(program, values, node, costs, &mut moves);
-    descend_tensor(bytes_of(program, values, node), costs, &mut moves);
+    descend_tensor(program.output_bytes(node, values), costs, &mut moves);
     let opening = StepBound::new(program, values, node);
     let terms = program.node(node).map_or(0, |node| node.op.terms(values));
     let node_depth = u64::from(depth(program.nodes().len() as u64));
-    // Of an input: to the trace root, or to the root of the longest segment.
-    let input_depth = u64::from(depth(program.segments().committed().len() as u64))
-        .max(u64::from(depth(interior_of(program, node))));
+    // Of an input: to the trace root, or to the root of the node's segment.
+    let segments = program.segments();
+    let input_depth = u64::from(depth(segments.committed().len() as u64)).max(u64::from(depth(
+        segments.interior_around(node).len() as u64,
+    )));
     let inputs = program.node(node).map_or(0, |node| node.inputs.len()) as u64;
     let inputs = inputs.max(2);
     let calldata = LINK
         + 10 * WORD
-        + padded(bytes_of(program, values, node).min(u64::from(TILE_BYTES)))
+        + padded(
+            program
+                .output_bytes(node, values)
+                .min(u64::from(TILE_BYTES)),
+        )
         + padded(leaf_len(program, node))
         + array(node_depth)
         + array(values.0.len() as u64)
@@ -272,17 +271,6 @@ fn source_type(program: &CheckedProgram, node: u32) -> DType {
     source.map_or(DType::I8, |source| source.dtype)
 }
 
-fn schedule_of(program: &CheckedProgram) -> Schedule {
-    let segments = program.segments();
-    Schedule::new(segments.committed().len() as u64, segments.any_interior())
-}
-
-/// Interior nodes of the segment that `node` is in.
-fn interior_of(program: &CheckedProgram, node: u32) -> u64 {
-    let segments = program.segments();
-    segments.interior(segments.place(node).segment).len() as u64
-}
-
 /// From the first answer to the naming of `node`.
 fn descend_trace(
     program: &CheckedProgram,
@@ -291,7 +279,7 @@ fn descend_trace(
     costs: &Costs,
     moves: &mut Vec<MoveCost>,
 ) {
-    let trace = schedule_of(program).trace();
+    let trace = Schedule::of(program).trace();
     let node_depth = u64::from(depth(program.nodes().len() as u64));
     let shown = trace.opens(trace.depth());
     let entries = trace.leaves().div_ceil(1 << shown);
@@ -317,12 +305,12 @@ fn descend_trace(
         let execution = costs.name_node + costs.per_hash * (siblings + node_depth);
         move_cost("nameNode", named, execution)
     };
-    let interior = interior_of(program, node);
+    let segments = program.segments();
+    let interior = segments.interior_around(node).len() as u64;
     if interior == 0 {
         moves.push(name(node, last));
         return;
     }
-    let segments = program.segments();
     let number = segments.place(node).segment as usize;
     let end = segments.committed().get(number).copied();
     moves.push(name(end.unwrap_or(node), last));

@@ -10,7 +10,7 @@ use selfsame_ir::Tensor;
 use selfsame_protocol::Hash;
 use selfsame_protocol::constants::TILE_BYTES;
 
-use crate::board::{Game, NodeFacts, Stage};
+use crate::board::{Game, Link, Move, NodeFacts, Stage};
 use crate::schedule::Descent;
 
 /// Why a holder cannot answer or name.
@@ -107,6 +107,29 @@ pub enum Reply {
 }
 
 impl Reply {
+    /// The move that gives this answer in a game.
+    pub fn into_move(self, game: usize, link: Link) -> Move {
+        match self {
+            Self::First { entries, siblings } => Move::FirstAnswer {
+                game,
+                link,
+                entries,
+                siblings,
+            },
+            Self::Entries(entries) => Move::Answer {
+                game,
+                link,
+                entries,
+            },
+            Self::Segment(entries) => Move::AnswerSegment {
+                game,
+                link,
+                entries,
+            },
+            Self::Tile(tile) => Move::AnswerTile { game, link, tile },
+        }
+    }
+
     /// What the answer shows at the cursor.
     pub fn shown(&self) -> Shown<'_> {
         match self {
@@ -249,7 +272,8 @@ impl Holder {
         }
     }
 
-    /// What an honest challenger does next: names the leftmost entry that differs from this trace.
+    /// What an honest challenger does next: names the leftmost entry that differs from this trace; in a
+    /// segment the first interior node that differs, else the committed one.
     pub fn next(
         &self,
         model: &NodeFacts<'_>,
@@ -268,25 +292,13 @@ impl Holder {
             return Err(HolderError::Stage(game.stage));
         };
         let below = descent.opens(game.level);
-        let mine = self.entries(game, below);
-        if mine.len() != entries.len() {
-            return Err(HolderError::Shown {
-                found: entries.len(),
-                expected: mine.len() as u64,
-            });
-        }
-        let Some(offset) = mine
-            .iter()
-            .zip(entries)
-            .position(|(mine, theirs)| mine != theirs)
-        else {
+        let Some(offset) = first_difference(self.entries(game, below), entries)? else {
             return Ok(Next::Agrees);
         };
         let index = (game.position << (game.level - below)) + offset as u64;
         Ok(name(model, game, entries, index))
     }
 
-    /// The first node of the segment that differs: an interior one, else the committed one.
     fn next_in_segment(
         &self,
         model: &NodeFacts<'_>,
@@ -297,20 +309,11 @@ impl Holder {
             return Err(HolderError::Stage(game.stage));
         };
         let mine = self.interior_roots(model, game.position);
-        if mine.len() != entries.len() {
-            return Err(HolderError::Shown {
-                found: entries.len(),
-                expected: mine.len() as u64,
-            });
-        }
-        let differs = mine
-            .iter()
-            .zip(entries)
-            .position(|(mine, theirs)| mine != theirs);
-        let offset = differs.unwrap_or(entries.len());
-        if offset == entries.len() && self.node_root(game.node) == game.cursor {
+        let differs = first_difference(&mine, entries)?;
+        if differs.is_none() && self.node_root(game.node) == game.cursor {
             return Ok(Next::Agrees);
         }
+        let offset = differs.unwrap_or(entries.len());
         Ok(name(model, game, entries, offset as u64))
     }
 
@@ -324,17 +327,7 @@ impl Holder {
             return Err(HolderError::Stage(game.stage));
         };
         let mine = self.tile(game.node, game.position);
-        if mine.len() != tile.len() {
-            return Err(HolderError::Shown {
-                found: tile.len(),
-                expected: mine.len() as u64,
-            });
-        }
-        let Some(byte) = mine
-            .iter()
-            .zip(tile)
-            .position(|(mine, theirs)| mine != theirs)
-        else {
+        let Some(byte) = first_difference(mine, tile)? else {
             return Ok(Next::Agrees);
         };
         let size = model
@@ -345,6 +338,18 @@ impl Holder {
         let element = game.position * u64::from(TILE_BYTES / size) + u64::from(in_tile);
         Ok(Next::Element { in_tile, element })
     }
+}
+
+/// Where what was shown first differs from what this side holds; both must be of one length.
+fn first_difference<T: PartialEq>(mine: &[T], shown: &[T]) -> Result<Option<usize>, HolderError> {
+    if mine.len() != shown.len() {
+        return Err(HolderError::Shown {
+            found: shown.len(),
+            expected: mine.len() as u64,
+        });
+    }
+    let mut pairs = mine.iter().zip(shown);
+    Ok(pairs.position(|(mine, shown)| mine != shown))
 }
 
 /// Names entry `index` (in the whole level) of the entries shown below the game's cursor; in a segment the

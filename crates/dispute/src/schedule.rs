@@ -9,6 +9,7 @@
 //! Spec: game, 4.3, 4.6.
 
 use selfsame_commit::{depth, tile_count};
+use selfsame_ir::CheckedProgram;
 use selfsame_protocol::constants::{ANSWER_LEVELS, FIRST_ANSWER_LEVELS};
 
 /// Where a cursor stands: an entry of the trace tree, a segment, or an entry of one node's tensor tree.
@@ -123,6 +124,12 @@ pub struct Schedule {
 }
 
 impl Schedule {
+    /// For a program.
+    pub fn of(program: &CheckedProgram) -> Self {
+        let segments = program.segments();
+        Self::new(segments.committed().len() as u64, segments.any_interior())
+    }
+
     /// For a program of `committed` committed nodes, INPUT included, and interior ones or none.
     pub fn new(committed: u64, interior: bool) -> Self {
         Self {

@@ -93,29 +93,7 @@ impl<'a> Table<'a> {
             let game = self.board.games[0].clone();
             let reply = self.claimed.reply(&self.model(), &game).unwrap();
             let link = self.link();
-            let answer = match reply.clone() {
-                Reply::First { entries, siblings } => Move::FirstAnswer {
-                    game: 0,
-                    link,
-                    entries,
-                    siblings,
-                },
-                Reply::Entries(entries) => Move::Answer {
-                    game: 0,
-                    link,
-                    entries,
-                },
-                Reply::Segment(entries) => Move::AnswerSegment {
-                    game: 0,
-                    link,
-                    entries,
-                },
-                Reply::Tile(tile) => Move::AnswerTile {
-                    game: 0,
-                    link,
-                    tile,
-                },
-            };
+            let answer = reply.clone().into_move(0, link);
             self.apply(CLAIMANT, &answer).unwrap();
             let shown = reply.shown();
             let mut revealed = self.revealed.clone();

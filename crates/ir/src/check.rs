@@ -258,6 +258,14 @@ impl CheckedProgram {
         Some((elements(&shape), node.dtype))
     }
 
+    /// Bytes of node `index`'s output; 0 for no node.
+    pub fn output_bytes(&self, index: u32, values: &DimValues) -> u64 {
+        let output = self.output_of(index, values);
+        output.map_or(0, |(count, dtype)| {
+            count.saturating_mul(u64::from(dtype.size()))
+        })
+    }
+
     /// Bytes of all tensors.
     pub fn tensor_bytes(&self) -> u64 {
         let bytes = |tensor: &crate::Tensor| tensor.len() as u64 * u64::from(tensor.dtype().size());

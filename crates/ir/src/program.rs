@@ -44,3 +44,18 @@ pub struct Program {
     /// Names.
     pub notes: Notes,
 }
+
+impl Program {
+    /// The last node that reads each node; itself where none does, and where an input is no node.
+    pub fn last_readers(&self) -> Vec<usize> {
+        let mut last: Vec<usize> = (0..self.nodes.len()).collect();
+        for (reader, node) in self.nodes.iter().enumerate() {
+            for &input in &node.inputs {
+                if let Some(last) = last.get_mut(input as usize) {
+                    *last = reader;
+                }
+            }
+        }
+        last
+    }
+}

@@ -134,6 +134,11 @@ impl Segments {
         self.committed.len() < self.places.len()
     }
 
+    /// The interior nodes of the segment that node `node` is in.
+    pub fn interior_around(&self, node: u32) -> Range<u32> {
+        self.interior(self.place(node).segment)
+    }
+
     /// The interior nodes of segment `segment`.
     pub fn interior(&self, segment: u32) -> Range<u32> {
         let at = |number: u32| self.committed.get(number as usize).copied();

@@ -70,7 +70,7 @@ impl Plan {
             places: &places,
             non_negative: signs::non_negative(program.nodes()),
         };
-        let last_use = last_uses(program);
+        let last_use = program.program().last_readers();
         for (index, node) in program.nodes().iter().enumerate() {
             builder.node(index, node)?;
             // A slot is free again after the last node that reads it; outputs nobody reads at once.
@@ -148,17 +148,6 @@ impl Plan {
     pub fn macs(&self) -> u64 {
         self.macs
     }
-}
-
-/// For each node the last node that reads it, or itself.
-fn last_uses(program: &CheckedProgram) -> Vec<usize> {
-    let mut last: Vec<usize> = (0..program.nodes().len()).collect();
-    for (index, node) in program.nodes().iter().enumerate() {
-        for &input in &node.inputs {
-            last[input as usize] = index;
-        }
-    }
-    last
 }
 
 struct Builder<'a> {

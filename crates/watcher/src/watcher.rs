@@ -379,7 +379,7 @@ impl Watcher {
     ) -> Result<Note, WatcherError> {
         let node = named.node;
         let facts = model.facts();
-        let interior = facts.interior(facts.place(node).segment.into()).len();
+        let interior = model.program().segments().interior_around(node).len();
         let value = if in_trace && interior != 0 {
             let ask = DisputeGame::segmentValueCall {
                 gameId: place.id,

@@ -140,7 +140,7 @@ fn inspection(model: &Model, artefact_bytes: u64) -> Outcome<Inspection> {
         model_id: model.id().to_string(),
         name: model.name().to_owned(),
         artefact_bytes,
-        tensor_bytes: program.tensor_bytes(),
+        tensor_bytes: sizes.tensor_bytes,
         macs: program.macs(),
         committed_nodes: sizes.committed_nodes,
         committed_bytes: sizes.committed_bytes,

@@ -95,12 +95,7 @@ pub fn node_sizes_at(program: &CheckedProgram, values: &DimValues) -> Vec<NodeSi
 }
 
 fn live_bytes(program: &CheckedProgram, nodes: &[NodeSizes]) -> u64 {
-    let mut last: Vec<usize> = (0..nodes.len()).collect();
-    for (index, node) in program.nodes().iter().enumerate() {
-        node.inputs
-            .iter()
-            .for_each(|&input| last[input as usize] = index);
-    }
+    let mut last = program.program().last_readers();
     last[program.program().output as usize] = nodes.len();
     let (mut now, mut most) = (0, 0);
     for (index, node) in nodes.iter().enumerate() {

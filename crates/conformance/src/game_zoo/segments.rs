@@ -26,12 +26,7 @@ pub fn segmented(animal: Animal, seed: u64) -> Animal {
 ///
 /// If the program has more nodes than 32 bits count.
 pub fn interior(program: &Program, mut pick: impl FnMut() -> bool) -> Vec<u32> {
-    let mut last_reader: Vec<usize> = (0..program.nodes.len()).collect();
-    for (reader, node) in program.nodes.iter().enumerate() {
-        for &input in &node.inputs {
-            last_reader[input as usize] = reader;
-        }
-    }
+    let last_reader = program.last_readers();
     let mut end = program.nodes.len() - 1;
     let mut interior = Vec::new();
     for node in (1..end).rev() {

@@ -5,7 +5,7 @@ pub(crate) mod forms;
 
 use selfsame_chain::bindings::Requests;
 use selfsame_conformance::game::{Claimed, Court, Model, PROVIDER};
-use selfsame_conformance::game_plants::{Plant, lying_outputs};
+use selfsame_conformance::game_plants::{Plant, change, lying_outputs};
 use selfsame_conformance::game_zoo::{Animal, residual, sums};
 use selfsame_dispute::Holder;
 use selfsame_interpreter::run;
@@ -21,20 +21,10 @@ pub(crate) struct Scene {
     pub(crate) outputs: Vec<Tensor>,
 }
 
-pub(crate) fn holder(model: &Model, outputs: &[Tensor]) -> Holder {
-    let committed = model.animal.program.segments().committed();
-    Holder::new(outputs.iter().map(Tensor::to_bytes).collect(), committed)
-}
-
 /// A fault at an element: one more, or one less at the top.
 pub(crate) fn plant(outputs: &[Tensor], node: u32, element: usize) -> Plant {
-    let tensor = &outputs[node as usize];
-    let right = tensor.get(element).expect("the element exists");
-    let wrong = if right < tensor.dtype().range().1 {
-        right + 1
-    } else {
-        right - 1
-    };
+    let (right, wrong) = change(&mut outputs[node as usize].clone(), element);
+    assert_ne!(right, wrong, "the element exists");
     Plant {
         node,
         element,
@@ -75,7 +65,7 @@ impl Scene {
     }
 
     pub(crate) fn right(&self) -> Holder {
-        holder(&self.model, &self.outputs)
+        self.model.holder(&self.outputs)
     }
 
     /// The outputs of a liar that changes one element and recomputes what follows.

@@ -128,8 +128,7 @@ pub(crate) fn answer(
     let (first, beyond) = span(&descent, game.level, game.position, below);
     expect_count(beyond.saturating_sub(first), entries)?;
     expect_hash(game.cursor, folded(entries, below, game.level))?;
-    mark_opened(board, &game, now);
-    store(board, index, game, link);
+    opened(board, index, game, link, now);
     Ok(())
 }
 
@@ -149,8 +148,7 @@ pub(crate) fn answer_segment(
     expect_answerer(board, sender)?;
     expect_count(model.interior(game.position).len() as u64, entries)?;
     board.segment_roots.insert(game.position, root(entries));
-    mark_opened(board, &game, now);
-    store(board, index, game, link);
+    opened(board, index, game, link, now);
     Ok(())
 }
 
@@ -171,13 +169,14 @@ pub(crate) fn answer_tile(
         return Err(Refusal::TileLength { expected, actual });
     }
     expect_hash(game.cursor, tile_hash(tile))?;
-    mark_opened(board, &game, now);
-    store(board, index, game, link);
+    opened(board, index, game, link, now);
     Ok(())
 }
 
-fn mark_opened(board: &mut Board, game: &Game, now: u64) {
+/// Notes the opening of the cursor, which serves every game of the claim.
+fn opened(board: &mut Board, index: usize, game: Game, link: &Link, now: u64) {
     if let Some(place) = game.place() {
         board.opened.insert(place, now);
     }
+    store(board, index, game, link);
 }
