@@ -39,7 +39,8 @@ pub(crate) struct Tile<'a> {
     pub(crate) runs: &'a [usize],
     /// Groups of four bytes in a run: four elements, or two of 16 bits.
     pub(crate) groups: usize,
-    /// Packed weights of the block: `[runs][groups][N][LANES][4]`.
+    /// Packed weights of the block: `[runs][groups][N][LANES][G]`, a lane's G weights in
+    /// [`Isa::WEIGHT_BYTES`].
     pub(crate) weights: *const i8,
     /// Start values, `[N][LANES]`.
     pub(crate) bias: *const i32,
@@ -64,6 +65,8 @@ pub(crate) unsafe trait Isa {
     type Spread: Copy;
     /// Lanes of a vector.
     const LANES: usize;
+    /// Bytes that the weights of a lane take in a group.
+    const WEIGHT_BYTES: usize = 4;
     /// Whether groups are multiplied two at a time, and `dot8` is called.
     const PAIRS: bool = false;
 
@@ -71,7 +74,7 @@ pub(crate) unsafe trait Isa {
     unsafe fn load_sums(from: *const i32) -> Self::Sums;
     /// Writes `i32[LANES]`.
     unsafe fn store_sums(sums: Self::Sums, to: *mut i32);
-    /// Reads `i8[LANES][4]`.
+    /// Reads `LANES` times [`Isa::WEIGHT_BYTES`].
     unsafe fn load_weights(from: *const i8) -> Self::Weights;
     /// Reads four stored bytes.
     unsafe fn load_inputs(from: *const u8) -> Self::Inputs;
@@ -189,12 +192,12 @@ pub(crate) unsafe fn tile<I: Isa, const M: usize, const N: usize>(tile: &Tile, t
                         *base = opaque(base.wrapping_add(8));
                     }
                 }
-                w = w.add(2 * N * I::LANES * 4);
+                w = w.add(2 * N * I::LANES * I::WEIGHT_BYTES);
             }
             for _ in 2 * pairs..tile.groups {
                 let mut weights = [I::load_weights(w); N];
                 for (n, weight) in weights.iter_mut().enumerate().skip(1) {
-                    *weight = I::load_weights(w.add(n * I::LANES * 4));
+                    *weight = I::load_weights(w.add(n * I::LANES * I::WEIGHT_BYTES));
                 }
                 for (m, row) in sums.iter_mut().enumerate() {
                     let inputs = I::load_inputs(bases[m / SHARED].add(step.times(m % SHARED)));
@@ -207,7 +210,7 @@ pub(crate) unsafe fn tile<I: Isa, const M: usize, const N: usize>(tile: &Tile, t
                         *base = opaque(base.wrapping_add(4));
                     }
                 }
-                w = w.add(N * I::LANES * 4);
+                w = w.add(N * I::LANES * I::WEIGHT_BYTES);
             }
         }
         if I::PAIRS {
@@ -239,8 +242,8 @@ unsafe fn add_pair<I: Isa, const M: usize, const N: usize>(
         unsafe {
             let inputs = [I::load_inputs(from), I::load_inputs(from.wrapping_add(4))];
             for (n, sum) in row.iter_mut().enumerate() {
-                let near = w.wrapping_add(n * I::LANES * 4);
-                let far = near.wrapping_add(N * I::LANES * 4);
+                let near = w.wrapping_add(n * I::LANES * I::WEIGHT_BYTES);
+                let far = near.wrapping_add(N * I::LANES * I::WEIGHT_BYTES);
                 *sum = I::dot8(*sum, inputs, [I::load_weights(near), I::load_weights(far)]);
             }
         }
@@ -269,11 +272,11 @@ unsafe fn add_excess<I: Isa, const M: usize, const N: usize>(
                 let position = m / SHARED * tile.second + m % SHARED * tile.pixel_step;
                 let inputs = I::load_inputs(from.wrapping_add(position));
                 for (n, sum) in row.iter_mut().enumerate() {
-                    let weights = I::load_weights(w.wrapping_add(n * I::LANES * 4));
+                    let weights = I::load_weights(w.wrapping_add(n * I::LANES * I::WEIGHT_BYTES));
                     *sum = I::dot4(*sum, inputs, weights);
                 }
             }
         }
-        w = w.wrapping_add(N * I::LANES * 4);
+        w = w.wrapping_add(N * I::LANES * I::WEIGHT_BYTES);
     }
 }

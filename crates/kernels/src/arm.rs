@@ -1,9 +1,10 @@
 //! 64-bit Arm: four lanes, `sdot` of signed by signed bytes, no saturation.
 
 use core::arch::aarch64::{
-    int8x16_t, int16x8_t, int32x4_t, vaddq_s32, vdupq_n_s32, vget_low_s16, vld1q_s8, vld1q_s32,
-    vld1q_u8, vmull_high_s16, vmull_s16, vpaddq_s32, vqtbl1q_s8, vreinterpretq_s8_s32,
-    vreinterpretq_s16_s8, vreinterpretq_s16_s32, vst1q_s32,
+    int8x16_t, int16x8_t, int32x4_t, vaddq_s32, vdupq_n_s32, vget_low_s16, vld1_s8, vld1q_s8,
+    vld1q_s32, vld1q_u8, vmovl_s8, vmull_high_s16, vmull_s16, vpaddq_s32, vqtbl1q_s8,
+    vreinterpretq_s8_s16, vreinterpretq_s8_s32, vreinterpretq_s16_s8, vreinterpretq_s16_s32,
+    vst1q_s32,
 };
 use core::arch::asm;
 
@@ -85,6 +86,7 @@ wide_isa!(
     Neon,
     int16x8_t,
     |from| vreinterpretq_s16_s32(vdupq_n_s32(from.cast::<i32>().read_unaligned())),
+    2 |from| vreinterpretq_s8_s16(vmovl_s8(vld1_s8(from))),
     |sums, x, w| {
         let w = vreinterpretq_s16_s8(w);
         let low = vmull_s16(vget_low_s16(x), vget_low_s16(w));

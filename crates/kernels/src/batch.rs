@@ -93,7 +93,13 @@ impl BatchProduct {
             });
         }
         let vectors_max = (engine.vectors_max)(1);
-        let blocks = pack::blocks(spec.columns, 1, vectors_max, engine.lanes, &runs);
+        let blocks = pack::blocks(
+            spec.columns,
+            1,
+            vectors_max,
+            (engine.lanes, spec.bits),
+            &runs,
+        );
         let padded = spec.columns.next_multiple_of(engine.lanes);
         let head = (padded * 4).next_multiple_of(64);
         let largest = spec.k as i64 * spec.bits.bound() * 127 * i64::from(spec.multiplier);
@@ -102,7 +108,8 @@ impl BatchProduct {
             kernel,
             spec: *spec,
             head,
-            packed_len: head + (padded * runs.groups() * 4).next_multiple_of(64),
+            packed_len: head
+                + (padded * runs.groups() * spec.bits.group_len()).next_multiple_of(64),
             runs,
             blocks,
             planes,
@@ -224,15 +231,15 @@ impl BatchProduct {
             flip,
             bits: self.spec.bits,
         };
+        let vector_len = engine.lanes * self.spec.bits.group_len();
         for block in &self.blocks {
+            let step = block.vectors * vector_len;
             for vector in 0..block.vectors {
                 let channel = block.channel + vector * engine.lanes;
                 let end = columns.min(channel + engine.lanes);
-                let to = &mut weights[block.weights_at + vector * engine.lanes * 4..];
-                let step = block.vectors * engine.lanes * 4;
+                let to = &mut weights[block.weights_at + vector * vector_len..];
                 rows.spread(self.kernel, channel..end, to, step);
             }
-            let step = block.vectors * engine.lanes * 4;
             let padding = block.weights_at + step * (self.runs.groups() - self.runs.padding);
             weights[padding..][..step * self.runs.padding].fill(0);
         }
@@ -484,6 +491,7 @@ pub(crate) struct Rows<'a> {
     /// Elements of a row.
     pub(crate) len: usize,
     pub(crate) flip: u8,
+    /// Of what they are multiplied by.
     pub(crate) bits: Bits,
 }
 
@@ -497,22 +505,15 @@ impl Rows<'_> {
     /// Lanes without a row hold anything; nobody stores what they compute.
     fn spread(&self, kernel: Kernel, rows: Range<usize>, to: &mut [u8], step: usize) {
         let done = self.spread_vectors(kernel, &rows, to, step);
-        let per_group = 4 / self.bits.bytes();
+        let group_len = self.bits.group_len();
         for (lane, row) in rows.enumerate() {
-            let groups = self.row(row).chunks(per_group).enumerate().skip(done);
+            let groups = self.row(row).chunks(group_len).enumerate().skip(done);
             for (group, elements) in groups {
-                let mut four = [0; 4];
-                for (i, &element) in elements.iter().enumerate() {
-                    let value = (element ^ self.flip) as i8;
-                    match self.bits {
-                        Bits::Eight => four[i] = value as u8,
-                        Bits::Sixteen => {
-                            let wide = i16::from(value).to_le_bytes();
-                            four[2 * i..][..2].copy_from_slice(&wide);
-                        }
-                    }
+                let to = &mut to[group * step + lane * group_len..][..group_len];
+                to.fill(0);
+                for (to, &element) in to.iter_mut().zip(elements) {
+                    *to = element ^ self.flip;
                 }
-                to[group * step + lane * 4..][..4].copy_from_slice(&four);
             }
         }
     }

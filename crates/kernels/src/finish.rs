@@ -32,6 +32,18 @@ pub enum Addend<'a> {
     I32(&'a [i32], Grid),
 }
 
+impl Addend<'_> {
+    /// Stored elements and their grid, where there is a second input.
+    pub(crate) fn extent(&self) -> Option<(usize, Grid)> {
+        match *self {
+            Self::None => None,
+            Self::I8(data, grid) => Some((data.len(), grid)),
+            Self::I16(data, grid) => Some((data.len(), grid)),
+            Self::I32(data, grid) => Some((data.len(), grid)),
+        }
+    }
+}
+
 /// Where the output goes: whole stored rows of the output grid.
 #[derive(Debug)]
 pub enum Output<'a> {

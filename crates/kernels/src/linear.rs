@@ -183,13 +183,11 @@ impl Linear {
             "linear: clamp within the output's type"
         );
         assert_eq!(actual, expected, "linear: output length");
-        let addend_grid = match addend {
-            Addend::None => None,
-            Addend::I8(data, grid) => Some((data.len(), grid)),
-            Addend::I16(data, grid) => Some((data.len(), grid)),
-            Addend::I32(data, grid) => Some((data.len(), grid)),
-        };
-        if let Some((len, grid)) = addend_grid {
+        if let Some((len, grid)) = addend.extent() {
+            assert!(
+                self.packed.adds(),
+                "linear: an addend of a node without one"
+            );
             assert_eq!(len, grid.len(), "linear: addend length");
             assert!(grid.same_shape(&self.output), "linear: addend shape");
         }
@@ -389,7 +387,7 @@ impl Linear {
                 let finish = Finish {
                     rule: self.rule(),
                     multiplier: packed.multiplier[channel..].as_ptr(),
-                    addend_multiplier: packed.addend_multiplier[channel..].as_ptr(),
+                    addend_multiplier: packed.addend_multipliers(channel),
                     shift: packed.shift[channel..].as_ptr(),
                     sums: part.sums.wrapping_add((first + vector) * lanes),
                     sums_step: vectors * lanes,
@@ -398,7 +396,7 @@ impl Linear {
                     factor: RawFactor {
                         at: place.factor,
                         step: 1,
-                        bias: packed.bias[channel..].as_ptr(),
+                        bias: packed.factor_bias(channel),
                     },
                     pixels: part.pixels,
                     pixel_step: outputs,
@@ -420,10 +418,7 @@ impl Linear {
 
     /// Whether all positions are equally spaced in input, output and addend, so that rows join.
     pub(crate) fn is_flat(&self, addend: Addend) -> bool {
-        let addend_is_dense = match addend {
-            Addend::None => true,
-            Addend::I8(_, grid) | Addend::I16(_, grid) | Addend::I32(_, grid) => grid.is_dense(),
-        };
+        let addend_is_dense = addend.extent().is_none_or(|(_, grid)| grid.is_dense());
         self.row_step == self.output.width() * self.pixel_step
             && self.output.is_dense()
             && addend_is_dense

@@ -1,10 +1,11 @@
 //! Packing: weights and constants of a linear node in the order in which tiles read them.
 //!
 //! ```text
-//! weights  [block][run][group][N][LANES][4]     constants  [channel, padded to whole vectors]
+//! weights  [block][run][group][N][LANES][G]     constants  [channel, padded to whole vectors]
 //! ```
 //!
-//! A block is N vectors of output channels. Missing channels and the ends of runs have weight 0.
+//! A block is N vectors of output channels. G is [`Bits::group_len`]: weights are bytes whatever they
+//! multiply, and become words in the tile. Missing channels and the ends of runs have weight 0.
 
 use crate::bytes::Bytes;
 #[cfg(target_arch = "x86_64")]
@@ -62,13 +63,15 @@ pub(crate) fn blocks(
     outputs: usize,
     groups: usize,
     vectors_max: usize,
-    lanes: usize,
+    (lanes, bits): (usize, Bits),
     runs: &Runs,
 ) -> Vec<Block> {
-    let vector_len = runs.starts.len() * runs.groups() * lanes * 4;
+    let vector_len = runs.starts.len() * runs.groups() * lanes * bits.group_len();
     let group_outputs = outputs / groups;
     let vector_count = group_outputs.div_ceil(lanes);
-    let mut blocks = Vec::new();
+    let group_blocks =
+        vector_count / vectors_max + (vector_count % vectors_max).count_ones() as usize;
+    let mut blocks = Vec::with_capacity(groups * group_blocks);
     for group in 0..groups {
         let mut vector = 0;
         while vector < vector_count {
@@ -89,51 +92,58 @@ pub(crate) fn blocks(
     blocks
 }
 
-/// Groups of four bytes that are packed for one channel after the other: the lines that they fill stay
-/// in the nearest cache until they are full.
-const NEAR_GROUPS: usize = 16;
+/// Terms that are packed for one channel after the other: the lines that they fill stay in the nearest
+/// cache until they are full.
+const NEAR: usize = 64;
 
-/// Packs `weights: [outputs][runs][terms of a run]`, as wide as the elements that they multiply.
+/// Packs `weights: [outputs][runs][terms of a run]` for inputs of `bits`.
 pub(crate) fn weights(
     weights: &[i8],
-    width: Bits,
+    bits: Bits,
     (kernel, lanes): (Kernel, usize),
     runs: &Runs,
     blocks: &[Block],
     room: &Room,
 ) -> Bytes {
-    let size = width.bytes();
-    let (groups, run_len) = (runs.groups(), runs.run_len / size);
+    match bits {
+        Bits::Eight => in_groups::<4>(weights, bits, (kernel, lanes), runs, blocks, room),
+        Bits::Sixteen => in_groups::<2>(weights, bits, (kernel, lanes), runs, blocks, room),
+    }
+}
+
+/// [`weights`], in groups of `G`, which is that of `bits`.
+fn in_groups<const G: usize>(
+    weights: &[i8],
+    bits: Bits,
+    (kernel, lanes): (Kernel, usize),
+    runs: &Runs,
+    blocks: &[Block],
+    room: &Room,
+) -> Bytes {
+    let (groups, run_len) = (runs.groups(), runs.run_len / bits.bytes());
     let run_count = runs.starts.len();
     let vector_count: usize = blocks.iter().map(|block| block.vectors).sum();
-    let mut packed = Bytes::filled_in(room, vector_count * run_count * groups * lanes * 4, 0);
-    let (target, _) = packed.as_mut_slice().as_chunks_mut::<4>();
-    let near = NEAR_GROUPS * 4 / size;
+    let mut packed = Bytes::filled_in(room, vector_count * run_count * groups * lanes * G, 0);
+    let (target, _) = packed.as_mut_slice().as_chunks_mut::<G>();
     for block in blocks {
         let outputs = block.channel..block.end.min(block.channel + block.vectors * lanes);
-        let target = &mut target[block.weights_at / 4..];
+        let target = &mut target[block.weights_at / G..];
         let step = block.vectors * lanes;
         for run in 0..run_count {
-            for first in (0..run_len).step_by(near) {
-                let target = &mut target[(run * groups + first * size / 4) * step..];
-                let terms = run * run_len + first..run * run_len + run_len.min(first + near);
-                let whole = if terms.len() == near {
+            for first in (0..run_len).step_by(NEAR) {
+                let target = &mut target[(run * groups + first / G) * step..];
+                let terms = run * run_len + first..run * run_len + run_len.min(first + NEAR);
+                let whole = if terms.len() == NEAR {
                     let source = &weights[outputs.start * run_count * run_len + terms.start..];
-                    turn(
-                        kernel,
-                        source,
-                        (run_count * run_len, outputs.len()),
-                        width,
-                        target,
-                        step,
-                    )
+                    let rows = (run_count * run_len, outputs.len());
+                    turn(kernel, source, rows, target, step)
                 } else {
                     0
                 };
                 for output in outputs.clone().skip(whole) {
                     let source = &weights[output * run_count * run_len..][terms.clone()];
                     let places = target[output - block.channel..].iter_mut().step_by(step);
-                    put(places, source, width);
+                    put(places, source);
                 }
             }
         }
@@ -141,14 +151,13 @@ pub(crate) fn weights(
     packed
 }
 
-/// Packs [`NEAR_GROUPS`] groups of the first of `count` rows, `row` weights apart, as many at a time as
-/// the kernel turns at once; returns how many rows it did. The places of a group are `step` apart.
-fn turn(
+/// Packs [`NEAR`] terms of the first of `count` rows, `row` weights apart, as many rows at a time as the
+/// kernel turns at once; returns how many rows it did. The places of a group are `step` apart.
+fn turn<const G: usize>(
     kernel: Kernel,
     weights: &[i8],
     (row, count): (usize, usize),
-    width: Bits,
-    target: &mut [[u8; 4]],
+    target: &mut [[u8; G]],
     step: usize,
 ) -> usize {
     #[cfg(target_arch = "x86_64")]
@@ -156,46 +165,34 @@ fn turn(
         kernel.instruction_set(),
         InstructionSet::Avx512Vnni | InstructionSet::Amx
     ) {
-        let whole = count / NEAR_GROUPS * NEAR_GROUPS;
-        let terms = NEAR_GROUPS * 4 / width.bytes();
-        for first in (0..whole).step_by(NEAR_GROUPS) {
-            let from = &weights[first * row..][..(NEAR_GROUPS - 1) * row + terms];
-            let to = &mut target[first..][..(NEAR_GROUPS - 1) * step + NEAR_GROUPS];
+        const ROWS: usize = crate::x86::turn::ROWS;
+        let whole = count / ROWS * ROWS;
+        for first in (0..whole).step_by(ROWS) {
+            let from = &weights[first * row..][..(ROWS - 1) * row + NEAR];
+            let to = &mut target[first..][..(NEAR / G - 1) * step + ROWS];
             // SAFETY: the token proves AVX-512F and BW; the slices hold the last row and the last line.
             unsafe {
                 let to = to.as_mut_ptr().cast();
-                crate::x86::turn::turn(from.as_ptr(), row, width, to, step * 4);
+                crate::x86::turn::turn::<G>(from.as_ptr(), row, to, step * G);
             }
         }
         return whole;
     }
-    let _ = (kernel, weights, row, count, width, target, step);
+    let _ = (kernel, weights, row, count, target, step);
     0
 }
 
 /// Writes neighbouring weights of one channel to its place in each group; missing ones stay 0.
-fn put<'a>(mut places: impl Iterator<Item = &'a mut [u8; 4]>, weights: &[i8], width: Bits) {
-    match width {
-        Bits::Eight => {
-            let (whole, rest) = weights.as_chunks::<4>();
-            for (weights, to) in whole.iter().zip(places.by_ref()) {
-                *to = weights.map(|w| w as u8);
-            }
-            if rest.is_empty() {
-                return;
-            }
-            for (&w, to) in rest.iter().zip(places.next().into_iter().flatten()) {
-                *to = w as u8;
-            }
-        }
-        Bits::Sixteen => {
-            let wide = |w: i8| i16::from(w).to_le_bytes();
-            for (weights, to) in weights.chunks(2).zip(places) {
-                let second = weights.get(1).copied().unwrap_or_default();
-                let ([a, b], [c, d]) = (wide(weights[0]), wide(second));
-                *to = [a, b, c, d];
-            }
-        }
+fn put<'a, const G: usize>(mut places: impl Iterator<Item = &'a mut [u8; G]>, weights: &[i8]) {
+    let (whole, rest) = weights.as_chunks::<G>();
+    for (weights, to) in whole.iter().zip(places.by_ref()) {
+        *to = weights.map(|w| w as u8);
+    }
+    if rest.is_empty() {
+        return;
+    }
+    for (&w, to) in rest.iter().zip(places.next().into_iter().flatten()) {
+        *to = w as u8;
     }
 }
 
@@ -210,7 +207,7 @@ mod tests {
             run_len: 4,
             padding: 0,
         };
-        let cut = blocks(56, 1, 4, 8, &runs);
+        let cut = blocks(56, 1, 4, (8, Bits::Eight), &runs);
         let shape: Vec<_> = cut
             .iter()
             .map(|b| (b.vectors, b.channel, b.weights_at))
@@ -225,7 +222,7 @@ mod tests {
             run_len: 4,
             padding: 0,
         };
-        let cut = blocks(24, 2, 4, 8, &runs);
+        let cut = blocks(24, 2, 4, (8, Bits::Eight), &runs);
         let shape: Vec<_> = cut
             .iter()
             .map(|b| (b.vectors, b.channel, b.end, b.first, b.weights_at))
@@ -240,7 +237,7 @@ mod tests {
             run_len: 5,
             padding: 0,
         };
-        let cut = blocks(3, 1, 1, 8, &runs);
+        let cut = blocks(3, 1, 1, (8, Bits::Eight), &runs);
         let source: Vec<i8> = (1..=30).collect();
         let packed = weights(
             &source,
@@ -274,7 +271,7 @@ mod tests {
                     run_len: run_len * width.bytes(),
                     padding: starts,
                 };
-                let cut = blocks(outputs, 1, 4, 16, &runs);
+                let cut = blocks(outputs, 1, 4, (16, width), &runs);
                 let source: Vec<i8> = (0..outputs * run_len * starts)
                     .map(|i| (i * 29 + i / 127) as i8)
                     .collect();

@@ -9,7 +9,7 @@ use crate::pack::{self, Block, Runs};
 use crate::pages::Room;
 use crate::planar;
 use crate::spec::{self, Bits, LinearError, LinearSpec, Reach};
-use crate::strip::{BlockWeights, PLANES_MAX, Products, VECTORS_MAX};
+use crate::strip::{BlockWeights, PLANES_MAX, Products};
 use crate::sums::{self, Sums};
 use crate::tiles;
 
@@ -29,10 +29,11 @@ pub struct Packed {
     pub(crate) planes: Vec<usize>,
     /// What sums begin with.
     pub(crate) start: Vec<i32>,
-    /// What is added behind a row factor.
-    pub(crate) bias: Vec<i32>,
+    /// What is added behind a row factor, where there is one.
+    bias: Option<Vec<i32>>,
     pub(crate) multiplier: Vec<i32>,
-    pub(crate) addend_multiplier: Vec<i32>,
+    /// Factors of the addend, where there is one.
+    addend_multiplier: Option<Vec<i32>>,
     pub(crate) shift: Vec<i32>,
     /// Whether the constants are raised.
     pub(crate) raised: bool,
@@ -53,32 +54,25 @@ impl Packed {
         let terms = spec.weights.len() / outputs;
         let sums = Sums::new(kernel, spec.weights, terms);
         spec::check_weights(spec.weights, sums.least)?;
-        let (blocks, mut weights) = if is_depthwise(spec, runs) {
-            let weights = depthwise::pack(spec.weights, spec.kernel, engine.lanes);
-            (Vec::new(), weights)
-        } else {
-            let vectors_max = form.vectors_max;
-            let blocks = pack::blocks(outputs, spec.groups, vectors_max, engine.lanes, runs);
-            let lanes = (kernel, engine.lanes);
-            let weights = pack::weights(spec.weights, spec.bits, lanes, runs, &blocks, room);
-            (blocks, weights)
-        };
+        let (blocks, mut weights) = blocks_and_weights(kernel, spec, runs, form, room);
         let products = Products::of(spec);
         let cuts = excess::cuts(kernel, products, &mut weights, &blocks, runs);
         let planar_weights = form
             .planar
             .then(|| planar::pack(spec.weights, outputs, runs));
         // A block reads whole vectors, from wherever its group begins.
-        let padded = outputs + VECTORS_MAX * engine.lanes;
+        let group = outputs / spec.groups;
+        let padded = outputs - group + group.next_multiple_of(engine.lanes);
         let column = |i: usize| {
-            let mut column: Vec<i32> = spec.constants.iter().map(|c| c[i]).collect();
+            // Of its size from the beginning: a vector that grows takes twice as much.
+            let mut column = Vec::with_capacity(padded);
+            column.extend(spec.constants.iter().map(|c| c[i]));
             column.resize(padded, i32::from(i == 3));
             column
         };
-        let bias = column(0);
-        let mut start = match spec.factor_shift {
-            Some(_) => vec![0; padded],
-            None => bias.clone(),
+        let (mut start, bias) = match spec.factor_shift {
+            Some(_) => (vec![0; padded], Some(column(0))),
+            None => (column(0), None),
         };
         let planes = planes(kernel, spec, runs, &start[..outputs])?;
         if kernel.flip() != 0 && spec.bits == Bits::Eight {
@@ -88,6 +82,7 @@ impl Packed {
         let mut scale = [1, 2, 3].map(column);
         let raised = reach.fits && raises(kernel, spec) && raise(&mut scale);
         let [multiplier, addend_multiplier, shift] = scale;
+        let addend_multiplier = (0 < spec.addend_max).then_some(addend_multiplier);
         Ok(Self {
             vectors_max: form.vectors_max,
             blocks,
@@ -120,10 +115,48 @@ impl Packed {
         }
     }
 
+    /// What is added behind a row factor, from output channel `channel` on; where there is none, nobody
+    /// reads what this points to.
+    pub(crate) fn factor_bias(&self, channel: usize) -> *const i32 {
+        self.bias.as_ref().unwrap_or(&self.start)[channel..].as_ptr()
+    }
+
+    /// Whether this was packed for an addend.
+    pub(crate) fn adds(&self) -> bool {
+        self.addend_multiplier.is_some()
+    }
+
+    /// The factors of the addend, from output channel `channel` on; where there is no addend, they are read
+    /// and multiply nothing.
+    pub(crate) fn addend_multipliers(&self, channel: usize) -> *const i32 {
+        self.addend_multiplier.as_ref().unwrap_or(&self.multiplier)[channel..].as_ptr()
+    }
+
     /// Whether this is packed in the order of `form`.
     pub(crate) fn has(&self, form: Form) -> bool {
         self.vectors_max == form.vectors_max && self.planar_weights.is_some() == form.planar
     }
+}
+
+/// The weights in the order of `form`, which lie in `room` as long as there is some, and their blocks, of
+/// which depthwise ones have none.
+fn blocks_and_weights(
+    kernel: Kernel,
+    spec: &LinearSpec,
+    runs: &Runs,
+    form: Form,
+    room: &Room,
+) -> (Vec<Block>, Bytes) {
+    let lanes = tiles::engine(kernel).lanes;
+    if is_depthwise(spec, runs) {
+        let weights = depthwise::pack(spec.weights, spec.kernel, lanes);
+        return (Vec::new(), weights);
+    }
+    let (outputs, width) = (spec.output.channels(), (lanes, spec.bits));
+    let blocks = pack::blocks(outputs, spec.groups, form.vectors_max, width, runs);
+    let kernel_lanes = (kernel, lanes);
+    let weights = pack::weights(spec.weights, spec.bits, kernel_lanes, runs, &blocks, room);
+    (blocks, weights)
 }
 
 /// Whether requantisation on `kernel` gains from raised constants. Beside a row factor the addend has

@@ -13,6 +13,8 @@ use crate::bytes::Line;
 
 /// Memory from here on gets pages of its own.
 pub(crate) const LARGE_BYTES: usize = 4 << 20;
+/// Rooms from here on too: the allocator would leave gaps between their pieces.
+const ROOM_BYTES: usize = 1 << 20;
 /// Bytes of a large page.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 const PAGE: usize = 2 << 20;
@@ -177,7 +179,7 @@ pub(crate) struct Piece {
 impl Room {
     /// Room for `bytes` bytes; none at all if they are few.
     pub fn new(bytes: usize) -> Self {
-        let pages = (LARGE_BYTES <= bytes).then(|| Pages::new(bytes / size_of::<Line>()));
+        let pages = (ROOM_BYTES <= bytes).then(|| Pages::new(bytes / size_of::<Line>()));
         let used = AtomicUsize::new(0);
         Self(
             pages

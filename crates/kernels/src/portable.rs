@@ -85,13 +85,13 @@ wide_isa!(
     Portable,
     [i16; 2],
     |from| from.cast::<[i16; 2]>().read_unaligned(),
+    2 |from| Portable::load_weights(from),
     |sums, x, w| {
         let mut sums = sums;
         for (lane, sum) in sums.iter_mut().enumerate() {
             for (b, &x) in x.iter().enumerate() {
-                let w = w.add(lane * 4 + b * 2).cast::<[u8; 2]>().read_unaligned();
-                let w = i16::from_le_bytes(w);
-                *sum = sum.wrapping_add(i32::from(x) * i32::from(w));
+                let w = i32::from(*w.add(lane * 2 + b));
+                *sum = sum.wrapping_add(i32::from(x) * w);
             }
         }
         sums

@@ -73,6 +73,11 @@ impl Bits {
         }
     }
 
+    /// Elements of a group, which is four bytes of input: so many weights each lane has for it.
+    pub(crate) const fn group_len(self) -> usize {
+        4 / self.bytes()
+    }
+
     /// The largest magnitude of an element.
     pub(crate) const fn bound(self) -> i64 {
         match self {

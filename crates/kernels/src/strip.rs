@@ -32,6 +32,8 @@ pub(crate) enum Products {
     Paired,
     /// 16 bits.
     Words,
+    /// The same, with weights that are words too.
+    Widened,
 }
 
 impl From<Bits> for Products {
@@ -56,7 +58,7 @@ impl Products {
     fn pixels_max(self, engine: &Engine, vectors: usize) -> usize {
         match self {
             Self::Bytes | Self::Unsigned | Self::Paired => (engine.pixels_max)(vectors),
-            Self::Words => (engine.wide_pixels_max)(vectors),
+            Self::Words | Self::Widened => (engine.wide_pixels_max)(vectors),
         }
     }
 
@@ -66,6 +68,15 @@ impl Products {
             Self::Unsigned => engine.unsigned_tile,
             Self::Paired => engine.paired_tile,
             Self::Words => engine.wide_tile,
+            Self::Widened => engine.widen.map_or(engine.wide_tile, |widen| widen.tile),
+        }
+    }
+
+    /// Bytes of the packed weights of a lane in a group.
+    fn weight_bytes(self) -> usize {
+        match self {
+            Self::Bytes | Self::Unsigned | Self::Paired | Self::Widened => 4,
+            Self::Words => Bits::Sixteen.group_len(),
         }
     }
 }
@@ -173,7 +184,7 @@ impl Contraction<'_> {
     /// The squares by which `count` positions are computed, if they are.
     fn squares(&self, products: Products, count: usize) -> Option<&Squares> {
         let squares = self.engine.squares.as_ref()?;
-        let serves = products != Products::Words
+        let serves = !matches!(products, Products::Words | Products::Widened)
             && squares.positions_min <= count
             && (squares.take)(self.groups);
         serves.then_some(squares)
@@ -227,6 +238,7 @@ impl Contraction<'_> {
         };
         let whole = kernel(pixels);
         let vector = vectors * self.engine.lanes;
+        let group = vector * block.products.weight_bytes();
         for (plane, &first) in self.planes.iter().enumerate() {
             let all = self.groups * self.runs.len();
             let end = self.planes.get(plane + 1).copied().unwrap_or(all);
@@ -243,7 +255,7 @@ impl Contraction<'_> {
                 second: row_step.unwrap_or(SHARED * self.pixel_step),
                 runs,
                 groups,
-                weights: block.weights.wrapping_add(first * vector * 4),
+                weights: block.weights.wrapping_add(first * group),
                 bias: if plane == 0 {
                     block.start
                 } else {

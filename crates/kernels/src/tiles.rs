@@ -200,8 +200,8 @@ mod x86 {
         Depthwise, Engine, Isa, SCRATCH, Squares, Tile, TileKernel, Widen, depthwise, tile,
     };
     use crate::x86::{
-        Avx2, Avx2Paired, Avx2Unsigned, Avx2Wide, Avx512, Avx512Wide, AvxVnni, AvxVnniWide,
-        PAIR_MAX, amx,
+        Avx2, Avx2Paired, Avx2Unsigned, Avx2Wide, Avx2Words, Avx512, Avx512Wide, AvxVnni,
+        AvxVnniWide, PAIR_MAX, amx,
     };
 
     depthwise_kernel!(avx2_depthwise, Avx2, #[target_feature(enable = "avx2")]);
@@ -224,6 +224,8 @@ mod x86 {
         2: [1 2 3 4 5 6 7 8 9 10 11 12 13 14],
         4: [1 2 3 4 5 6]);
     tile_table!(avx2_wide_tile, Avx2Wide, #[target_feature(enable = "avx2")],
+        1: [1 2 3 4 5 6], 2: [1 2 3 4 5 6]);
+    tile_table!(avx2_widened_tile, Avx2Words, #[target_feature(enable = "avx2")],
         1: [1 2 3 4 5 6], 2: [1 2 3 4 5 6]);
     tile_table!(avx_vnni_wide_tile, AvxVnniWide, #[target_feature(enable = "avx2,avxvnni")],
         1: [1 2 3 4 5 6 7 8 9 10], 2: [1 2 3 4 5 6], 4: [1 2]);
@@ -249,6 +251,7 @@ mod x86 {
         widen: Some(Widen {
             inputs: crate::x86::widen::inputs,
             weights: crate::x86::widen::weights,
+            tile: avx2_widened_tile,
         }),
         depthwise: avx2_depthwise,
         unsigned_depthwise: avx2_unsigned_depthwise,

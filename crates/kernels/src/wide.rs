@@ -1,13 +1,17 @@
-//! Makes the form of an instruction set for inputs and weights of 16 bits out of its form for bytes:
-//! four bytes of a row are two elements, and only the product differs.
+//! Makes the form of an instruction set for inputs of 16 bits out of its form for bytes: four bytes of a
+//! row are two elements, and only weights and product differ. Weights lie in memory as bytes, which is
+//! half the room and half the way, and become words when a tile loads them.
 //!
 //! The wrapping sums are exact because planes are cut so that their sums fit 32 bits.
 
-/// `wide_isa!(Name, Base, Inputs, |from| load, |sums, x, w| dot)`: `load` reads two inputs for all
-/// lanes, `dot` adds two products of each lane.
+/// `wide_isa!(Name, Base, Inputs, |from| inputs, BYTES |from| weights, |sums, x, w| dot)`: `inputs` reads
+/// two inputs for all lanes, `weights` two weights of each lane, which take `BYTES` bytes, and `dot` adds
+/// two products of each lane.
 macro_rules! wide_isa {
     ($(#[$doc:meta])* $name:ident, $base:ty, $inputs:ty,
-        |$from:ident| $load:expr, |$sums:ident, $x:ident, $w:ident| $dot:expr
+        |$from:ident| $load:expr,
+        $bytes:literal |$weights_from:ident| $weights:expr,
+        |$sums:ident, $x:ident, $w:ident| $dot:expr
     ) => {
         $(#[$doc])*
         pub(crate) struct $name;
@@ -19,6 +23,7 @@ macro_rules! wide_isa {
             type Inputs = $inputs;
             type Spread = <$base as $crate::accumulate::Isa>::Spread;
             const LANES: usize = <$base as $crate::accumulate::Isa>::LANES;
+            const WEIGHT_BYTES: usize = $bytes;
 
             #[inline(always)]
             unsafe fn load_sums(from: *const i32) -> Self::Sums {
@@ -33,9 +38,9 @@ macro_rules! wide_isa {
             }
 
             #[inline(always)]
-            unsafe fn load_weights(from: *const i8) -> Self::Weights {
-                // SAFETY: the caller's promise, passed on.
-                unsafe { <$base>::load_weights(from) }
+            unsafe fn load_weights($weights_from: *const i8) -> Self::Weights {
+                // SAFETY: the caller promises the instruction set and `BYTES` bytes for each lane.
+                unsafe { $weights }
             }
 
             #[inline(always)]

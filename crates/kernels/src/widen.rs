@@ -7,10 +7,12 @@
 //! ```
 //!
 //! A strip's inputs are widened once for all blocks, which makes one run of the window; a block's weights
-//! are widened for each strip. Both stay in caches near the core. What follows is the tile of 16-bit
-//! inputs. The sums are the same ones, so they still fit 32 bits.
+//! are widened for each strip. Both stay in caches near the core. What follows is a tile of 16-bit
+//! inputs and weights. The sums are the same ones, so they still fit 32 bits.
 
 use std::mem::MaybeUninit;
+
+use crate::tiles::TileTable;
 
 /// Makes words of the inputs at `from` (a whole number of sixteens is read and written, at least
 /// `len`).
@@ -33,6 +35,8 @@ pub(crate) type WidenWeights =
 pub(crate) struct Widen {
     pub(crate) inputs: WidenInputs,
     pub(crate) weights: WidenWeights,
+    /// The tile of words by words.
+    pub(crate) tile: TileTable,
 }
 
 /// Words of a strip.

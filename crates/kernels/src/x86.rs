@@ -21,6 +21,6 @@ mod words256;
 mod words512;
 
 pub(crate) use avx_vnni::{AvxVnni, AvxVnniWide};
-pub(crate) use avx2::{Avx2, Avx2Paired, Avx2Unsigned, Avx2Wide, PAIR_MAX};
+pub(crate) use avx2::{Avx2, Avx2Paired, Avx2Unsigned, Avx2Wide, Avx2Words, PAIR_MAX};
 pub(crate) use avx512::{Avx512, Avx512Wide};
 pub(crate) use finish512::finish_two as avx512_finish_two;

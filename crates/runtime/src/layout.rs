@@ -1,10 +1,8 @@
-//! Where every node's output lives: its grid, its halo, and its slot among the reused buffers.
+//! How every node's output is stored: its grid and its halo.
 //!
 //! An output is stored with the largest padding that a convolution wants to read around it, so
 //! that no convolution copies or tests its input. A consumer that sees another shape (a view)
-//! reads the same bytes where they are dense, else a copy. Slots are reused between tensors of one
-//! element type. A slot of one grid keeps its halo, written once; where several grids share a slot,
-//! whoever writes to it writes the halo again.
+//! reads the same bytes where they are dense, else a copy.
 
 use selfsame_ir::{CheckedProgram, DType, DimError, DimValues, Node, Op, Window};
 use selfsame_kernels::{Grid, GridError};
@@ -166,95 +164,4 @@ pub(crate) fn grid([height, width, channels]: Dims, halo: [usize; 4]) -> Result<
 /// The shape of a grid.
 pub(crate) fn dims(grid: &Grid) -> Dims {
     [grid.height(), grid.width(), grid.channels()]
-}
-
-/// A buffer that several outputs use in turn.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Slot {
-    pub(crate) dtype: DType,
-    /// Elements of the largest output, halo included.
-    pub(crate) len: usize,
-    /// The grid of the output that it holds, or held last.
-    grid: Grid,
-    /// Whether it holds outputs of several grids.
-    pub(crate) shared: bool,
-}
-
-/// Gives out slots; one that was given back is used again.
-#[derive(Debug, Default)]
-pub(crate) struct Slots {
-    slots: Vec<Slot>,
-    free: Vec<usize>,
-}
-
-impl Slots {
-    /// A free slot of the same grid; else the smallest that is large enough; else the largest, which
-    /// grows; else a new one.
-    pub(crate) fn take(&mut self, place: Place) -> usize {
-        let len = place.grid.len();
-        let rank = |slot: &Slot| {
-            let same = slot.grid == place.grid && !slot.shared;
-            (!same, slot.len < len, slot.len.abs_diff(len))
-        };
-        let fits = |&(_, &slot): &(usize, &usize)| self.slots[slot].dtype == place.dtype;
-        let free = self.free.iter().enumerate().filter(fits);
-        if let Some((at, _)) = free.min_by_key(|&(_, &slot)| rank(&self.slots[slot])) {
-            let index = self.free.swap_remove(at);
-            let slot = &mut self.slots[index];
-            slot.shared |= slot.grid != place.grid;
-            slot.len = slot.len.max(len);
-            slot.grid = place.grid;
-            return index;
-        }
-        self.slots.push(Slot {
-            dtype: place.dtype,
-            len,
-            grid: place.grid,
-            shared: false,
-        });
-        self.slots.len() - 1
-    }
-
-    pub(crate) fn give_back(&mut self, slot: usize) {
-        self.free.push(slot);
-    }
-
-    pub(crate) fn into_slots(self) -> Vec<Slot> {
-        self.slots
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn place(extent: usize, dtype: DType) -> Place {
-        let grid = Grid::new(extent, extent, 4, [1; 4]).expect("small");
-        Place { dtype, grid }
-    }
-
-    #[test]
-    fn a_slot_goes_to_its_own_grid_first_then_to_the_nearest_size_and_never_to_another_type() {
-        let mut slots = Slots::default();
-        let taken = [4, 8, 6].map(|extent| slots.take(place(extent, DType::I8)));
-        assert_eq!(taken, [0, 1, 2]);
-        for slot in taken {
-            slots.give_back(slot);
-        }
-        assert_eq!(slots.take(place(8, DType::I8)), 1, "the same grid");
-        assert_eq!(
-            slots.take(place(5, DType::I8)),
-            2,
-            "the smallest that is large enough"
-        );
-        assert_eq!(slots.take(place(9, DType::I8)), 0, "what is left grows");
-        assert_eq!(slots.take(place(3, DType::I8)), 3, "none is free");
-        slots.give_back(1);
-        assert_eq!(slots.take(place(8, DType::I16)), 4, "another type");
-        let slots = slots.into_slots();
-        let shared: Vec<bool> = slots.iter().map(|slot| slot.shared).collect();
-        assert_eq!(shared, [true, false, true, false, false]);
-        assert_eq!(slots[0].len, place(9, DType::I8).grid.len());
-        assert_eq!(slots[2].len, place(6, DType::I8).grid.len());
-    }
 }

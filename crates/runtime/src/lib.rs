@@ -25,6 +25,7 @@ mod plans;
 mod queue;
 mod session;
 mod signs;
+mod slots;
 mod step;
 mod storage;
 mod trace;

@@ -75,8 +75,8 @@ type Done = Result<(Linear, Vec<Arc<Packed>>), PlanError>;
 
 fn pack_all(kernel: Kernel, jobs: &[Job]) -> Vec<Done> {
     let weights: usize = jobs.iter().map(Job::work).sum();
-    // No packing takes fewer bytes; the small nodes, which come last, are what finds no room.
-    let room = &Room::new(jobs.iter().map(Job::bytes).sum());
+    // No packing takes fewer bytes; of those that take more, the small nodes, which come last, find no room.
+    let room = &Room::new(jobs.iter().map(|job| Room::bytes_of(job.work())).sum());
     let threads = workers::threads(weights / WEIGHTS_PER_THREAD);
     let mut order: Vec<usize> = (0..jobs.len()).collect();
     order.sort_by_key(|&index| std::cmp::Reverse(jobs[index].work()));
@@ -85,20 +85,12 @@ fn pack_all(kernel: Kernel, jobs: &[Job]) -> Vec<Done> {
 }
 
 impl Job<'_> {
-    /// Weights that are still to be packed, as far as one can tell.
+    /// Weights that are still to be packed, as far as one can tell; each takes a byte at least.
     fn work(&self) -> usize {
         if self.known.is_empty() {
             self.node.op.weights.len()
         } else {
             0
-        }
-    }
-
-    /// Bytes that they take at least.
-    fn bytes(&self) -> usize {
-        match self.node.shape.bits {
-            Bits::Eight => self.work(),
-            Bits::Sixteen => self.work() * 2,
         }
     }
 

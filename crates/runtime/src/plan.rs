@@ -13,10 +13,11 @@ use selfsame_kernels::{
 };
 
 use crate::error::PlanError;
-use crate::layout::{self, Dims, Need, Place, Slot, Slots};
+use crate::layout::{self, Dims, Need, Place};
 use crate::packing::{self, Shape, Unpacked};
 use crate::plans::Weights;
 use crate::signs;
+use crate::slots::{Lives, Sharing, Slot};
 use crate::step::{Batch, Second, Step, Work};
 use crate::storage::Buffer;
 
@@ -63,9 +64,9 @@ impl Plan {
             kernel,
             values,
             weights,
-            slots: Slots::default(),
-            slot_of: Vec::with_capacity(places.len()),
-            steps: Vec::new(),
+            lives: Lives::default(),
+            output_of: Vec::with_capacity(places.len()),
+            steps: Vec::with_capacity(places.len()),
             unpacked: Vec::new(),
             places: &places,
             non_negative: signs::non_negative(program.nodes()),
@@ -73,15 +74,18 @@ impl Plan {
         let last_use = program.program().last_readers();
         for (index, node) in program.nodes().iter().enumerate() {
             builder.node(index, node)?;
-            // A slot is free again after the last node that reads it; outputs nobody reads at once.
+            // An output ends after the last node that reads it; one that nobody reads at once.
             for (source, &last) in last_use.iter().enumerate().take(index + 1) {
                 if last == index && source != output_node {
-                    let slot = builder.slot_of[source];
-                    builder.slots.give_back(slot);
+                    builder.lives.end(builder.output_of[source]);
                 }
             }
         }
-        let (slot_of, steps, slots) = (builder.slot_of, builder.steps, builder.slots);
+        let (output_of, mut steps) = (builder.output_of, builder.steps);
+        let Sharing { slots, slot_of } = builder.lives.share();
+        for step in &mut steps {
+            step.place(&slot_of);
+        }
         let linears = packing::pack(kernel, builder.unpacked, builder.weights)?;
         let products = steps.iter().filter_map(|step| match &step.work {
             Work::Batch(batch) => Some(batch.product.macs()),
@@ -102,9 +106,9 @@ impl Plan {
             macs: linears.iter().map(Linear::macs).chain(products).sum(),
             steps,
             linears,
-            slots: slots.into_slots(),
-            input_slot: slot_of[0],
-            output_slot: slot_of[output_node],
+            slots,
+            input_slot: slot_of[output_of[0]],
+            output_slot: slot_of[output_of[output_node]],
             output_node,
             committed: program.segments().committed().to_vec(),
             places,
@@ -140,8 +144,7 @@ impl Plan {
 
     /// Bytes of all buffers of one workspace.
     pub fn workspace_bytes(&self) -> usize {
-        let bytes = |slot: &Slot| slot.len * slot.dtype.size() as usize;
-        self.slots.iter().map(bytes).sum()
+        self.slots.iter().map(Slot::bytes).sum()
     }
 
     /// Multiply-accumulates of one sample in linear nodes.
@@ -154,9 +157,10 @@ struct Builder<'a> {
     kernel: Kernel,
     values: &'a DimValues,
     weights: &'a mut Weights,
-    slots: Slots,
-    /// Slot of each node so far.
-    slot_of: Vec<usize>,
+    /// The tensors that the steps read and write; their slots come when all are known.
+    lives: Lives,
+    /// The output of each node so far, among them.
+    output_of: Vec<usize>,
     steps: Vec<Step>,
     unpacked: Vec<Unpacked<'a>>,
     places: &'a [Place],
@@ -178,25 +182,25 @@ impl<'a> Builder<'a> {
             }
             operands.push(operand);
         }
-        let output_slot = self.slots.take(place);
-        self.slot_of.push(output_slot);
+        let tensor = self.lives.begin(place);
+        self.output_of.push(tensor);
         if let Some(&(input, _)) = operands.first() {
             let work = self.work(index, node, place.grid, &operands)?;
             self.steps.push(Step {
                 work,
                 input,
-                output: output_slot,
+                output: tensor,
                 grid: place.grid,
                 node: Some(index),
             });
         }
-        for slot in copies {
-            self.slots.give_back(slot);
+        for copy in copies {
+            self.lives.end(copy);
         }
         Ok(())
     }
 
-    /// Slot and grid through which a node reads `source`, and whether that is a copy of its own.
+    /// Tensor and grid through which a node reads `source`, and whether that is a copy of its own.
     fn operand(
         &mut self,
         node: usize,
@@ -204,7 +208,7 @@ impl<'a> Builder<'a> {
         need: Need,
     ) -> Result<((usize, Grid), bool), PlanError> {
         let Place { dtype, grid } = self.places[source];
-        let slot = self.slot_of[source];
+        let tensor = self.output_of[source];
         let seen: Dims = need.dims.unwrap_or([1, 1, grid.element_count()]);
         let is_wide_enough = grid
             .halo()
@@ -212,21 +216,21 @@ impl<'a> Builder<'a> {
             .zip(need.halo)
             .all(|(&has, wants)| wants <= has);
         if need.dims == Some(layout::dims(&grid)) && is_wide_enough {
-            return Ok(((slot, grid), false));
+            return Ok(((tensor, grid), false));
         }
         let view = layout::grid(seen, need.halo);
         let view = view.map_err(|error| PlanError::Grid { node, error })?;
         if grid.is_dense() && view.is_dense() {
-            return Ok(((slot, view), false));
+            return Ok(((tensor, view), false));
         }
-        let copy = self.slots.take(Place { dtype, grid: view });
+        let copy = self.lives.begin(Place { dtype, grid: view });
         let work = Work::Copy {
             from: grid,
             to: view,
         };
         self.steps.push(Step {
             work,
-            input: slot,
+            input: tensor,
             output: copy,
             grid: view,
             node: None,
@@ -337,9 +341,9 @@ impl<'a> Builder<'a> {
         let grid = layout::grid([1, 1, product.packed_bytes()], [0; 4])
             .map_err(|error| PlanError::Grid { node: index, error })?;
         let dtype = DType::I8;
-        let packed = self.slots.take(Place { dtype, grid });
-        // Nothing else reads it, and the output's slot has been taken.
-        self.slots.give_back(packed);
+        let packed = self.lives.begin(Place { dtype, grid });
+        // Nothing else reads it, and all other tensors of the step are there.
+        self.lives.end(packed);
         Ok(Work::Batch(Box::new(Batch {
             product,
             y: operands.get(1).map_or(0, |&(slot, _)| slot),

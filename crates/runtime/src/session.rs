@@ -8,10 +8,10 @@ use selfsame_protocol::Hash;
 
 use crate::elements::{Elements, ElementsMut, zeros};
 use crate::error::{PlanError, RunError};
-use crate::layout::Slot;
 use crate::plan::Plan;
 use crate::plans::Plans;
 use crate::queue::{Queue, Samples};
+use crate::slots::Slot;
 use crate::storage::Buffer;
 use crate::trace::{Hasher, Trace};
 
@@ -271,7 +271,7 @@ impl Workspace {
     fn new(plan: &Plan) -> Self {
         let flip = plan.kernel.flip();
         // Buffers are small, all of them are not: in one room they get large pages.
-        let bytes = |slot: &Slot| Room::bytes_of(slot.len * slot.dtype.size() as usize);
+        let bytes = |slot: &Slot| Room::bytes_of(slot.bytes());
         let room = Room::new(plan.slots.iter().map(bytes).sum());
         let buffer = |slot: &Slot| Buffer::new(slot.dtype, slot.len, flip, &room);
         Self {

@@ -108,6 +108,40 @@ pub(crate) struct Step {
 }
 
 impl Step {
+    /// Puts tensors into their slots: what named a tensor names its slot from now on.
+    pub(crate) fn place(&mut self, slot_of: &[usize]) {
+        let place = |tensor: &mut usize| *tensor = slot_of[*tensor];
+        place(&mut self.input);
+        place(&mut self.output);
+        match &mut self.work {
+            Work::Linear { addend, factor, .. } => {
+                let addend = addend.iter_mut().map(|(slot, _)| slot);
+                addend.chain(factor).for_each(place);
+            }
+            Work::Concat { parts, .. } => {
+                let slots = parts.iter_mut().map(|(slot, _)| slot);
+                slots.for_each(place);
+            }
+            Work::Pointwise { second, .. } => match second {
+                Second::Slot(slot) => place(slot),
+                Second::None | Second::Constant(_) => {}
+            },
+            Work::Batch(batch) => {
+                let slots = [&mut batch.y, &mut batch.packed].into_iter();
+                slots.chain(&mut batch.factor).for_each(place);
+            }
+            Work::Normalize { center, factor, .. } => {
+                center.iter_mut().chain(factor).for_each(place);
+            }
+            Work::MaxPool { .. }
+            | Work::AveragePool { .. }
+            | Work::Move { .. }
+            | Work::Reduce { .. }
+            | Work::Embedding { .. }
+            | Work::Copy { .. } => {}
+        }
+    }
+
     /// The slot that the step works in beside its output, and how it is laid out.
     pub(crate) fn scratch(&self) -> Option<(usize, &Grid)> {
         match &self.work {

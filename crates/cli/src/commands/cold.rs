@@ -102,8 +102,10 @@ pub(crate) fn probe(
     let artefact_bytes = model::file_bytes(path)?;
     let live_bytes = Sizes::at(model.program(), model.values()).live_bytes;
     drop(model);
-    trim_heap();
     session.run_one(&input).map_err(Failure::input)?;
+    // What was asked belongs to who asks.
+    drop(input);
+    trim_heap();
     let alone = resident();
     Ok(Probe {
         load_ms,

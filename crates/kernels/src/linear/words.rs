@@ -88,7 +88,7 @@ impl Linear {
                 // fits the room.
                 unsafe { (widen.weights)(bytes.weights, terms / 4, block.vectors, block_words) };
                 let weights = BlockWeights {
-                    products: Products::Words,
+                    products: Products::Widened,
                     weights: block_words.cast(),
                     ..bytes
                 };

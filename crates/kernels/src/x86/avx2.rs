@@ -7,7 +7,7 @@
 //! | products | instructions | exact because |
 //! |---|---|---|
 //! | [`Avx2`] | `vpsignb`, `vpmaddubsw`, `vpmaddwd`, `vpaddd` | `x*w = |x| * (w with the sign of x)`; |x| <= 128, |w| <= 127, and `2 * 128 * 127 < 2^15` |
-//! | [`Avx2Wide`], twice | `vpmaddwd`, `vpaddd` | words: see [`crate::widen`] |
+//! | [`Avx2Words`], twice | `vpmaddwd`, `vpaddd` | words: see [`crate::widen`] |
 //! | [`Avx2Unsigned`] | `vpmaddubsw`, `vpmaddwd`, `vpaddd` | x in 0..=127, and `2 * 127 * 127 < 2^15` |
 //! | [`Avx2Paired`] | the same, but `vpmaddwd`, `vpaddd` once for two groups and their `vpaddw` | weights are cut: see [`crate::excess`] |
 //!
@@ -20,10 +20,10 @@
 //! vector of two blocks has 32 of them, so that nearly every group would be multiplied twice.
 
 use core::arch::x86_64::{
-    __m256i, _mm_loadl_epi64, _mm_unpackhi_epi16, _mm_unpacklo_epi8, _mm_unpacklo_epi16,
-    _mm256_abs_epi8, _mm256_add_epi16, _mm256_add_epi32, _mm256_loadu_si256, _mm256_madd_epi16,
-    _mm256_maddubs_epi16, _mm256_set_m128i, _mm256_set1_epi16, _mm256_set1_epi32, _mm256_sign_epi8,
-    _mm256_storeu_si256,
+    __m256i, _mm_loadl_epi64, _mm_loadu_si128, _mm_unpackhi_epi16, _mm_unpacklo_epi8,
+    _mm_unpacklo_epi16, _mm256_abs_epi8, _mm256_add_epi16, _mm256_add_epi32, _mm256_cvtepi8_epi16,
+    _mm256_loadu_si256, _mm256_madd_epi16, _mm256_maddubs_epi16, _mm256_set_m128i,
+    _mm256_set1_epi16, _mm256_set1_epi32, _mm256_sign_epi8, _mm256_storeu_si256,
 };
 
 use super::finish256::finish as finish_avx2;
@@ -122,7 +122,18 @@ wide_isa!(
     Avx2,
     __m256i,
     |from| _mm256_set1_epi32(from.cast::<i32>().read_unaligned()),
+    2 |from| _mm256_cvtepi8_epi16(_mm_loadu_si128(from.cast())),
     |sums, x, w| _mm256_add_epi32(sums, _mm256_madd_epi16(x, w))
+);
+
+wide_isa!(
+    /// The same on weights that are words already: those of [`crate::widen`].
+    Avx2Words,
+    Avx2,
+    __m256i,
+    |from| Avx2Wide::load_inputs(from),
+    4 |from| Avx2::load_weights(from),
+    |sums, x, w| Avx2Wide::dot4(sums, x, w)
 );
 
 /// Most of the positive weights of four inputs of 0..=127, and of the magnitudes of the negative ones,

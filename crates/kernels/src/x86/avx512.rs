@@ -4,9 +4,10 @@
 //! The wrapping sum is exact because the true accumulator fits 32 bits.
 
 use core::arch::x86_64::{
-    __m512i, _mm_loadu_si128, _mm_setr_epi8, _mm512_broadcast_i32x4, _mm512_dpbusd_epi32,
-    _mm512_dpwssd_epi32, _mm512_loadu_si512, _mm512_mask_broadcast_i32x4, _mm512_permutexvar_epi32,
-    _mm512_set1_epi32, _mm512_setr_epi32, _mm512_shuffle_epi8, _mm512_storeu_si512,
+    __m512i, _mm_loadu_si128, _mm_setr_epi8, _mm256_loadu_si256, _mm512_broadcast_i32x4,
+    _mm512_cvtepi8_epi16, _mm512_dpbusd_epi32, _mm512_dpwssd_epi32, _mm512_loadu_si512,
+    _mm512_mask_broadcast_i32x4, _mm512_permutexvar_epi32, _mm512_set1_epi32, _mm512_setr_epi32,
+    _mm512_shuffle_epi8, _mm512_storeu_si512,
 };
 
 use super::finish512::finish as finish_avx512;
@@ -116,5 +117,6 @@ wide_isa!(
     Avx512,
     __m512i,
     |from| _mm512_set1_epi32(from.cast::<i32>().read_unaligned()),
+    2 |from| _mm512_cvtepi8_epi16(_mm256_loadu_si256(from.cast())),
     |sums, x, w| _mm512_dpwssd_epi32(sums, x, w)
 );

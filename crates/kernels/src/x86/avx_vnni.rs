@@ -4,7 +4,8 @@
 //! The wrapping sum is exact because the true accumulator fits 32 bits.
 
 use core::arch::x86_64::{
-    __m256i, _mm256_dpbusd_avx_epi32, _mm256_dpwssd_avx_epi32, _mm256_set1_epi32,
+    __m256i, _mm_loadu_si128, _mm256_cvtepi8_epi16, _mm256_dpbusd_avx_epi32,
+    _mm256_dpwssd_avx_epi32, _mm256_set1_epi32,
 };
 
 use super::avx2::{Avx2, turned};
@@ -78,5 +79,6 @@ wide_isa!(
     AvxVnni,
     __m256i,
     |from| _mm256_set1_epi32(from.cast::<i32>().read_unaligned()),
+    2 |from| _mm256_cvtepi8_epi16(_mm_loadu_si128(from.cast())),
     |sums, x, w| _mm256_dpwssd_avx_epi32(sums, x, w)
 );

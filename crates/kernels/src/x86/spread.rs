@@ -1,9 +1,10 @@
-//! Rows of a second operand turned so that each lies in a lane, four bytes at a time.
+//! Rows of a second operand turned so that each lies in a lane, a group at a time.
 
 use core::arch::x86_64::{
-    __m128i, __m512i, _mm_cvtepi8_epi16, _mm_loadl_epi64, _mm_loadu_si128, _mm_set1_epi8,
-    _mm_xor_si128, _mm512_castsi128_si512, _mm512_inserti32x4, _mm512_storeu_si512,
-    _mm512_unpackhi_epi32, _mm512_unpackhi_epi64, _mm512_unpacklo_epi32, _mm512_unpacklo_epi64,
+    __m128i, __m512i, _mm_loadu_si128, _mm_set1_epi8, _mm_xor_si128, _mm256_storeu_si256,
+    _mm512_castsi128_si512, _mm512_cvtepi32_epi16, _mm512_inserti32x4, _mm512_srli_epi32,
+    _mm512_storeu_si512, _mm512_unpackhi_epi32, _mm512_unpackhi_epi64, _mm512_unpacklo_epi32,
+    _mm512_unpacklo_epi64,
 };
 use std::ops::Range;
 
@@ -12,22 +13,20 @@ use crate::spec::Bits;
 
 /// Lanes of a vector.
 const LANES: usize = 16;
+/// Elements of a row that are turned together.
+const PART: usize = 16;
 
 /// Spreads as many groups as whole vectors of 16 bytes of each row make; returns how many.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
 pub(crate) fn avx512(rows: &Rows, which: &Range<usize>, to: &mut [u8], step: usize) -> usize {
-    let elements = 16 / rows.bits.bytes();
-    let parts = rows.len / elements;
+    let parts = rows.len / PART;
     // A lane without a row takes the last one.
     let mut from = [&[] as &[u8]; LANES];
     for (lane, from) in from.iter_mut().enumerate() {
         *from = rows.row((which.start + lane).min(which.end - 1));
     }
     for part in 0..parts {
-        let load = |lane: usize| {
-            let from = &from[lane][part * elements..][..elements];
-            sixteen(from, rows.flip, rows.bits)
-        };
+        let load = |lane: usize| sixteen(&from[lane][part * PART..], rows.flip);
         // 128-bit lane l of vector i holds row 4*l + i.
         let mut turned = [_mm512_castsi128_si512(load(0)); 4];
         for (i, vector) in turned.iter_mut().enumerate() {
@@ -37,30 +36,35 @@ pub(crate) fn avx512(rows: &Rows, which: &Range<usize>, to: &mut [u8], step: usi
             *vector = _mm512_inserti32x4::<3>(three, load(12 + i));
         }
         for (i, vector) in turn(turned).into_iter().enumerate() {
-            let to = &mut to[(part * 4 + i) * step..][..4 * LANES];
-            // SAFETY: room for 64 bytes.
-            unsafe { _mm512_storeu_si512(to.as_mut_ptr().cast(), vector) };
-        }
-    }
-    parts * 4
-}
-
-/// Sixteen bytes of a row: sixteen elements, or eight of them as 16 bits.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
-fn sixteen(from: &[u8], flip: u8, bits: Bits) -> __m128i {
-    let flip = _mm_set1_epi8(flip as i8);
-    assert!(16 <= from.len() * bits.bytes(), "spread: part of a row");
-    // SAFETY: the part has 16 bytes, or eight that become 16.
-    unsafe {
-        match bits {
-            Bits::Eight => _mm_xor_si128(_mm_loadu_si128(from.as_ptr().cast()), flip),
-            Bits::Sixteen => {
-                let bytes = _mm_loadl_epi64(from.as_ptr().cast());
-                _mm_cvtepi8_epi16(_mm_xor_si128(bytes, flip))
+            match rows.bits {
+                Bits::Eight => {
+                    let to = &mut to[(part * 4 + i) * step..][..4 * LANES];
+                    // SAFETY: room for 64 bytes.
+                    unsafe { _mm512_storeu_si512(to.as_mut_ptr().cast(), vector) };
+                }
+                Bits::Sixteen => {
+                    let halves = [vector, _mm512_srli_epi32::<16>(vector)];
+                    for (half, vector) in halves.into_iter().enumerate() {
+                        let to = &mut to[(part * 8 + 2 * i + half) * step..][..2 * LANES];
+                        let vector = _mm512_cvtepi32_epi16(vector);
+                        // SAFETY: room for 32 bytes.
+                        unsafe { _mm256_storeu_si256(to.as_mut_ptr().cast(), vector) };
+                    }
+                }
             }
         }
     }
+    parts * PART / rows.bits.group_len()
+}
+
+/// The first sixteen elements of a row.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+fn sixteen(from: &[u8], flip: u8) -> __m128i {
+    let from = &from[..PART];
+    // SAFETY: these are sixteen bytes.
+    let bytes = unsafe { _mm_loadu_si128(from.as_ptr().cast()) };
+    _mm_xor_si128(bytes, _mm_set1_epi8(flip as i8))
 }
 
 /// Turns four by four double words within each 128-bit lane.

@@ -1,28 +1,27 @@
-//! Sixteen rows of sixteen groups of four bytes, turned: line g holds group g of every row.
+//! Sixteen rows of 64 weights, turned: line g holds group g of every row.
 
 use core::arch::x86_64::{
-    __m512i, _mm256_loadu_si256, _mm512_cvtepi8_epi16, _mm512_loadu_si512, _mm512_shuffle_i32x4,
-    _mm512_storeu_si512, _mm512_unpackhi_epi32, _mm512_unpackhi_epi64, _mm512_unpacklo_epi32,
-    _mm512_unpacklo_epi64,
+    __m512i, _mm256_storeu_si256, _mm512_cvtepi32_epi16, _mm512_loadu_si512, _mm512_shuffle_i32x4,
+    _mm512_srli_epi32, _mm512_storeu_si512, _mm512_unpackhi_epi32, _mm512_unpackhi_epi64,
+    _mm512_unpacklo_epi32, _mm512_unpacklo_epi64,
 };
 
-use crate::spec::Bits;
+/// Rows that are turned together.
+pub(crate) const ROWS: usize = 16;
 
-/// Turns sixteen rows of 64 weights, or of 32 that become wide, `row` weights apart, to sixteen lines
-/// `line` bytes apart.
+/// Turns sixteen rows of 64 weights, `row` weights apart, to lines of sixteen groups of `G` weights, four
+/// or two, `line` bytes apart.
 ///
 /// # Safety
 ///
-/// The processor has AVX-512F and AVX-512BW; the rows can be read and the lines, of 64 bytes, written.
+/// The processor has AVX-512F and AVX-512BW; the rows can be read and the `64 / G` lines be written.
 #[target_feature(enable = "avx512f,avx512bw")]
-pub(crate) unsafe fn turn(from: *const i8, row: usize, width: Bits, to: *mut u8, line: usize) {
+pub(crate) unsafe fn turn<const G: usize>(from: *const i8, row: usize, to: *mut u8, line: usize) {
+    const { assert!(G == 4 || G == 2) };
     // SAFETY: the caller promises rows and lines.
     unsafe {
-        let load = |at: *const i8| match width {
-            Bits::Eight => _mm512_loadu_si512(at.cast()),
-            Bits::Sixteen => _mm512_cvtepi8_epi16(_mm256_loadu_si256(at.cast())),
-        };
-        let rows: [__m512i; 16] = std::array::from_fn(|i| load(from.add(i * row)));
+        let load = |i: usize| _mm512_loadu_si512(from.add(i * row).cast());
+        let rows: [__m512i; ROWS] = std::array::from_fn(load);
         let mut lines = rows;
         for i in 0..8 {
             let (a, b) = (rows[2 * i], rows[2 * i + 1]);
@@ -45,7 +44,14 @@ pub(crate) unsafe fn turn(from: *const i8, row: usize, width: Bits, to: *mut u8,
             }
         }
         for (i, value) in lines.into_iter().enumerate() {
-            _mm512_storeu_si512(to.add(i * line).cast(), value);
+            if G == 4 {
+                _mm512_storeu_si512(to.add(i * line).cast(), value);
+                continue;
+            }
+            let halves = [value, _mm512_srli_epi32::<16>(value)].map(|v| _mm512_cvtepi32_epi16(v));
+            for (half, value) in halves.into_iter().enumerate() {
+                _mm256_storeu_si256(to.add((2 * i + half) * line).cast(), value);
+            }
         }
     }
 }
