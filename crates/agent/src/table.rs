@@ -48,13 +48,7 @@ impl Table {
                 self.over.entry(e.gameId).or_insert(false);
             }
             DisputeGameEvents::FirstAnswered(e) => {
-                let (root, entries) = ((Tree::Trace, None), hashes(&e.entries));
-                let opened = self.opened.entry(e.claimKey).or_default();
-                // After a reorganisation another trace root may stand: nothing is known below it.
-                if opened.get(&root) != Some(&entries) {
-                    opened.clear();
-                }
-                opened.insert(root, entries);
+                self.open(e.claimKey, (Tree::Trace, None), &e.entries);
             }
             DisputeGameEvents::NodeNamed(e) => {
                 self.cursor_of
@@ -360,19 +354,5 @@ mod tests {
         assert_eq!(shown(&table, ids(2, 3).0, &cursor), None);
         let other = at(Stage::Segment, 7, 0, 4, 0);
         assert_eq!(shown(&table, own.0, &other), None);
-    }
-
-    /// A reorganisation puts another trace root in the place of the first.
-    #[test]
-    fn nothing_is_known_below_a_trace_root_that_was_replaced() {
-        let own = ids(1, 1);
-        let mut table = Table::default();
-        table.apply(&first_answered(own, 9));
-        table.apply(&segment_answered(own, 3, 5));
-        table.apply(&first_answered(own, 9));
-        let cursor = at(Stage::Segment, 7, 0, 3, 0);
-        assert_eq!(shown(&table, own.0, &cursor), Some(5));
-        table.apply(&first_answered(own, 8));
-        assert_eq!(shown(&table, own.0, &cursor), None);
     }
 }

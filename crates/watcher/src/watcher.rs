@@ -175,6 +175,9 @@ impl Watcher {
     /// Reads the news and does what is due, once.
     pub async fn tick(&mut self) -> Result<Vec<Note>, WatcherError> {
         let news = self.follower.poll(&self.set).await?;
+        if news.starts_over {
+            self.rounds.start_over();
+        }
         for logged in &news.events {
             self.rounds.apply(&logged.event);
         }

@@ -307,3 +307,37 @@ async fn a_wrong_trace_behind_a_right_output_is_convicted_when_contested() {
     let (convicted, seen) = convict(&world, plant, true).await;
     assert_eq!(convicted, Some((1, 0)), "{seen:#?}");
 }
+
+/// Spec: game, 4.11. What a reorganisation takes back was not done.
+#[tokio::test]
+async fn a_conviction_that_a_reorganisation_took_back_is_made_again() {
+    let world = world_of(lenet(&[1, 2, 3])).await;
+    let plant = plant_in_output(&world);
+    let mut liar = world.provider(3, Conduct::Planted(plant)).await;
+    let mut watcher = Watcher::new(world.set.with_key(key(2)), world.shelf()).expect("has a key");
+    world.ask(3).await;
+    let mut seen = Vec::new();
+    let mut convicted = Vec::new();
+    for _ in 0..20 {
+        let before = world.devnet.chain().snapshot().expect("few snapshots");
+        liar.tick().await.expect("ticks");
+        let notes = watcher.tick().await.expect("ticks");
+        seen.extend(notes.iter().map(Note::to_string));
+        let earlier = convicted.len();
+        for note in &notes {
+            if let Note::Convicted { node, element, .. } = note {
+                convicted.push((*node, *element));
+            }
+        }
+        if (earlier, convicted.len()) == (0, 1) {
+            // Both have read of it before it is gone.
+            watcher.tick().await.expect("ticks");
+            liar.tick().await.expect("ticks");
+            let mut chain = world.devnet.chain();
+            assert!(chain.revert(before), "back to before the step");
+            chain.increase_time(5).expect("forward");
+            chain.mine();
+        }
+    }
+    assert_eq!(convicted, [(plant.node, plant.element); 2], "{seen:#?}");
+}
