@@ -16,7 +16,7 @@ abstract contract SegmentModel is GameFixture {
 
     bytes[] private tensors;
 
-    function isInterior(uint256 node) internal pure override returns (bool) {
+    function isInterior(uint256 node) internal pure virtual override returns (bool) {
         return (1 <= node && node <= 3) || node == 6;
     }
 

@@ -8,9 +8,11 @@ import {IDisputeGame} from "../../src/interfaces/IDisputeGame.sol";
 import {MultiProof} from "../../src/lib/MultiProof.sol";
 import {NodeName} from "../../src/interfaces/IDisputeGame.sol";
 import {SegmentModel} from "../base/SegmentModel.sol";
+import {Side} from "../../src/interfaces/IDisputeGame.sol";
 import {Stage} from "../../src/interfaces/IDisputeGame.sol";
 import {Status} from "../../src/interfaces/IRequests.sol";
 import {StepInput} from "../../src/interfaces/IDisputeGame.sol";
+import {Terms} from "../../src/interfaces/IRequests.sol";
 import {TreeBuilder} from "../base/TreeBuilder.sol";
 
 /// @title Games about segments, whose claimant lies at the interior node 3.
@@ -264,6 +266,70 @@ contract SegmentsTest is SegmentModel {
         bytes memory why = abi.encodeWithSelector(IDisputeGame.ValueTooLow.selector, value + held, value + held - 1);
         refused(challenger, value - 1, nameNodeCall(gameId, END), why);
         nameNode(gameId, END);
+    }
+
+    /// Attack: lying clock. Spec: game, 4.10.
+    function test_a_segment_is_answered_up_to_the_last_second_of_the_clock_and_no_later() public {
+        bytes32 gameId = atSegment();
+        uint256 clock = game.clockOf(modelId);
+        bytes memory data = answerCall(gameId);
+        bytes memory end = abi.encodeCall(game.timeout, (gameId));
+        vm.warp(block.timestamp + clock + 1);
+        bytes4 why = IDisputeGame.ClockOver.selector;
+        refused(provider, 0, data, abi.encodeWithSelector(why, Side.Claimant, clock + 1, clock));
+        vm.warp(block.timestamp - 1);
+        why = IDisputeGame.ClockRuns.selector;
+        refused(other, 0, end, abi.encodeWithSelector(why, Side.Claimant, clock, clock));
+        send(provider, 0, data);
+        refused(other, 0, end, abi.encodeWithSelector(why, Side.Challenger, 0, clock));
+    }
+
+    /// Spec: game, 4.12. What was answered serves games that come later.
+    function test_silence_behind_an_answered_segment_loses_the_game_and_leaves_the_answer() public {
+        bytes32 gameId = atSegment();
+        answer(gameId);
+        bytes32 root = game.segmentRootOf(claimKey, 1);
+        bytes32 later = open(other);
+        uint256 clock = game.clockOf(modelId);
+        vm.warp(block.timestamp + clock);
+        send(other, 0, nameNodeCall(later, END));
+        vm.warp(block.timestamp + 1);
+        bytes memory data = nameNodeCall(gameId, LIE);
+        bytes memory why = abi.encodeWithSelector(IDisputeGame.ClockOver.selector, Side.Challenger, clock + 1, clock);
+        refused(challenger, 1 ether, data, why);
+        send(other, 0, abi.encodeCall(game.timeout, (gameId)));
+        assertFalse(game.games(claimKey).convicted, "only the game is lost");
+        assertTrue(game.gameOf(later).openedAt != 0, "open in the later game");
+        assertEq(game.segmentRootOf(claimKey, 1), root, "as it was answered");
+        bytes4 opened = IDisputeGame.AlreadyOpened.selector;
+        refused(provider, 0, segmentCall(later, segmentRoots(1)), abi.encodeWithSelector(opened, later));
+    }
+
+    /// Attack: replayed move. Spec: game, 4.2 and 4.4.
+    function test_an_answer_about_a_segment_is_of_its_game_and_claim_alone() public {
+        bytes32 gameId = atSegment();
+        bytes memory first = answerCall(gameId);
+        (bytes32 claimOne, bytes32 requestOne) = (claimKey, requestId);
+        Terms memory terms = termsOf(tensor(0));
+        terms.nonce = 1;
+        claimed(terms, tensor(0));
+        bytes32 second = atSegment();
+        // Its claim, in the game of the other; then its head, too.
+        bytes32[] memory roots = segmentRoots(1);
+        bytes memory data = abi.encodeCall(game.answerSegment, (second, claimOne, headOf(gameId), roots));
+        refused(provider, 0, data, abi.encodeWithSelector(IDisputeGame.WrongClaim.selector, claimKey, claimOne));
+        data = abi.encodeCall(game.answerSegment, (second, claimKey, headOf(gameId), roots));
+        bytes memory why = abi.encodeWithSelector(IDisputeGame.StaleMove.selector, headOf(second), headOf(gameId));
+        refused(provider, 0, data, why);
+        // The answerer of one claim is nobody in the other.
+        send(provider, 0, abi.encodeCall(game.setAnswerer, (requestId, claimKey, other)));
+        refused(other, 0, first, abi.encodeWithSelector(IDisputeGame.NotAnswerer.selector, provider, other));
+        roots[1] = keccak256("another");
+        send(other, 0, segmentCall(second, roots));
+        assertEq(game.segmentRootOf(claimOne, 1), bytes32(0), "the first claim waits");
+        (claimKey, requestId) = (claimOne, requestOne);
+        send(provider, 0, first);
+        assertEq(game.segmentRootOf(claimOne, 1), TreeBuilder.root(segmentRoots(1)), "its own roots");
     }
 
     function test_silence_about_a_segment_convicts_by_time() public {

@@ -186,8 +186,8 @@ contract ScatteredPoolTest is StepGas {
 }
 
 /// @title A concatenation of as many nodes as there may be, named last to first.
-contract WidestConcatTest is StepGas {
-    uint32 private constant COUNT = 16;
+abstract contract WidestConcat is StepGas {
+    uint32 internal constant COUNT = 16;
     uint32 private constant COLUMNS = 256;
 
     function inputBytes() internal pure override returns (uint256) {
@@ -229,11 +229,26 @@ contract WidestConcatTest is StepGas {
         uint256 slot = element / COLUMNS;
         o[slot] = NodeBuilder.openRun(tensor(COUNT - slot), 0, COLUMNS);
     }
+}
 
+contract WidestConcatTest is WidestConcat {
     /// Spec: game, 4.4 and 4.11.
     /// forge-config: default.isolate = true
     function test_a_step_of_the_widest_concatenation_uses_at_most_its_units() public {
         checkStep(outputBytes() - 1, 1, "step, concatenation of 16 inputs");
+    }
+}
+
+/// @title Half of its inputs in the trace tree, and half in the segment that it ends.
+contract WidestConcatOfTwoTreesTest is WidestConcat {
+    function isInterior(uint256 node) internal pure override returns (bool) {
+        return COUNT / 2 < node && node <= COUNT;
+    }
+
+    /// Spec: game, 4.4, 4.7 and 4.11.
+    /// forge-config: default.isolate = true
+    function test_a_step_of_the_widest_concatenation_of_two_trees_uses_at_most_its_units() public {
+        checkStep(outputBytes() - 1, 1, "step, concatenation of 8 committed and 8 interior inputs");
     }
 }
 

@@ -2,8 +2,10 @@
 pragma solidity 0.8.37;
 
 import {Game} from "../../src/interfaces/IDisputeGame.sol";
+import {GameFixture} from "../base/GameFixture.sol";
 import {InvariantTest} from "../base/Test.sol";
 import {Request} from "../../src/interfaces/IRequests.sol";
+import {SegmentModel} from "../base/SegmentModel.sol";
 import {SmallModel} from "../base/SmallModel.sol";
 import {Stage} from "../../src/interfaces/IDisputeGame.sol";
 import {Stake} from "../../src/interfaces/IProviderRegistry.sol";
@@ -12,16 +14,20 @@ import {Terms} from "../../src/interfaces/IRequests.sol";
 
 /// @title Random people: they ask, accept, claim, open, move, stop, time out, refund, finalize, withdraw.
 /// @dev Calls that the contracts refuse are no calls; every one leaves the sums to be checked.
-contract People is SmallModel {
+abstract contract People is GameFixture {
+    // The lie, in the second tile of its node.
+    uint256 internal immutable lieAt;
+    uint256 internal immutable lieIn;
     bytes32[] internal asked;
     bytes32[] internal opened;
     address[] internal everyone;
     uint64 private nonce;
     address private immutable judge;
 
-    constructor() {
+    constructor(uint256 node, uint256 element) {
         judge = msg.sender;
-        setUpSmall(1, 777);
+        (lieIn, lieAt) = (node, element);
+        setUpLie(node, element);
         everyone.push(provider);
         everyone.push(requester);
         everyone.push(challenger);
@@ -29,6 +35,9 @@ contract People is SmallModel {
         vm.prank(provider);
         providers.stake{value: 30 ether}();
     }
+
+    /// Sets up a model and a trace that lies at (`node`, `element`).
+    function setUpLie(uint256 node, uint256 element) internal virtual;
 
     function pick(bytes32[] storage from, uint256 seed) private view returns (bytes32) {
         return from.length == 0 ? bytes32(0) : from[seed % from.length];
@@ -76,7 +85,7 @@ contract People is SmallModel {
     }
 
     function claim(uint256 seed) external {
-        attempt(provider, address(requests), 0, abi.encodeCall(requests.claim, (pick(asked, seed), tensor(2))));
+        attempt(provider, address(requests), 0, abi.encodeCall(requests.claim, (pick(asked, seed), tensor(outputNode))));
     }
 
     function open(uint256 seed, uint256 extra) external {
@@ -100,12 +109,12 @@ contract People is SmallModel {
         if (g.openedAt == 0) {
             bytes memory data = this.answerOf(gameId, g.stage == Stage.First);
             attempt(g.stage == Stage.First || seed % 2 == 0 ? provider : other, address(game), 0, data);
-        } else if (g.stage == Stage.First) {
-            attempt(g.challenger, address(game), 1 ether, this.nodeCall(gameId));
+        } else if (g.stage == Stage.First || g.stage == Stage.Segment) {
+            attempt(g.challenger, address(game), 1 ether, this.nodeCall(gameId, g.stage == Stage.Segment));
         } else if (g.stage == Stage.Tensor) {
             attempt(g.challenger, address(game), 1 ether, this.entryCall(gameId));
         } else {
-            attempt(g.challenger, address(game), 0, this.lastCall(gameId, seed % 3 == 0 ? 777 : 776));
+            attempt(g.challenger, address(game), 0, this.lastCall(gameId, seed % 3 == 0 ? lieAt : lieAt - 1));
         }
     }
 
@@ -115,8 +124,8 @@ contract People is SmallModel {
         return first ? firstAnswerCall(gameId) : answerCall(gameId);
     }
 
-    function nodeCall(bytes32 gameId) external view returns (bytes memory) {
-        return nameNodeCall(gameId, 1);
+    function nodeCall(bytes32 gameId, bool inSegment) external view returns (bytes memory) {
+        return nameNodeCall(gameId, inSegment ? lieIn : endOf(segmentOf(lieIn)));
     }
 
     function entryCall(bytes32 gameId) external view returns (bytes memory) {
@@ -220,12 +229,30 @@ contract People is SmallModel {
     }
 }
 
+contract SmallPeople is People(1, 777), SmallModel {
+    function setUpLie(uint256 node, uint256 element) internal override {
+        setUpSmall(node, element);
+    }
+}
+
+contract SegmentPeople is People(3, 555), SegmentModel {
+    function setUpLie(uint256 node, uint256 element) internal override {
+        setUpSegments(node, element);
+    }
+
+    function isInterior(uint256 node) internal pure override(GameFixture, SegmentModel) returns (bool) {
+        return SegmentModel.isInterior(node);
+    }
+}
+
 /// @title Conservation. Spec: claims, 3.6; game, 4.13.
-contract ConservationTest is InvariantTest {
+abstract contract Conservation is InvariantTest {
     People private people;
 
+    function newPeople() internal virtual returns (People);
+
     function setUp() public {
-        people = new People();
+        people = newPeople();
         targetContract(address(people));
     }
 
@@ -281,5 +308,18 @@ contract ConservationTest is InvariantTest {
         assertEq(people.endByTime(), 0, "every_escrow_ends_by_time_alone");
         (Stake memory stake,) = people.locks();
         assertEq(uint256(stake.locked), 0, "no lock is left");
+    }
+}
+
+contract ConservationTest is Conservation {
+    function newPeople() internal override returns (People) {
+        return new SmallPeople();
+    }
+}
+
+/// @title The same in games that go through a segment. Spec: claims, 3.6; game, 4.13.
+contract SegmentConservationTest is Conservation {
+    function newPeople() internal override returns (People) {
+        return new SegmentPeople();
     }
 }

@@ -49,9 +49,9 @@ pub struct Logged {
 pub struct News {
     /// The newest block.
     pub head: BlockStamp,
-    /// The chain was reorganised, and blocks from this one on were read again.
-    pub reread_from: Option<u64>,
-    /// Events in order; after a reorganisation some come again.
+    /// The chain was reorganised: whatever was made of events before is to be forgotten.
+    pub starts_over: bool,
+    /// Events in order: new ones, or all of them where it starts over.
     pub events: Vec<Logged>,
 }
 
@@ -190,22 +190,29 @@ impl Set {
 pub struct Follower {
     next: u64,
     last: Option<BlockStamp>,
+    /// All events so far: what a reorganisation leaves of them is told again.
+    read: Vec<Logged>,
 }
 
 impl Follower {
     /// Starts at a block.
     pub fn from_block(next: u64) -> Self {
-        Self { next, last: None }
+        Self {
+            next,
+            last: None,
+            read: Vec::new(),
+        }
     }
 
     /// Everything since the last look.
     pub async fn poll(&mut self, set: &Set) -> Result<News, ChainError> {
-        let mut reread_from = None;
+        let mut starts_over = false;
         if let Some(last) = self.last {
             let same = set.client().block(Some(last.number)).await;
             if same.map_or(true, |now| now.hash != last.hash) {
+                starts_over = true;
                 self.next = last.number.saturating_sub(REREAD_BLOCKS);
-                reread_from = Some(self.next);
+                self.read.retain(|logged| logged.block < self.next);
             }
         }
         let head = set.client().block(None).await?;
@@ -216,10 +223,15 @@ impl Follower {
         };
         self.next = head.number + 1;
         self.last = Some(head);
+        self.read.extend(events.iter().cloned());
         Ok(News {
             head,
-            reread_from,
-            events,
+            starts_over,
+            events: if starts_over {
+                self.read.clone()
+            } else {
+                events
+            },
         })
     }
 }

@@ -8,14 +8,16 @@
 
 mod common;
 
+use std::collections::BTreeSet;
+
 use alloy_primitives::U256;
 use common::Scene;
 use selfsame_conformance::game::{CHALLENGER, PROVIDER};
 use selfsame_conformance::game_plants::change;
 use selfsame_conformance::game_play::Session;
-use selfsame_conformance::game_zoo::residual;
-use selfsame_dispute::{Holder, Move, Outcome, Reply, Revealed, Stage};
-use selfsame_ir::{CheckedProgram, Tensor};
+use selfsame_conformance::game_zoo::{encoder, residual, segmented, sums};
+use selfsame_dispute::{Holder, Move, Next, Outcome, Reply, Revealed, Stage, Witness};
+use selfsame_ir::{CheckedProgram, ModelCommitment, Tensor};
 use selfsame_protocol::Hash;
 
 /// Somebody who is neither.
@@ -204,4 +206,211 @@ fn private_doubts() {
         }
         assert_eq!(game.board.outcome, None);
     }
+}
+
+/// Programs with segments of several shapes, and claims of them that are right.
+fn scenes() -> Vec<Scene> {
+    let animals = [
+        segmented(residual(1), 3),
+        segmented(sums(1), 4),
+        segmented(encoder(1), 5),
+    ];
+    animals.into_iter().map(Scene::new).collect()
+}
+
+/// A challenger names every node of the program, in the trace tree and in each segment, with the proofs
+/// that the node has in its own segment; contract and state machine take the same ones.
+#[test]
+fn names_across_segments() {
+    let mut names = BTreeSet::new();
+    for mut scene in scenes() {
+        let right = scene.right();
+        let claim = scene.claim_of(&scene.outputs.clone());
+        let mut game = Session::new(&mut scene.court, &scene.model, claim);
+        let facts = game.facts();
+        let nodes = u32::try_from(facts.node_count()).unwrap();
+        let segments = facts.program.segments();
+        let ends: Vec<u32> = (1..nodes)
+            .filter(|&node| !facts.place(node).interior && facts.place(node).offset != 0)
+            .collect();
+        for end in ends {
+            let index = game.open(CHALLENGER).unwrap();
+            if game.board.trace_root.is_none() {
+                game.answer(PROVIDER, index, &right).unwrap();
+            }
+            // In the trace tree all interior nodes are refused, and INPUT.
+            for node in (0..nodes).filter(|&node| node == 0 || facts.place(node).interior) {
+                names.insert(name_node(&mut game, index, &right, node).unwrap_err());
+            }
+            name_node(&mut game, index, &right, end).unwrap();
+            assert_eq!(game.board.games[index].stage, Stage::Segment);
+            names.insert(name_node(&mut game, index, &right, end).unwrap_err());
+            game.answer(PROVIDER, index, &right).unwrap();
+            let own = |node| segments.place(node).segment == segments.place(end).segment;
+            for node in (0..nodes).filter(|&node| !own(node)) {
+                names.insert(name_node(&mut game, index, &right, node).unwrap_err());
+            }
+            name_node(&mut game, index, &right, end - 1).unwrap();
+            assert_eq!(game.board.games[index].node, end - 1);
+        }
+        assert_eq!(game.board.outcome, None);
+    }
+    let met: Vec<&str> = names.iter().map(String::as_str).collect();
+    let all = ["InputNamed", "NodeInterior", "NotOpened", "OtherSegment"];
+    assert_eq!(met, all);
+}
+
+/// Names a node at the cursor, with the proofs that it has there, or in its own segment.
+fn name_node(
+    game: &mut Session<'_>,
+    index: usize,
+    right: &Holder,
+    node: u32,
+) -> Result<(), String> {
+    let facts = game.facts();
+    let place = facts.place(node);
+    let mut at = game.board.games[index].clone();
+    let entries = if at.stage == Stage::Segment {
+        at.position = place.segment.into();
+        right.interior_roots(&facts, at.position)
+    } else {
+        right.trace().level(0).to_vec()
+    };
+    let in_list = match at.stage {
+        Stage::Segment => place.offset,
+        Stage::First | Stage::Trace | Stage::Tensor | Stage::Tile | Stage::Over => place.segment,
+    };
+    let named = selfsame_dispute::name(&facts, &at, &entries, in_list.into());
+    let Next::Node { root, siblings, .. } = named else {
+        panic!("a node");
+    };
+    let commitment = facts.commitment;
+    let action = Move::NameNode {
+        game: index,
+        link: game.link(index),
+        node,
+        root,
+        siblings,
+        node_leaf: commitment.leaves[node as usize].encode(),
+        leaf_siblings: selfsame_commit::multiproof(&commitment.node_tree, &[u64::from(node)]),
+    };
+    let value = U256::from(1_000_000_000_000_000_000_u64);
+    game.send(CHALLENGER, action, value).map(|_| ())
+}
+
+/// A challenger without a case proves the inputs of a step to the wrong one of the two trees, with the
+/// roots of other nodes, with siblings too many or too few.
+#[test]
+fn crossed_trees() {
+    let mut names = BTreeSet::new();
+    for mut scene in scenes() {
+        let right = scene.right();
+        let claim = scene.claim_of(&scene.outputs.clone());
+        let mut game = Session::new(&mut scene.court, &scene.model, claim);
+        let facts = game.facts();
+        let interior = |&node: &u32| facts.place(node).interior;
+        let readers = (1_u32..).zip(&facts.program.nodes()[1..]);
+        let readers: Vec<u32> = readers
+            .filter(|(_, node)| node.inputs.iter().any(interior))
+            .map(|(reader, _)| reader)
+            .collect();
+        for node in readers {
+            let index = game.open(CHALLENGER).unwrap();
+            let (tile, witness) = at_tile(&mut game, index, &right, node);
+            for witness in spoiled(&witness, &right, facts.commitment) {
+                let action = Move::Step {
+                    game: index,
+                    link: game.link(index),
+                    step: selfsame_dispute::Step {
+                        element: 0,
+                        tile: tile.clone(),
+                        witness,
+                    },
+                };
+                let refused = game.send(CHALLENGER, action, U256::ZERO);
+                names.insert(refused.expect_err("the claim is right"));
+            }
+        }
+    }
+    let met: Vec<&str> = names.iter().map(String::as_str).collect();
+    let all = [
+        "InputCount",
+        "NodeLeafRoot",
+        "ProofSiblingExtra",
+        "ProofSiblingMissing",
+        "SegmentRoot",
+        "TraceRoot",
+        "ValueAgrees",
+    ];
+    assert_eq!(met, all);
+}
+
+/// Goes down to the first tile of `node`, whose bytes it gives, with the right witness of element 0.
+fn at_tile(game: &mut Session<'_>, index: usize, right: &Holder, node: u32) -> (Vec<u8>, Witness) {
+    let facts = game.facts();
+    let place = facts.place(node);
+    loop {
+        let at = game.board.games[index].clone();
+        let reply = if game.is_opened(index) {
+            right.reply(&facts, &at).unwrap()
+        } else {
+            game.answer(PROVIDER, index, right).unwrap()
+        };
+        let entry = match at.stage {
+            Stage::Segment => place.offset,
+            Stage::First | Stage::Trace => place.segment,
+            Stage::Tensor | Stage::Tile | Stage::Over => 0,
+        };
+        let entries = match reply {
+            Reply::First { entries, .. } | Reply::Entries(entries) | Reply::Segment(entries) => {
+                entries
+            }
+            Reply::Tile(tile) => {
+                let revealed = Revealed::new();
+                let witness = Witness::new(&facts, right, &revealed, node, 0).unwrap();
+                return (tile, witness);
+            }
+        };
+        let next = selfsame_dispute::name(&facts, &at, &entries, entry.into());
+        let action = game.challenge(index, next, &[], right, &Revealed::new());
+        let action = action.unwrap();
+        let value = game.move_value(index, &action);
+        game.send(CHALLENGER, action, value).unwrap();
+    }
+}
+
+/// The right witness, and all that is made of it by one exchange.
+fn spoiled(right: &Witness, holder: &Holder, commitment: &ModelCommitment) -> Vec<Witness> {
+    let mut all = vec![right.clone()];
+    let mut add = |spoil: &dyn Fn(&mut Witness)| {
+        let mut witness = right.clone();
+        spoil(&mut witness);
+        // A witness of one input, or of no siblings, is its own exchange.
+        if witness != *right {
+            all.push(witness);
+        }
+    };
+    add(&|witness| std::mem::swap(&mut witness.trace_siblings, &mut witness.segment_siblings));
+    add(&|witness| witness.input_roots.reverse());
+    let lists: [fn(&mut Witness) -> &mut Vec<Hash>; 3] = [
+        |witness| &mut witness.input_roots,
+        |witness| &mut witness.trace_siblings,
+        |witness| &mut witness.segment_siblings,
+    ];
+    for list in lists {
+        add(&|witness| list(witness).push(Hash([7; 32])));
+        add(&|witness| {
+            list(witness).pop();
+        });
+    }
+    for slot in 0..right.input_roots.len() {
+        add(&|witness| witness.input_roots[slot] = holder.root());
+        add(&|witness| witness.input_roots[slot] = holder.node_root(0));
+    }
+    // The leaf of INPUT, which has no inputs, with its own path.
+    add(&|witness| {
+        witness.node_leaf = commitment.leaves[0].encode();
+        witness.leaf_siblings = selfsame_commit::multiproof(&commitment.node_tree, &[0]);
+    });
+    all
 }

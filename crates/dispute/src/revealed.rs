@@ -15,6 +15,7 @@ use selfsame_protocol::Hash;
 
 use crate::board::{Game, NodeFacts, Stage};
 use crate::holder::{Holder, Shown};
+use crate::schedule::Position;
 
 /// Entries of the claimant's trace tree, by level and index, and the interior roots of segments.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -35,18 +36,31 @@ impl Revealed {
         let Shown::Entries(entries) = shown else {
             return;
         };
+        let (level, index) = (game.level, game.position);
         match game.stage {
-            Stage::First | Stage::Trace => {}
-            Stage::Segment => {
-                self.segments.insert(game.position, entries.to_vec());
+            Stage::First | Stage::Trace => {
+                self.add_at(model, Position::Trace { level, index }, entries);
+            }
+            Stage::Segment => self.add_at(model, Position::Segment { number: index }, entries),
+            Stage::Tensor | Stage::Tile | Stage::Over => {}
+        }
+    }
+
+    /// Takes in the entries that an answer showed below `position`; the root of the trace tree is its
+    /// entry 0 at the level of its depth.
+    pub fn add_at(&mut self, model: &NodeFacts<'_>, position: Position, entries: &[Hash]) {
+        let (top, index) = match position {
+            Position::Trace { level, index } => (level, index),
+            Position::Segment { number } => {
+                self.segments.insert(number, entries.to_vec());
                 return;
             }
-            Stage::Tensor | Stage::Tile | Stage::Over => return,
-        }
-        let below = model.schedule().trace().opens(game.level);
-        let mut first = game.position << game.level.saturating_sub(below);
+            Position::Tensor { .. } => return,
+        };
+        let below = model.schedule().trace().opens(top);
+        let mut first = index << top.saturating_sub(below);
         let mut shown = entries.to_vec();
-        for level in below..=game.level {
+        for level in below..=top {
             self.known.extend(
                 (first..)
                     .zip(&shown)

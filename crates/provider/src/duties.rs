@@ -84,6 +84,12 @@ impl Duties {
         }
     }
 
+    /// Forgets what events told: after a reorganisation all that stand are told again.
+    pub fn start_over(&mut self) {
+        self.jobs.clear();
+        self.table = Table::default();
+    }
+
     /// Takes an event in; repeated events change nothing.
     pub fn apply(&mut self, event: &Event) {
         match event {
@@ -253,6 +259,18 @@ mod tests {
         )));
         assert_eq!(duties.due(300), []);
         assert_eq!(duties.due(301), [Command::Finalize(ID)]);
+    }
+
+    /// An acceptance that a reorganisation took back is owed again.
+    #[test]
+    fn nothing_is_remembered_of_a_chain_that_was_reorganised() {
+        let mut duties = Duties::new(OWN, Policy::default());
+        duties.apply(&requested(5, OWN));
+        duties.apply(&accepted());
+        duties.start_over();
+        assert_eq!(duties.due(50), []);
+        duties.apply(&requested(5, OWN));
+        assert_eq!(duties.due(50), [Command::Accept(ID)]);
     }
 
     #[test]

@@ -134,6 +134,9 @@ impl Provider {
     /// Reads the news and does what is due, once.
     pub async fn tick(&mut self) -> Result<Vec<Note>, ProviderError> {
         let news = self.follower.poll(&self.set).await?;
+        if news.starts_over {
+            self.duties.start_over();
+        }
         for logged in &news.events {
             self.duties.apply(&logged.event);
         }

@@ -33,7 +33,6 @@ pub struct Seen {
     pub input: Bytes,
     /// The claim, once made.
     pub claim: Option<Claimed>,
-    verdict: Option<bool>,
     ended: bool,
 }
 
@@ -53,6 +52,8 @@ pub struct Claimed {
 pub struct Rounds {
     own: Address,
     seen: BTreeMap<B256, Seen>,
+    /// Whether claims are right, by their keys: another claim on a request has another key.
+    verdicts: BTreeMap<B256, bool>,
     table: Table,
     only: Option<B256>,
 }
@@ -63,6 +64,7 @@ impl Rounds {
         Self {
             own,
             seen: BTreeMap::new(),
+            verdicts: BTreeMap::new(),
             table: Table::default(),
             only: None,
         }
@@ -71,6 +73,12 @@ impl Rounds {
     /// From now on nothing is due for any other request.
     pub fn only(&mut self, request: B256) {
         self.only = Some(request);
+    }
+
+    /// Forgets what events told: after a reorganisation all that stand are told again.
+    pub fn start_over(&mut self) {
+        self.seen.clear();
+        self.table = Table::default();
     }
 
     /// Takes an event in; repeated events change nothing.
@@ -89,7 +97,6 @@ impl Rounds {
                     terms: e.terms.clone(),
                     input: e.input.clone(),
                     claim: None,
-                    verdict: None,
                     ended: false,
                 });
             }
@@ -117,10 +124,11 @@ impl Rounds {
         }
     }
 
-    /// Keeps the result of a check.
+    /// Keeps the result of a check of the request's claim.
     pub fn checked(&mut self, request: B256, agrees: bool) {
-        if let Some(seen) = self.seen.get_mut(&request) {
-            seen.verdict = Some(agrees);
+        let claim = self.seen.get(&request).and_then(|seen| seen.claim.as_ref());
+        if let Some(claim) = claim {
+            self.verdicts.insert(claim.key, agrees);
         }
     }
 
@@ -145,7 +153,7 @@ impl Rounds {
                 .iter()
                 .find(|(_, key)| *key == claim.key)
                 .map(|&(game, _)| game);
-            match (seen.verdict, game) {
+            match (self.verdicts.get(&claim.key).copied(), game) {
                 // A conviction by another ends the claim; the own game is still to be settled.
                 (_, Some(game)) => due.push(Command::Play { request, game }),
                 (None, None) if !seen.ended && now <= claim.closes_at => {
@@ -158,5 +166,103 @@ impl Rounds {
             }
         }
         due
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use selfsame_chain::U256;
+    use selfsame_chain::bindings::Requests;
+
+    use super::*;
+
+    const ID: B256 = B256::repeat_byte(1);
+
+    fn terms() -> Terms {
+        Terms {
+            modelId: B256::ZERO,
+            dimensions: vec![],
+            inputRoot: B256::ZERO,
+            availability: 0,
+            inputLocator: String::new(),
+            provider: Address::ZERO,
+            leastLevel: 4,
+            asset: Address::ZERO,
+            price: U256::ZERO,
+            valueAtRisk: U256::ZERO,
+            nonce: 0,
+            blockNumber: 0,
+            blockHash: B256::ZERO,
+            acceptBy: 100,
+            answerBy: 200,
+            window: 60,
+            callback: Address::ZERO,
+            callbackGas: 0,
+        }
+    }
+
+    fn requested() -> Event {
+        Event::Requests(RequestsEvents::Requested(Requests::Requested {
+            requestId: ID,
+            requester: Address::ZERO,
+            provider: Address::ZERO,
+            terms: terms(),
+            input: Bytes::new(),
+        }))
+    }
+
+    /// A claim on the request; claims of other outputs have other keys.
+    fn claimed(key: u8) -> Event {
+        Event::Requests(RequestsEvents::Claimed(Requests::Claimed {
+            requestId: ID,
+            claimKey: B256::repeat_byte(key),
+            claimant: Address::ZERO,
+            output: Bytes::new(),
+            outputRoot: B256::ZERO,
+            closesAt: U256::from(300),
+        }))
+    }
+
+    fn convicted(key: u8) -> Event {
+        Event::Requests(RequestsEvents::ClaimConvicted(Requests::ClaimConvicted {
+            requestId: ID,
+            claimKey: B256::repeat_byte(key),
+            claimant: Address::ZERO,
+            slashed: U256::ZERO,
+            burned: U256::ZERO,
+            compensation: U256::ZERO,
+        }))
+    }
+
+    /// A liar waits for a reorganisation to claim something else on the request that was found right.
+    #[test]
+    fn a_claim_that_takes_the_place_of_a_right_one_is_checked_itself() {
+        let mut rounds = Rounds::new(Address::ZERO);
+        rounds.apply(&requested());
+        rounds.apply(&claimed(2));
+        assert_eq!(rounds.due(100), [Command::Check(ID)]);
+        rounds.checked(ID, true);
+        assert_eq!(rounds.due(100), []);
+        rounds.start_over();
+        rounds.apply(&requested());
+        rounds.apply(&claimed(3));
+        assert_eq!(rounds.due(100), [Command::Check(ID)]);
+        rounds.checked(ID, false);
+        assert_eq!(rounds.due(100), [Command::Open(ID)]);
+    }
+
+    /// Spec: game, 4.11. A conviction that a reorganisation took back is none.
+    #[test]
+    fn a_claim_that_is_convicted_no_more_is_challenged_again() {
+        let mut rounds = Rounds::new(Address::ZERO);
+        rounds.apply(&requested());
+        rounds.apply(&claimed(2));
+        rounds.checked(ID, false);
+        rounds.apply(&convicted(2));
+        assert_eq!(rounds.due(100), []);
+        rounds.start_over();
+        rounds.apply(&requested());
+        rounds.apply(&claimed(2));
+        assert_eq!(rounds.due(100), [Command::Open(ID)]);
     }
 }

@@ -10,9 +10,7 @@ use selfsame_agent::{
 };
 use selfsame_chain::bindings::{DisputeGame, ModelRegistry};
 use selfsame_chain::{B256, ChainError, Child, Follower, Mined, Set, U256};
-use selfsame_dispute::{
-    Game, Holder, HolderError, Next, Opening, Revealed, Stage, Witness, WitnessError,
-};
+use selfsame_dispute::{Game, Holder, HolderError, Next, Opening, Stage, Witness, WitnessError};
 use selfsame_ir::{DimValues, Op};
 
 use crate::rounds::{Command, Rounds};
@@ -138,7 +136,6 @@ pub struct Watcher {
     rounds: Rounds,
     follower: Follower,
     holders: BTreeMap<B256, Arc<Holder>>,
-    revealed: BTreeMap<B256, Revealed>,
 }
 
 impl Watcher {
@@ -151,7 +148,6 @@ impl Watcher {
             rounds: Rounds::new(own),
             follower: Follower::from_block(0),
             holders: BTreeMap::new(),
-            revealed: BTreeMap::new(),
         })
     }
 
@@ -179,6 +175,9 @@ impl Watcher {
     /// Reads the news and does what is due, once.
     pub async fn tick(&mut self) -> Result<Vec<Note>, WatcherError> {
         let news = self.follower.poll(&self.set).await?;
+        if news.starts_over {
+            self.rounds.start_over();
+        }
         for logged in &news.events {
             self.rounds.apply(&logged.event);
         }
@@ -317,10 +316,6 @@ impl Watcher {
         let Some(shown) = self.rounds.table().shown(view.claimKey, &game) else {
             return Ok(None);
         };
-        self.revealed
-            .entry(view.claimKey)
-            .or_default()
-            .add(&model.facts(), &game, shown);
         let next = holder.next(&model.facts(), &game, shown)?;
         let tile = shown.tile().to_vec();
         let place = Place {
@@ -357,12 +352,10 @@ impl Watcher {
                     .map(Some)
             }
             Next::Element { in_tile, element } => {
-                let revealed = self
-                    .revealed
-                    .get(&view.claimKey)
-                    .cloned()
-                    .unwrap_or_default();
-                let witness = Witness::new(&model.facts(), &holder, &revealed, game.node, element)?;
+                let facts = model.facts();
+                // Of all games and from the events alone: a game goes on after a restart, too.
+                let revealed = self.rounds.table().revealed(view.claimKey, &facts);
+                let witness = Witness::new(&facts, &holder, &revealed, game.node, element)?;
                 self.step(&place, &game, in_tile, element, tile, witness)
                     .await
                     .map(Some)

@@ -242,6 +242,13 @@ async fn a_wrong_value_inside_a_segment_is_convicted_after_the_segment_was_opene
 
 /// Plants a value in node 1 that changes the output; what was convicted, what was planted, and the notes.
 async fn convict_output(world: &World) -> (Option<(u32, u64)>, (u32, u64), Vec<String>) {
+    let plant = plant_in_output(world);
+    let (convicted, seen) = convict(world, plant, false).await;
+    (convicted, (plant.node, plant.element), seen)
+}
+
+/// A value of node 1 that changes the output.
+fn plant_in_output(world: &World) -> Plant {
     let honest = world.model.trace(&world.input).expect("runs");
     let program = world.model.program();
     let output = program.program().output;
@@ -256,12 +263,36 @@ async fn convict_output(world: &World) -> (Option<(u32, u64)>, (u32, u64), Vec<S
             .expect("plants");
         trace.output(output) != honest.output(output)
     };
-    let plant = plants
+    plants
         .into_iter()
         .find(reaches_output)
-        .expect("some value reaches the output");
-    let (convicted, seen) = convict(world, plant, false).await;
-    (convicted, (plant.node, plant.element), seen)
+        .expect("some value reaches the output")
+}
+
+/// Spec: game, 4.7: what a step proves of the claimant's trace is on chain, whoever remembers it.
+#[tokio::test]
+async fn a_watcher_that_is_started_anew_before_each_move_convicts_all_the_same() {
+    let world = world_of(lenet(&[1, 2, 3])).await;
+    let plant = plant_in_output(&world);
+    let mut liar = world.provider(3, Conduct::Planted(plant)).await;
+    world.ask(3).await;
+    let mut seen = Vec::new();
+    let mut convicted = None;
+    for _ in 0..15 {
+        liar.tick().await.expect("ticks");
+        let set = world.set.with_key(key(2));
+        let mut watcher = Watcher::new(set, world.shelf()).expect("has a key");
+        // The first look checks the claim, or plays; the second one opens a game.
+        for _ in 0..2 {
+            for note in watcher.tick().await.expect("ticks") {
+                seen.push(note.to_string());
+                if let Note::Convicted { node, element, .. } = note {
+                    convicted = convicted.or(Some((node, element)));
+                }
+            }
+        }
+    }
+    assert_eq!(convicted, Some((plant.node, plant.element)), "{seen:#?}");
 }
 
 /// Spec: game, 4.15: a right output does not save a wrong trace from whoever doubts it.
@@ -275,4 +306,38 @@ async fn a_wrong_trace_behind_a_right_output_is_convicted_when_contested() {
     };
     let (convicted, seen) = convict(&world, plant, true).await;
     assert_eq!(convicted, Some((1, 0)), "{seen:#?}");
+}
+
+/// Spec: game, 4.11. What a reorganisation takes back was not done.
+#[tokio::test]
+async fn a_conviction_that_a_reorganisation_took_back_is_made_again() {
+    let world = world_of(lenet(&[1, 2, 3])).await;
+    let plant = plant_in_output(&world);
+    let mut liar = world.provider(3, Conduct::Planted(plant)).await;
+    let mut watcher = Watcher::new(world.set.with_key(key(2)), world.shelf()).expect("has a key");
+    world.ask(3).await;
+    let mut seen = Vec::new();
+    let mut convicted = Vec::new();
+    for _ in 0..20 {
+        let before = world.devnet.chain().snapshot().expect("few snapshots");
+        liar.tick().await.expect("ticks");
+        let notes = watcher.tick().await.expect("ticks");
+        seen.extend(notes.iter().map(Note::to_string));
+        let earlier = convicted.len();
+        for note in &notes {
+            if let Note::Convicted { node, element, .. } = note {
+                convicted.push((*node, *element));
+            }
+        }
+        if (earlier, convicted.len()) == (0, 1) {
+            // Both have read of it before it is gone.
+            watcher.tick().await.expect("ticks");
+            liar.tick().await.expect("ticks");
+            let mut chain = world.devnet.chain();
+            assert!(chain.revert(before), "back to before the step");
+            chain.increase_time(5).expect("forward");
+            chain.mine();
+        }
+    }
+    assert_eq!(convicted, [(plant.node, plant.element); 2], "{seen:#?}");
 }
