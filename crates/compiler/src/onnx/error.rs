@@ -80,8 +80,10 @@ pub enum DecodeError {
     /// The file has no graph.
     #[error("the file holds no graph; export the model again with torch.onnx.export")]
     NoGraph,
-    /// The file names no opset of the ONNX domain, or several.
-    #[error("the file imports {count} opsets of the domain ai.onnx, exactly one is needed")]
+    /// The file names no opset of the ONNX domain, or different ones.
+    #[error(
+        "the file imports {count} opsets of the domain ai.onnx, exactly one is needed: export again with one opset_version"
+    )]
     OpsetCount {
         /// How many it imports.
         count: usize,
@@ -155,7 +157,7 @@ pub enum DecodeError {
     },
     /// A tensor of an element type that the importer does not read.
     #[error(
-        "tensor {name:?} has element type {code} ({element}); supported are FLOAT, FLOAT16, BFLOAT16, DOUBLE, INT64, INT32, UINT8, INT8, BOOL"
+        "tensor {name:?} has element type {code} ({element}); supported are FLOAT, FLOAT16, BFLOAT16, DOUBLE, INT64, INT32, INT16, UINT16, UINT8, INT8, BOOL, UINT4, INT4: export or quantise with one of these"
     )]
     TensorType {
         /// Name of the tensor.

@@ -128,11 +128,13 @@ impl OnnxModel {
             }
         }
         let graph = graph.ok_or(DecodeError::NoGraph)?;
-        let ours: Vec<i64> = opsets
+        let mut ours: Vec<i64> = opsets
             .iter()
             .filter(|(domain, _)| domain.is_empty() || domain == "ai.onnx")
             .map(|&(_, version)| version)
             .collect();
+        // skl2onnx names the domain twice, with one version.
+        ours.dedup();
         let &[opset] = ours.as_slice() else {
             return Err(DecodeError::OpsetCount { count: ours.len() });
         };
@@ -332,7 +334,12 @@ fn decode_attribute(
             7 => field.floats(&mut floats, ELEMENTS_MAX)?,
             8 => field.int64s(&mut ints, ELEMENTS_MAX)?,
             9 => {
-                limit(texts.len(), FAN_MAX, "texts of one attribute", &field)?;
+                limit(
+                    texts.len(),
+                    FAN_MAX,
+                    "texts of one attribute (ensembles of trees have so many, and are not supported)",
+                    &field,
+                )?;
                 texts.push(cut_text(field.bytes()?));
             }
             20 => kind = field.int64()?,

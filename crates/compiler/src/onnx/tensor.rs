@@ -1,7 +1,7 @@
 //! ONNX `TensorProto`: constants as `f32` or `i64` elements in row-major order.
 //!
 //! Half and double precision become `f32`, all integers become `i64`: the importer computes with
-//! these two only. Memory is bounded by eight times the bytes of the file.
+//! these two only. Memory is bounded by sixteen times the bytes of the file.
 
 use super::beside::{Beside, Place};
 use super::error::DecodeError;
@@ -68,7 +68,7 @@ impl ElementType {
 pub enum Elements {
     /// From FLOAT, FLOAT16, BFLOAT16, DOUBLE.
     Float(Vec<f32>),
-    /// From INT64, INT32, INT16, UINT16, UINT8, INT8, BOOL.
+    /// From INT64, INT32, INT16, UINT16, UINT8, INT8, BOOL, UINT4, INT4.
     Int(Vec<i64>),
     /// From STRING, lossy if it is not UTF-8: names of classes.
     Text(Vec<String>),
@@ -85,7 +85,7 @@ impl Elements {
 }
 
 /// Element types of `TensorProto.DataType`, as far as ONNX names them.
-const TYPE_NAMES: [&str; 17] = [
+const TYPE_NAMES: [&str; 23] = [
     "UNDEFINED",
     "FLOAT",
     "UINT8",
@@ -103,6 +103,12 @@ const TYPE_NAMES: [&str; 17] = [
     "COMPLEX64",
     "COMPLEX128",
     "BFLOAT16",
+    "FLOAT8E4M3FN",
+    "FLOAT8E4M3FNUZ",
+    "FLOAT8E5M2",
+    "FLOAT8E5M2FNUZ",
+    "UINT4",
+    "INT4",
 ];
 
 #[derive(Default)]
@@ -149,10 +155,12 @@ pub(super) fn decode_tensor(
     let dims = shape(&t)?;
     let own;
     if t.external {
-        let needed = dims
-            .iter()
-            .product::<usize>()
-            .saturating_mul(width(t.data_type));
+        let count = dims.iter().product::<usize>();
+        let needed = if is_nibble(t.data_type) {
+            count.div_ceil(2)
+        } else {
+            count.saturating_mul(width(t.data_type))
+        };
         own = beside.bytes(&t.name, &t.place, needed)?;
         t.bytes = Some(&own);
     }
@@ -161,7 +169,13 @@ pub(super) fn decode_tensor(
         .ok()
         .and_then(|code| TYPE_NAMES.get(code).copied())
         .unwrap_or("unknown");
-    let elements = elements(&t, element)?;
+    let mut elements = elements(&t, element)?;
+    if let (Elements::Int(values), true) = (&mut elements, is_nibble(t.data_type)) {
+        // The last byte of an odd number of elements holds one.
+        if needed % 2 == 1 && values.len() == needed + 1 {
+            values.pop();
+        }
+    }
     if elements.len() != needed {
         return Err(DecodeError::TensorLength {
             name: t.name,
@@ -188,6 +202,26 @@ fn width(data_type: i64) -> usize {
         7 | 11 => 8,
         _ => 0,
     }
+}
+
+/// Whether two elements share a byte, the lower half first: UINT4 and INT4.
+fn is_nibble(data_type: i64) -> bool {
+    matches!(data_type, 21 | 22)
+}
+
+/// The elements of bytes that hold two each.
+fn nibbles(bytes: impl Iterator<Item = u8>, signed: bool) -> Vec<i64> {
+    let value = |half: u8| {
+        let value = i64::from(half);
+        if signed && value > 7 {
+            value - 16
+        } else {
+            value
+        }
+    };
+    bytes
+        .flat_map(|byte| [value(byte & 15), value(byte >> 4)])
+        .collect()
 }
 
 fn shape(t: &Raw<'_>) -> Result<Vec<usize>, DecodeError> {
@@ -234,6 +268,15 @@ fn elements(t: &Raw<'_>, element: &'static str) -> Result<Elements, DecodeError>
         "INT64" | "INT32" | "INT16" | "UINT16" | "UINT8" | "INT8" | "BOOL" => {
             Elements::Int(t.ints.clone())
         }
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a byte travels in the low bits of int32_data"
+        )]
+        "UINT4" | "INT4" => {
+            let bytes = t.ints.iter().map(|&v| v as u8);
+            Elements::Int(nibbles(bytes, element == "INT4"))
+        }
         "STRING" => Elements::Text(t.texts.clone()),
         _ => return Err(unsupported(t, element)),
     })
@@ -244,7 +287,7 @@ fn from_raw(t: &Raw<'_>, raw: &[u8], element: &'static str) -> Result<Elements, 
         "FLOAT" | "INT32" => 4,
         "FLOAT16" | "BFLOAT16" | "INT16" | "UINT16" => 2,
         "DOUBLE" | "INT64" => 8,
-        "UINT8" | "INT8" | "BOOL" => 1,
+        "UINT8" | "INT8" | "BOOL" | "UINT4" | "INT4" => 1,
         _ => return Err(unsupported(t, element)),
     };
     if !raw.len().is_multiple_of(width) {
@@ -274,6 +317,7 @@ fn from_raw(t: &Raw<'_>, raw: &[u8], element: &'static str) -> Result<Elements, 
         "INT16" => Elements::Int(two().map(|v| i64::from(v.cast_signed())).collect()),
         "UINT16" => Elements::Int(two().map(i64::from).collect()),
         "INT8" => Elements::Int(raw.iter().map(|&b| i64::from(b.cast_signed())).collect()),
+        "UINT4" | "INT4" => Elements::Int(nibbles(raw.iter().copied(), element == "INT4")),
         _ => Elements::Int(raw.iter().map(|&b| i64::from(b)).collect()),
     })
 }
