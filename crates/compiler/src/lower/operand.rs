@@ -10,7 +10,7 @@ use super::emit::{Place, fit};
 use super::error::CompileError;
 use super::layout::Layout;
 use super::program::Lowering;
-use crate::float::{FloatOp, Spread};
+use crate::float::{Arithmetic, FloatOp, Spread};
 use crate::quant::{INT16_LEVELS, to_i16};
 
 /// A second operand in place.
@@ -157,17 +157,41 @@ impl Lowering<'_> {
 }
 
 impl Lowering<'_> {
-    /// The step of a constant: the same at every length of an open dimension.
+    /// The step of a constant: the same at every length of an open dimension. Places that whole numbers are
+    /// compared with have theirs: at another step the multipliers of 15 bits would move the far ones.
     fn constant_step(&mut self, index: usize, values: &[f32]) -> f64 {
         let largest = values
             .iter()
             .fold(0.0_f64, |m, v| m.max(f64::from(v.abs())));
-        let own = if largest == 0.0 {
+        let readers = self.readers_of(index);
+        let counts = largest <= INT16_LEVELS
+            && values.iter().all(|v| v.fract() == 0.0)
+            && !readers.is_empty()
+            && readers
+                .iter()
+                .all(|&reader| self.meets_whole(reader, index));
+        let own = if largest == 0.0 || counts {
             1.0
         } else {
             largest / INT16_LEVELS
         };
         *self.constants.0.entry(index).or_insert(own)
+    }
+}
+
+impl Lowering<'_> {
+    /// Whether node `reader` adds value `index` to, or subtracts it from, whole numbers that stand as int32.
+    fn meets_whole(&self, reader: usize, index: usize) -> bool {
+        let node = self.node(reader);
+        let sums = match &node.op {
+            FloatOp::Pair(arithmetic, _) => *arithmetic != Arithmetic::Mul,
+            op => matches!(op, FloatOp::Add),
+        };
+        let other = node.inputs.iter().find(|&&input| input != index);
+        let place = other.and_then(|&other| self.places[other].as_ref());
+        sums && place.is_some_and(|place| {
+            place.dtype == DType::I32 && place.step.to_bits() == 1.0_f64.to_bits()
+        })
     }
 }
 

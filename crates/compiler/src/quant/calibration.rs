@@ -10,7 +10,7 @@ use super::histogram::{Bins, Histogram};
 use super::levels::INT8_LEVELS;
 use super::row_loss::{DenseReaders, Energies, RowLosses};
 use super::threads::{fold_rows, map_rows};
-use crate::float::{FloatGraph, RunError};
+use crate::float::{Arithmetic, FloatGraph, FloatOp, RunError};
 
 /// Below this number of values the largest one is no good estimate.
 const VALUES_FEW: u64 = 1 << 15;
@@ -65,6 +65,8 @@ pub enum CalibrationError {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Calibration {
     nodes: Vec<Histogram>,
+    /// For each node the largest magnitude of its values.
+    largest: Vec<f64>,
     row_hashes: HashSet<Hash>,
     row_losses: RowLosses,
     samples: Vec<Sample>,
@@ -132,6 +134,7 @@ impl Calibration {
         for one in &measured {
             row_losses.add(&one.energies);
         }
+        let largest = largest(graph, &nodes);
         let row_hashes = measured.iter().map(|one| one.hash).collect();
         let sample = |(&row, one): (&&Vec<f32>, Measured)| Sample {
             row: row.clone(),
@@ -147,9 +150,10 @@ impl Calibration {
                 .map(sample)
                 .collect(),
             bytes: map_rows(&nodes, 0, |node, histogram| {
-                AsBytes::of(histogram, declared(graph, node))
+                AsBytes::of(histogram, declared(graph, node), largest[node])
             }),
             nodes,
+            largest,
         })
     }
 
@@ -163,9 +167,9 @@ impl Calibration {
         self.row_hashes.len()
     }
 
-    /// Largest magnitude of a node's values.
+    /// Largest magnitude of a node's values; what its factors allow where only 0 was seen.
     pub(crate) fn largest(&self, node: usize) -> f64 {
-        f64::from(self.nodes[node].largest())
+        self.largest[node]
     }
 
     /// Smallest and largest value of a node that were seen.
@@ -215,9 +219,14 @@ impl Calibration {
 }
 
 impl AsBytes {
-    fn of(histogram: &Histogram, declared: Option<f64>) -> Self {
+    fn of(histogram: &Histogram, declared: Option<f64>, largest: f64) -> Self {
         let bins = histogram.bins();
-        let clip_point = declared.unwrap_or_else(|| clip_point(histogram, &bins));
+        let clip_point = declared.unwrap_or_else(|| {
+            if histogram.largest() == 0.0 && largest > 0.0 {
+                return largest;
+            }
+            clip_point(histogram, &bins)
+        });
         let energy = bins.squared_error(f64::INFINITY, f64::INFINITY);
         let noise = bins.squared_error(clip_point, clip_point / INT8_LEVELS);
         Self {
@@ -225,6 +234,33 @@ impl AsBytes {
             loss: if energy == 0.0 { 0.0 } else { noise / energy },
         }
     }
+}
+
+/// The largest magnitude of each node's values.
+///
+/// A product with a mask that no row has set was 0 in all of them, and is not with a row that sets it: where
+/// only 0 was seen, such values may be as large as those that they are made of.
+fn largest(graph: &FloatGraph, nodes: &[Histogram]) -> Vec<f64> {
+    let mut largest: Vec<f64> = Vec::with_capacity(nodes.len());
+    for (node, histogram) in graph.nodes().iter().zip(nodes) {
+        let of = |slot: usize| node.inputs.get(slot).map_or(0.0, |&input| largest[input]);
+        let most = |values: &[f32]| {
+            let magnitudes = values.iter().map(|v| f64::from(v.abs()));
+            magnitudes.fold(0.0, f64::max)
+        };
+        let seen = f64::from(histogram.largest());
+        let allowed = if let FloatOp::Pair(Arithmetic::Mul, _) = &node.op {
+            of(0) * of(1)
+        } else if let FloatOp::Affine { scale, shift, .. } = &node.op {
+            most(scale) * of(0) + most(shift)
+        } else if node.op.passes() {
+            of(0)
+        } else {
+            0.0
+        };
+        largest.push(if seen == 0.0 { allowed } else { seen });
+    }
+    largest
 }
 
 /// The clip point that the values seen ask for.
