@@ -14,7 +14,7 @@ use super::graph::{
 };
 use super::node::{NODES_MAX, NodeContext};
 use super::symbolic::SymInt;
-use super::wanted::{needed_nodes, wanted_outputs};
+use super::wanted::{needed_nodes, read_names, wanted_outputs};
 use crate::onnx::{Dim, ELEMENTS_MAX, ElementType, Elements, OnnxModel, OnnxTensor, OnnxValueInfo};
 
 /// What an import may decide.
@@ -92,7 +92,7 @@ impl FloatGraph {
             }
             importer.types.insert(tensor.name.clone(), tensor.element);
         }
-        let inputs = importer.inputs(model, options)?;
+        let inputs = importer.inputs(&read_inputs(model, options), options)?;
         let wanted = wanted_outputs(model, options.output.as_deref())?;
         let needed = needed_nodes(model, &wanted);
         for (node, _) in model.nodes.iter().zip(needed).filter(|&(_, needed)| needed) {
@@ -106,20 +106,20 @@ impl Importer {
     /// Makes the first nodes.
     fn inputs(
         &mut self,
-        model: &OnnxModel,
+        infos: &[&OnnxValueInfo],
         options: &ImportOptions,
     ) -> Result<Vec<GraphInput>, ImportError> {
-        let batch = batch_name(&model.inputs, options);
+        let batch = batch_name(infos, options);
         let named = |info: &OnnxValueInfo| match info.dims.as_deref().unwrap_or_default() {
             [Dim::Unknown, ..] => true,
             [Dim::Name(name), ..] => !options.dims.contains_key(name),
             _ => false,
         };
-        if !options.no_batch && model.inputs.iter().any(named) {
+        if !options.no_batch && infos.iter().any(|info| named(info)) {
             self.batch = SymInt::BATCH;
         }
-        let mut inputs = Vec::with_capacity(model.inputs.len());
-        for info in &model.inputs {
+        let mut inputs = Vec::with_capacity(infos.len());
+        for &info in infos {
             let kind = kind_of(info)?;
             let act = input_act(info, inputs.len(), kind, batch.as_deref(), options)?;
             let shape = act.frame().shape();
@@ -238,8 +238,28 @@ pub(super) fn constant(tensor: &OnnxTensor) -> Option<Value> {
     }
 }
 
+/// The inputs, without those that tf2onnx leaves behind where it folds a constant of Keras: they have no batch,
+/// while another one has, and no node reads them.
+fn read_inputs<'m>(model: &'m OnnxModel, options: &ImportOptions) -> Vec<&'m OnnxValueInfo> {
+    let all: Vec<&OnnxValueInfo> = model.inputs.iter().collect();
+    if options.no_batch || batch_name(&all, options).is_none() {
+        return all;
+    }
+    let outputs: Vec<&OnnxValueInfo> = model.outputs.iter().collect();
+    let read = read_names(model, &outputs);
+    let fixed = |dim: &Dim| matches!(dim, Dim::Size(_));
+    let left = |info: &OnnxValueInfo| {
+        let dims = info.dims.as_deref().unwrap_or_default();
+        !dims.is_empty() && dims.iter().all(fixed) && !read.contains(info.name.as_str())
+    };
+    all.into_iter().filter(|info| !left(info)).collect()
+}
+
+/// Names that tf2onnx makes up: each input of a Keras model has another one for the batch.
+const MADE_UP: &str = "unk__";
+
 /// The name of the batch: that of the first leading dimension that has a name and no value.
-fn batch_name(inputs: &[OnnxValueInfo], options: &ImportOptions) -> Option<String> {
+fn batch_name(inputs: &[&OnnxValueInfo], options: &ImportOptions) -> Option<String> {
     inputs.iter().find_map(|info| match info.dims.as_deref() {
         Some([Dim::Name(name), ..]) if !options.dims.contains_key(name) => Some(name.clone()),
         _ => None,
@@ -297,7 +317,11 @@ fn input_act(
         let (leading, rest) = declared.split_first().ok_or_else(shapeless)?;
         let (front, has_batch) = match leading {
             Dim::Name(name) if options.dims.contains_key(name) => (value(leading)?, false),
-            Dim::Name(name) if batch.is_some_and(|batch| batch != name) => (value(leading)?, false),
+            Dim::Name(name)
+                if batch.is_some_and(|batch| batch != name) && !name.starts_with(MADE_UP) =>
+            {
+                (value(leading)?, false)
+            }
             Dim::Size(1) | Dim::Name(_) | Dim::Unknown => (Some(1), true),
             Dim::Size(size) => {
                 return Err(refuse(

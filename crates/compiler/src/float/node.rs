@@ -114,10 +114,22 @@ impl<'a> NodeContext<'a> {
         let supported = format!(
             "the domain ai.onnx, of com.microsoft {contributed}, and of ai.onnx.ml {classic}"
         );
+        let advice = match (self.node.domain.as_str(), op) {
+            ("ai.onnx.ml", op) if op.starts_with("TreeEnsemble") => {
+                "trees are no arithmetic on tensors: train an MLPClassifier or MLPRegressor on their answers"
+            }
+            ("ai.onnx.ml", op) if op.starts_with("SVM") => {
+                "use LinearSVC, LinearSVR or an MLPClassifier"
+            }
+            ("com.microsoft", _) => {
+                "save the model before ONNX Runtime fuses its nodes, or quantise it in the format QDQ"
+            }
+            _ => "export without custom operators",
+        };
         Err(self.refuse(
             format!("operator domain {:?}", self.node.domain),
             &supported,
-            "export without custom operators",
+            advice,
         ))
     }
 
@@ -460,7 +472,7 @@ impl<'a> NodeContext<'a> {
         self.refuse(
             what,
             "operators that keep the batch axis in front and the samples apart",
-            "a program maps one sample: take this step out of the model",
+            "a program maps one sample: take this step out of the model, or, where it keeps samples apart all the same, import one of them: --dim NAME=1 with the name of the leading axis",
         )
     }
 }

@@ -25,21 +25,45 @@ pub(super) fn wanted_outputs<'m>(
         return Ok(found);
     }
     let is_name = |output: &OnnxValueInfo| {
-        let needed = needed_nodes(model, &[output]);
+        let (needed, names) = needed(model, &[output]);
         let mut nodes = model.nodes.iter().zip(needed);
-        nodes.any(|(node, needed)| needed && names_classes(node))
+        nodes.any(|(node, needed)| needed && names_classes(model, node, &names))
     };
     let (names, numbers): (Vec<_>, Vec<_>) = model.outputs.iter().partition(|o| is_name(o));
     Ok(if numbers.is_empty() { names } else { numbers })
 }
 
-/// Whether the node turns the index of a class into its name.
-fn names_classes(node: &OnnxNode) -> bool {
-    node.domain == "ai.onnx.ml" && ["ArrayFeatureExtractor", "LabelEncoder"].contains(&&*node.op)
+/// Whether the node turns the index of a class into its name, and one of `names` is that.
+fn names_classes(model: &OnnxModel, node: &OnnxNode, names: &HashSet<&str>) -> bool {
+    let (first, named) = (node.inputs.first(), node.outputs.first());
+    node.domain == "ai.onnx.ml"
+        && match node.op.as_str() {
+            // Of an activation it picks features.
+            "ArrayFeatureExtractor" => model.initializers.iter().any(|t| Some(&t.name) == first),
+            "LabelEncoder" => true,
+            "LinearClassifier" => named.is_some_and(|name| names.contains(name.as_str())),
+            _ => false,
+        }
 }
 
 /// For each node whether one of the outputs depends on it.
 pub(super) fn needed_nodes(model: &OnnxModel, outputs: &[&OnnxValueInfo]) -> Vec<bool> {
+    needed(model, outputs).0
+}
+
+/// The names of all values that the outputs depend on, theirs among them.
+pub(super) fn read_names<'m>(
+    model: &'m OnnxModel,
+    outputs: &[&'m OnnxValueInfo],
+) -> HashSet<&'m str> {
+    needed(model, outputs).1
+}
+
+/// For each node whether one of the outputs depends on it, and the names of all values that they depend on.
+fn needed<'m>(
+    model: &'m OnnxModel,
+    outputs: &[&'m OnnxValueInfo],
+) -> (Vec<bool>, HashSet<&'m str>) {
     let mut names: HashSet<&str> = outputs.iter().map(|output| output.name.as_str()).collect();
     let mut needed = vec![false; model.nodes.len()];
     for (node, needed) in model.nodes.iter().zip(&mut needed).rev() {
@@ -48,7 +72,7 @@ pub(super) fn needed_nodes(model: &OnnxModel, outputs: &[&OnnxValueInfo]) -> Vec
             names.extend(reads(node));
         }
     }
-    needed
+    (needed, names)
 }
 
 /// All names that a node may read: its inputs, and what the graphs in its attributes take from outside.

@@ -5,11 +5,11 @@ use super::{AttributeValue, Elements, OnnxModel, OnnxNode};
 impl OnnxModel {
     /// The names, in the order of the answers; empty if the file has none.
     ///
-    /// They stand in a `ZipMap`, or are what an `ArrayFeatureExtractor` picks the answer from (ai.onnx.ml).
+    /// They stand in a `ZipMap` or `LinearClassifier`, or are what an `ArrayFeatureExtractor` picks the answer from (ai.onnx.ml).
     pub fn class_names(&self) -> Vec<String> {
         let mut classic = self.nodes.iter().filter(|node| node.domain == "ai.onnx.ml");
         let names = |node: &OnnxNode| match node.op.as_str() {
-            "ZipMap" => node.attributes.iter().find_map(|a| listed(&a.value)),
+            "ZipMap" | "LinearClassifier" => node.attributes.iter().find_map(|a| listed(&a.value)),
             "ArrayFeatureExtractor" => self.constant_names(node.inputs.first()?),
             _ => None,
         };

@@ -6,13 +6,15 @@
 #[derive(Clone)]
 pub(crate) struct Model {
     graph: Vec<u8>,
-    opset: u64,
+    /// Versions of the domain of ONNX: one, or several where a file is wrong or repeats itself.
+    opsets: Vec<u64>,
 }
 
 /// An attribute value.
 pub(crate) enum Attr {
     Int(i64),
     Float(f32),
+    Floats(Vec<f32>),
     Ints(Vec<i64>),
     Text(String),
     Graph(Model),
@@ -30,19 +32,13 @@ impl Model {
     }
 
     fn of(dims: &[&str], data_type: u64) -> Self {
-        let mut shape = Vec::new();
-        for dim in dims {
-            let mut one = Vec::new();
-            match dim.parse::<i64>() {
-                Ok(size) => varint_field(&mut one, 1, size.cast_unsigned()),
-                Err(_) => bytes_field(&mut one, 2, dim.as_bytes()),
-            }
-            bytes_field(&mut shape, 1, &one);
-        }
         let mut graph = Vec::new();
-        bytes_field(&mut graph, 11, &value_info("x", data_type, &shape));
+        bytes_field(&mut graph, 11, &value_info("x", data_type, &shape(dims)));
         bytes_field(&mut graph, 12, &value_info("y", 1, &[]));
-        Self { graph, opset: 17 }
+        Self {
+            graph,
+            opsets: vec![17],
+        }
     }
 
     /// A graph within a node, with these inputs and outputs.
@@ -55,11 +51,32 @@ impl Model {
                 bytes_field(&mut graph, field, &info);
             }
         }
-        Self { graph, opset: 17 }
+        Self {
+            graph,
+            opsets: vec![17],
+        }
     }
 
     pub(crate) fn opset(mut self, version: u64) -> Self {
-        self.opset = version;
+        self.opsets = vec![version];
+        self
+    }
+
+    /// A second mention of the domain.
+    pub(crate) fn opset_again(mut self, version: u64) -> Self {
+        self.opsets.push(version);
+        self
+    }
+
+    /// Another input of real numbers.
+    pub(crate) fn input(mut self, name: &str, dims: &[&str]) -> Self {
+        bytes_field(&mut self.graph, 11, &value_info(name, 1, &shape(dims)));
+        self
+    }
+
+    /// Another output.
+    pub(crate) fn output(mut self, name: &str) -> Self {
+        bytes_field(&mut self.graph, 12, &value_info(name, 1, &[]));
         self
     }
 
@@ -76,9 +93,20 @@ impl Model {
 
     /// A node with several outputs.
     pub(crate) fn node_of(
-        mut self,
+        self,
         name: &str,
         op: &str,
+        values: (&[&str], &[&str]),
+        attributes: &[(&str, Attr)],
+    ) -> Self {
+        self.node_in("", (name, op), values, attributes)
+    }
+
+    /// A node of another domain.
+    pub(crate) fn node_in(
+        mut self,
+        domain: &str,
+        (name, op): (&str, &str),
         (inputs, outputs): (&[&str], &[&str]),
         attributes: &[(&str, Attr)],
     ) -> Self {
@@ -91,6 +119,7 @@ impl Model {
         }
         bytes_field(&mut node, 3, name.as_bytes());
         bytes_field(&mut node, 4, op.as_bytes());
+        bytes_field(&mut node, 7, domain.as_bytes());
         for (name, value) in attributes {
             let mut attribute = Vec::new();
             bytes_field(&mut attribute, 1, name.as_bytes());
@@ -111,6 +140,13 @@ impl Model {
                 Attr::Graph(model) => {
                     bytes_field(&mut attribute, 6, &model.graph);
                     varint_field(&mut attribute, 20, 5);
+                }
+                Attr::Floats(values) => {
+                    for v in values {
+                        attribute.push(7 << 3 | 5);
+                        attribute.extend(v.to_le_bytes());
+                    }
+                    varint_field(&mut attribute, 20, 6);
                 }
                 Attr::Ints(values) => {
                     for v in values {
@@ -133,6 +169,16 @@ impl Model {
     pub(crate) fn ints(self, name: &str, dims: &[u64], values: &[i64]) -> Self {
         let raw: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
         self.tensor(name, dims, 7, &raw)
+    }
+
+    pub(crate) fn bytes(self, name: &str, dims: &[u64], values: &[i8]) -> Self {
+        let raw: Vec<u8> = values.iter().map(|v| v.cast_unsigned()).collect();
+        self.tensor(name, dims, 3, &raw)
+    }
+
+    /// INT4: two elements in each byte, the lower half first.
+    pub(crate) fn nibbles(self, name: &str, dims: &[u64], raw: &[u8]) -> Self {
+        self.tensor(name, dims, 22, raw)
     }
 
     pub(crate) fn external(mut self, name: &str) -> Self {
@@ -190,11 +236,26 @@ impl Model {
         let mut model = Vec::new();
         varint_field(&mut model, 1, 8);
         bytes_field(&mut model, 7, &self.graph);
-        let mut opset = Vec::new();
-        varint_field(&mut opset, 2, self.opset);
-        bytes_field(&mut model, 8, &opset);
+        for &version in &self.opsets {
+            let mut opset = Vec::new();
+            varint_field(&mut opset, 2, version);
+            bytes_field(&mut model, 8, &opset);
+        }
         model
     }
+}
+
+fn shape(dims: &[&str]) -> Vec<u8> {
+    let mut shape = Vec::new();
+    for dim in dims {
+        let mut one = Vec::new();
+        match dim.parse::<i64>() {
+            Ok(size) => varint_field(&mut one, 1, size.cast_unsigned()),
+            Err(_) => bytes_field(&mut one, 2, dim.as_bytes()),
+        }
+        bytes_field(&mut shape, 1, &one);
+    }
+    shape
 }
 
 fn value_info(name: &str, data_type: u64, shape: &[u8]) -> Vec<u8> {

@@ -286,6 +286,8 @@ fn composed(op: &str) -> Option<Function> {
             Function::X.plus(root).then(Primitive::Log)
         }
         "Asin" => asin(),
+        // No operator of ONNX: tf2onnx writes it for the GELU of Keras.
+        "Erfc" => of(Primitive::Erf).affine(-1.0, 1.0),
         "Asinh" => {
             // sign(x) ln(|x| + sqrt(x^2 + 1))
             let root = of(Primitive::Power(2))

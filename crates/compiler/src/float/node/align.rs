@@ -157,6 +157,16 @@ impl NodeContext<'_> {
         b: usize,
         shape: &[usize],
     ) -> Result<usize, ImportError> {
+        let [zero_a, zero_b] = [a, b].map(|node| self.is_zero(node));
+        if arithmetic == Arithmetic::Mul && (zero_a || zero_b) {
+            // The first state of a recurrent layer that an exporter has unrolled.
+            let zeros = vec![0.0; shape.iter().product()];
+            self.spend(zeros.len())?;
+            return self.push(FloatOp::Constant(zeros), Vec::new(), shape.to_vec());
+        }
+        if arithmetic == Arithmetic::Add && zero_a {
+            return self.expanded(b, shape);
+        }
         let swaps = self.shape_of(a) != shape || self.constant_of(a).is_some();
         let swaps = swaps && self.shape_of(b) == shape;
         let swaps = swaps && (self.shape_of(a) != shape || self.constant_of(b).is_none());
@@ -180,6 +190,12 @@ impl NodeContext<'_> {
         self.push(op, vec![first, second], shape.to_vec())
     }
 
+    /// Whether a node is a constant of zeros alone.
+    pub(super) fn is_zero(&self, node: usize) -> bool {
+        let elements = self.constant_of(node);
+        elements.is_some_and(|elements| elements.iter().all(|&v| v == 0.0))
+    }
+
     /// An activation and a constant of its rank.
     fn with_constant(
         &mut self,
@@ -191,13 +207,7 @@ impl NodeContext<'_> {
         let dims = self.shape_of(constant).to_vec();
         let elements = self.constant_of(constant).unwrap_or_default();
         let elements: Vec<f32> = elements.iter().map(|&v| bounded_mask(v)).collect();
-        if arithmetic == Arithmetic::Mul && elements.iter().all(|&v| v == 0.0) {
-            // The first state of a recurrent layer that an exporter has unrolled.
-            let zeros = vec![0.0; shape.iter().product()];
-            self.spend(zeros.len())?;
-            return self.push(FloatOp::Constant(zeros), Vec::new(), shape);
-        }
-        if arithmetic.keeps_first_at_zero() && elements.iter().all(|&v| v == 0.0) {
+        if arithmetic.keeps_first_at_zero() && self.is_zero(constant) {
             // The mask of an attention that sees everything.
             return Ok(input);
         }

@@ -116,6 +116,9 @@ impl NodeContext<'_> {
         #[expect(clippy::cast_precision_loss, reason = "extents stay below 2^24")]
         let places = (0..extent).map(|place| place as f32).collect();
         let places = self.constant_act(dims, places, Kind::Int)?;
+        if !index.kind.is_real() {
+            return self.compare_whole("Equal", index, &places);
+        }
         let difference = self.pair_of(Arithmetic::Sub, index, &places)?;
         self.mapped(FloatOp::Function(comparison("Equal")), &difference)
     }

@@ -1,4 +1,4 @@
-//! Import of Einsum of one or two operands: transpositions, sums and one product.
+//! Import of Einsum: transpositions, sums, and a product of two operands after the other.
 
 use super::super::act::{Act, Batch, Frame};
 use super::super::constant::Const;
@@ -6,6 +6,9 @@ use super::super::error::ImportError;
 use super::super::graph::ReduceKind;
 use super::{Imported, NodeContext};
 use crate::onnx::RANK_MAX;
+
+/// Most operands of one equation.
+const OPERANDS_MAX: usize = 8;
 
 /// An operand and the letter of each of its axes.
 struct Term {
@@ -34,7 +37,7 @@ impl NodeContext<'_> {
         let plain = |text: &str| text.chars().all(char::is_alphabetic);
         let count = self.node.inputs.len();
         let supported = operands.len() == count
-            && (1..=2).contains(&count)
+            && (1..=OPERANDS_MAX).contains(&count)
             && operands.iter().all(|text| plain(text) && !repeats(text))
             && right
                 .as_deref()
@@ -42,7 +45,7 @@ impl NodeContext<'_> {
         if !supported {
             return Err(self.refuse(
                 format!("the equation {equation:?}"),
-                "one or two operands, each letter once in each of them",
+                "one to eight operands, each letter once in each of them",
                 "use matmul, transpose and sum",
             ));
         }
@@ -63,11 +66,15 @@ impl NodeContext<'_> {
         if !output.iter().all(known) {
             return Err(self.unknown_target());
         }
-        let result = match terms.as_slice() {
-            [only] => self.summed(only, &output)?,
-            [a, b] => self.product_by_letters(a, b, &output)?,
-            _ => return Err(self.unknown_target()),
-        };
+        let mut terms = terms.into_iter();
+        let mut result = terms.next().ok_or_else(|| self.unknown_target())?;
+        while let Some(next) = terms.next() {
+            // What a later operand has is summed over with it.
+            let later = terms.as_slice().iter().flat_map(|term| &term.letters);
+            let kept: Vec<char> = output.iter().chain(later).copied().collect();
+            result = self.product_by_letters(&result, &next, &kept)?;
+        }
+        let result = self.summed(&result, &output)?;
         let result = self.ordered(&result, &output)?;
         Ok(self.value_of(result.act))
     }

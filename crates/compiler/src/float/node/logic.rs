@@ -48,16 +48,16 @@ impl NodeContext<'_> {
             return Ok(folded);
         }
         let (a, b) = (self.act(0)?, self.act(1)?);
-        let node = match self.node.op.as_str() {
+        let node = match self.node.op.clone().as_str() {
             "And" => self.pair_of(Arithmetic::Mul, &a, &b)?,
             "Or" => {
                 let sum = self.pair_of(Arithmetic::Add, &a, &b)?;
                 self.mapped(FloatOp::Clip(0.0, 1.0), &sum)?
             }
-            "Equal" | "Less" | "LessOrEqual" | "Greater" | "GreaterOrEqual"
+            op @ ("Equal" | "Less" | "LessOrEqual" | "Greater" | "GreaterOrEqual")
                 if !a.kind.is_real() && !b.kind.is_real() =>
             {
-                self.compare_whole(&a, &b)?
+                self.compare_whole(op, &a, &b)?
             }
             op => {
                 let f = comparison(op);
@@ -74,8 +74,7 @@ impl NodeContext<'_> {
 
     /// A comparison of whole numbers by clamps, which a program computes exactly whatever their range:
     /// `a > b` is `clip(a - b, 0, 1)`, and that they differ the square of `clip(a - b, -1, 1)`.
-    fn compare_whole(&mut self, a: &Act, b: &Act) -> Result<Act, ImportError> {
-        let op = self.node.op.clone();
+    pub(super) fn compare_whole(&mut self, op: &str, a: &Act, b: &Act) -> Result<Act, ImportError> {
         let (a, b) = if op.starts_with("Less") {
             (b, a)
         } else {
@@ -152,10 +151,7 @@ impl NodeContext<'_> {
         let other = self.scaled(&condition, -1.0, 1.0)?;
         let first = self.pair_of(Arithmetic::Mul, &condition, &a)?;
         let second = self.pair_of(Arithmetic::Mul, &other, &b)?;
-        let is_zero = |act: &Act| {
-            let elements = self.constant_of(act.node);
-            elements.is_some_and(|elements| elements.iter().all(|&v| v == 0.0))
-        };
+        let is_zero = |act: &Act| self.is_zero(act.node);
         let kind = a.kind;
         let sum = match (first.dims == second.dims, is_zero(&first), is_zero(&second)) {
             // A mask of nothing but minus infinities is no sum.

@@ -166,15 +166,26 @@ impl NodeContext<'_> {
         self.allow(&["axis", "p"])?;
         let act = self.act(0)?;
         let axis = self.axis(self.int("axis", -1)?, act.dims.len())?;
+        let normal = self.over_length(&act, axis, self.int("p", 2)?)?;
+        Ok(self.value_of(normal))
+    }
+
+    /// An activation over the sum of magnitudes along `axis` (`power` 1), or over its length (2).
+    pub(super) fn over_length(
+        &mut self,
+        act: &Act,
+        axis: usize,
+        power: i64,
+    ) -> Result<Act, ImportError> {
         let function = |f| FloatOp::Function(f);
-        let length = match self.int("p", 2)? {
+        let length = match power {
             1 => {
                 let absolute = function(Function::primitive(Primitive::Abs));
-                let magnitude = self.mapped(absolute, &act)?;
+                let magnitude = self.mapped(absolute, act)?;
                 self.reduced(&magnitude, &[axis], ReduceKind::Sum)?
             }
             2 => {
-                let squares = self.reduced(&act, &[axis], ReduceKind::SumSquares)?;
+                let squares = self.reduced(act, &[axis], ReduceKind::SumSquares)?;
                 self.mapped(function(Function::primitive(Primitive::Sqrt)), &squares)?
             }
             p => {
@@ -190,7 +201,6 @@ impl NodeContext<'_> {
         let length = self.mapped(least, &length)?;
         let inverse = function(Function::primitive(Primitive::Reciprocal));
         let inverse = self.mapped(inverse, &length)?;
-        let normal = self.pair_of(Arithmetic::Mul, &act, &inverse)?;
-        Ok(self.value_of(normal))
+        self.pair_of(Arithmetic::Mul, act, &inverse)
     }
 }

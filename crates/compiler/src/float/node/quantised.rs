@@ -39,6 +39,7 @@ impl NodeContext<'_> {
             "QLinearAdd" => self.rewritten("Add", &[0, 3], None, 6),
             "QLinearMul" => self.rewritten("Mul", &[0, 3], None, 6),
             "QLinearSigmoid" => self.rewritten("Sigmoid", &[0], None, 3),
+            "QLinearSoftmax" => self.rewritten("Softmax", &[0], None, 3),
             "QLinearLeakyRelu" => self.rewritten("LeakyRelu", &[0], None, 3),
             "QLinearAveragePool" => self.rewritten("AveragePool", &[0], None, 3),
             "QLinearGlobalAveragePool" => self.rewritten("GlobalAveragePool", &[0], None, 3),
@@ -106,14 +107,19 @@ impl NodeContext<'_> {
             });
         };
         let range = ((low - zero) * scale, (high - zero) * scale);
-        let is_relu = zero.to_bits() == low.to_bits()
-            && !matches!(self.importer.nodes[act.node].op, FloatOp::Clip(at, _) if at >= 0.0);
+        let is_positive = match &self.importer.nodes[act.node].op {
+            FloatOp::Clip(at, _) => *at >= 0.0,
+            op => matches!(op, FloatOp::Softmax),
+        };
+        let is_relu = zero.to_bits() == low.to_bits() && !is_positive;
         let act = if is_relu && self.constant_of(act.node).is_none() {
             self.mapped(FloatOp::Clip(0.0, f32::INFINITY), act)?
         } else {
             act.clone()
         };
-        if self.constant_of(act.node).is_none() {
+        // The grid of a softmax has 1 at its end, whatever the rows are.
+        let is_known = matches!(self.importer.nodes[act.node].op, FloatOp::Softmax);
+        if self.constant_of(act.node).is_none() && !is_known {
             self.importer.hints.insert(act.node, range);
         }
         Ok(Act { kind, ..act })
@@ -240,9 +246,10 @@ impl NodeContext<'_> {
     ) -> Imported {
         let mut values = Vec::with_capacity(3);
         for (place, &index) in operands.iter().enumerate() {
-            let of_weights = place == 1 && op == "Conv";
-            let last = i64::from(!of_weights);
-            values.push(self.real_operand(index, if of_weights { 0 } else { last })?);
+            // The outputs of weights stand in front in a Conv, and in a Gemm that transposes them.
+            let outputs_first = op == "Conv" || op == "Gemm" && self.int("transB", 0)? != 0;
+            let axis = i64::from(!(place == 1 && outputs_first));
+            values.push(self.real_operand(index, axis)?);
         }
         if let Some(index) = bias.filter(|&index| self.has(index)) {
             let (a, b) = (self.grid(operands[0] + 1)?, self.grid(operands[1] + 1)?);
@@ -269,12 +276,27 @@ impl NodeContext<'_> {
         Ok(Value::Activation(kept))
     }
 
-    /// Imports a float operator with the attributes of this node on `values`.
+    /// Imports a float operator with the attributes of this node on `values`: its first output.
     fn as_float(&mut self, op: &str, values: Vec<Value>) -> Imported {
+        let values = values.into_iter().map(Some).collect();
+        let made = self.outputs_as_float(op, values)?.into_iter().next();
+        made.ok_or_else(|| self.unknown_target())
+    }
+
+    /// All outputs of a float operator with the attributes of this node on `values`, some of them absent.
+    fn outputs_as_float(
+        &mut self,
+        op: &str,
+        values: Vec<Option<Value>>,
+    ) -> Result<Vec<Value>, ImportError> {
         // No name of the file begins with a zero byte followed by this one's name.
-        let name = |index: usize| format!("\0{}.{index}", self.node.name);
-        let inputs: Vec<String> = (0..values.len()).map(name).collect();
-        let kept = |name: &str| name != "channels_last";
+        let name = |(index, value): (usize, &Option<Value>)| match value {
+            Some(_) => format!("\0{}.{index}", self.node.name),
+            None => String::new(),
+        };
+        let inputs: Vec<String> = values.iter().enumerate().map(name).collect();
+        // Softmax means the same in all opsets that quantised models have.
+        let kept = |name: &str| name != "channels_last" && name != "opset";
         let node = OnnxNode {
             name: self.node.name.clone(),
             op: op.to_owned(),
@@ -290,16 +312,42 @@ impl NodeContext<'_> {
                 .collect(),
         };
         for (name, value) in inputs.iter().zip(values) {
-            self.importer.values.insert(name.clone(), value);
+            if let Some(value) = value {
+                self.importer.values.insert(name.clone(), value);
+            }
         }
         let made = NodeContext::new(self.importer, &node).outputs_of_op();
         for name in &inputs {
             self.importer.values.remove(name);
         }
-        made?
-            .into_iter()
-            .next()
-            .ok_or_else(|| self.unknown_target())
+        made
+    }
+
+    /// An LSTM whose weights `[directions][inputs][4 * cells]` are int8, on one grid for each direction or for
+    /// each column of one.
+    pub(super) fn quantised_lstm(&mut self) -> Result<Vec<Value>, ImportError> {
+        let mut values = Vec::with_capacity(8);
+        values.push(Some(self.value(0)?.clone()));
+        for (weights, scale) in [(1, 8), (2, 10)] {
+            let Value::Int(c) = self.value(weights)?.clone() else {
+                return Err(self.unknown_target());
+            };
+            let &[directions, rows, _] = c.dims.as_slice() else {
+                return Err(self.unknown_target());
+            };
+            let grid = self.grid(scale)?;
+            let real = if grid.scales.len() <= directions {
+                self.real_constant(&c, &grid, 0, 0)?
+            } else {
+                let block = i64::try_from(rows).unwrap_or(i64::MAX);
+                self.real_constant(&c, &grid, 1, block)?
+            };
+            values.push(Some(Value::Float(real.transpose(&[0, 2, 1]))));
+        }
+        for index in 3..8 {
+            values.push(self.optional(index)?.cloned());
+        }
+        self.outputs_as_float("LSTM", values)
     }
 
     /// A product of integers: of what they stand for, over the step of the first operand.

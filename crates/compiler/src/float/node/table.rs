@@ -51,6 +51,7 @@ pub const SUPPORTED: &[&str] = &[
     "Elu",
     "Equal",
     "Erf",
+    "Erfc",
     "Exp",
     "Expand",
     "Flatten",
@@ -167,6 +168,7 @@ pub const SUPPORTED: &[&str] = &[
 /// Operators of the domain com.microsoft that the importer takes: those of quantised models.
 pub(super) const CONTRIBUTED: &[&str] = &[
     "DequantizeLinear",
+    "DynamicQuantizeLSTM",
     "QGemm",
     "QLinearAdd",
     "QLinearAveragePool",
@@ -175,11 +177,22 @@ pub(super) const CONTRIBUTED: &[&str] = &[
     "QLinearLeakyRelu",
     "QLinearMul",
     "QLinearSigmoid",
+    "QLinearSoftmax",
     "QuantizeLinear",
 ];
 
-/// Operators of the domain ai.onnx.ml that the importer takes: those around networks of scikit-learn.
-pub(super) const CLASSIC: &[&str] = &["Scaler", "ZipMap"];
+/// Operators of the domain ai.onnx.ml that the importer takes: linear models of scikit-learn, and what stands
+/// around its networks.
+pub(super) const CLASSIC: &[&str] = &[
+    "ArrayFeatureExtractor",
+    "Binarizer",
+    "Imputer",
+    "LinearClassifier",
+    "LinearRegressor",
+    "Normalizer",
+    "Scaler",
+    "ZipMap",
+];
 
 impl NodeContext<'_> {
     /// The outputs of the node, as many as are made.
@@ -193,6 +206,8 @@ impl NodeContext<'_> {
             "LinearAttention" => return self.linear_attention(),
             "CausalConvWithState" => return self.causal_conv(),
             "DynamicQuantizeLinear" => return self.dynamic_quantize(),
+            "DynamicQuantizeLSTM" => return self.quantised_lstm(),
+            "LinearClassifier" => return self.linear_classifier(),
             _ => {}
         }
         if let Some(value) = self.quantised() {
@@ -232,6 +247,11 @@ impl NodeContext<'_> {
             "DFT" => self.fourier(),
             "Scaler" => self.scaler(),
             "ZipMap" => self.zip_map(),
+            "ArrayFeatureExtractor" => self.pick_features(),
+            "Binarizer" => self.binarizer(),
+            "Imputer" => self.imputer(),
+            "LinearRegressor" => self.linear_regressor(),
+            "Normalizer" => self.normalizer(),
             op if op.starts_with("Reduce") && SUPPORTED.contains(&op) => self.reduce(),
             _ => match self.elementwise() {
                 Some(value) => value,
@@ -259,10 +279,12 @@ impl NodeContext<'_> {
             "IsNaN" | "IsInf" => self.is_special(),
             "Where" => self.choose(),
             "Abs" | "Acos" | "Acosh" | "Asin" | "Asinh" | "Atan" | "Atanh" | "Ceil" | "Celu"
-            | "Cos" | "Cosh" | "Elu" | "Erf" | "Exp" | "Floor" | "Gelu" | "HardSigmoid"
-            | "HardSwish" | "LeakyRelu" | "Log" | "Mish" | "Neg" | "Pow" | "Reciprocal"
-            | "Round" | "Selu" | "Shrink" | "Sigmoid" | "Sign" | "Sin" | "Sinh" | "Softplus"
-            | "Softsign" | "Sqrt" | "Swish" | "Tan" | "Tanh" | "ThresholdedRelu" => self.function(),
+            | "Cos" | "Cosh" | "Elu" | "Erf" | "Erfc" | "Exp" | "Floor" | "Gelu"
+            | "HardSigmoid" | "HardSwish" | "LeakyRelu" | "Log" | "Mish" | "Neg" | "Pow"
+            | "Reciprocal" | "Round" | "Selu" | "Shrink" | "Sigmoid" | "Sign" | "Sin" | "Sinh"
+            | "Softplus" | "Softsign" | "Sqrt" | "Swish" | "Tan" | "Tanh" | "ThresholdedRelu" => {
+                self.function()
+            }
             _ => return None,
         })
     }
