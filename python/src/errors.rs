@@ -5,7 +5,7 @@ use std::io;
 
 use pyo3::PyErr;
 use selfsame::verify::VerifyError;
-use selfsame::{FileError, ImportError, InputError, LoadError, OpenError, RunError};
+use selfsame::{FileError, ImportError, InputError, LoadError, OnnxError, OpenError, RunError};
 
 mod python {
     //! The classes, found when the first one is raised.
@@ -89,7 +89,12 @@ pub(crate) fn import(error: &ImportError) -> PyErr {
         | ImportError::Output { .. }
         | ImportError::Dimension(_)
         | ImportError::Split { .. }
+        | ImportError::Labels { .. }
+        | ImportError::NoDimension { .. }
         | ImportError::Channels { .. } => input(error),
+        ImportError::Onnx(OnnxError::File { kind, .. }) => {
+            io::Error::new(*kind, error.to_string()).into()
+        }
         ImportError::Onnx(_)
         | ImportError::Unsupported(_)
         | ImportError::Calibration(_)

@@ -232,6 +232,14 @@ fn what_is_missing_is_named() {
     assert!(code == 5 && said.contains("nothing"), "{said}");
     let (code, said) = refused(TEXTS, &["--dim", "seq=32", "--dim", "seq=31"]);
     assert!(code == 2 && said.contains("seq twice"), "{said}");
+    for more in [["--dim", "sequence=32"], ["--open", "sequence=2..32"]] {
+        let (code, said) = refused(TEXTS, &[&["--dim", "seq=32"], &more[..]].concat());
+        let named = ["\"sequence\"", "the names are batch, seq"];
+        assert!(
+            code == 5 && named.iter().all(|name| said.contains(name)),
+            "{said}"
+        );
+    }
     let (code, said) = refused(TEXTS, &["--open", "seq=9..2"]);
     assert!(code == 2 && said.contains("MIN < MAX"), "{said}");
     let digits = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/data/digits.npz");

@@ -2,6 +2,8 @@
 //!
 //! Spec: programs, 1.3.
 
+use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use selfsame_protocol::{DecodeError, Reader, Writer};
@@ -21,6 +23,26 @@ pub struct Symbol {
     pub minimum: u32,
     /// Largest value, at least `minimum`.
     pub maximum: u32,
+}
+
+/// What is wrong with a value of a request.
+fn of_value(
+    symbol: usize,
+    value: Option<u32>,
+    declared: usize,
+    bounds: Option<(u32, u32)>,
+) -> String {
+    match (value, bounds) {
+        (Some(value), Some((low, high))) => {
+            format!("open dimension {symbol} has the value {value}; it takes {low} to {high}")
+        }
+        (Some(value), None) => format!(
+            "value {symbol} is {value}, and the program has {declared} open dimensions; give one value for each of them"
+        ),
+        (None, _) => format!(
+            "open dimension {symbol} of {declared} has no value; give one value for each of them"
+        ),
+    }
 }
 
 /// Why a dimension has no value.
@@ -45,9 +67,7 @@ pub enum DimError {
         offset: i32,
     },
     /// A request gives the wrong number of values, or one outside its bounds.
-    #[error(
-        "symbol {symbol} has value {value:?}; {declared} symbols are declared, bounds {bounds:?}"
-    )]
+    #[error("{}", of_value(*symbol, *value, *declared, *bounds))]
     Value {
         /// Symbol number, from 1.
         symbol: usize,

@@ -6,7 +6,7 @@ use std::thread;
 use selfsame_compiler::{Comparison, LayerReport, compare, fitted_layers};
 
 use crate::error::RunError;
-use crate::import::{ImportError, Source};
+use crate::import::{ImportError, Source, check_labels};
 use crate::model::Model;
 use crate::runner::{Packed, RunOptions};
 
@@ -89,6 +89,7 @@ impl Source {
         labels: &[i64],
         options: &RunOptions,
     ) -> Result<Compared, ImportError> {
+        check_labels(labels, rows.len())?;
         let answers = self.answers(model, rows, options, &|| {})?;
         compare_answers(&answers, model.output().elements(), labels)
             .ok_or(selfsame_compiler::ReportError::NoRows.into())

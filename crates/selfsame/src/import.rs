@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use selfsame_compiler::float::{self, FloatGraph};
-use selfsame_compiler::onnx::{DecodeError, OnnxModel};
+use selfsame_compiler::onnx::{DecodeError, Dim, OnnxModel};
 use selfsame_compiler::{
     Calibration, CalibrationError, CompileError, Compiled, ImportReport, OpenDimension, Options,
     Pixels, ReportError, TestRows, TrainingRows, compile, compile_open, import_report,
@@ -55,6 +55,22 @@ pub enum ImportError {
         name: String,
         /// The outputs that there are.
         outputs: Vec<String>,
+    },
+    /// The source has no such dimension.
+    #[error("no input has a dimension named {name:?}; {}", dimensions(names))]
+    NoDimension {
+        /// The name that a value or bounds were given for.
+        name: String,
+        /// The names that there are.
+        names: Vec<String>,
+    },
+    /// Labels of other rows.
+    #[error("{labels} labels for {rows} rows; give one for each row, or none")]
+    Labels {
+        /// Labels given.
+        labels: usize,
+        /// Rows given.
+        rows: usize,
     },
     /// The samples' length is outside of the open dimension's bounds.
     #[error(transparent)]
@@ -103,6 +119,14 @@ pub enum ImportError {
     /// A thread ended early.
     #[error("a thread ended early while comparing")]
     Thread,
+}
+
+/// The names of dimensions that there are, as a part of a sentence.
+fn dimensions(names: &[String]) -> String {
+    if names.is_empty() {
+        return "all dimensions of the model are fixed".to_owned();
+    }
+    format!("the names are {}", names.join(", "))
 }
 
 /// How to import.
@@ -182,6 +206,7 @@ impl Source {
     }
 
     fn of(model: OnnxModel, options: &SourceOptions) -> Result<Self, ImportError> {
+        check_names(&model, options)?;
         let graph = graph_at(&model, options, None)?;
         Ok(Self {
             model,
@@ -273,6 +298,37 @@ impl Source {
     }
 }
 
+/// Refuses values and bounds of dimensions that no input has: they would have no effect.
+fn check_names(model: &OnnxModel, options: &SourceOptions) -> Result<(), ImportError> {
+    let dims = model
+        .inputs
+        .iter()
+        .flat_map(|input| input.dims.iter().flatten());
+    let mut names: Vec<String> = dims
+        .filter_map(|dim| match dim {
+            Dim::Name(name) => Some(name.clone()),
+            Dim::Size(_) | Dim::Unknown => None,
+        })
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    let open = options.open.iter().map(|open| &open.name);
+    let mut given = options.dims.keys().chain(open);
+    match given.find(|name| !names.contains(name)).cloned() {
+        Some(name) => Err(ImportError::NoDimension { name, names }),
+        None => Ok(()),
+    }
+}
+
+/// Refuses labels that are not those of the rows.
+pub(crate) fn check_labels(labels: &[i64], rows: usize) -> Result<(), ImportError> {
+    if labels.is_empty() || labels.len() == rows {
+        return Ok(());
+    }
+    let labels = labels.len();
+    Err(ImportError::Labels { labels, rows })
+}
+
 /// The fused graph of one output, at `open` of the open dimension if it is given.
 fn graph_at(
     model: &OnnxModel,
@@ -310,6 +366,7 @@ impl Imported {
     /// Float against exact, layer by layer, on the rows that calibration did not see. `rows` and
     /// `labels` are of the whole data set; no labels, no accuracy.
     pub fn report(&self, rows: &[Vec<f32>], labels: &[i64]) -> Result<ImportReport, ImportError> {
+        check_labels(labels, rows.len())?;
         let test = TestRows {
             rows: rows.get(self.test_from..).unwrap_or_default(),
             labels: labels.get(self.test_from..).unwrap_or_default(),

@@ -60,6 +60,8 @@ pub use runner::{Engine, INTERPRETER, MEMORY_BYTES_MAX, Packed, RunOptions, Runn
 #[cfg(feature = "import")]
 pub use selfsame_compiler::float::InputKind;
 #[cfg(feature = "import")]
+pub use selfsame_compiler::onnx::DecodeError as OnnxError;
+#[cfg(feature = "import")]
 pub use selfsame_compiler::{
     Comparison, ImportReport, LayerReport, OpenDimension, Pixels, TestRows,
 };

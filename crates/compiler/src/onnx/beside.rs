@@ -141,6 +141,7 @@ pub(super) fn read_model(path: &Path) -> Result<Vec<u8>, DecodeError> {
     if size.len() > MODEL_BYTES_MAX {
         return Err(DecodeError::File {
             path: path.display().to_string(),
+            kind: std::io::ErrorKind::FileTooLarge,
             what: format!(
                 "{} bytes; a model has at most {MODEL_BYTES_MAX}",
                 size.len()
@@ -153,6 +154,7 @@ pub(super) fn read_model(path: &Path) -> Result<Vec<u8>, DecodeError> {
 fn file_error(path: &Path, error: &std::io::Error) -> DecodeError {
     DecodeError::File {
         path: path.display().to_string(),
+        kind: error.kind(),
         what: error.to_string(),
     }
 }

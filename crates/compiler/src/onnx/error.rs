@@ -122,6 +122,8 @@ pub enum DecodeError {
     File {
         /// Its path.
         path: String,
+        /// Of what kind the error is.
+        kind: std::io::ErrorKind,
         /// What is wrong.
         what: String,
     },
