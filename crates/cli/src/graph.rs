@@ -15,6 +15,8 @@ const BAR: usize = 120;
 const LANE: usize = 12;
 const MARGIN: usize = 16;
 const HEAD: usize = 56;
+/// Width of a letter at most.
+const LETTER: usize = 8;
 
 /// What is drawn of a node.
 #[derive(Debug, Clone)]
@@ -44,8 +46,9 @@ pub(crate) fn svg(title: &str, facts: &str, nodes: &[Drawn]) -> String {
     let lanes = lanes(nodes);
     let lane_count = lanes.iter().map(|line| line.lane + 1).max().unwrap_or(0);
     let left = MARGIN + lane_count * LANE + 10;
+    let letters = title.chars().count().max(facts.chars().count());
     let (width, height) = (
-        left + WIDTH + BAR + 2 * MARGIN + 90,
+        (left + WIDTH + BAR + 2 * MARGIN + 90).max(letters * LETTER + 2 * MARGIN),
         HEAD + nodes.len() * ROW + MARGIN,
     );
     let (title, facts) = (escaped(title), escaped(facts));
@@ -177,6 +180,12 @@ mod tests {
         let drawing = svg("<script>", "\"facts\"", &[node(&[]), node(&[0])]);
         assert!(!drawing.contains("<script>") && drawing.contains("&lt;script&gt;"));
         assert!(drawing.contains("a&lt;b&gt; &amp;") && !drawing.contains('\u{7}'));
+    }
+
+    #[test]
+    fn a_drawing_is_as_wide_as_its_head() {
+        let drawing = svg("name", &"f".repeat(200), &[node(&[])]);
+        assert!(drawing.contains("width=\"1632\""), "{drawing}");
     }
 
     #[test]
