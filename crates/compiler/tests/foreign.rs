@@ -358,3 +358,68 @@ fn zeros_that_are_broadcast_over_a_mask_stay_zeros() {
     let pairs = graph.nodes().iter().filter(|node| node.inputs.len() == 2);
     assert_eq!(pairs.count(), 1, "{graph:?}");
 }
+
+#[test]
+fn features_of_very_different_sizes_are_scaled_before_they_are_picked() {
+    // A length, an area that nothing reads and a smoothness, as SelectKBest and StandardScaler in a row.
+    let model = Model::new(&["batch", "3"])
+        .ints("places", &[2], &[2, 0])
+        .node_in(
+            CLASSIC,
+            ("picks", "ArrayFeatureExtractor"),
+            (&["x", "places"], &["some"]),
+            &[],
+        )
+        .node_in(
+            CLASSIC,
+            ("scaler", "Scaler"),
+            (&["some"], &["y"]),
+            &[
+                ("offset", Attr::Floats(vec![0.01, 100.0])),
+                ("scale", Attr::Floats(vec![1000.0, 0.1])),
+            ],
+        );
+    assert_answers(&model, &[110.0, 5e3, 0.012], &[2.0, 1.0]);
+    let row = |at: u16| {
+        let part = |factor: u16| f32::from(at * factor % 31) - 15.0;
+        vec![100.0 + part(7), 1e3 * part(5), 0.01 + part(11) / 1e4]
+    };
+    let rows: Vec<Vec<f32>> = (0..64).map(row).collect();
+    let found = snr_db(import(&model), &rows, 48);
+    assert!(found > 40.0, "{found} dB");
+}
+
+#[test]
+fn an_input_of_one_number_for_each_sample_may_have_no_other_axis() {
+    let model = Model::of_ids(&["batch"])
+        .ints("axes", &[1], &[1])
+        .floats("rates", &[2], &[0.5, 0.25])
+        .node("column", "Unsqueeze", &["x", "axes"], "column", &[])
+        .node("real", "Cast", &["column"], "real", &[("to", Attr::Int(1))])
+        .node("y", "Mul", &["real", "rates"], "y", &[]);
+    assert_answers(&model, &[6.0], &[3.0, 1.5]);
+}
+
+#[test]
+fn a_norm_of_channels_takes_several_lines_of_a_sample() {
+    let model = Model::new(&["batch", "2", "2", "3"])
+        .ints("lines", &[3], &[-1, 2, 3])
+        .ints("apart", &[4], &[-1, 2, 2, 3])
+        .floats("scale", &[2], &[2.0, 10.0])
+        .floats("zeros", &[2], &[0.0; 2])
+        .floats("ones", &[2], &[1.0; 2])
+        .node("merge", "Reshape", &["x", "lines"], "merged", &[])
+        .node(
+            "norm",
+            "BatchNormalization",
+            &["merged", "scale", "zeros", "zeros", "ones"],
+            "normal",
+            &[("epsilon", Attr::Float(0.0))],
+        )
+        .node("split", "Reshape", &["normal", "apart"], "y", &[]);
+    let row = [1.0, 2.0, 3.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 4.0, 5.0, 6.0];
+    let wanted = [
+        2.0, 4.0, 6.0, 10.0, 20.0, 30.0, 8.0, 10.0, 12.0, 40.0, 50.0, 60.0,
+    ];
+    assert_answers(&model, &row, &wanted);
+}

@@ -43,6 +43,8 @@ pub(super) struct Importer {
     pub(super) hints: BTreeMap<usize, (f32, f32)>,
     /// Element types of constants, by name: what the zero points of a quantised model leave open.
     pub(super) types: HashMap<String, ElementType>,
+    /// By its node what an `ArrayFeatureExtractor` has picked, from what and which features.
+    pub(super) picks: HashMap<usize, (Act, Vec<usize>)>,
     /// The batch size, as a number that may be the batch symbol.
     pub(super) batch: SymInt,
     /// Elements that constants made during import may still take.
@@ -80,6 +82,7 @@ impl FloatGraph {
             nodes: Vec::new(),
             hints: BTreeMap::new(),
             types: HashMap::new(),
+            picks: HashMap::new(),
             batch: SymInt::fixed(1),
             budget: ELEMENTS_MAX.saturating_add(weights.saturating_mul(MADE_PER_WEIGHT)),
             activation_budget: ACTIVATIONS_MAX,
@@ -308,7 +311,7 @@ fn input_act(
     let shapeless = || {
         refuse(
             format!("{} dimensions are declared", declared.len()),
-            "a batch dimension (1 or a name) and at least one more",
+            "a batch dimension (1 or a name), and those of a sample",
         )
     };
     let (dims, has_batch): (Result<Vec<Option<usize>>, ImportError>, bool) = if options.no_batch {
@@ -330,9 +333,6 @@ fn input_act(
                 ));
             }
         };
-        if has_batch && rest.is_empty() {
-            return Err(shapeless());
-        }
         let rest = rest.iter().map(value);
         (core::iter::once(Ok(front)).chain(rest).collect(), has_batch)
     };

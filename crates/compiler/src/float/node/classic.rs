@@ -12,11 +12,43 @@ impl NodeContext<'_> {
     pub(super) fn scaler(&mut self) -> Imported {
         self.allow(&["offset", "scale"])?;
         let act = self.act(0)?;
-        let offset = self.features("offset")?;
-        let scale = self.features("scale")?;
-        let centred = self.pair_of(Arithmetic::Sub, &act, &offset)?;
-        let scaled = self.pair_of(Arithmetic::Mul, &centred, &scale)?;
-        Ok(self.value_of(scaled))
+        let [offset, scale] = [
+            self.reals("offset")?.to_vec(),
+            self.reals("scale")?.to_vec(),
+        ];
+        let Some((source, picks)) = self.importer.picks.get(&act.node).cloned() else {
+            let scaled = self.standardised_features(&act, offset, scale)?;
+            return Ok(self.value_of(scaled));
+        };
+        // Features of very different sizes are brought to one size where they come in: before they are picked.
+        let extent = source.dims.last().copied().unwrap_or(0);
+        let wide = |values: &[f32]| {
+            let mut wide = vec![0.0; extent];
+            for (at, &place) in picks.iter().enumerate() {
+                wide[place] = values[if values.len() == 1 { 0 } else { at }];
+            }
+            wide
+        };
+        let counts = [1, picks.len()];
+        if !counts.contains(&offset.len()) || !counts.contains(&scale.len()) {
+            return Err(self.unknown_target());
+        }
+        let scaled = self.standardised_features(&source, wide(&offset), wide(&scale))?;
+        let picked = self.picked(&scaled, source.dims.len() - 1, &picks)?;
+        Ok(self.value_of(picked))
+    }
+
+    fn standardised_features(
+        &mut self,
+        act: &Act,
+        offset: Vec<f32>,
+        scale: Vec<f32>,
+    ) -> Result<Act, ImportError> {
+        let [offset, scale] = [offset, scale].map(|list| (vec![list.len()], list));
+        let offset = self.constant_act(offset.0, offset.1, Kind::Float)?;
+        let scale = self.constant_act(scale.0, scale.1, Kind::Float)?;
+        let centred = self.pair_of(Arithmetic::Sub, act, &offset)?;
+        self.pair_of(Arithmetic::Mul, &centred, &scale)
     }
 
     /// Probabilities under the names of their classes: the probabilities.
@@ -168,6 +200,12 @@ impl NodeContext<'_> {
             )
         })?;
         let picked = self.picked(&act, axis, &picks)?;
+        let mut once = picks.clone();
+        once.sort_unstable();
+        once.dedup();
+        if once.len() == picks.len() {
+            self.importer.picks.insert(picked.node, (act, picks));
+        }
         Ok(self.value_of(picked))
     }
 
@@ -181,11 +219,5 @@ impl NodeContext<'_> {
                 "export the model again",
             )),
         }
-    }
-
-    /// A list in an attribute as an operand of the last axis.
-    fn features(&mut self, name: &str) -> Result<Act, ImportError> {
-        let list = self.reals(name)?.to_vec();
-        self.constant_act(vec![list.len()], list, Kind::Float)
     }
 }

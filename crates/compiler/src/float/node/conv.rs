@@ -381,8 +381,8 @@ impl NodeContext<'_> {
         }
         self.require_int("training_mode", 0)?;
         let act = self.act(0)?;
-        // Rows of all samples behind one another have no image in front of which the batch could stand.
-        let act = if matches!(act.dims.as_slice(), &[rows, _] if rows != 1) {
+        // Rows or pictures of all samples behind one another: the batch stands in front of none of them.
+        let act = if matches!(act.dims.as_slice(), &[rows, _, ..] if rows != 1) {
             self.apart(&act, &[1])?
         } else {
             let node = self.front(0)?;

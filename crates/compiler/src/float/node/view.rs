@@ -74,10 +74,14 @@ impl NodeContext<'_> {
             Batch::Own(_) if leads && self.importer.batch.known().is_some() => {
                 self.view(act.node, shape)
             }
-            Batch::Own(_) | Batch::Part { .. } | Batch::Absent => Err(self.mixes_samples(format!(
-                "input {index} of shape {:?} has the batch elsewhere",
-                act.dims
-            ))),
+            Batch::Own(_) | Batch::Part { .. } | Batch::Absent => Err(self.refuse(
+                format!(
+                    "input {index} of shape {:?} (with 1 for the batch) holds several pictures or lines of a sample, or has the batch elsewhere",
+                    act.dims
+                ),
+                "one picture or line of each sample, behind the batch",
+                "put the pictures behind one another along an axis, or make this part a model of its own that runs for each of them",
+            )),
         }
     }
 
