@@ -423,3 +423,60 @@ fn a_norm_of_channels_takes_several_lines_of_a_sample() {
     ];
     assert_answers(&model, &row, &wanted);
 }
+
+#[test]
+fn several_pictures_of_a_sample_are_convolved_one_by_one() {
+    let row = |at: u16| -> Vec<f32> {
+        let cell = |cell: u16| f32::from((at * 7 + cell * 13 + cell * at) % 31) / 15.0 - 1.0;
+        (0..3 * 2 * 5 * 5).map(cell).collect()
+    };
+    let weights: Vec<f32> = (0..4 * 2 * 9_u16)
+        .map(|at| f32::from(at * 11 % 17) / 8.0 - 1.0)
+        .collect();
+    let network = |model: Model| {
+        model
+            .floats("w", &[4, 2, 3, 3], &weights)
+            .floats("scale", &[4], &[1.0, 0.5, 2.0, 1.5])
+            .floats("zeros", &[4], &[0.0; 4])
+            .floats("ones", &[4], &[1.0; 4])
+            .node("conv", "Conv", &["pictures", "w"], "c", &[])
+            .node(
+                "norm",
+                "BatchNormalization",
+                &["c", "scale", "ones", "zeros", "ones"],
+                "n",
+                &[],
+            )
+            .node("relu", "Relu", &["n"], "r", &[])
+            .node(
+                "pool",
+                "MaxPool",
+                &["r"],
+                "p",
+                &[("kernel_shape", Attr::Ints(vec![3, 3]))],
+            )
+    };
+    let several = Model::new(&["batch", "3", "2", "5", "5"])
+        .ints("merged", &[4], &[-1, 2, 5, 5])
+        .ints("apart", &[3], &[-1, 3, 4])
+        .node("merge", "Reshape", &["x", "merged"], "pictures", &[]);
+    let several = network(several).node("split", "Reshape", &["p", "apart"], "y", &[]);
+    let one =
+        Model::new(&["batch", "2", "5", "5"]).node("same", "Identity", &["x"], "pictures", &[]);
+    let one = network(one).node("flat", "Flatten", &["p"], "y", &[]);
+    let wanted: Vec<f32> = row(1)
+        .chunks(2 * 5 * 5)
+        .flat_map(|picture| import(&one).run(picture).unwrap())
+        .collect();
+    assert_answers(&several, &row(1), &wanted);
+    let rows: Vec<Vec<f32>> = (0..40).map(row).collect();
+    let found = snr_db(import(&several), &rows, 32);
+    assert!(found > 26.0, "{found} dB");
+    let names: Vec<String> = import(&several)
+        .fuse()
+        .nodes()
+        .iter()
+        .map(|n| n.name.clone())
+        .collect();
+    assert!(names.contains(&"pool[2]".to_owned()), "{names:?}");
+}

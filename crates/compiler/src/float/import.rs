@@ -43,6 +43,8 @@ pub(super) struct Importer {
     pub(super) hints: BTreeMap<usize, (f32, f32)>,
     /// Element types of constants, by name: what the zero points of a quantised model leave open.
     pub(super) types: HashMap<String, ElementType>,
+    /// By their node the pictures, each without batch, that several of a sample were joined from.
+    pub(super) frames: HashMap<usize, Vec<Act>>,
     /// By its node what an `ArrayFeatureExtractor` has picked, from what and which features.
     pub(super) picks: HashMap<usize, (Act, Vec<usize>)>,
     /// The batch size, as a number that may be the batch symbol.
@@ -82,6 +84,7 @@ impl FloatGraph {
             nodes: Vec::new(),
             hints: BTreeMap::new(),
             types: HashMap::new(),
+            frames: HashMap::new(),
             picks: HashMap::new(),
             batch: SymInt::fixed(1),
             budget: ELEMENTS_MAX.saturating_add(weights.saturating_mul(MADE_PER_WEIGHT)),

@@ -23,6 +23,7 @@ mod conv;
 mod diagonals;
 mod einsum;
 mod fourier;
+mod frames;
 mod linear;
 mod logic;
 mod loss;

@@ -210,6 +210,9 @@ impl NodeContext<'_> {
             "LinearClassifier" => return self.linear_classifier(),
             _ => {}
         }
+        if let Some(value) = self.of_frames()? {
+            return Ok(vec![value]);
+        }
         if let Some(value) = self.quantised() {
             return Ok(vec![value?]);
         }
