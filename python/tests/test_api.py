@@ -176,7 +176,8 @@ class Refusals(unittest.TestCase):
         self.refuse(selfsame.ArtefactError, "SELFSAME", selfsame.load, b"x" * 100)
         self.refuse(FileNotFoundError, "nowhere", selfsame.load, "nowhere.selfsame")
         self.refuse(FileNotFoundError, "nowhere", selfsame.import_onnx, "nowhere.onnx", digits(9))
-        self.refuse(FileNotFoundError, "nowhere", selfsame.load(MLP).compare, "nowhere.onnx", digits(9))
+        compare = selfsame.load(MLP).compare
+        self.refuse(FileNotFoundError, "nowhere", compare, "nowhere.onnx", digits(9))
         cut = fixtures.SHIPPED[0].onnx.read_bytes()[:500]
         self.refuse(selfsame.OnnxError, "", selfsame.import_onnx, cut, digits(9))
 
@@ -186,15 +187,14 @@ class Refusals(unittest.TestCase):
         self.refuse(selfsame.InputError, "[9, 30]", selfsame.import_onnx, onnx, np.zeros((9, 30)))
         refused = selfsame.InputError
         self.refuse(refused, "test_from", selfsame.import_onnx, onnx, digits(9), test_from=9)
-        self.refuse(refused, "5 labels for 9 rows", selfsame.import_onnx, onnx, digits(9), labels=[0] * 5)
-        model = selfsame.load(MLP)
-        self.refuse(refused, "5 labels for 9 rows", model.compare, onnx, digits(9), labels=[0] * 5)
+        for call in (selfsame.import_onnx, selfsame.load(MLP).compare):
+            self.refuse(refused, "5 labels for 9 rows", call, onnx, digits(9), labels=[0] * 5)
 
     def test_dimensions_that_there_are_not_are_refused(self):
         onnx = fixtures.SHIPPED[1].onnx
         refused = selfsame.InputError
-        self.refuse(refused, '"length"', selfsame.import_onnx, onnx, digits(9), dims={"length": 3})
-        self.refuse(refused, '"length"', selfsame.import_onnx, onnx, digits(9), open={"length": (2, 9)})
+        for wishes in ({"dims": {"length": 3}}, {"open": {"length": (2, 9)}}):
+            self.refuse(refused, '"length"', selfsame.import_onnx, onnx, digits(9), **wishes)
         self.refuse(refused, "the program has 0 open dimensions", selfsame.load(MLP).at, 3)
 
     def test_a_text_that_is_no_receipt_is_refused(self):

@@ -127,6 +127,9 @@ impl Importer {
         let mut inputs = Vec::with_capacity(infos.len());
         for &info in infos {
             let kind = kind_of(info)?;
+            if infos.len() == 1 {
+                check_axes(info, kind, options)?;
+            }
             let act = input_act(info, inputs.len(), kind, batch.as_deref(), options)?;
             let shape = act.frame().shape();
             self.nodes.push(FloatNode {
@@ -286,6 +289,33 @@ fn kind_of(input: &OnnxValueInfo) -> Result<Kind, ImportError> {
     }
 }
 
+/// An input without the axes that it needs.
+fn shapeless(input: &OnnxValueInfo) -> ImportError {
+    let declared = input.dims.as_deref().unwrap_or_default().len();
+    ImportError::Input {
+        name: input.name.clone(),
+        what: format!("{declared} dimensions are declared"),
+        supported: "a batch dimension (1 or a name) and at least one more, or --no-batch if the axis belongs to the sample",
+    }
+}
+
+/// Refuses an only input of real numbers whose one axis would be the batch: it is rather one of the sample.
+fn check_axes(
+    input: &OnnxValueInfo,
+    kind: Kind,
+    options: &ImportOptions,
+) -> Result<(), ImportError> {
+    let is_batch = match input.dims.as_deref() {
+        Some([Dim::Name(name)]) => !options.dims.contains_key(name),
+        Some([Dim::Size(1) | Dim::Unknown]) => true,
+        Some(_) | None => false,
+    };
+    if is_batch && kind.is_real() && !options.no_batch {
+        return Err(shapeless(input));
+    }
+    Ok(())
+}
+
 /// Splits the batch axis from the shape of an input and puts values for names.
 fn input_act(
     input: &OnnxValueInfo,
@@ -311,16 +341,10 @@ fn input_act(
         },
         Dim::Unknown => Ok(None),
     };
-    let shapeless = || {
-        refuse(
-            format!("{} dimensions are declared", declared.len()),
-            "a batch dimension (1 or a name), and those of a sample",
-        )
-    };
     let (dims, has_batch): (Result<Vec<Option<usize>>, ImportError>, bool) = if options.no_batch {
         (declared.iter().map(value).collect(), false)
     } else {
-        let (leading, rest) = declared.split_first().ok_or_else(shapeless)?;
+        let (leading, rest) = declared.split_first().ok_or_else(|| shapeless(input))?;
         let (front, has_batch) = match leading {
             Dim::Name(name) if options.dims.contains_key(name) => (value(leading)?, false),
             Dim::Name(name)
