@@ -116,7 +116,8 @@ impl NodeContext<'_> {
         #[expect(clippy::cast_precision_loss, reason = "extents stay below 2^24")]
         let places = (0..extent).map(|place| place as f32).collect();
         let places = self.constant_act(dims, places, Kind::Int)?;
-        if !index.kind.is_real() {
+        if self.node.op == "OneHot" && !index.kind.is_real() {
+            // A table over many places would not show the one that is equal.
             return self.compare_whole("Equal", index, &places);
         }
         let difference = self.pair_of(Arithmetic::Sub, index, &places)?;
