@@ -345,6 +345,33 @@ fn a_mask_that_no_calibration_row_sets_may_be_set_later() {
 }
 
 #[test]
+fn a_mask_of_scores_that_no_calibration_row_sets_hides_later() {
+    // softmax(z + (1 - seen) * -10000): calibration sees everything.
+    let model = Model::of_ids(&["batch", "8"])
+        .input("z", &["batch", "8"])
+        .floats("one", &[1], &[1.0])
+        .floats("far", &[1], &[-10_000.0])
+        .node("cast", "Cast", &["x"], "seen", &[("to", Attr::Int(1))])
+        .node("not", "Sub", &["one", "seen"], "hidden", &[])
+        .node("mask", "Mul", &["hidden", "far"], "mask", &[])
+        .node("scores", "Add", &["z", "mask"], "scores", &[])
+        .node("y", "Softmax", &["scores"], "y", &[]);
+    let row = |at: u16| {
+        let seen = |cell: u16| {
+            if at < 24 || !(at + cell).is_multiple_of(3) {
+                1.0
+            } else {
+                0.0
+            }
+        };
+        let score = |cell: u16| (f32::from((at * 7 + cell * 13) % 31) - 15.0) / 10.0;
+        (0..8).map(seen).chain((0..8).map(score)).collect()
+    };
+    let rows: Vec<Vec<f32>> = (0..32).map(row).collect();
+    assert!(snr_db(import(&model), &rows, 24) > 26.0);
+}
+
+#[test]
 fn zeros_that_are_broadcast_over_a_mask_stay_zeros() {
     let model = Model::new(&["batch", "1"])
         .floats("state", &[4], &[0.0; 4])

@@ -65,8 +65,8 @@ pub enum CalibrationError {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Calibration {
     nodes: Vec<Histogram>,
-    /// For each node the largest magnitude of its values.
-    largest: Vec<f64>,
+    /// For each node its smallest and its largest value.
+    ranges: Vec<(f64, f64)>,
     row_hashes: HashSet<Hash>,
     row_losses: RowLosses,
     samples: Vec<Sample>,
@@ -134,7 +134,7 @@ impl Calibration {
         for one in &measured {
             row_losses.add(&one.energies);
         }
-        let largest = largest(graph, &nodes);
+        let ranges = ranges(graph, &nodes);
         let row_hashes = measured.iter().map(|one| one.hash).collect();
         let sample = |(&row, one): (&&Vec<f32>, Measured)| Sample {
             row: row.clone(),
@@ -150,10 +150,10 @@ impl Calibration {
                 .map(sample)
                 .collect(),
             bytes: map_rows(&nodes, 0, |node, histogram| {
-                AsBytes::of(histogram, declared(graph, node), largest[node])
+                AsBytes::of(histogram, declared(graph, node), magnitude(ranges[node]))
             }),
             nodes,
-            largest,
+            ranges,
         })
     }
 
@@ -169,13 +169,12 @@ impl Calibration {
 
     /// Largest magnitude of a node's values; what its factors allow where only 0 was seen.
     pub(crate) fn largest(&self, node: usize) -> f64 {
-        self.largest[node]
+        magnitude(self.ranges[node])
     }
 
-    /// Smallest and largest value of a node that were seen.
+    /// Smallest and largest value of a node that were seen; what its factors allow where only 0 was.
     pub(crate) fn seen(&self, node: usize) -> (f64, f64) {
-        let (low, high) = self.nodes[node].range();
-        (f64::from(low), f64::from(high))
+        self.ranges[node]
     }
 
     /// Smallest and largest value of a node, with a margin where few values were seen.
@@ -236,31 +235,53 @@ impl AsBytes {
     }
 }
 
-/// The largest magnitude of each node's values.
+/// The smallest and the largest value of each node.
 ///
 /// A product with a mask that no row has set was 0 in all of them, and is not with a row that sets it: where
-/// only 0 was seen, such values may be as large as those that they are made of.
-fn largest(graph: &FloatGraph, nodes: &[Histogram]) -> Vec<f64> {
-    let mut largest: Vec<f64> = Vec::with_capacity(nodes.len());
+/// only 0 was seen, such values lie where those that they are made of, and 0, may bring them.
+fn ranges(graph: &FloatGraph, nodes: &[Histogram]) -> Vec<(f64, f64)> {
+    let mut ranges: Vec<(f64, f64)> = Vec::with_capacity(nodes.len());
     for (node, histogram) in graph.nodes().iter().zip(nodes) {
-        let of = |slot: usize| node.inputs.get(slot).map_or(0.0, |&input| largest[input]);
-        let most = |values: &[f32]| {
-            let magnitudes = values.iter().map(|v| f64::from(v.abs()));
-            magnitudes.fold(0.0, f64::max)
+        let (low, high) = histogram.range();
+        let seen = (f64::from(low), f64::from(high));
+        if seen != (0.0, 0.0) {
+            ranges.push(seen);
+            continue;
+        }
+        let of = |slot: usize| {
+            let input = node.inputs.get(slot).map_or(seen, |&input| ranges[input]);
+            (input.0.min(0.0), input.1.max(0.0))
         };
-        let seen = f64::from(histogram.largest());
+        let span = |values: &[f32]| {
+            let widest = (f64::INFINITY, f64::NEG_INFINITY);
+            let values = values.iter().map(|&v| f64::from(v));
+            values.fold(widest, |(low, high), v| (low.min(v), high.max(v)))
+        };
         let allowed = if let FloatOp::Pair(Arithmetic::Mul, _) = &node.op {
-            of(0) * of(1)
+            product(of(0), of(1))
         } else if let FloatOp::Affine { scale, shift, .. } = &node.op {
-            most(scale) * of(0) + most(shift)
+            let (scaled, shift) = (product(of(0), span(scale)), span(shift));
+            (scaled.0 + shift.0, scaled.1 + shift.1)
         } else if node.op.passes() {
             of(0)
         } else {
-            0.0
+            seen
         };
-        largest.push(if seen == 0.0 { allowed } else { seen });
+        let is_range = allowed.0.is_finite() && allowed.1.is_finite();
+        ranges.push(if is_range { allowed } else { seen });
     }
-    largest
+    ranges
+}
+
+fn magnitude((low, high): (f64, f64)) -> f64 {
+    high.max(-low)
+}
+
+/// Where products of numbers of two ranges lie.
+fn product(x: (f64, f64), y: (f64, f64)) -> (f64, f64) {
+    let ends = [x.0 * y.0, x.0 * y.1, x.1 * y.0, x.1 * y.1];
+    let low = ends.into_iter().fold(f64::INFINITY, f64::min);
+    (low, ends.into_iter().fold(f64::NEG_INFINITY, f64::max))
 }
 
 /// The clip point that the values seen ask for.
