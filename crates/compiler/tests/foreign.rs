@@ -372,6 +372,39 @@ fn a_mask_of_scores_that_no_calibration_row_sets_hides_later() {
 }
 
 #[test]
+fn features_of_a_single_number_are_refused() {
+    let options = ImportOptions {
+        no_batch: true,
+        ..ImportOptions::default()
+    };
+    for (op, inputs) in [
+        ("Normalizer", &["one"] as &[&str]),
+        ("ArrayFeatureExtractor", &["one", "places"]),
+    ] {
+        let norm = [("norm", Attr::Text("L2".to_owned()))];
+        let attributes = if op == "Normalizer" { &norm[..] } else { &[] };
+        let model = Model::new(&["4"])
+            .ints("axes", &[1], &[0])
+            .ints("places", &[1], &[0])
+            .node(
+                "sum",
+                "ReduceSum",
+                &["x", "axes"],
+                "one",
+                &[("keepdims", Attr::Int(0))],
+            )
+            .node_in(CLASSIC, ("classic", op), (inputs, &["y"]), attributes);
+        let model = OnnxModel::decode(&model.encode()).unwrap();
+        let refused = FloatGraph::import(&model, &options).unwrap_err();
+        let text = refused.to_string();
+        assert!(
+            text.contains("\"classic\"") && text.contains("rank 0"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
 fn zeros_that_are_broadcast_over_a_mask_stay_zeros() {
     let model = Model::new(&["batch", "1"])
         .floats("state", &[4], &[0.0; 4])

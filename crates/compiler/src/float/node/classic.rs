@@ -34,7 +34,7 @@ impl NodeContext<'_> {
             return Err(self.unknown_target());
         }
         let scaled = self.standardised_features(&source, wide(&offset), wide(&scale))?;
-        let picked = self.picked(&scaled, source.dims.len() - 1, &picks)?;
+        let picked = self.picked(&scaled, self.axis(-1, source.dims.len())?, &picks)?;
         Ok(self.value_of(picked))
     }
 
@@ -84,7 +84,7 @@ impl NodeContext<'_> {
             });
         let sums = self.linear_scores(classes[0].max(classes[1]))?;
         let scores = self.transformed(&sums)?;
-        let axis = sums.dims.len() - 1;
+        let axis = self.axis(-1, sums.dims.len())?;
         let index = self.index_of_largest(&sums, axis)?;
         let index = self.without_axes(&index, &[axis])?;
         Ok(vec![self.value_of(index), self.value_of(scores)])
@@ -125,7 +125,7 @@ impl NodeContext<'_> {
     fn transformed(&mut self, act: &Act) -> Result<Act, ImportError> {
         match self.text("post_transform", "NONE")?.as_str() {
             "NONE" => Ok(act.clone()),
-            "SOFTMAX" => self.softmax_of(act, act.dims.len() - 1),
+            "SOFTMAX" => self.softmax_of(act, self.axis(-1, act.dims.len())?),
             "LOGISTIC" => {
                 let sigmoid = Function::primitive(Primitive::Sigmoid);
                 self.mapped(FloatOp::Function(sigmoid), act)
@@ -157,7 +157,7 @@ impl NodeContext<'_> {
                 ));
             }
         };
-        let axis = act.dims.len() - 1;
+        let axis = self.axis(-1, act.dims.len())?;
         let normal = self.over_length(&act, axis, power)?;
         Ok(self.value_of(normal))
     }
@@ -187,7 +187,7 @@ impl NodeContext<'_> {
     pub(super) fn pick_features(&mut self) -> Imported {
         self.allow(&[])?;
         let act = self.act(0)?;
-        let axis = act.dims.len() - 1;
+        let axis = self.axis(-1, act.dims.len())?;
         let extent = act.dims[axis];
         let places = self.known_ints(1)?;
         let within = |&place: &i64| usize::try_from(place).ok().filter(|&place| place < extent);
