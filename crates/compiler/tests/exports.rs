@@ -4,13 +4,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod compared;
+
+use compared::compared_on;
 use selfsame_compiler::float::{FloatGraph, ImportOptions};
 use selfsame_compiler::onnx::OnnxModel;
 use selfsame_compiler::{
-    Calibration, CompileError, Compiled, OpenDimension, Options, TestRows, TrainingRows,
-    compile_open, import_report,
+    Calibration, CompileError, Compiled, OpenDimension, Options, TrainingRows, compile_open,
 };
-use selfsame_ir::{CheckedProgram, Tensor};
 
 const EXPORTS: [(&str, &[u8]); 2] = [
     (
@@ -65,18 +66,7 @@ fn compiled(onnx: &[u8]) -> Compiled {
 fn an_export_of_transformers_stays_open_in_its_length_and_near_its_float_model() {
     for (name, onnx) in EXPORTS {
         let compiled = compiled(onnx);
-        let rows = rows();
-        let test = TestRows {
-            rows: &rows[TRAINING..],
-            labels: &[],
-        };
-        let values = compiled.values.clone();
-        let trace = |program: &CheckedProgram, input: Tensor| {
-            selfsame_interpreter::run(program, &values, input)
-                .unwrap()
-                .into_outputs()
-        };
-        let comparison = import_report(&compiled, test, trace).unwrap().comparison;
+        let comparison = compared_on(&compiled, &rows()[TRAINING..]);
         // A mask that set the scale of the scores would leave 0.9998.
         assert!(comparison.cosine_mean >= 0.9999, "{name}: {comparison:?}");
     }

@@ -3,16 +3,18 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod compared;
+
 use std::path::PathBuf;
 
+use compared::compared_on;
 use selfsame_compiler::float::{FloatGraph, FloatOp, ImportOptions};
 use selfsame_compiler::npz::read_npz_array;
 use selfsame_compiler::onnx::OnnxModel;
 use selfsame_compiler::{
-    Calibration, CompileError, Compiled, OpenDimension, Options, TestRows, TrainingRows, compile,
-    compile_open, import_report,
+    Calibration, CompileError, Compiled, OpenDimension, Options, TrainingRows, compile,
+    compile_open,
 };
-use selfsame_ir::{CheckedProgram, Tensor};
 
 const DEBERTA: &str = "deberta-v3-hidden-eager-dynamo";
 const MPNET: &str = "mpnet-hidden-eager-dynamo";
@@ -53,18 +55,7 @@ fn calibrated(name: &str) -> (FloatGraph, Calibration) {
 
 /// Signal over noise of the program's answers to texts that calibration did not see, in decibels.
 fn snr_db(name: &str, compiled: &Compiled) -> f64 {
-    let rows = rows(name);
-    let test = TestRows {
-        rows: &rows[TRAINING..],
-        labels: &[],
-    };
-    let trace = |program: &CheckedProgram, input: Tensor| {
-        selfsame_interpreter::run(program, &compiled.values, input)
-            .unwrap()
-            .into_outputs()
-    };
-    let comparison = import_report(compiled, test, trace).unwrap().comparison;
-    comparison.snr_db
+    compared_on(compiled, &rows(name)[TRAINING..]).snr_db
 }
 
 #[test]

@@ -2,13 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod compared;
 mod onnx_writer;
 
+use compared::compared;
 use onnx_writer::{Attr, Model};
 use selfsame_compiler::float::{FloatGraph, ImportOptions};
 use selfsame_compiler::onnx::OnnxModel;
-use selfsame_compiler::{Calibration, Options, TestRows, TrainingRows, compile, import_report};
-use selfsame_ir::{CheckedProgram, DimValues, Tensor};
 
 const CLASSIC: &str = "ai.onnx.ml";
 const CONTRIBUTED: &str = "com.microsoft";
@@ -29,23 +29,7 @@ fn assert_answers(model: &Model, row: &[f32], wanted: &[f32]) {
 
 /// Signal over noise of the program on the rows behind the first `training` ones.
 fn snr_db(graph: FloatGraph, rows: &[Vec<f32>], training: usize) -> f64 {
-    let graph = graph.fuse();
-    let training_rows = TrainingRows::before(rows, training);
-    let calibration = Calibration::collect(&graph, training_rows, training).unwrap();
-    let compiled = compile(graph, &calibration, &Options::default()).unwrap();
-    let trace = |program: &CheckedProgram, input: Tensor| {
-        selfsame_interpreter::run(program, &DimValues::NONE, input)
-            .unwrap()
-            .into_outputs()
-    };
-    let test = TestRows {
-        rows: &rows[training..],
-        labels: &[],
-    };
-    import_report(&compiled, test, trace)
-        .unwrap()
-        .comparison
-        .snr_db
+    compared(graph.fuse(), rows, training).1.snr_db
 }
 
 /// A logistic regression as skl2onnx writes it: the name of the class first, then the probabilities.
@@ -170,22 +154,22 @@ fn an_einsum_of_three_operands_is_one_of_two_after_the_other() {
     assert_answers(&model, &[1.0, 2.0, 3.0, 4.0], &[107.0, 235.0]);
 }
 
+/// A model whose input of `columns` numbers is `q` in steps of a half.
+fn quantised_input(columns: &str) -> Model {
+    let operands = ["x", "step", "zero"];
+    Model::new(&["batch", columns])
+        .floats("step", &[], &[0.5])
+        .bytes("zero", &[], &[0])
+        .node("quantize", "QuantizeLinear", &operands, "q", &[])
+}
+
 #[test]
 fn a_quantised_gemm_has_a_scale_for_each_row_of_weights_that_it_transposes() {
     let transposed = [("transB", Attr::Int(1))];
-    let model = Model::new(&["batch", "3"])
-        .floats("step", &[], &[0.5])
-        .bytes("zero", &[], &[0])
+    let model = quantised_input("3")
         .bytes("weights", &[2, 3], &[1, 2, 3, 4, 5, 6])
         .floats("steps", &[2], &[1.0, 10.0])
         .bytes("zeros", &[2], &[0, 0])
-        .node(
-            "quantize",
-            "QuantizeLinear",
-            &["x", "step", "zero"],
-            "q",
-            &[],
-        )
         .node_in(
             CONTRIBUTED,
             ("gemm", "QGemm"),
@@ -198,18 +182,9 @@ fn a_quantised_gemm_has_a_scale_for_each_row_of_weights_that_it_transposes() {
 #[test]
 fn a_quantised_softmax_is_a_softmax() {
     let attributes = [("axis", Attr::Int(-1)), ("opset", Attr::Int(17))];
-    let model = Model::new(&["batch", "2"])
-        .floats("step", &[], &[0.5])
+    let model = quantised_input("2")
         .floats("last", &[], &[1.0 / 256.0])
-        .bytes("zero", &[], &[0])
         .bytes("least", &[], &[-128])
-        .node(
-            "quantize",
-            "QuantizeLinear",
-            &["x", "step", "zero"],
-            "q",
-            &[],
-        )
         .node_in(
             CONTRIBUTED,
             ("softmax", "QLinearSoftmax"),

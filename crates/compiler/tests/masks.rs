@@ -2,13 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod compared;
 mod onnx_writer;
 
+use compared::compared;
 use onnx_writer::{Attr, Model};
 use selfsame_compiler::float::FloatGraph;
 use selfsame_compiler::onnx::OnnxModel;
-use selfsame_compiler::{Calibration, Options, TestRows, TrainingRows, compile, import_report};
-use selfsame_ir::{CheckedProgram, Tensor};
 
 const ROWS: u8 = 6;
 const COLUMNS: u8 = 8;
@@ -47,19 +47,7 @@ fn what_is_hidden_has_no_weight_however_small_the_scores_are() {
     for (op, hidden) in [("Add", -1e9), ("Add", -2e3), ("Sub", 1e6)] {
         let graph = causal(op, hidden);
         let rows: Vec<Vec<f32>> = (0..32).map(row).collect();
-        let training = TrainingRows::before(&rows, TRAINING);
-        let calibration = Calibration::collect(&graph, training, TRAINING).unwrap();
-        let compiled = compile(graph, &calibration, &Options::default()).unwrap();
-        let test = TestRows {
-            rows: &rows[TRAINING..],
-            labels: &[],
-        };
-        let trace = |program: &CheckedProgram, input: Tensor| {
-            selfsame_interpreter::run(program, &compiled.values, input)
-                .unwrap()
-                .into_outputs()
-        };
-        let found = import_report(&compiled, test, trace).unwrap().comparison;
+        let (_, found) = compared(graph, &rows, TRAINING);
         assert!(found.snr_db >= 35.0, "{op} {hidden}: {found:?}");
     }
 }

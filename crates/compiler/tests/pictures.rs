@@ -2,17 +2,17 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod compared;
 mod fixtures;
 mod onnx_writer;
 
+use compared::compared;
 use fixtures::read;
 use onnx_writer::{Attr, Model};
+use selfsame_compiler::Compiled;
 use selfsame_compiler::float::{FloatGraph, FloatOp};
 use selfsame_compiler::onnx::OnnxModel;
-use selfsame_compiler::{
-    Calibration, Compiled, Options, TestRows, TrainingRows, compile, import_report,
-};
-use selfsame_ir::{CheckedProgram, DType, DimValues, Op, Tensor};
+use selfsame_ir::{DType, Op};
 
 /// Numbers in -1..1 that look random.
 struct Numbers(u64);
@@ -34,19 +34,8 @@ fn imported(model: &Model) -> (Compiled, f64) {
     let graph = FloatGraph::from_onnx(&model).unwrap().fuse();
     let mut numbers = Numbers(7);
     let rows: Vec<Vec<f32>> = (0..24).map(|_| numbers.many(64)).collect();
-    let calibration = Calibration::collect(&graph, TrainingRows::before(&rows, 16), 16).unwrap();
-    let compiled = compile(graph, &calibration, &Options::default()).unwrap();
-    let trace = |program: &CheckedProgram, input: Tensor| {
-        selfsame_interpreter::run(program, &DimValues::NONE, input)
-            .unwrap()
-            .into_outputs()
-    };
-    let rows = TestRows {
-        rows: &rows[16..],
-        labels: &[],
-    };
-    let report = import_report(&compiled, rows, trace).unwrap();
-    (compiled, report.comparison.snr_db)
+    let (compiled, comparison) = compared(graph, &rows, 16);
+    (compiled, comparison.snr_db)
 }
 
 /// A norm over the last axis.

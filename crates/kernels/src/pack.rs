@@ -106,21 +106,20 @@ pub(crate) fn weights(
     room: &Room,
 ) -> Bytes {
     match bits {
-        Bits::Eight => in_groups::<4>(weights, bits, (kernel, lanes), runs, blocks, room),
-        Bits::Sixteen => in_groups::<2>(weights, bits, (kernel, lanes), runs, blocks, room),
+        Bits::Eight => in_groups::<4>(weights, (kernel, lanes), runs, blocks, room),
+        Bits::Sixteen => in_groups::<2>(weights, (kernel, lanes), runs, blocks, room),
     }
 }
 
-/// [`weights`], in groups of `G`, which is that of `bits`.
+/// [`weights`] in groups of `G`, which are four bytes of input each.
 fn in_groups<const G: usize>(
     weights: &[i8],
-    bits: Bits,
     (kernel, lanes): (Kernel, usize),
     runs: &Runs,
     blocks: &[Block],
     room: &Room,
 ) -> Bytes {
-    let (groups, run_len) = (runs.groups(), runs.run_len / bits.bytes());
+    let (groups, run_len) = (runs.groups(), runs.run_len * G / 4);
     let run_count = runs.starts.len();
     let vector_count: usize = blocks.iter().map(|block| block.vectors).sum();
     let mut packed = Bytes::filled_in(room, vector_count * run_count * groups * lanes * G, 0);

@@ -199,24 +199,13 @@ mod tests {
 
     fn terms(price: u64) -> Terms {
         Terms {
-            modelId: B256::ZERO,
-            dimensions: vec![],
-            inputRoot: B256::ZERO,
-            availability: 0,
-            inputLocator: String::new(),
             provider: OWN,
             leastLevel: 4,
-            asset: Address::ZERO,
             price: U256::from(price),
-            valueAtRisk: U256::ZERO,
-            nonce: 0,
-            blockNumber: 0,
-            blockHash: B256::ZERO,
             acceptBy: 100,
             answerBy: 200,
             window: 60,
-            callback: Address::ZERO,
-            callbackGas: 0,
+            ..Terms::default()
         }
     }
 

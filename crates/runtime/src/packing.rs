@@ -32,8 +32,8 @@ pub(crate) struct Shape {
     pub(crate) bits: Bits,
     /// Whether no element of the input is negative.
     pub(crate) non_negative: bool,
-    /// Slot of the row factor and its shift.
-    pub(crate) factor: Option<(usize, FactorShift)>,
+    /// Shift of the row factor.
+    pub(crate) factor: Option<FactorShift>,
     pub(crate) output: Grid,
     pub(crate) kernel: [usize; 2],
     pub(crate) stride: [usize; 2],
@@ -76,7 +76,8 @@ type Done = Result<(Linear, Vec<Arc<Packed>>), PlanError>;
 fn pack_all(kernel: Kernel, jobs: &[Job]) -> Vec<Done> {
     let weights: usize = jobs.iter().map(Job::work).sum();
     // No packing takes fewer bytes; of those that take more, the small nodes, which come last, find no room.
-    let room = &Room::new(jobs.iter().map(|job| Room::bytes_of(job.work())).sum());
+    let new = jobs.iter().map(Job::work).filter(|&work| 0 < work);
+    let room = &Room::new(new.map(Room::bytes_of).sum());
     let threads = workers::threads(weights / WEIGHTS_PER_THREAD);
     let mut order: Vec<usize> = (0..jobs.len()).collect();
     order.sort_by_key(|&index| std::cmp::Reverse(jobs[index].work()));
@@ -119,7 +120,7 @@ impl Job<'_> {
             lo: op.low,
             hi: op.high,
             table: op.table.as_deref(),
-            factor_shift: shape.factor.map(|(_, shift)| shift.0.into()),
+            factor_shift: shape.factor.map(|shift| shift.0.into()),
         };
         let mut known = self.known.clone();
         match Linear::sharing(kernel, &spec, &mut known, room) {

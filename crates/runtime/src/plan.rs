@@ -325,7 +325,7 @@ impl<'a> Builder<'a> {
             groups: op.groups as usize,
             channels: 0..op.channels as usize,
         };
-        self.linear(index, &op.linear, shape, addend)
+        self.linear(index, &op.linear, shape, (addend, None))
     }
 
     fn batch(
@@ -363,12 +363,12 @@ impl<'a> Builder<'a> {
     ) -> Work {
         let first = op.k_offset as usize;
         let addend = op.linear.addend.and(operands.get(1).copied());
-        let factor = op.factor.and(operands.last()).map(|&(slot, _)| slot);
+        let factor = op.factor.and(operands.last()).map(|&(tensor, _)| tensor);
         let shape = Shape {
             input: operands.first().map_or(output, |&(_, grid)| grid),
             bits: bits(op.dtype),
             non_negative: self.reads_non_negative(node),
-            factor: factor.zip(op.factor),
+            factor: factor.and(op.factor),
             output,
             kernel: [1, 1],
             stride: [1, 1],
@@ -377,7 +377,7 @@ impl<'a> Builder<'a> {
             groups: 1,
             channels: first..first + op.k_len as usize,
         };
-        self.linear(index, &op.linear, shape, addend)
+        self.linear(index, &op.linear, shape, (addend, factor))
     }
 
     /// Whether no element of a node's first input is negative.
@@ -392,9 +392,8 @@ impl<'a> Builder<'a> {
         node: usize,
         op: &'a selfsame_ir::Linear,
         shape: Shape,
-        addend: Option<(usize, Grid)>,
+        (addend, factor): (Option<(usize, Grid)>, Option<usize>),
     ) -> Work {
-        let factor = shape.factor.map(|(slot, _)| slot);
         self.unpacked.push(Unpacked { node, op, shape });
         let linear = self.unpacked.len() - 1;
         Work::Linear {
@@ -430,10 +429,10 @@ fn bits(dtype: DType) -> Bits {
     }
 }
 
-/// Slot of the row factor.
+/// The tensor of row factors.
 fn factor(node: &Node, operands: &[(usize, Grid)]) -> Option<usize> {
     let operand = operands.get(node.op.factor_slot()?);
-    operand.map(|&(slot, _)| slot)
+    operand.map(|&(tensor, _)| tensor)
 }
 
 fn factor_shift(shift: FactorShift) -> u32 {

@@ -95,7 +95,7 @@ pub(crate) enum Second {
     Constant(Arc<Buffer>),
 }
 
-/// One step: reads slots, writes slot `output`.
+/// One step: reads slots, writes slot `output`. Until [`Step::place`] these are numbers of tensors.
 #[derive(Debug)]
 pub(crate) struct Step {
     pub(crate) work: Work,

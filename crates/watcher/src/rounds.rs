@@ -180,24 +180,11 @@ mod tests {
 
     fn terms() -> Terms {
         Terms {
-            modelId: B256::ZERO,
-            dimensions: vec![],
-            inputRoot: B256::ZERO,
-            availability: 0,
-            inputLocator: String::new(),
-            provider: Address::ZERO,
             leastLevel: 4,
-            asset: Address::ZERO,
-            price: U256::ZERO,
-            valueAtRisk: U256::ZERO,
-            nonce: 0,
-            blockNumber: 0,
-            blockHash: B256::ZERO,
             acceptBy: 100,
             answerBy: 200,
             window: 60,
-            callback: Address::ZERO,
-            callbackGas: 0,
+            ..Terms::default()
         }
     }
 

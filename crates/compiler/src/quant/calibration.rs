@@ -220,12 +220,7 @@ impl Calibration {
 impl AsBytes {
     fn of(histogram: &Histogram, declared: Option<f64>, largest: f64) -> Self {
         let bins = histogram.bins();
-        let clip_point = declared.unwrap_or_else(|| {
-            if histogram.largest() == 0.0 && largest > 0.0 {
-                return largest;
-            }
-            clip_point(histogram, &bins)
-        });
+        let clip_point = declared.unwrap_or_else(|| clip_point(histogram, &bins, largest));
         let energy = bins.squared_error(f64::INFINITY, f64::INFINITY);
         let noise = bins.squared_error(clip_point, clip_point / INT8_LEVELS);
         Self {
@@ -284,11 +279,14 @@ fn product(x: (f64, f64), y: (f64, f64)) -> (f64, f64) {
     (low, ends.into_iter().fold(f64::NEG_INFINITY, f64::max))
 }
 
-/// The clip point that the values seen ask for.
-fn clip_point(histogram: &Histogram, bins: &Bins) -> f64 {
-    let (largest, values) = (f64::from(histogram.largest()), histogram.values());
+/// The clip point that the values seen ask for, or, where these are all 0, the `largest` to come.
+fn clip_point(histogram: &Histogram, bins: &Bins, largest: f64) -> f64 {
+    let (seen, values) = (f64::from(histogram.largest()), histogram.values());
     if largest == 0.0 {
         return 1.0;
+    }
+    if seen == 0.0 {
+        return largest;
     }
     if values < VALUES_FEW {
         return largest * 1.25;

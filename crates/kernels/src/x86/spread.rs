@@ -2,14 +2,14 @@
 
 use core::arch::x86_64::{
     __m128i, __m512i, _mm_loadu_si128, _mm_set1_epi8, _mm_xor_si128, _mm256_storeu_si256,
-    _mm512_castsi128_si512, _mm512_cvtepi32_epi16, _mm512_inserti32x4, _mm512_srli_epi32,
-    _mm512_storeu_si512, _mm512_unpackhi_epi32, _mm512_unpackhi_epi64, _mm512_unpacklo_epi32,
-    _mm512_unpacklo_epi64,
+    _mm512_castsi128_si512, _mm512_inserti32x4, _mm512_storeu_si512, _mm512_unpackhi_epi32,
+    _mm512_unpackhi_epi64, _mm512_unpacklo_epi32, _mm512_unpacklo_epi64,
 };
 use std::ops::Range;
 
 use crate::batch::Rows;
 use crate::spec::Bits;
+use crate::x86::turn::halves;
 
 /// Lanes of a vector.
 const LANES: usize = 16;
@@ -43,10 +43,10 @@ pub(crate) fn avx512(rows: &Rows, which: &Range<usize>, to: &mut [u8], step: usi
                     unsafe { _mm512_storeu_si512(to.as_mut_ptr().cast(), vector) };
                 }
                 Bits::Sixteen => {
-                    let halves = [vector, _mm512_srli_epi32::<16>(vector)];
+                    // SAFETY: this function has AVX-512F.
+                    let halves = unsafe { halves(vector) };
                     for (half, vector) in halves.into_iter().enumerate() {
                         let to = &mut to[(part * 8 + 2 * i + half) * step..][..2 * LANES];
-                        let vector = _mm512_cvtepi32_epi16(vector);
                         // SAFETY: room for 32 bytes.
                         unsafe { _mm256_storeu_si256(to.as_mut_ptr().cast(), vector) };
                     }

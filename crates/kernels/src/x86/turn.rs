@@ -1,9 +1,9 @@
 //! Sixteen rows of 64 weights, turned: line g holds group g of every row.
 
 use core::arch::x86_64::{
-    __m512i, _mm256_storeu_si256, _mm512_cvtepi32_epi16, _mm512_loadu_si512, _mm512_shuffle_i32x4,
-    _mm512_srli_epi32, _mm512_storeu_si512, _mm512_unpackhi_epi32, _mm512_unpackhi_epi64,
-    _mm512_unpacklo_epi32, _mm512_unpacklo_epi64,
+    __m256i, __m512i, _mm256_storeu_si256, _mm512_cvtepi32_epi16, _mm512_loadu_si512,
+    _mm512_shuffle_i32x4, _mm512_srli_epi32, _mm512_storeu_si512, _mm512_unpackhi_epi32,
+    _mm512_unpackhi_epi64, _mm512_unpacklo_epi32, _mm512_unpacklo_epi64,
 };
 
 /// Rows that are turned together.
@@ -48,12 +48,22 @@ pub(crate) unsafe fn turn<const G: usize>(from: *const i8, row: usize, to: *mut 
                 _mm512_storeu_si512(to.add(i * line).cast(), value);
                 continue;
             }
-            let halves = [value, _mm512_srli_epi32::<16>(value)].map(|v| _mm512_cvtepi32_epi16(v));
-            for (half, value) in halves.into_iter().enumerate() {
+            for (half, value) in halves(value).into_iter().enumerate() {
                 _mm256_storeu_si256(to.add((2 * i + half) * line).cast(), value);
             }
         }
     }
+}
+
+/// Sixteen groups of four bytes as two times sixteen of two: the first two bytes of each, and the last two.
+///
+/// # Safety
+///
+/// The processor has AVX-512F.
+#[inline(always)]
+pub(crate) unsafe fn halves(groups: __m512i) -> [__m256i; 2] {
+    // SAFETY: the caller promises AVX-512F; no memory is touched.
+    unsafe { [groups, _mm512_srli_epi32::<16>(groups)].map(|half| _mm512_cvtepi32_epi16(half)) }
 }
 
 /// Parts of 128 bits of four vectors, turned: vector p holds part p of each.
