@@ -99,10 +99,12 @@ FAMILIES = {
     "umt5-encoder": ("UMT5Config", "UMT5EncoderModel", dict(T5, feed_forward_proj="gated-gelu")),
     "xlm-roberta": ("XLMRobertaConfig", "XLMRobertaModel", ROBERTA),
 }
-SMALLER = dict(vocab_size=24, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16, d_model=16, d_ff=16, num_layers=1, num_heads=2)
+SMALLER = dict(vocab_size=24, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16, d_model=16, d_ff=16, num_layers=1, num_heads=2,
+               num_key_value_heads=1)
 TINY = {
     "deberta-v3": ("hidden", "eager", "dynamo"),
     "mpnet": ("hidden", "eager", "dynamo"),
+    "qwen3": ("first", "sdpa", "torchscript"),
     "roberta": ("hidden", "sdpa", "dynamo"),
     "t5-encoder": ("mean", "sdpa", "torchscript"),
 }

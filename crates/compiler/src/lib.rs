@@ -20,13 +20,15 @@ mod lower;
 pub mod npz;
 pub mod numbers;
 pub mod onnx;
+mod open;
 mod quant;
 mod report;
 mod segments;
 mod zip;
 
-pub use compile::{Compiled, OpenDimension, compile, compile_open};
+pub use compile::{Compiled, compile};
 pub use lower::{CompileError, Options, Pixels};
+pub use open::{OpenDimension, compile_open};
 pub use quant::{Calibration, CalibrationError, TrainingRows};
 pub use report::{
     Comparison, ERROR_BINS, ImportReport, LayerReport, Moved, NodeSizes, ReportError, Scatter,

@@ -33,23 +33,44 @@ struct Laid {
 }
 
 impl Lowering<'_> {
-    /// Value `index` of shape `shape` spread over `x`, whose float shape is `over`.
+    /// Value `index` spread over `x`, which is value `body`.
     pub(super) fn second(
         &mut self,
         name: &str,
-        x: &Place,
-        over: &[usize],
+        (body, x): (usize, &Place),
         index: usize,
         spread: &Spread,
     ) -> Result<Second, CompileError> {
-        let laid = lie(&x.layout, over, spread).ok_or_else(|| CompileError::Format {
+        let over = self.node(body).shape.clone();
+        let over = over.as_slice();
+        let mut laid = lie(&x.layout, over, spread).ok_or_else(|| CompileError::Format {
             node: name.to_owned(),
             what: "its operands' axes cannot be put in one order by moves".to_owned(),
         })?;
-        if let FloatOp::Constant(values) = &self.node(index).op {
+        // Rows or columns that grow along two axes have no dimension in the format.
+        let growth = &self.constants.growth;
+        let is_square = |runs| {
+            let axes = (0..over.len()).filter(|&axis| spread.repeated()[axis] != runs);
+            growth.is_square(body, axes)
+        };
+        let squares = match laid.lay {
+            Some(Lay::Row | Lay::Column) => is_square(true) || is_square(false),
+            Some(Lay::Full | Lay::One) | None => false,
+        };
+        if squares {
+            laid.lay = None;
+        }
+        if let FloatOp::Constant(values) = &self.node(index).op
+            && !growth.cuts(index)
+        {
             let values = values.clone();
-            let step = self.constant_step(index, &values);
-            return constant(name, &laid, (x, over), (&values, step), spread);
+            if !squares {
+                let step = self.constant_step(index, &values);
+                return constant(name, &laid, (x, over), (&values, step), spread);
+            }
+            if self.places[index].is_none() {
+                self.places[index] = Some(self.constant(index, &values, Some(index))?);
+            }
         }
         let place = self.settled(name, index)?;
         let place = self.emitter.arrange(name, place, &laid.layout)?;
@@ -105,8 +126,14 @@ impl Lowering<'_> {
         self.emitter.push(name, op, vec![y.node], place, None)
     }
 
-    /// A constant as a value of its own, in the float graph's order.
-    pub(super) fn constant(&mut self, index: usize, values: &[f32]) -> Result<Place, CompileError> {
+    /// `values` of constant `index` as a value of their own, in the float graph's order; `float` is what
+    /// they are compared with.
+    pub(super) fn constant(
+        &mut self,
+        index: usize,
+        values: &[f32],
+        float: Option<usize>,
+    ) -> Result<Place, CompileError> {
         let name = self.node(index).name.clone();
         let layout = Layout::flat(values.len());
         // Any element of the input, as often as needed, times 0.
@@ -151,8 +178,7 @@ impl Lowering<'_> {
         };
         let op = elementwise.op(&name, input.dtype)?;
         let place = (layout, DType::I16, step);
-        self.emitter
-            .push(&name, op, vec![moved.node], place, Some(index))
+        self.emitter.push(&name, op, vec![moved.node], place, float)
     }
 }
 
@@ -175,7 +201,7 @@ impl Lowering<'_> {
         } else {
             largest / INT16_LEVELS
         };
-        *self.constants.0.entry(index).or_insert(own)
+        *self.constants.steps.entry(index).or_insert(own)
     }
 }
 

@@ -162,7 +162,7 @@ impl Lowering<'_> {
             }
             _ => x,
         };
-        let second = self.second(&name, &x, &shape, other, &spread)?;
+        let second = self.second(&name, (body, &x), other, &spread)?;
         // A product has one factor of 32 bits at most, and a sum of int32 would not be rounded well.
         if x.dtype == DType::I32
             && second.operand.dtype == DType::I32

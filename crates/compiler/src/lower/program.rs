@@ -8,6 +8,7 @@ use super::attention::matrices;
 use super::chain::{Chain, chains};
 use super::emit::{Emitter, Narrowed, Place, Source};
 use super::error::CompileError;
+use super::growth::Growth;
 use super::inputs::ProgramInput;
 use super::interface::Options;
 use super::interface::interface;
@@ -41,9 +42,23 @@ pub(crate) struct Lowered {
     pub(crate) narrowed: Vec<Narrowed>,
 }
 
-/// Steps of the constants of the float graph, by node: those of the first lowering serve all others.
+/// What the lowerings of one model at several values of a dimension share.
 #[derive(Debug, Default)]
-pub(crate) struct ConstantSteps(pub(super) BTreeMap<usize, f64>);
+pub(crate) struct Constants {
+    /// Their steps, by node: those of the first lowering serve all others.
+    pub(super) steps: BTreeMap<usize, f64>,
+    pub(super) growth: Growth,
+}
+
+impl Constants {
+    /// Nothing but what grows is known yet.
+    pub(crate) fn growing(growth: Growth) -> Self {
+        Self {
+            growth,
+            ..Self::default()
+        }
+    }
+}
 
 /// Lowers a fused graph whose values and weights are as wide as [`widths`](super::widths()) says.
 pub(crate) fn lower(
@@ -51,7 +66,7 @@ pub(crate) fn lower(
     calibration: &Calibration,
     widths: &Widths,
     options: &Options,
-    constants: &mut ConstantSteps,
+    constants: &mut Constants,
 ) -> Result<Lowered, CompileError> {
     calibration_of(calibration, graph)?;
     let mut lowering = Lowering {
@@ -94,7 +109,7 @@ pub(super) struct Lowering<'a> {
     pub(super) places: Vec<Option<Place>>,
     /// The program's input.
     pub(super) input: Option<ProgramInput>,
-    pub(super) constants: &'a mut ConstantSteps,
+    pub(super) constants: &'a mut Constants,
     /// Whether convolutions read int16 as it is.
     multiplies_words: bool,
     /// Whether the input is made from pictures of 8-bit samples.
@@ -125,10 +140,15 @@ impl Lowering<'_> {
                 return Ok(());
             }
             FloatOp::Constant(values) => {
+                if let Some(place) = self.corner(index)? {
+                    self.places[index] = Some(place);
+                    return Ok(());
+                }
                 // Pairs take constants as they are.
                 let reads = |&reader: &usize| !self.takes_constant(reader, index);
                 if self.readers[index].iter().any(reads) || index == self.graph.output() {
-                    self.places[index] = Some(self.constant(index, &values.clone())?);
+                    self.places[index] =
+                        Some(self.constant(index, &values.clone(), Some(index))?);
                 }
                 return Ok(());
             }

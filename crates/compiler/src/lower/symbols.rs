@@ -1,10 +1,13 @@
-//! Programs for every length: one program from those of two lengths.
+//! Programs for every length: one program from those of a few lengths.
 //!
-//! The same model is lowered at two values of a symbol. What differs must be extents, and each must
+//! The same model is lowered at a few values of a symbol. What differs must be extents, and each must
 //! grow in proportion: `extent = scale * value + offset`. Constants that a run reads from its
-//! beginning must agree as far as the shorter one goes. A third value checks the result.
+//! beginning must agree as far as the shorter one goes. Two values make the program, a third one
+//! checks it.
 
-use selfsame_ir::{Dim, DimValues, Move, Node, Op, Pointwise, Program, Symbol, Tensor};
+use selfsame_ir::{
+    Dim, DimValues, Move, Node, Op, Pointwise, Program, Spread as Lay, Symbol, Tensor,
+};
 
 use super::error::CompileError;
 
@@ -41,29 +44,36 @@ impl Line {
     }
 }
 
-/// Joins the program at value `low` with the one at value `high` of a symbol `1..=high`.
+/// Joins the programs at several values of a symbol `1..=high`, the largest first.
 ///
-/// The symbol's bounds are `minimum..=high`. `high`'s constants stay.
+/// The symbol's bounds are those of the values. The constants at the largest value stay.
 pub(crate) fn join(
     name: &str,
-    low: (u32, &Program),
-    high: (u32, Program),
+    mut programs: Vec<(u32, Program)>,
     minimum: u32,
 ) -> Result<Program, CompileError> {
-    let line = Line {
-        low: low.0,
-        high: high.0,
-    };
     let refuse = |node: &str, what: &str| CompileError::Symbol {
         symbol: name.to_owned(),
         node: node.to_owned(),
         what: what.to_owned(),
     };
-    let mut joined = high.1;
-    if joined.nodes.len() != low.1.nodes.len() || joined.output != low.1.output {
+    let nodes = programs.iter().map(|(_, program)| program.nodes.len());
+    let least = nodes.min().unwrap_or(0);
+    for at in 0..least {
+        cut_squares(&mut programs, at);
+    }
+    let others = programs.split_off(1);
+    let [(high, mut joined)] = programs
+        .try_into()
+        .expect("there is a program at the largest value");
+    let Some((low, short)) = others.first() else {
+        return Err(refuse("(all)", "there is one value of it alone"));
+    };
+    let line = Line { low: *low, high };
+    if joined.nodes.len() != short.nodes.len() || joined.output != short.output {
         return Err(refuse("(all)", "the number of nodes depends on it"));
     }
-    for (at, (node, short)) in joined.nodes.iter_mut().zip(&low.1.nodes).enumerate() {
+    for (at, (node, short)) in joined.nodes.iter_mut().zip(&short.nodes).enumerate() {
         let label = joined.notes.nodes.get(at).map_or("", String::as_str);
         let other = join_node(line, short, node);
         *node = other.ok_or_else(|| {
@@ -75,24 +85,82 @@ pub(crate) fn join(
     }
     joined.symbols = vec![Symbol {
         minimum,
-        maximum: line.high,
+        maximum: high,
     }];
+    for (value, lowered) in &others {
+        agree(name, &joined, *value, lowered)?;
+    }
     Ok(joined)
 }
 
-/// Whether `joined` at `value` is the program that was lowered at it.
-pub(crate) fn agrees(joined: &Program, value: u32, lowered: &Program) -> bool {
+/// Gives elementwise node `at`, of one row whose columns grow faster than the symbol, columns as long as
+/// the symbol and the rest as rows.
+fn cut_squares(programs: &mut [(u32, Program)], at: usize) {
+    fn flat(program: &mut Program, at: usize) -> Option<&mut Pointwise> {
+        let Op::Pointwise(op) = &mut program.nodes[at].op else {
+            return None;
+        };
+        let whole = |lay: Lay| matches!(lay, Lay::Full | Lay::One);
+        let is_flat =
+            op.rows == Dim::fixed(1) && op.second.as_ref().is_none_or(|y| whole(y.spread));
+        is_flat.then_some(op)
+    }
+    let found = programs.iter_mut().map(|(value, program)| {
+        let columns = flat(program, at)?.columns.constant()?;
+        Some((i64::from(*value), i64::from(columns)))
+    });
+    let Some(found) = found.collect::<Option<Vec<(i64, i64)>>>() else {
+        return;
+    };
+    let [(high, most), (low, less), rest @ ..] = found.as_slice() else {
+        return;
+    };
+    let on_line = |&(value, columns): &(i64, i64)| {
+        (columns - less) * (high - low) == (most - less) * (value - low)
+    };
+    let divides = |&(value, columns): &(i64, i64)| columns % value == 0;
+    if rest.iter().all(on_line) || !found.iter().all(divides) {
+        return;
+    }
+    for (value, program) in programs {
+        let Some(op) = flat(program, at) else {
+            return;
+        };
+        let Some(columns) = op.columns.constant() else {
+            return;
+        };
+        (op.rows, op.columns) = (Dim::fixed(columns / *value), Dim::fixed(*value));
+    }
+}
+
+/// Refuses if `joined` at `value` is not the program that was lowered at it.
+fn agree(name: &str, joined: &Program, value: u32, lowered: &Program) -> Result<(), CompileError> {
     let values = DimValues(vec![value]);
-    joined.nodes.len() == lowered.nodes.len()
-        && joined.nodes.iter().zip(&lowered.nodes).all(|(a, b)| {
-            let shapes = (
-                a.op.output_shape(&values),
-                b.op.output_shape(&DimValues::NONE),
-            );
-            a.inputs == b.inputs
-                && matches!(shapes, (Ok(a), Ok(b)) if a == b)
-                && a.op.terms(&values) == b.op.terms(&DimValues::NONE)
-        })
+    let differs = |(a, b): (&Node, &Node)| {
+        let shapes = (
+            a.op.output_shape(&values),
+            b.op.output_shape(&DimValues::NONE),
+        );
+        a.inputs != b.inputs
+            || !matches!(shapes, (Ok(a), Ok(b)) if a == b)
+            || a.op.terms(&values) != b.op.terms(&DimValues::NONE)
+    };
+    let counts = (joined.nodes.len(), lowered.nodes.len());
+    let mut pairs = joined.nodes.iter().zip(&lowered.nodes);
+    let (at, what) = match pairs.position(differs) {
+        Some(at) => (at, "otherwise".to_owned()),
+        None if counts.0 == counts.1 => return Ok(()),
+        None => (
+            counts.0.min(counts.1),
+            format!("in {} nodes rather than {}", counts.1, counts.0),
+        ),
+    };
+    let label = lowered.notes.nodes.get(at);
+    Err(CompileError::Symbol {
+        symbol: name.to_owned(),
+        node: label.cloned().unwrap_or_else(|| "(all)".to_owned()),
+        what: format!("at {value} it is computed {what}"),
+    })
 }
 
 /// The node that is `low` and `high` at the two values.

@@ -91,7 +91,7 @@ impl Lowering<'_> {
                 x = self.requantized(&name, x, (DType::I16, 1.0))?;
             }
             self.places[other] = Some(self.whole_numbers(&name, other)?);
-            second = Some(self.second(&name, &x, &shape, other, &spread)?);
+            second = Some(self.second(&name, (body, &x), other, &spread)?);
         }
         let (combine, a, b) = match arithmetic {
             Arithmetic::Add => (Combine::Sum, ONE.0, ONE.0),
