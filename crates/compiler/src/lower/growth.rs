@@ -2,7 +2,7 @@
 //! more rows at the end.
 //!
 //! Cosines and sines of places, masks and biases of distances are constants that at any value are the
-//! corner of the one at the largest value. The program holds that one as a value of its own, and a move
+//! corner of the one at the largest value. The program holds that one as the row of a table, and a move
 //! cuts out the corner:
 //!
 //! ```text
@@ -155,7 +155,7 @@ impl Lowering<'_> {
         let (name, elements) = (node.name.clone(), node.elements());
         let extents = extents(&growth.axes[index], &corner.shape, &node.shape);
         let values = corner.values.clone();
-        let whole = self.constant(index, &values, None)?;
+        let whole = self.row(index, &values)?;
         let mut walks = Vec::with_capacity(extents.len());
         let mut shape = Vec::with_capacity(extents.len());
         for (at, &(all, part)) in extents.iter().enumerate() {

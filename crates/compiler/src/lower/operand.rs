@@ -4,12 +4,15 @@
 //! along: full; repeated first, then along: by columns; along first, then repeated: by rows; none
 //! along: one element. What is mixed otherwise is repeated by a move, a constant at compile time.
 
-use selfsame_ir::{Constant, DType, Dim, Move, Op, Operand, Spread as Lay, Tensor, Walk};
+use selfsame_ir::{
+    Constant, DType, Dim, Embedding, Move, Op, Operand, Spread as Lay, Tensor, Walk,
+};
 
 use super::emit::{Place, fit};
 use super::error::CompileError;
 use super::layout::Layout;
 use super::program::Lowering;
+use super::rows::Elementwise;
 use crate::float::{Arithmetic, FloatOp, Spread};
 use crate::quant::{INT16_LEVELS, to_i16};
 
@@ -69,7 +72,7 @@ impl Lowering<'_> {
                 return constant(name, &laid, (x, over), (&values, step), spread);
             }
             if self.places[index].is_none() {
-                self.places[index] = Some(self.constant(index, &values, Some(index))?);
+                self.places[index] = Some(self.constant(index, &values)?);
             }
         }
         let place = self.settled(name, index)?;
@@ -126,38 +129,11 @@ impl Lowering<'_> {
         self.emitter.push(name, op, vec![y.node], place, None)
     }
 
-    /// `values` of constant `index` as a value of their own, in the float graph's order; `float` is what
-    /// they are compared with.
-    pub(super) fn constant(
-        &mut self,
-        index: usize,
-        values: &[f32],
-        float: Option<usize>,
-    ) -> Result<Place, CompileError> {
+    /// A constant as a value of its own, in the float graph's order.
+    pub(super) fn constant(&mut self, index: usize, values: &[f32]) -> Result<Place, CompileError> {
         let name = self.node(index).name.clone();
-        let layout = Layout::flat(values.len());
-        // Any element of the input, as often as needed, times 0.
-        let rank = self.emitter.input_rank();
-        let walk = |at: usize| -> Result<Walk, CompileError> {
-            let extent = if at == 0 { values.len() } else { 1 };
-            Ok(Walk {
-                source: fit(&name, at)?,
-                exact: false,
-                numerator: 0,
-                offset: 0,
-                denominator: 1,
-                extent: Dim::fixed(fit(&name, extent)?),
-            })
-        };
-        let walks = (0..rank).map(walk).collect::<Result<_, _>>()?;
-        let input = self.place(0);
-        let op = Op::Move(Move {
-            walks,
-            shape: self.emitter.input_shape(),
-            fill: 0,
-        });
-        let place = (layout.clone(), input.dtype, 1.0);
-        let moved = self.emitter.push(&name, op, vec![0], place, None)?;
+        // Times 0.
+        let any = self.any(&name, values.len())?;
         let step = self.constant_step(index, values);
         let levels = integers(values, step);
         let operand = Operand {
@@ -169,16 +145,60 @@ impl Lowering<'_> {
                 values: Tensor::I16(levels),
             }),
         };
-        let elementwise = super::rows::Elementwise {
+        let elementwise = Elementwise {
             columns: values.len(),
             scale: (0, 1),
             second: Some(operand),
             bounds: DType::I16.range(),
-            ..super::rows::Elementwise::of_rows(1)
+            ..Elementwise::of_rows(1)
         };
-        let op = elementwise.op(&name, input.dtype)?;
-        let place = (layout, DType::I16, step);
-        self.emitter.push(&name, op, vec![moved.node], place, float)
+        let op = elementwise.op(&name, any.dtype)?;
+        let place = (any.layout, DType::I16, step);
+        self.emitter
+            .push(&name, op, vec![any.node], place, Some(index))
+    }
+
+    /// Constant `index`, whose elements are `values`, as the only row of a table: nothing is computed.
+    pub(super) fn row(&mut self, index: usize, values: &[f32]) -> Result<Place, CompileError> {
+        let name = self.node(index).name.clone();
+        let mut any = self.any(&name, 1)?;
+        if any.dtype != DType::I32 {
+            let op = Elementwise::of_rows(1).op(&name, any.dtype)?;
+            let place = (any.layout, DType::I32, 1.0);
+            any = self.emitter.push(&name, op, vec![any.node], place, None)?;
+        }
+        let step = self.constant_step(index, values);
+        let op = Op::Embedding(Embedding {
+            rows: Dim::fixed(1),
+            columns: fit(&name, values.len())?,
+            entries: 1,
+            table: Tensor::I16(integers(values, step)).into(),
+        });
+        let place = (Layout::flat(values.len()), DType::I16, step);
+        self.emitter.push(&name, op, vec![any.node], place, None)
+    }
+
+    /// Some element of the input, `count` times.
+    fn any(&mut self, name: &str, count: usize) -> Result<Place, CompileError> {
+        let walk = |at: usize| -> Result<Walk, CompileError> {
+            let extent = if at == 0 { count } else { 1 };
+            Ok(Walk {
+                source: fit(name, at)?,
+                exact: false,
+                numerator: 0,
+                offset: 0,
+                denominator: 1,
+                extent: Dim::fixed(fit(name, extent)?),
+            })
+        };
+        let rank = self.emitter.input_rank();
+        let op = Op::Move(Move {
+            walks: (0..rank).map(walk).collect::<Result<_, _>>()?,
+            shape: self.emitter.input_shape(),
+            fill: 0,
+        });
+        let place = (Layout::flat(count), self.place(0).dtype, 1.0);
+        self.emitter.push(name, op, vec![0], place, None)
     }
 }
 

@@ -147,8 +147,7 @@ impl Lowering<'_> {
                 // Pairs take constants as they are.
                 let reads = |&reader: &usize| !self.takes_constant(reader, index);
                 if self.readers[index].iter().any(reads) || index == self.graph.output() {
-                    self.places[index] =
-                        Some(self.constant(index, &values.clone(), Some(index))?);
+                    self.places[index] = Some(self.constant(index, &values.clone())?);
                 }
                 return Ok(());
             }
