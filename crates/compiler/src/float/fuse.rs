@@ -204,13 +204,13 @@ impl FloatGraph {
         }
     }
 
-    /// Whether the network works on rows: attention, norms of rows, embeddings.
+    /// Whether the network works on rows: attention, norms of rows, embeddings. A vector of length 1 as the
+    /// answer does not make it so.
     pub(crate) fn is_of_rows(&self) -> bool {
-        self.nodes.iter().any(|node| match node.op {
-            FloatOp::Normalize { .. }
-            | FloatOp::Softmax
-            | FloatOp::Product { .. }
-            | FloatOp::Embedding { .. } => true,
+        let nodes = self.nodes.iter().enumerate();
+        nodes.into_iter().any(|(index, node)| match node.op {
+            FloatOp::Normalize { center, .. } => center || self.has_linear_behind(index),
+            FloatOp::Softmax | FloatOp::Product { .. } | FloatOp::Embedding { .. } => true,
             FloatOp::Input
             | FloatOp::Constant(_)
             | FloatOp::Dense(_)
@@ -230,6 +230,25 @@ impl FloatGraph {
             | FloatOp::Reshape
             | FloatOp::Transpose(_) => false,
         })
+    }
+}
+
+impl FloatGraph {
+    /// Whether a dense node, a convolution or a product reads node `index`, through others too.
+    pub(super) fn has_linear_behind(&self, index: usize) -> bool {
+        let mut behind = vec![false; self.nodes.len()];
+        behind[index] = true;
+        for (at, node) in self.nodes.iter().enumerate().skip(index + 1) {
+            behind[at] = node.inputs.iter().any(|&input| behind[input]);
+            let is_linear = matches!(
+                node.op,
+                FloatOp::Dense(_) | FloatOp::Conv(..) | FloatOp::Product { .. }
+            );
+            if behind[at] && is_linear {
+                return true;
+            }
+        }
+        false
     }
 }
 

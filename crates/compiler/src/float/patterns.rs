@@ -3,6 +3,7 @@
 //! ```text
 //! (x - mean x) * rsqrt(mean (x - mean x)^2 + eps)  = normalize(x)
 //! x * rsqrt(mean x^2 + eps)                        = normalize(x) without mean
+//! x / max(sqrt(sum x^2), eps)                      = the same, times a number
 //! e^(x - max x) / sum e^(x - max x)                = softmax(x)
 //! sum x^2                                          = sum of squares of x
 //! ```
@@ -19,12 +20,30 @@ const PROBES: [f64; 6] = [0.25, 0.5, 1.0, 2.0, 7.5, 60.0];
 impl FloatGraph {
     /// Recognises the operators; nodes that nobody reads any more stay until they are dropped.
     pub(super) fn recognise(&mut self) {
+        self.recognise_by(Self::recognised);
+        // A vector of length 1 within a network does not make it one of rows.
+        let is_of_rows = self.is_of_rows();
+        self.recognise_by(|graph, index| {
+            let is_last = |_: &_| is_of_rows || !graph.has_linear_behind(index);
+            graph.direction(index).filter(is_last)
+        });
+    }
+
+    fn recognise_by(&mut self, of: impl Fn(&Self, usize) -> Option<(FloatOp, usize)>) {
         for index in 0..self.nodes.len() {
-            if let Some((op, input)) = self.recognised(index) {
+            if let Some((op, input)) = of(self, index) {
                 self.nodes[index].op = op;
                 self.nodes[index].inputs = vec![input];
             }
         }
+    }
+
+    /// Node `index` as a vector of length 1, or of another constant length.
+    fn direction(&self, index: usize) -> Option<(FloatOp, usize)> {
+        let (FloatOp::Pair(Arithmetic::Mul, _), &[x, factor]) = self.parts(index) else {
+            return None;
+        };
+        self.norm(x, factor, scaled_rsqrt)
     }
 
     /// What node `index` is, and of which node, if it is one of the patterns.
@@ -36,7 +55,9 @@ impl FloatGraph {
             return is_square(f).then_some((FloatOp::Reduce(ReduceKind::SumSquares), x));
         }
         if let (FloatOp::Pair(Arithmetic::Mul, _), &[x, factor]) = parts {
-            return self.norm(x, factor).or_else(|| self.softmax(x, factor));
+            let of_one = |f: &Function| Some((1.0, epsilon_of_rsqrt(f)?));
+            let norm = self.norm(x, factor, of_one);
+            return norm.or_else(|| self.softmax(x, factor));
         }
         None
     }
@@ -54,8 +75,13 @@ impl FloatGraph {
         Some((*kind, of, f))
     }
 
-    /// `x * factor` as a norm.
-    fn norm(&self, x: usize, factor: usize) -> Option<(FloatOp, usize)> {
+    /// `x * factor` as a norm, if the function of the mean square is a number over a root, as `root` tells.
+    fn norm(
+        &self,
+        x: usize,
+        factor: usize,
+        root: impl Fn(&Function) -> Option<(f32, f32)>,
+    ) -> Option<(FloatOp, usize)> {
         let (kind, of, f) = self.reduction_above(factor)?;
         let columns = self.nodes[x].shape.last().copied()?;
         let (squared, f) = match kind {
@@ -78,7 +104,7 @@ impl FloatGraph {
         if squared != x && !self.same_difference(squared, x) {
             return None;
         }
-        let epsilon = epsilon_of_rsqrt(&f)?;
+        let (scale, epsilon) = root(&f)?;
         let (center, input) = match self.centered(x) {
             Some(input) => (true, input),
             None => (false, x),
@@ -86,7 +112,7 @@ impl FloatGraph {
         let op = FloatOp::Normalize {
             center,
             epsilon,
-            scale: vec![1.0; columns],
+            scale: vec![scale; columns],
             shift: vec![0.0; columns],
         };
         Some((op, input))
@@ -172,6 +198,30 @@ fn epsilon_of_rsqrt(f: &Function) -> Option<f32> {
     (epsilon < 1.0 && PROBES.iter().all(is)).then_some(single)
 }
 
+/// `a` and `epsilon` of `a / sqrt(t + epsilon)`, or of `a / sqrt(max(t, epsilon))` for an epsilon that is
+/// nothing beside any `t` that counts.
+fn scaled_rsqrt(f: &Function) -> Option<(f32, f32)> {
+    let inverse = |t: f64| 1.0 / (f.at(t) * f.at(t));
+    let [low, high] = [PROBES[4], PROBES[5]];
+    let square = (high - low) / (inverse(high) - inverse(low));
+    let epsilon = inverse(0.0) * square;
+    let is_number = |x: f64| x.is_finite() && x >= 0.0;
+    if !is_number(square) || square == 0.0 || !is_number(epsilon) {
+        return None;
+    }
+    let is = |t: &f64| near(f.at(*t), (square / (t + epsilon)).sqrt());
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "single precision, as in the file"
+    )]
+    // A row of zeros stays one: the epsilon of single precision is not 0.
+    let found = (
+        square.sqrt() as f32,
+        (epsilon as f32).max(f32::MIN_POSITIVE),
+    );
+    (f.at(1.0) > 0.0 && epsilon < 1.0 && PROBES.iter().all(is)).then_some(found)
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::function::Primitive;
@@ -189,6 +239,19 @@ mod tests {
             epsilon_of_rsqrt(&Function::primitive(Primitive::Reciprocal)),
             None
         );
+        let over = |least: f64| {
+            let length = Function::X.affine(384.0, 0.0).then(Primitive::Sqrt);
+            length
+                .then(Primitive::Clip(least, f64::INFINITY))
+                .then(Primitive::Reciprocal)
+        };
+        let (scale, epsilon) = scaled_rsqrt(&over(1e-12)).unwrap();
+        assert!(
+            (f64::from(scale) * 384.0_f64.sqrt() - 1.0).abs() < 1e-6,
+            "{scale}"
+        );
+        assert!(epsilon < 1e-24, "{epsilon}");
+        assert_eq!(scaled_rsqrt(&over(0.5)), None);
         assert!(is_square(&Function::X.times(Function::X)));
         assert!(!is_square(&Function::primitive(Primitive::Abs)));
     }

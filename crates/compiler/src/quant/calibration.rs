@@ -8,9 +8,10 @@ use selfsame_protocol::{Hash, keccak256};
 
 use super::histogram::{Bins, Histogram};
 use super::levels::INT8_LEVELS;
+use super::ranges::{magnitude, ranges};
 use super::row_loss::{DenseReaders, Energies, RowLosses};
 use super::threads::{fold_rows, map_rows};
-use crate::float::{Arithmetic, FloatGraph, FloatOp, RunError};
+use crate::float::{FloatGraph, RunError};
 
 /// Below this number of values the largest one is no good estimate.
 const VALUES_FEW: u64 = 1 << 15;
@@ -228,55 +229,6 @@ impl AsBytes {
             loss: if energy == 0.0 { 0.0 } else { noise / energy },
         }
     }
-}
-
-/// The smallest and the largest value of each node.
-///
-/// A product with a mask that no row has set was 0 in all of them, and is not with a row that sets it: where
-/// only 0 was seen, such values lie where those that they are made of, and 0, may bring them.
-fn ranges(graph: &FloatGraph, nodes: &[Histogram]) -> Vec<(f64, f64)> {
-    let mut ranges: Vec<(f64, f64)> = Vec::with_capacity(nodes.len());
-    for (node, histogram) in graph.nodes().iter().zip(nodes) {
-        let (low, high) = histogram.range();
-        let seen = (f64::from(low), f64::from(high));
-        if seen != (0.0, 0.0) {
-            ranges.push(seen);
-            continue;
-        }
-        let of = |slot: usize| {
-            let input = node.inputs.get(slot).map_or(seen, |&input| ranges[input]);
-            (input.0.min(0.0), input.1.max(0.0))
-        };
-        let span = |values: &[f32]| {
-            let widest = (f64::INFINITY, f64::NEG_INFINITY);
-            let values = values.iter().map(|&v| f64::from(v));
-            values.fold(widest, |(low, high), v| (low.min(v), high.max(v)))
-        };
-        let allowed = if let FloatOp::Pair(Arithmetic::Mul, _) = &node.op {
-            product(of(0), of(1))
-        } else if let FloatOp::Affine { scale, shift, .. } = &node.op {
-            let (scaled, shift) = (product(of(0), span(scale)), span(shift));
-            (scaled.0 + shift.0, scaled.1 + shift.1)
-        } else if node.op.passes() {
-            of(0)
-        } else {
-            seen
-        };
-        let is_range = allowed.0.is_finite() && allowed.1.is_finite();
-        ranges.push(if is_range { allowed } else { seen });
-    }
-    ranges
-}
-
-fn magnitude((low, high): (f64, f64)) -> f64 {
-    high.max(-low)
-}
-
-/// Where products of numbers of two ranges lie.
-fn product(x: (f64, f64), y: (f64, f64)) -> (f64, f64) {
-    let ends = [x.0 * y.0, x.0 * y.1, x.1 * y.0, x.1 * y.1];
-    let low = ends.into_iter().fold(f64::INFINITY, f64::min);
-    (low, ends.into_iter().fold(f64::NEG_INFINITY, f64::max))
 }
 
 /// The clip point that the values seen ask for, or, where these are all 0, the `largest` to come.

@@ -181,6 +181,12 @@ impl Histogram {
 pub(crate) struct Bins(Vec<(f64, f64)>);
 
 impl Bins {
+    /// The smallest magnitude that is at least `least`.
+    pub(crate) fn first_above(&self, least: f64) -> Option<f64> {
+        let bin = self.0.iter().find(|(middle, _)| *middle >= least);
+        bin.map(|&(middle, _)| middle)
+    }
+
     /// Sum of squared errors when magnitudes are rounded to multiples of `step` up to `clip`.
     pub(crate) fn squared_error(&self, clip: f64, step: f64) -> f64 {
         let rounded = step * step / 12.0;

@@ -4,6 +4,7 @@ mod calibration;
 mod channel;
 mod histogram;
 mod levels;
+mod ranges;
 mod ratio;
 mod row_loss;
 mod threads;

@@ -177,6 +177,16 @@ impl NodeContext<'_> {
         axis: usize,
         power: i64,
     ) -> Result<Act, ImportError> {
+        let last = act.dims.len() - 1;
+        if power == 2 && axis != last {
+            // Norms of rows know this one.
+            let act = self.apart(act, &[axis])?;
+            let mut perm: Vec<usize> = (0..=last).collect();
+            perm.swap(axis, last);
+            let turned = self.turned(&act, &perm)?;
+            let normal = self.over_length(&turned, last, power)?;
+            return self.turned(&normal, &perm);
+        }
         let function = |f| FloatOp::Function(f);
         let length = match power {
             1 => {
