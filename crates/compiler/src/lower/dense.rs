@@ -24,7 +24,7 @@ use crate::float::{self, FloatOp};
 use crate::quant::{INT8_LEVELS, INT16_HEADROOM_LEVELS, power, requantizer, to_i8, to_i32};
 
 /// Below this a dense node reads int16: rows of int8 would cost it more than its weights do.
-const ROW_SNR_DB_MIN: f64 = 40.0;
+const ROW_SNR_DB_MIN: f64 = 35.0;
 
 impl Lowering<'_> {
     /// The dense node of a chain, with what is added and applied behind it.
