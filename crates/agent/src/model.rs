@@ -2,13 +2,11 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use selfsame::{LoadError, Model, OpenError, RunError, RunOptions, Runner, Tensor, Trace};
+use selfsame::{LoadError, Model, OpenError, Packed, RunError, RunOptions, Runner, Tensor, Trace};
 use selfsame_dispute::{Holder, NodeFacts};
 use selfsame_interpreter::check_input;
-use selfsame_ir::{CheckedProgram, DimValues, ModelCommitment};
+use selfsame_ir::{CheckedProgram, DimError, DimValues, ModelCommitment};
 use selfsame_protocol::Hash;
-
-static NO_VALUES: DimValues = DimValues::NONE;
 
 /// Why a model was not loaded or run.
 #[derive(Debug, thiserror::Error)]
@@ -19,14 +17,18 @@ pub enum ModelError {
     /// The program cannot be planned.
     #[error(transparent)]
     Plan(#[from] OpenError),
+    /// The program's symbols do not have these values.
+    #[error(transparent)]
+    Dims(#[from] DimError),
     /// The input is not the model's, or the run failed.
     #[error(transparent)]
     Run(#[from] RunError),
 }
 
-/// A model with one runner.
+/// A model at some values of its symbols, with one runner.
 pub struct LoadedModel {
     model: Model,
+    packed: Packed,
     runner: Mutex<Runner>,
 }
 
@@ -38,8 +40,29 @@ impl LoadedModel {
 
     /// From a checked model.
     pub fn new(model: Model) -> Result<Self, ModelError> {
-        let runner = Mutex::new(model.runner(&RunOptions::default())?);
-        Ok(Self { model, runner })
+        let packed = model.pack(&RunOptions::default())?;
+        Ok(Self::with_packed(model, packed))
+    }
+
+    /// The same model at other values of its symbols, those that a request names; the weights are shared.
+    pub fn at(&self, dimensions: &[u32]) -> Result<Self, ModelError> {
+        let model = self.model.at(dimensions)?;
+        let packed = self.packed.at(&model)?;
+        Ok(Self::with_packed(model, packed))
+    }
+
+    fn with_packed(model: Model, packed: Packed) -> Self {
+        let runner = Mutex::new(packed.runner());
+        Self {
+            model,
+            packed,
+            runner,
+        }
+    }
+
+    /// Values of the program's symbols.
+    pub fn values(&self) -> &DimValues {
+        self.model.values()
     }
 
     /// The program.
@@ -62,7 +85,7 @@ impl LoadedModel {
         NodeFacts {
             program: self.program(),
             commitment: self.commitment(),
-            values: &NO_VALUES,
+            values: self.values(),
         }
     }
 

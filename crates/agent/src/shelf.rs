@@ -2,7 +2,7 @@
 //!
 //! Content-addressed: what is read is checked whole and must have the id that was asked for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,6 +11,8 @@ use selfsame_protocol::Hash;
 use crate::input::read_at_most;
 use crate::model::{LoadedModel, ModelError};
 
+/// Models at values of their symbols other than the largest that stay ready, each with buffers of its own.
+const BOUND_MAX: usize = 8;
 /// Largest artefact that is read.
 const ARTEFACT_BYTES_MAX: u64 = 1 << 30;
 
@@ -61,6 +63,8 @@ pub enum ShelfError {
 pub struct Shelf {
     folder: PathBuf,
     loaded: BTreeMap<Hash, Arc<LoadedModel>>,
+    /// Those at other values, the newest last.
+    bound: VecDeque<Arc<LoadedModel>>,
 }
 
 impl Shelf {
@@ -73,6 +77,7 @@ impl Shelf {
         Ok(Self {
             folder: folder.into(),
             loaded: BTreeMap::new(),
+            bound: VecDeque::new(),
         })
     }
 
@@ -111,7 +116,35 @@ impl Shelf {
         self.loaded.insert(model.id(), model);
     }
 
-    /// The model with an id: from memory, the folder, or the file that its locator names.
+    /// The model with an id at the values of its symbols that a request names.
+    pub fn at(
+        &mut self,
+        id: Hash,
+        locator: &str,
+        dimensions: &[u32],
+    ) -> Result<Arc<LoadedModel>, ShelfError> {
+        let model = self.get(id, locator)?;
+        let is = |model: &LoadedModel| model.id() == id && model.values().0 == dimensions;
+        if is(&model) {
+            return Ok(model);
+        }
+        if let Some(bound) = self.bound.iter().find(|bound| is(bound)) {
+            return Ok(Arc::clone(bound));
+        }
+        let bound = model.at(dimensions).map_err(|error| ShelfError::Model {
+            path: self.path(id).display().to_string(),
+            error,
+        })?;
+        let bound = Arc::new(bound);
+        if self.bound.len() == BOUND_MAX {
+            self.bound.pop_front();
+        }
+        self.bound.push_back(Arc::clone(&bound));
+        Ok(bound)
+    }
+
+    /// The model with an id: from memory, the folder, or the file that its locator names. Its symbols have
+    /// the largest values.
     pub fn get(&mut self, id: Hash, locator: &str) -> Result<Arc<LoadedModel>, ShelfError> {
         if let Some(model) = self.loaded.get(&id) {
             return Ok(Arc::clone(model));

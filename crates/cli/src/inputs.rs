@@ -15,6 +15,7 @@ use selfsame_compiler::image;
 use selfsame_compiler::npz::{self, Array, ArrayData, NpzError};
 use selfsame_compiler::numbers::{Numbers, read_json};
 
+use crate::dims::SymbolArgs;
 use crate::failure::{Failure, Outcome};
 use crate::model::read_file;
 
@@ -35,9 +36,24 @@ struct Given {
     lengths: Vec<usize>,
 }
 
+/// Reads the samples of `path` for `model` at the values that are said, or else at the length of the
+/// samples; gives the model at them.
+pub(crate) fn read_bound(
+    path: &Path,
+    model: Model,
+    symbols: &SymbolArgs,
+) -> Outcome<(Model, Inputs)> {
+    if symbols.is_empty() {
+        return read_at_length(path, &model);
+    }
+    let model = symbols.bind(model)?;
+    let read = read(path, &model)?;
+    Ok((model, read))
+}
+
 /// Reads the samples of `path`, and binds a program with an open dimension to their length: gives the
 /// model at it.
-pub(crate) fn read_at_length(path: &Path, model: &Model) -> Outcome<(Model, Inputs)> {
+fn read_at_length(path: &Path, model: &Model) -> Outcome<(Model, Inputs)> {
     if model.values().0.is_empty() || is_png(path) {
         return Ok((model.clone(), read(path, model)?));
     }
@@ -62,7 +78,7 @@ pub(crate) fn read_at_length(path: &Path, model: &Model) -> Outcome<(Model, Inpu
 }
 
 /// Reads the samples of `path` for `model`; the extension names the format.
-pub(crate) fn read(path: &Path, model: &Model) -> Outcome<Inputs> {
+fn read(path: &Path, model: &Model) -> Outcome<Inputs> {
     if is_png(path) {
         let sample = read_png(&read_file(path)?, model);
         return Ok(Inputs {

@@ -6,7 +6,7 @@ mod common;
 use std::fs;
 use std::path::Path;
 
-use common::{json, scratch, selfsame, stderr, stdout};
+use common::{Endpoint, json, on_chain, provide, scratch, selfsame, stderr, stdout};
 use selfsame_compiler::npz::{self, Array, write_npy_i32};
 use serde_json::Value;
 
@@ -137,6 +137,62 @@ fn an_open_program_runs_at_the_length_of_its_input_and_padding_changes_nothing()
     fs::write(folder.join("longer.npy"), filled(&text, 40)).expect("scratch");
     let (code, said) = refusal(&folder, &["run", "e.selfsame", "--input", "longer.npy"]);
     assert!(code == 5 && said.contains("samples of 80"), "{said}");
+}
+
+#[test]
+fn a_short_text_is_asked_answered_and_checked_at_its_length() {
+    let folder = scratch("open-ask");
+    import_open(&folder);
+    let text = text(300);
+    let tokens = text[0].len();
+    fs::write(folder.join("x.npy"), filled(&text, tokens)).expect("scratch");
+    let devnet = Endpoint::devnet(&folder);
+    assert_eq!(
+        on_chain(&folder, &devnet, "0", &["publish", "e.selfsame"]).0,
+        0
+    );
+    assert_eq!(on_chain(&folder, &devnet, "2", &["stake", "2"]).0, 0);
+    let provider = provide(&folder, &devnet, "2", &["--model", "e.selfsame"]);
+    let arguments = [
+        "ask",
+        "e.selfsame",
+        "--input",
+        "x.npy",
+        "--receipt",
+        "r.json",
+    ];
+    let (code, asked) = on_chain(&folder, &devnet, "3", &arguments);
+    drop(provider);
+    assert_eq!((code, &asked["signed"]), (0, &Value::Bool(true)), "{asked}");
+    let (_, alone) = json(&folder, &["run", "e.selfsame", "--input", "x.npy"]);
+    assert_eq!(asked["output_root"], alone["samples"][0]["output_root"]);
+    let request = asked["request_id"].as_str().expect("an id");
+    let challenge = ["challenge", request, "--model", "e.selfsame"];
+    let (code, challenged) = on_chain(&folder, &devnet, "4", &challenge);
+    assert_eq!((code, &challenged["right"]), (0, &Value::Bool(true)));
+    // The input tells the length, also of whoever verifies; the receipt brings it along.
+    let length = tokens.to_string();
+    for given in [&["--input", "x.npy"][..], &["--dim", &length], &[]] {
+        let verify = ["verify", "r.json", "--model", "e.selfsame"];
+        let (code, report) = json(&folder, &[&verify[..], given].concat());
+        let checks = report["checks"].as_array().expect("a list");
+        let replayed = checks.iter().find(|check| check["name"] == "model-replay");
+        let right = replayed.is_some_and(|check| check["ok"] == true);
+        assert_eq!((code, right), (0, true), "{report}");
+    }
+}
+
+#[test]
+fn a_lie_about_a_short_text_is_convicted() {
+    let folder = scratch("open-lie");
+    import_open(&folder);
+    for (dim, plant) in [("2", "5:1"), ("7", "30:2")] {
+        let arguments = ["dispute", "e.selfsame", "--dim", dim, "--plant", plant];
+        let (code, report) = json(&folder, &arguments);
+        assert_eq!(code, 0, "{report}");
+        assert_eq!(report["planted"], report["convicted"], "{report}");
+        assert_eq!(report["balances_sum_zero"], true);
+    }
 }
 
 #[test]

@@ -11,7 +11,6 @@ use selfsame_agent::{
 use selfsame_chain::bindings::{DisputeGame, ModelRegistry, Requests};
 use selfsame_chain::{B256, Bytes, ChainError, Child, Follower, Mined, Set, U256};
 use selfsame_dispute::{Holder, HolderError, Reply, Stage};
-use selfsame_ir::DimValues;
 
 use crate::duties::{Command, Duties, Policy};
 
@@ -198,14 +197,13 @@ impl Provider {
     }
 
     async fn model_of(&mut self, request: B256) -> Result<Arc<LoadedModel>, ProviderError> {
-        let id = self
-            .duties
-            .job(request)
-            .map(|job| job.terms.modelId)
-            .unwrap_or_default();
+        let Some(job) = self.duties.job(request) else {
+            return Err(ProviderError::Unknown(request));
+        };
+        let (id, dimensions) = (job.terms.modelId, job.terms.dimensions.clone());
         let call = ModelRegistry::modelCall { modelId: id };
         let registered = self.set.read(Child::ModelRegistry, call).await?;
-        Ok(self.shelf.get(hash(id), &registered.locator)?)
+        Ok(self.shelf.at(hash(id), &registered.locator, &dimensions)?)
     }
 
     /// The trace behind this provider's answer, made once and kept while the job lives.
@@ -222,7 +220,7 @@ impl Provider {
         let honest = model.trace(&input)?;
         let trace = match self.conduct {
             Conduct::Honest => honest,
-            Conduct::Planted(plant) => plant.apply(model.program(), &DimValues::NONE, &honest)?,
+            Conduct::Planted(plant) => plant.apply(model.program(), model.values(), &honest)?,
         };
         let holder = Arc::new(Holder::from_trace(&trace));
         self.holders.insert(request, Arc::clone(&holder));

@@ -11,7 +11,7 @@ use selfsame_agent::{
 use selfsame_chain::bindings::{DisputeGame, ModelRegistry};
 use selfsame_chain::{B256, ChainError, Child, Follower, Mined, Set, U256};
 use selfsame_dispute::{Game, Holder, HolderError, Next, Opening, Stage, Witness, WitnessError};
-use selfsame_ir::{DimValues, Op};
+use selfsame_ir::Op;
 
 use crate::rounds::{Command, Rounds};
 
@@ -247,10 +247,10 @@ impl Watcher {
             .rounds
             .seen(request)
             .ok_or(WatcherError::Unknown(request))?;
-        let id = seen.terms.modelId;
+        let (id, dimensions) = (seen.terms.modelId, seen.terms.dimensions.clone());
         let call = ModelRegistry::modelCall { modelId: id };
         let registered = self.set.read(Child::ModelRegistry, call).await?;
-        Ok(self.shelf.get(hash(id), &registered.locator)?)
+        Ok(self.shelf.at(hash(id), &registered.locator, &dimensions)?)
     }
 
     async fn holder(&mut self, request: B256) -> Result<Arc<Holder>, WatcherError> {
@@ -322,6 +322,7 @@ impl Watcher {
             id: game_id,
             claim: view.claimKey,
             head: view.head,
+            dimensions: model.values().0.clone(),
         };
         match next {
             Next::Agrees => Ok(Some(Note::Agrees(game_id))),
@@ -454,7 +455,7 @@ impl Watcher {
                 tile: tile.into(),
                 nodeLeaf: witness.node_leaf.into(),
                 leafSiblings: witness.leaf_siblings.into_iter().map(word).collect(),
-                dimensions: DimValues::NONE.0,
+                dimensions: place.dimensions.clone(),
                 inputRoots: witness.input_roots.into_iter().map(word).collect(),
                 traceSiblings: witness.trace_siblings.into_iter().map(word).collect(),
                 segmentSiblings: witness.segment_siblings.into_iter().map(word).collect(),
@@ -478,6 +479,8 @@ struct Place {
     id: B256,
     claim: B256,
     head: B256,
+    /// Values of the program's symbols in the request.
+    dimensions: Vec<u32>,
 }
 
 fn node_name(
@@ -498,7 +501,7 @@ fn node_name(
         siblings,
         nodeLeaf: leaf.unwrap_or_default().into(),
         leafSiblings: path,
-        dimensions: DimValues::NONE.0,
+        dimensions: model.values().0.clone(),
     }
 }
 

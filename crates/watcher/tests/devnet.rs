@@ -6,11 +6,13 @@ use selfsame::Model;
 use selfsame_agent::{LoadedModel, Plant, Shelf, word};
 use selfsame_chain::bindings::{ModelRegistry, ProviderRegistry, Requests};
 use selfsame_chain::{B256, ChainConstants, Child, Client, Deployment, Event, Key, Set, U256};
-use selfsame_compiler::float::FloatGraph;
+use selfsame_compiler::float::{FloatGraph, ImportOptions};
 use selfsame_compiler::onnx::OnnxModel;
-use selfsame_compiler::{Calibration, Options, TrainingRows, compile, npz};
+use selfsame_compiler::{
+    Calibration, CompileError, OpenDimension, Options, TrainingRows, compile, compile_open, npz,
+};
 use selfsame_devnet::{Config, Devnet, dev_key};
-use selfsame_ir::{CheckedProgram, DimValues, Tensor};
+use selfsame_ir::{CheckedProgram, Tensor};
 use selfsame_provider::{Conduct, Note as Done, Policy, Provider};
 use selfsame_watcher::{Finding, Note, Watcher};
 
@@ -19,6 +21,9 @@ const ETHER: u64 = 1_000_000_000_000_000_000;
 struct World {
     devnet: Devnet,
     set: Set,
+    /// The model as it is published.
+    shelved: Arc<LoadedModel>,
+    /// The same at the values of its symbols that requests name.
     model: Arc<LoadedModel>,
     input: Tensor,
     folder: tempfile::TempDir,
@@ -47,11 +52,59 @@ fn lenet(interior: &[u32]) -> (LoadedModel, Tensor) {
     (LoadedModel::new(model).expect("plans"), input)
 }
 
+/// A language model of `transformers` whose length stays open, and an input of five tokens.
+fn text_of_five_tokens() -> (LoadedModel, Tensor) {
+    let data = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../compiler/tests/data/families"
+    );
+    let read = |extension: &str| {
+        std::fs::read(format!("{data}/qwen3-first-sdpa-torchscript.{extension}")).expect("is data")
+    };
+    let onnx = OnnxModel::decode(&read("onnx")).expect("decodes");
+    let graph = |length: u32| {
+        let options = ImportOptions {
+            dims: [("batch".to_owned(), 1), ("seq".to_owned(), length as usize)].into(),
+            ..ImportOptions::default()
+        };
+        Ok::<_, CompileError>(FloatGraph::import(&onnx, &options).expect("imports").fuse())
+    };
+    let array = |name| {
+        npz::read_npz_array(&read("npz"), name)
+            .expect("holds it")
+            .to_f32()
+    };
+    let rows = array("input_ids");
+    let masks = array("attention_mask");
+    let rows: Vec<Vec<f32>> = rows
+        .chunks(16)
+        .zip(masks.chunks(16))
+        .map(|(ids, mask)| [ids, mask].concat())
+        .collect();
+    let at_16 = graph(16).expect("imports");
+    let training = TrainingRows::before(&rows, 16);
+    let calibration = Calibration::collect(&at_16, training, 16).expect("calibrates");
+    let open = OpenDimension {
+        name: "seq".to_owned(),
+        minimum: 2,
+        maximum: 32,
+    };
+    let compiled = compile_open(at_16, 16, &calibration, &open, &Options::default(), graph);
+    let model = Model::new(compiled.expect("stays open").program);
+    let input = Tensor::I32(vec![7, 3, 11, 2, 9, 1, 1, 1, 1, 1]);
+    (LoadedModel::new(model).expect("plans"), input)
+}
+
 async fn world() -> World {
     world_of(lenet(&[])).await
 }
 
 async fn world_of((model, input): (LoadedModel, Tensor)) -> World {
+    world_at((model, input), &[]).await
+}
+
+/// A world in which `model` is published, and asked at `dimensions`.
+async fn world_at((model, input): (LoadedModel, Tensor), dimensions: &[u32]) -> World {
     let devnet = Devnet::start(Config::default()).expect("starts");
     let client = Client::connect(&devnet.url, Some(1337), Some(key(0)))
         .await
@@ -77,7 +130,8 @@ async fn world_of((model, input): (LoadedModel, Tensor)) -> World {
     World {
         devnet,
         set,
-        model: Arc::new(model),
+        model: Arc::new(model.at(dimensions).expect("has these values")),
+        shelved: Arc::new(model),
         input,
         folder,
     }
@@ -90,7 +144,7 @@ fn key(index: usize) -> Key {
 impl World {
     fn shelf(&self) -> Shelf {
         let mut shelf = Shelf::open(self.folder.path()).expect("opens");
-        shelf.insert(Arc::clone(&self.model));
+        shelf.insert(Arc::clone(&self.shelved));
         shelf
     }
 
@@ -122,7 +176,7 @@ impl World {
         let price = U256::from(1_000_000_u64);
         let terms = Requests::Terms {
             modelId: word(self.model.id()),
-            dimensions: vec![],
+            dimensions: self.model.values().0.clone(),
             inputRoot: word(self.input.root()),
             availability: 0,
             inputLocator: String::new(),
@@ -259,7 +313,7 @@ fn plant_in_output(world: &World) -> Plant {
     });
     let reaches_output = |plant: &Plant| {
         let trace = plant
-            .apply(program, &DimValues::NONE, &honest)
+            .apply(program, world.model.values(), &honest)
             .expect("plants");
         trace.output(output) != honest.output(output)
     };
@@ -267,6 +321,46 @@ fn plant_in_output(world: &World) -> Plant {
         .into_iter()
         .find(reaches_output)
         .expect("some value reaches the output")
+}
+
+/// Spec: claims, 3.6, and game, 4.15: the values of the symbols that a request names hold in its game.
+#[tokio::test]
+async fn a_text_of_another_length_than_the_longest_is_answered_checked_and_judged() {
+    let world = world_at(text_of_five_tokens(), &[5]).await;
+    let mut provider = world.provider(1, Conduct::Honest).await;
+    let mut watcher = Watcher::new(world.set.with_key(key(4)), world.shelf()).expect("has a key");
+    world.ask(1).await;
+    let accepted = provider.tick().await.expect("ticks");
+    assert!(matches!(accepted[..], [Done::Accepted(..)]), "{accepted:?}");
+    let claimed = provider.tick().await.expect("ticks");
+    assert!(matches!(claimed[..], [Done::Claimed(..)]), "{claimed:?}");
+    let checked = watcher.tick().await.expect("ticks");
+    let right = matches!(checked[..], [Note::Checked(_, Finding::Right)]);
+    assert!(right, "{checked:?}");
+    let plant = plant_behind(&world);
+    let (convicted, seen) = convict(&world, plant, false).await;
+    assert_eq!(convicted, Some((plant.node, plant.element)), "{seen:#?}");
+}
+
+/// A value in the middle of the program that changes the output.
+fn plant_behind(world: &World) -> Plant {
+    let honest = world.model.trace(&world.input).expect("runs");
+    let program = world.model.program();
+    let output = program.program().output;
+    let plants = (output / 2..output).flat_map(|node| {
+        let element = honest.output(node).map_or(0, Tensor::len) as u64 / 2;
+        [1, 60, 1000].map(|delta| Plant {
+            node,
+            element,
+            delta,
+        })
+    });
+    let reaches_output = |plant: &Plant| {
+        let trace = plant.apply(program, world.model.values(), &honest);
+        trace.is_ok_and(|trace| trace.output(output) != honest.output(output))
+    };
+    let found = plants.into_iter().find(reaches_output);
+    found.expect("some value reaches the output")
 }
 
 /// Spec: game, 4.7: what a step proves of the claimant's trace is on chain, whoever remembers it.

@@ -12,6 +12,7 @@ use selfsame_receipt::encode;
 use serde::Serialize;
 
 use crate::commands::provide;
+use crate::dims::SymbolArgs;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 use crate::inputs;
@@ -60,6 +61,8 @@ pub(crate) struct Args {
     /// Folder in which the provider leaves signed receipts.
     #[arg(long, value_name = "DIR", default_value = "selfsame-receipts")]
     receipts: PathBuf,
+    #[command(flatten)]
+    symbols: SymbolArgs,
     #[command(flatten)]
     chain: ChainArgs,
 }
@@ -139,7 +142,7 @@ pub(crate) async fn question(set: &Set, question: &Question<'_>) -> Outcome<Requ
 /// Runs the command.
 pub(crate) fn run(args: &Args, output: Output) -> Outcome<Exit> {
     let model = model::read(&args.model)?;
-    let read = inputs::read(&args.input, &model)?;
+    let (model, read) = inputs::read_bound(&args.input, model, &args.symbols)?;
     let count = read.samples.len();
     let Some(input) = read.samples.get(args.row) else {
         let what = format!("no row {}; the file has {count} samples, from 0", args.row);

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use selfsame_agent::{Shelf, hash};
+use selfsame_agent::{Shelf, committed_input, hash};
 use selfsame_chain::bindings::ModelRegistry;
 use selfsame_chain::{B256, Child, Set};
 use selfsame_watcher::{Note, Watcher, WatcherError};
@@ -104,14 +104,16 @@ async fn check(set: &Set, shelf: &mut Shelf, request: B256) -> Outcome<bool> {
         modelId: record.modelId,
     };
     let registered = set.read(Child::ModelRegistry, call).await.map_err(chain)?;
-    let model = shelf.get(hash(record.modelId), &registered.locator);
+    let told = receipts::told(set, request).await?;
+    let model = shelf.at(
+        hash(record.modelId),
+        &registered.locator,
+        &told.terms.dimensions,
+    );
     let model = model.map_err(|error| {
         Failure::input(error).hint("put the program on the shelf with --model FILE")
     })?;
-    let told = receipts::told(set, request).await?;
-    let input = model
-        .input_from_bytes(&told.input)
-        .map_err(Failure::input)?;
+    let input = committed_input(&model, &told.terms, &told.input).map_err(Failure::input)?;
     let output = model.run(&input).map_err(Failure::input)?;
     Ok(output.root() == hash(record.outputRoot))
 }

@@ -13,6 +13,7 @@ use selfsame_provider::{Conduct, Note as ProviderNote};
 use selfsame_watcher::{Finding, Note as WatcherNote, Watcher};
 use serde::Serialize;
 
+use crate::dims::SymbolArgs;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 use crate::inputs;
@@ -48,6 +49,8 @@ pub(crate) struct Args {
     /// The input; a fixed pattern if not given.
     #[arg(long, value_name = "X")]
     input: Option<PathBuf>,
+    #[command(flatten)]
+    symbols: SymbolArgs,
 }
 
 /// Reads `NODE:ELEMENT`.
@@ -118,15 +121,18 @@ struct Disputed {
 /// Runs the command.
 pub(crate) fn run(args: &Args, output: Output) -> Outcome<Exit> {
     let model = model::read(&args.file)?;
-    let input = match &args.input {
-        Some(path) => {
-            let read = inputs::read(path, &model)?;
-            read.samples
-                .into_iter()
-                .next()
-                .ok_or_else(|| Failure::file(path, "no sample"))?
-        }
-        None => patterned(model.input().dtype, model.input().elements()).map_err(Failure::input)?,
+    let (model, input) = if let Some(path) = &args.input {
+        let (model, read) = inputs::read_bound(path, model, &args.symbols)?;
+        let first = read.samples.into_iter().next();
+        (
+            model,
+            first.ok_or_else(|| Failure::file(path, "no sample"))?,
+        )
+    } else {
+        let model = args.symbols.bind(model)?;
+        let port = model.input();
+        let input = patterned(port.dtype, port.elements()).map_err(Failure::input)?;
+        (model, input)
     };
     let (node, element) = args.plant;
     let plant = Plant {

@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::dims::SymbolArgs;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
-use crate::inputs::{self, Inputs};
+use crate::inputs;
 use crate::model::{self, write_file};
 use crate::output::{Output, Report};
 use crate::paint::Paint;
@@ -81,7 +81,7 @@ struct Answers {
 /// Runs the command.
 pub(crate) fn run(args: &Args, output: Output) -> Outcome<Exit> {
     let model = model::read(&args.file)?;
-    let (model, read) = read(args, model)?;
+    let (model, read) = inputs::read_bound(&args.input, model, &args.symbols)?;
     let interface = model.interface();
     let rows = rows_of(args, read.samples.len())?;
     let engine = Engine::named(args.kernel.as_deref().unwrap_or("auto")).map_err(Failure::input)?;
@@ -155,16 +155,6 @@ fn correct(samples: &[Sample]) -> Option<usize> {
     };
     let labelled = samples.iter().all(|sample| sample.expected.is_some());
     labelled.then(|| samples.iter().filter(right).count())
-}
-
-/// The inputs, and the program at the values that were asked for, else at their length.
-fn read(args: &Args, model: Model) -> Outcome<(Model, Inputs)> {
-    if args.symbols.is_empty() {
-        return inputs::read_at_length(&args.input, &model);
-    }
-    let model = args.symbols.bind(model)?;
-    let read = inputs::read(&args.input, &model)?;
-    Ok((model, read))
 }
 
 fn sample(

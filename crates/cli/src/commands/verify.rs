@@ -122,11 +122,19 @@ pub(crate) fn verify_file(path: &Path, brought: &Brought) -> Outcome<Verified> {
         Err(error) => return Ok(malformed(&error.to_string())),
     };
     let code = receipts::set_code()?;
-    let model = find_model(&receipt, brought)?;
+    let mut model = find_model(&receipt, brought)?;
     let input = match &brought.input {
-        Some(path) => Some(input_bytes(path, model.as_ref())?),
+        Some(path) => Some(input_bytes(path, &mut model, &brought.symbols)?),
         None => None,
     };
+    // Without --dim the input tells the length.
+    if let (Some(found), Some(bytes)) = (&model, input.as_deref().or(receipt.input()))
+        && brought.symbols.is_empty()
+    {
+        let size = found.input().dtype.size();
+        let bound = found.at_length(bytes.len() / size as usize);
+        model = Some(bound.map_err(Failure::input)?);
+    }
     let replay = match &model {
         Some(model) => replay(model, &receipt, input.as_deref())?,
         None => None,
@@ -201,7 +209,8 @@ fn find_model(receipt: &Receipt, brought: &Brought) -> Outcome<Option<Model>> {
     model.map(|model| brought.symbols.bind(model)).transpose()
 }
 
-fn input_bytes(path: &Path, model: Option<&Model>) -> Outcome<Vec<u8>> {
+/// The canonical bytes of the input at `path`; the model is bound to its length.
+fn input_bytes(path: &Path, model: &mut Option<Model>, symbols: &SymbolArgs) -> Outcome<Vec<u8>> {
     if path.extension().is_some_and(|extension| extension == "bin") {
         return read_file(path);
     }
@@ -209,7 +218,8 @@ fn input_bytes(path: &Path, model: Option<&Model>) -> Outcome<Vec<u8>> {
         let what = "the model is needed to turn this into integers";
         return Err(Failure::file(path, what).hint("give --model FILE, or canonical bytes as .bin"));
     };
-    let read = inputs::read(path, model)?;
+    let (bound, read) = inputs::read_bound(path, model.clone(), symbols)?;
+    *model = bound;
     match read.samples.as_slice() {
         [one] => Ok(one.to_bytes()),
         many => {

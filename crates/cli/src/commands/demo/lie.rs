@@ -2,7 +2,7 @@
 
 use selfsame::Model;
 use selfsame_agent::{LoadedModel, Plant};
-use selfsame_ir::{DimValues, Tensor};
+use selfsame_ir::Tensor;
 
 use super::{DISPUTED, find, heading, test_input};
 use crate::commands::dispute::{self, Played};
@@ -64,7 +64,7 @@ fn place(model: &Model, loaded: &LoadedModel, input: &Tensor) -> Outcome<Plant> 
     };
     for delta in [1, 16, 64] {
         plant.delta = delta;
-        let Ok(wrong) = plant.apply(model.program(), &DimValues::NONE, &honest) else {
+        let Ok(wrong) = plant.apply(model.program(), model.values(), &honest) else {
             continue;
         };
         if wrong.output(output) != honest.output(output) {
