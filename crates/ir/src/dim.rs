@@ -6,7 +6,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use selfsame_protocol::{DecodeError, Reader, Writer};
+use selfsame_protocol::{DecodeError, Hash, Reader, Writer, keccak256};
 
 /// One extent of a shape: `scale * value(symbol) + offset`, or the constant `offset`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -201,6 +201,24 @@ impl DimValues {
     /// The smallest values.
     pub fn minima(symbols: &[Symbol]) -> Self {
         Self(symbols.iter().map(|symbol| symbol.minimum).collect())
+    }
+
+    /// `keccak256(abi.encode(uint32[]))`, by which requests and receipts name the values; zero for none.
+    ///
+    /// Source: the Solidity ABI, "Formal Specification of the Encoding".
+    pub fn hash(&self) -> Hash {
+        if self.0.is_empty() {
+            return Hash::ZERO;
+        }
+        let mut bytes = Vec::with_capacity(64 + 32 * self.0.len());
+        let mut number = |value: u64| {
+            bytes.extend_from_slice(&[0; 24]);
+            bytes.extend_from_slice(&value.to_be_bytes());
+        };
+        number(32);
+        number(self.0.len() as u64);
+        self.0.iter().for_each(|&value| number(value.into()));
+        keccak256(&bytes)
     }
 
     /// Checks number and bounds.

@@ -36,6 +36,8 @@ pub struct Check {
 pub struct Replay {
     /// Id of the model that was run.
     pub model_id: Hash,
+    /// Hash of the values of its symbols.
+    pub dimensions_hash: Hash,
     /// Root of the input that was run.
     pub input_root: Hash,
     /// Root of its output.
@@ -303,6 +305,11 @@ fn input_check(receipt: &Receipt, context: &Context<'_>) -> Option<Check> {
 fn replay_check(core: &Core, replay: &Replay) -> Check {
     let mut compare = Comparison::new();
     compare.equal("modelId", core.model_id, replay.model_id);
+    compare.equal(
+        "dimensionsHash",
+        core.dimensions_hash,
+        replay.dimensions_hash,
+    );
     compare.equal("inputRoot", core.input_root, replay.input_root);
     compare.equal("outputRoot", core.output_root, replay.output_root);
     compare.check("model-replay", "the model gives this output for this input")

@@ -110,6 +110,7 @@ fn sample() -> (Receipt, ChainFacts, Replay) {
     };
     let replay = Replay {
         model_id: core.model_id,
+        dimensions_hash: core.dimensions_hash,
         input_root: core.input_root,
         output_root,
     };
@@ -161,7 +162,7 @@ const TAMPERS: &[Tamper] = &[
     (
         "dimensionsHash",
         |c| c.dimensions_hash = Hash([9; 32]),
-        "chain-claim",
+        "model-replay",
     ),
     ("inputRoot", |c| c.input_root = Hash([9; 32]), "input-root"),
     ("outputRoot", |c| c.output_root = Hash([9; 32]), "format"),
@@ -310,6 +311,14 @@ fn tampered_evidence_fails_the_check_of_its_kind() {
     };
     assert_eq!(
         failed(&good, Some(&facts), Some(wrong)),
+        Some("model-replay")
+    );
+    let at_other_values = Replay {
+        dimensions_hash: Hash([1; 32]),
+        ..replay
+    };
+    assert_eq!(
+        failed(&good, Some(&facts), Some(at_other_values)),
         Some("model-replay")
     );
 }

@@ -74,9 +74,11 @@ pub fn replay(
         return Ok(None);
     };
     let model_id = runner.model().id();
+    let dimensions_hash = runner.model().values().hash();
     // Bytes that are no input of this model can have no output of it.
     let none = Replay {
         model_id,
+        dimensions_hash,
         input_root: receipt.core.input_root,
         output_root: Hash::ZERO,
     };
@@ -86,6 +88,7 @@ pub fn replay(
     let output = runner.output(&input)?;
     Ok(Some(Replay {
         model_id,
+        dimensions_hash,
         input_root: input.root(),
         output_root: output.root(),
     }))

@@ -329,7 +329,14 @@ async fn a_text_of_another_length_than_the_longest_is_answered_checked_and_judge
     let world = world_at(text_of_five_tokens(), &[5]).await;
     let mut provider = world.provider(1, Conduct::Honest).await;
     let mut watcher = Watcher::new(world.set.with_key(key(4)), world.shelf()).expect("has a key");
-    world.ask(1).await;
+    let request = world.ask(1).await;
+    let named = Requests::dimensionsHashOfCall { requestId: request };
+    let named = world
+        .set
+        .read(Child::Requests, named)
+        .await
+        .expect("exists");
+    assert_eq!(named, word(world.model.values().hash()));
     let accepted = provider.tick().await.expect("ticks");
     assert!(matches!(accepted[..], [Done::Accepted(..)]), "{accepted:?}");
     let claimed = provider.tick().await.expect("ticks");
