@@ -361,6 +361,19 @@ impl FloatGraph {
     }
 }
 
+impl FloatGraph {
+    /// The nodes that read each node.
+    pub(crate) fn readers_of_each(&self) -> Vec<Vec<usize>> {
+        let mut readers = vec![Vec::new(); self.nodes.len()];
+        for (index, node) in self.nodes.iter().enumerate() {
+            for &input in &node.inputs {
+                readers[input].push(index);
+            }
+        }
+        readers
+    }
+}
+
 impl FloatNode {
     /// Number of elements of the output.
     pub fn elements(&self) -> usize {

@@ -74,7 +74,7 @@ pub(crate) fn lower(
         calibration,
         widths,
         whole: graph.whole_numbers(),
-        readers: readers(graph),
+        readers: graph.readers_of_each(),
         shared: SharedSteps::new(graph, calibration),
         emitter: Emitter::default(),
         places: vec![None; graph.nodes().len()],
@@ -492,15 +492,4 @@ impl Lowering<'_> {
             narrowed: self.emitter.narrowed,
         })
     }
-}
-
-/// For each node the nodes that read it.
-fn readers(graph: &FloatGraph) -> Vec<Vec<usize>> {
-    let mut readers = vec![Vec::new(); graph.nodes().len()];
-    for (index, node) in graph.nodes().iter().enumerate() {
-        for &input in &node.inputs {
-            readers[input].push(index);
-        }
-    }
-    readers
 }

@@ -45,7 +45,7 @@ pub(super) fn ranges(graph: &FloatGraph, nodes: &[Histogram]) -> Vec<(f64, f64)>
         let is_range = allowed.0.is_finite() && allowed.1.is_finite();
         ranges.push(if is_range { allowed } else { seen });
     }
-    let readers = readers(graph);
+    let readers = graph.readers_of_each();
     for index in 0..nodes.len() {
         if let Some(top) = pole(graph, nodes, (&ranges, &readers), index) {
             let (low, high) = ranges[index];
@@ -101,17 +101,6 @@ fn pole(
         }
     }
     Some(top)
-}
-
-/// For each node the nodes that read it.
-fn readers(graph: &FloatGraph) -> Vec<Vec<usize>> {
-    let mut readers = vec![Vec::new(); graph.nodes().len()];
-    for (index, node) in graph.nodes().iter().enumerate() {
-        for &input in &node.inputs {
-            readers[input].push(index);
-        }
-    }
-    readers
 }
 
 pub(super) fn magnitude((low, high): (f64, f64)) -> f64 {
