@@ -38,12 +38,8 @@ pub fn compile_open<E: From<CompileError>>(
         minimum, maximum, ..
     } = dimension;
     if *minimum == 0 || at < *minimum || *maximum < at || minimum == maximum {
-        let refused = CompileError::Symbol {
-            symbol: dimension.name.clone(),
-            node: "(all)".to_owned(),
-            what: format!("the bounds {minimum}..={maximum} with samples of {at}"),
-        };
-        return Err(refused.into());
+        let what = format!("the bounds {minimum}..={maximum} with samples of {at}");
+        return Err(dimension.refused(what).into());
     }
     let values = Values {
         wide: widths(&graph, calibration)?,
@@ -99,6 +95,12 @@ impl<E: From<CompileError>, F: Fn(u32) -> Result<FloatGraph, E>> Values<'_, F> {
                 &made
             };
             seen.push(AtValue::of(graph));
+            let (own, other) = (self.graph.nodes().len(), graph.nodes().len());
+            if own != other {
+                let at = self.at;
+                let what = format!("its graph has {other} nodes at {value}, and {own} at {at}");
+                return Ok((Err(self.dimension.refused(what)), seen));
+            }
             let Lowered {
                 program,
                 sources,
@@ -129,6 +131,15 @@ impl<E: From<CompileError>, F: Fn(u32) -> Result<FloatGraph, E>> Values<'_, F> {
 }
 
 impl OpenDimension {
+    /// Why the model as a whole does not stay open along it.
+    fn refused(&self, what: String) -> CompileError {
+        CompileError::Symbol {
+            symbol: self.name.clone(),
+            node: "(all)".to_owned(),
+            what,
+        }
+    }
+
     /// Values at which the model is lowered: the largest, whose steps of constants serve all others, then
     /// one in between that is that of the data if it can be, then the smallest.
     fn probed(&self, at: u32) -> Vec<u32> {

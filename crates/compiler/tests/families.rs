@@ -209,6 +209,21 @@ fn the_program_is_the_same_whatever_length_is_between_the_ends() {
 }
 
 #[test]
+fn a_graph_of_another_form_at_another_length_is_refused_with_both() {
+    let (graph, calibration) = calibrated(DEBERTA);
+    let open = OpenDimension {
+        name: "seq".to_owned(),
+        minimum: 2,
+        maximum: 32,
+    };
+    let other = |length| Ok::<_, CompileError>(graph_at(DEBERTA, length as usize).fuse());
+    let refused = compile_open(graph, 16, &calibration, &open, &Options::default(), other);
+    let said = refused.unwrap_err().to_string();
+    assert!(said.contains("62 nodes at 2, and 64 at 16"), "{said}");
+    assert!(said.contains("--dim seq"), "{said}");
+}
+
+#[test]
 fn what_is_picked_by_distance_takes_no_move_for_each_row() {
     let walks = |length: usize| {
         let graph = graph_at(DEBERTA, length).fuse();

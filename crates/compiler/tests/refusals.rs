@@ -92,7 +92,7 @@ fn indices_targets_and_places_that_the_program_cannot_hold_are_refused() {
     let outside = Model::new(&["batch", "4", "2"])
         .ints("i", &[1, 1], &[9])
         .node("the_node", "GatherND", &["x", "i"], "y", &[]);
-    assert_refused(&outside, &["the_node", "axis 9"]);
+    assert_refused(&outside, &["the_node", "index 9 into 1 cells"]);
     let targets = Model::new(&["1", "4"]).ints("t", &[1], &[4]).node(
         "the_node",
         "SoftmaxCrossEntropyLoss",

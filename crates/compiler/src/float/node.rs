@@ -450,22 +450,24 @@ impl<'a> NodeContext<'a> {
 
     /// An axis of the ONNX tensor (batch first) of `rank` axes, negative ones from the end.
     pub(super) fn axis(&self, axis: i64, rank: usize) -> Result<usize, ImportError> {
-        let signed = i64::try_from(rank).unwrap_or(i64::MAX);
-        let wrapped = if axis < 0 {
-            axis.checked_add(signed)
-        } else {
-            Some(axis)
-        };
-        wrapped
-            .and_then(|a| usize::try_from(a).ok())
-            .filter(|&a| a < rank)
-            .ok_or_else(|| {
-                self.refuse(
-                    format!("axis {axis} of a tensor of rank {rank}"),
-                    "an axis of the tensor",
-                    "export the model again",
-                )
-            })
+        from_either_end(axis, rank).ok_or_else(|| {
+            self.refuse(
+                format!("axis {axis} of a tensor of rank {rank}"),
+                "an axis of the tensor",
+                "export the model again",
+            )
+        })
+    }
+
+    /// A cell of an axis of `extent` cells, negative ones from the end.
+    pub(super) fn cell(&self, index: i64, extent: usize) -> Result<usize, ImportError> {
+        from_either_end(index, extent).ok_or_else(|| {
+            self.refuse(
+                format!("index {index} into {extent} cells"),
+                "indices of cells that are there",
+                "give each dimension the value that it had in the export, or export the model again with the one that is wanted",
+            )
+        })
     }
 
     /// The refusal of a node that would mix or move the batch axis.
@@ -476,6 +478,18 @@ impl<'a> NodeContext<'a> {
             "a program maps one sample: take this step out of the model, or, where it keeps samples apart all the same, import one of them: --dim NAME=1 with the name of the leading axis",
         )
     }
+}
+
+/// Place `index` of `count`, negative ones from the end.
+fn from_either_end(index: i64, count: usize) -> Option<usize> {
+    let signed = i64::try_from(count).unwrap_or(i64::MAX);
+    let wrapped = if index < 0 {
+        index.checked_add(signed)
+    } else {
+        Some(index)
+    };
+    let place = wrapped.and_then(|place| usize::try_from(place).ok());
+    place.filter(|&place| place < count)
 }
 
 /// Whole numbers of the import as a list constant.

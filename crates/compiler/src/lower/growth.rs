@@ -63,7 +63,9 @@ impl AtValue {
 impl Growth {
     /// What grows from the last to the first of a model's forms; `None` where that tells nothing.
     pub(crate) fn of(seen: &[AtValue]) -> Option<Self> {
-        let (longest, others) = seen.split_first()?;
+        let (longest, others) = seen
+            .split_first()
+            .filter(|(_, others)| !others.is_empty())?;
         let mut axes: Vec<Vec<bool>> = longest
             .shapes
             .iter()

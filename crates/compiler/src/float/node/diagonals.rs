@@ -36,7 +36,7 @@ impl NodeContext<'_> {
         };
         let picks: Result<Vec<usize>, ImportError> = distances
             .iter()
-            .map(|&index| self.axis(index, act.dims[outer]))
+            .map(|&index| self.cell(index, act.dims[outer]))
             .collect();
         let act = self.apart(act, &[rank - 2, outer])?;
         let wide = self.columns(&act, &picks?)?;

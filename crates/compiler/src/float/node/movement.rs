@@ -166,7 +166,7 @@ impl NodeContext<'_> {
         };
         let extent = act.dims[axis];
         let picks: Result<Vec<usize>, ImportError> =
-            picks.iter().map(|&pick| self.axis(pick, extent)).collect();
+            picks.iter().map(|&pick| self.cell(pick, extent)).collect();
         let moved = self.picked(&act, axis, &picks?)?;
         let mut dims = moved.dims.clone();
         dims.splice(axis..=axis, indices.dims.iter().copied());

@@ -114,7 +114,7 @@ impl NodeContext<'_> {
                 let place = rest % dims[a];
                 rest /= dims[a];
                 let at = if a == axis {
-                    self.axis(index, data[a])?
+                    self.cell(index, data[a])?
                 } else {
                     place
                 };
@@ -176,7 +176,7 @@ impl NodeContext<'_> {
         for (at, tuple) in indices.chunks_exact(width).enumerate() {
             let mut cell = 0;
             for (&index, &extent) in tuple.iter().zip(inner) {
-                cell = cell * extent + self.axis(index, extent)?;
+                cell = cell * extent + self.cell(index, extent)?;
             }
             starts.push(at / each.max(1) * size + cell * block);
         }

@@ -86,7 +86,7 @@ impl NodeContext<'_> {
                     let picks: Result<Vec<usize>, ImportError> = self
                         .known_ints(3)?
                         .iter()
-                        .map(|&place| self.axis(place, rows))
+                        .map(|&place| self.cell(place, rows))
                         .collect();
                     let picked = self.picked(&table, 0, &picks?)?;
                     let dims = [places.dims.as_slice(), &table.dims[1..]].concat();
