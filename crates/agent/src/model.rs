@@ -27,7 +27,6 @@ pub enum ModelError {
 
 /// A model at some values of its symbols, with one runner.
 pub struct LoadedModel {
-    model: Model,
     packed: Packed,
     runner: Mutex<Runner>,
 }
@@ -35,49 +34,47 @@ pub struct LoadedModel {
 impl LoadedModel {
     /// From artefact bytes, with the best kernel of this machine and one thread.
     pub fn decode(bytes: &[u8]) -> Result<Self, ModelError> {
-        Self::new(Model::from_bytes(bytes).map_err(LoadError::Artefact)?)
+        Self::new(&Model::from_bytes(bytes).map_err(LoadError::Artefact)?)
     }
 
     /// From a checked model.
-    pub fn new(model: Model) -> Result<Self, ModelError> {
-        let packed = model.pack(&RunOptions::default())?;
-        Ok(Self::with_packed(model, packed))
+    pub fn new(model: &Model) -> Result<Self, ModelError> {
+        Ok(Self::of(model.pack(&RunOptions::default())?))
     }
 
     /// The same model at other values of its symbols, those that a request names; the weights are shared.
     pub fn at(&self, dimensions: &[u32]) -> Result<Self, ModelError> {
-        let model = self.model.at(dimensions)?;
-        let packed = self.packed.at(&model)?;
-        Ok(Self::with_packed(model, packed))
+        let model = self.model().at(dimensions)?;
+        Ok(Self::of(self.packed.at(&model)?))
     }
 
-    fn with_packed(model: Model, packed: Packed) -> Self {
+    fn of(packed: Packed) -> Self {
         let runner = Mutex::new(packed.runner());
-        Self {
-            model,
-            packed,
-            runner,
-        }
+        Self { packed, runner }
+    }
+
+    fn model(&self) -> &Model {
+        self.packed.model()
     }
 
     /// Values of the program's symbols.
     pub fn values(&self) -> &DimValues {
-        self.model.values()
+        self.model().values()
     }
 
     /// The program.
     pub fn program(&self) -> &CheckedProgram {
-        self.model.program()
+        self.model().program()
     }
 
     /// Leaves and id.
     pub fn commitment(&self) -> &ModelCommitment {
-        self.model.commitment()
+        self.model().commitment()
     }
 
     /// The model id.
     pub fn id(&self) -> Hash {
-        self.model.id()
+        self.model().id()
     }
 
     /// What the game needs to know of the model.
@@ -91,19 +88,19 @@ impl LoadedModel {
 
     /// Checks an input as a provider must before it accepts.
     pub fn check(&self, input: &Tensor) -> Result<(), ModelError> {
-        let checked = check_input(self.program(), self.model.values(), input);
+        let checked = check_input(self.program(), self.model().values(), input);
         Ok(checked.map_err(RunError::Interpreter)?)
     }
 
     /// Bytes of an input.
     pub fn input_bytes(&self) -> u64 {
-        let port = self.model.input();
+        let port = self.model().input();
         (port.elements() as u64).saturating_mul(port.dtype.size().into())
     }
 
     /// From canonical bytes to a checked input.
     pub fn input_from_bytes(&self, bytes: &[u8]) -> Result<Tensor, ModelError> {
-        Ok(self.model.tensor_of_bytes(bytes)?)
+        Ok(self.model().tensor_of_bytes(bytes)?)
     }
 
     /// The output on one input.

@@ -6,10 +6,13 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use selfsame_chain::bindings::{ModelRegistry, Requests::Terms};
+use selfsame_chain::{ChainError, Child, Set};
 use selfsame_protocol::Hash;
 
 use crate::input::read_at_most;
 use crate::model::{LoadedModel, ModelError};
+use crate::table::hash;
 
 /// Models at values of their symbols other than the largest that stay ready, each with buffers of its own.
 const BOUND_MAX: usize = 8;
@@ -116,8 +119,19 @@ impl Shelf {
         self.loaded.insert(model.id(), model);
     }
 
-    /// The model with an id at the values of its symbols that a request names.
-    pub fn at(
+    /// The model that a request asks, at the values of its symbols that the request names.
+    pub async fn asked<E>(&mut self, set: &Set, terms: &Terms) -> Result<Arc<LoadedModel>, E>
+    where
+        E: From<ChainError> + From<ShelfError>,
+    {
+        let id = terms.modelId;
+        let call = ModelRegistry::modelCall { modelId: id };
+        let registered = set.read(Child::ModelRegistry, call).await?;
+        Ok(self.at(hash(id), &registered.locator, &terms.dimensions)?)
+    }
+
+    /// The model with an id at some values of its symbols.
+    fn at(
         &mut self,
         id: Hash,
         locator: &str,

@@ -101,24 +101,14 @@ impl<E: From<CompileError>, F: Fn(u32) -> Result<FloatGraph, E>> Values<'_, F> {
                 let what = format!("its graph has {other} nodes at {value}, and {own} at {at}");
                 return Ok((Err(self.dimension.refused(what)), seen));
             }
-            let Lowered {
-                program,
-                sources,
-                narrowed,
-            } = lower(
-                graph,
-                self.calibration,
-                &self.wide,
-                self.options,
-                &mut shared,
-            )?;
-            programs.push((value, program));
+            let (calibration, wide) = (self.calibration, &self.wide);
+            let lowered = lower(graph, calibration, wide, self.options, &mut shared)?;
+            programs.push((value, lowered.program));
             if value == self.at {
-                here = Some((sources, narrowed));
+                here = Some((lowered.sources, lowered.narrowed));
             }
         }
-        let OpenDimension { name, minimum, .. } = self.dimension;
-        let joined = join(name, programs, *minimum).map(|program| {
+        let joined = join(&self.dimension.name, programs).map(|program| {
             let (sources, narrowed) = here.expect("the value of the data is one of them");
             Lowered {
                 program,

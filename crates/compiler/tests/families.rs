@@ -16,7 +16,7 @@ use selfsame_compiler::{
     Calibration, CompileError, Compiled, OpenDimension, Options, TrainingRows, compile,
     compile_open,
 };
-use selfsame_ir::DimValues;
+use selfsame_ir::{DimValues, Tensor};
 use selfsame_runtime::{Kernel, Plan, Session};
 
 const DEBERTA: &str = "deberta-v3-hidden-eager-dynamo";
@@ -96,16 +96,32 @@ fn the_programs_of_the_exports_are_near_the_models() {
     }
 }
 
+fn two_to_32() -> OpenDimension {
+    OpenDimension {
+        name: "seq".to_owned(),
+        minimum: 2,
+        maximum: 32,
+    }
+}
+
+/// The value of the only symbol.
+fn values(length: usize) -> DimValues {
+    DimValues(vec![u32::try_from(length).unwrap()])
+}
+
+/// The program's answer to a row of `length` tokens.
+fn answer(compiled: &Compiled, row: &[f32], length: usize) -> Tensor {
+    let input = compiled.quantize(row).unwrap();
+    let run = selfsame_interpreter::run(&compiled.program, &values(length), input).unwrap();
+    run.into_outputs().pop().unwrap()
+}
+
 /// One program for 2 to 32 tokens, calibrated on texts of `length`.
 fn open(name: &str, length: usize) -> Compiled {
     let (graph, rows) = (graph_at(name, length).fuse(), rows_of(name, length));
     let training = TrainingRows::before(&rows, TRAINING);
     let calibration = Calibration::collect(&graph, training, TRAINING).unwrap();
-    let open = OpenDimension {
-        name: "seq".to_owned(),
-        minimum: 2,
-        maximum: 32,
-    };
+    let open = two_to_32();
     let other = |length| Ok::<_, CompileError>(graph_at(name, length as usize).fuse());
     let at = u32::try_from(length).unwrap();
     compile_open(graph, at, &calibration, &open, &Options::default(), other).unwrap()
@@ -114,7 +130,6 @@ fn open(name: &str, length: usize) -> Compiled {
 /// Signal over noise of the answers to texts of `length` tokens, in decibels.
 fn snr_db_at(name: &str, compiled: &Compiled, length: usize) -> f64 {
     let rows = &rows_of(name, length)[TRAINING..];
-    let values = DimValues(vec![u32::try_from(length).unwrap()]);
     let scale = compiled.program.program().interface.output_scale;
     let scale = f64::from(scale.multiplier) / f64::from(scale.shift).exp2();
     let (mut signal, mut noise) = (0.0, 0.0);
@@ -122,9 +137,7 @@ fn snr_db_at(name: &str, compiled: &Compiled, length: usize) -> f64 {
         .iter()
         .zip(graph_at(name, length).run_rows(rows).unwrap())
     {
-        let input = compiled.quantize(row).unwrap();
-        let run = selfsame_interpreter::run(&compiled.program, &values, input).unwrap();
-        let output = run.into_outputs().pop().unwrap();
+        let output = answer(compiled, row, length);
         assert_eq!(output.len(), wanted.len(), "{name} at {length}");
         for (found, wanted) in output.iter().zip(wanted.into_iter().map(f64::from)) {
             signal += wanted * wanted;
@@ -151,7 +164,7 @@ fn rows_of(name: &str, length: usize) -> Vec<Vec<f32>> {
 #[test]
 fn one_program_answers_texts_of_every_length() {
     // Counted places; biases of distances; rotations and a causal mask.
-    for (name, least) in [(ROBERTA, 40.0), (MPNET, 36.0), (T5, 25.0), (QWEN3, 30.0)] {
+    for (name, least) in [(ROBERTA, 42.0), (MPNET, 36.0), (T5, 25.0), (QWEN3, 30.0)] {
         let compiled = open(name, LENGTH);
         for length in [2, 3, 7, 15, 16, 17, 31, 32] {
             let found = snr_db_at(name, &compiled, length);
@@ -164,17 +177,14 @@ fn one_program_answers_texts_of_every_length() {
 fn padding_changes_no_bit_of_biases_of_distances_and_rotations() {
     for name in [T5, QWEN3] {
         let compiled = open(name, LENGTH);
-        let answer = |row: &[f32], length: usize| {
-            let values = DimValues(vec![u32::try_from(length).unwrap()]);
+        let cut = |row: &[f32], length: usize| {
             let row = [&row[..length], &row[LENGTH..LENGTH + length]].concat();
-            let input = compiled.quantize(&row).unwrap();
-            let run = selfsame_interpreter::run(&compiled.program, &values, input).unwrap();
-            run.into_outputs().pop()
+            answer(&compiled, &row, length)
         };
         for row in &rows(name)[TRAINING..] {
             let tokens = row[LENGTH..].iter().filter(|&&m| m != 0.0).count();
             for length in tokens..LENGTH {
-                let (short, long) = (answer(row, length), answer(row, LENGTH));
+                let (short, long) = (cut(row, length), cut(row, LENGTH));
                 assert_eq!(short, long, "{name}: {tokens} tokens in {length}");
             }
         }
@@ -186,7 +196,7 @@ fn every_kernel_runs_a_program_at_every_length() {
     for name in [T5, QWEN3] {
         let compiled = open(name, LENGTH);
         for length in [2, 3, 7, 16, 31, 32] {
-            let values = DimValues(vec![u32::try_from(length).unwrap()]);
+            let values = values(length);
             let input = compiled.quantize(&rows_of(name, length)[0]).unwrap();
             let run = selfsame_interpreter::run(&compiled.program, &values, input.clone()).unwrap();
             let outputs = run.into_outputs();
@@ -200,7 +210,7 @@ fn every_kernel_runs_a_program_at_every_length() {
 }
 
 #[test]
-fn the_program_is_the_same_whatever_length_is_between_the_ends() {
+fn data_of_any_length_within_the_bounds_makes_a_program_for_the_others() {
     // Data of the shortest, of some and of the longest texts: the forms that are joined differ.
     for length in [2, 16, 32] {
         let found = snr_db_at(QWEN3, &open(QWEN3, length), 7);
@@ -211,11 +221,7 @@ fn the_program_is_the_same_whatever_length_is_between_the_ends() {
 #[test]
 fn a_graph_of_another_form_at_another_length_is_refused_with_both() {
     let (graph, calibration) = calibrated(DEBERTA);
-    let open = OpenDimension {
-        name: "seq".to_owned(),
-        minimum: 2,
-        maximum: 32,
-    };
+    let open = two_to_32();
     let other = |length| Ok::<_, CompileError>(graph_at(DEBERTA, length as usize).fuse());
     let refused = compile_open(graph, 16, &calibration, &open, &Options::default(), other);
     let said = refused.unwrap_err().to_string();

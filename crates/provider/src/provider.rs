@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use selfsame_agent::{
     InputError, LoadedModel, ModelError, Plant, PlantError, Shelf, ShelfError, committed_input,
-    game_from_chain, hash, stage_from_code, word,
+    game_from_chain, stage_from_code, word,
 };
-use selfsame_chain::bindings::{DisputeGame, ModelRegistry, Requests};
+use selfsame_chain::bindings::{DisputeGame, Requests};
 use selfsame_chain::{B256, Bytes, ChainError, Child, Follower, Mined, Set, U256};
 use selfsame_dispute::{Holder, HolderError, Reply, Stage};
 
@@ -200,10 +200,7 @@ impl Provider {
         let Some(job) = self.duties.job(request) else {
             return Err(ProviderError::Unknown(request));
         };
-        let (id, dimensions) = (job.terms.modelId, job.terms.dimensions.clone());
-        let call = ModelRegistry::modelCall { modelId: id };
-        let registered = self.set.read(Child::ModelRegistry, call).await?;
-        Ok(self.shelf.at(hash(id), &registered.locator, &dimensions)?)
+        self.shelf.asked(&self.set, &job.terms).await
     }
 
     /// The trace behind this provider's answer, made once and kept while the job lives.

@@ -8,7 +8,7 @@ use selfsame_agent::{
     InputError, LoadedModel, ModelError, Shelf, ShelfError, committed_input, game_from_chain, hash,
     stage_from_code, word,
 };
-use selfsame_chain::bindings::{DisputeGame, ModelRegistry};
+use selfsame_chain::bindings::DisputeGame;
 use selfsame_chain::{B256, ChainError, Child, Follower, Mined, Set, U256};
 use selfsame_dispute::{Game, Holder, HolderError, Next, Opening, Stage, Witness, WitnessError};
 use selfsame_ir::Op;
@@ -247,10 +247,7 @@ impl Watcher {
             .rounds
             .seen(request)
             .ok_or(WatcherError::Unknown(request))?;
-        let (id, dimensions) = (seen.terms.modelId, seen.terms.dimensions.clone());
-        let call = ModelRegistry::modelCall { modelId: id };
-        let registered = self.set.read(Child::ModelRegistry, call).await?;
-        Ok(self.shelf.at(hash(id), &registered.locator, &dimensions)?)
+        self.shelf.asked(&self.set, &seen.terms).await
     }
 
     async fn holder(&mut self, request: B256) -> Result<Arc<Holder>, WatcherError> {

@@ -49,7 +49,7 @@ fn lenet(interior: &[u32]) -> (LoadedModel, Tensor) {
     let mut program = compiled.program.into_program();
     program.interior = interior.to_vec();
     let model = Model::new(CheckedProgram::new(program).expect("a chain may be cut anywhere"));
-    (LoadedModel::new(model).expect("plans"), input)
+    (LoadedModel::new(&model).expect("plans"), input)
 }
 
 /// A language model of `transformers` whose length stays open, and an input of five tokens.
@@ -92,7 +92,7 @@ fn text_of_five_tokens() -> (LoadedModel, Tensor) {
     let compiled = compile_open(at_16, 16, &calibration, &open, &Options::default(), graph);
     let model = Model::new(compiled.expect("stays open").program);
     let input = Tensor::I32(vec![7, 3, 11, 2, 9, 1, 1, 1, 1, 1]);
-    (LoadedModel::new(model).expect("plans"), input)
+    (LoadedModel::new(&model).expect("plans"), input)
 }
 
 async fn world() -> World {
@@ -303,24 +303,27 @@ async fn convict_output(world: &World) -> (Option<(u32, u64)>, (u32, u64), Vec<S
 
 /// A value of node 1 that changes the output.
 fn plant_in_output(world: &World) -> Plant {
-    let honest = world.model.trace(&world.input).expect("runs");
-    let program = world.model.program();
-    let output = program.program().output;
     let plants = (2_000..2_400).map(|element| Plant {
         node: 1,
         element,
         delta: 60,
     });
+    first_that_reaches_the_output(world, plants)
+}
+
+/// The first of these that changes the output.
+fn first_that_reaches_the_output(world: &World, plants: impl IntoIterator<Item = Plant>) -> Plant {
+    let honest = world.model.trace(&world.input).expect("runs");
+    let program = world.model.program();
+    let output = program.program().output;
     let reaches_output = |plant: &Plant| {
         let trace = plant
             .apply(program, world.model.values(), &honest)
             .expect("plants");
         trace.output(output) != honest.output(output)
     };
-    plants
-        .into_iter()
-        .find(reaches_output)
-        .expect("some value reaches the output")
+    let found = plants.into_iter().find(reaches_output);
+    found.expect("some value reaches the output")
 }
 
 /// Spec: claims, 3.6, and game, 4.15: the values of the symbols that a request names hold in its game.
@@ -352,8 +355,7 @@ async fn a_text_of_another_length_than_the_longest_is_answered_checked_and_judge
 /// A value in the middle of the program that changes the output.
 fn plant_behind(world: &World) -> Plant {
     let honest = world.model.trace(&world.input).expect("runs");
-    let program = world.model.program();
-    let output = program.program().output;
+    let output = world.model.program().program().output;
     let plants = (output / 2..output).flat_map(|node| {
         let element = honest.output(node).map_or(0, Tensor::len) as u64 / 2;
         [1, 60, 1000].map(|delta| Plant {
@@ -362,12 +364,7 @@ fn plant_behind(world: &World) -> Plant {
             delta,
         })
     });
-    let reaches_output = |plant: &Plant| {
-        let trace = plant.apply(program, world.model.values(), &honest);
-        trace.is_ok_and(|trace| trace.output(output) != honest.output(output))
-    };
-    let found = plants.into_iter().find(reaches_output);
-    found.expect("some value reaches the output")
+    first_that_reaches_the_output(world, plants)
 }
 
 /// Spec: game, 4.7: what a step proves of the claimant's trace is on chain, whoever remembers it.

@@ -4,8 +4,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use selfsame_agent::{Shelf, committed_input, hash};
-use selfsame_chain::bindings::ModelRegistry;
-use selfsame_chain::{B256, Child, Set};
+use selfsame_chain::{B256, Set};
 use selfsame_watcher::{Note, Watcher, WatcherError};
 use serde::Serialize;
 
@@ -100,19 +99,8 @@ async fn request_of(set: &Set, id: B256) -> Outcome<B256> {
 /// Re-runs a claim's request and compares the output.
 async fn check(set: &Set, shelf: &mut Shelf, request: B256) -> Outcome<bool> {
     let record = network::request(set, request).await?;
-    let call = ModelRegistry::modelCall {
-        modelId: record.modelId,
-    };
-    let registered = set.read(Child::ModelRegistry, call).await.map_err(chain)?;
     let told = receipts::told(set, request).await?;
-    let model = shelf.at(
-        hash(record.modelId),
-        &registered.locator,
-        &told.terms.dimensions,
-    );
-    let model = model.map_err(|error| {
-        Failure::input(error).hint("put the program on the shelf with --model FILE")
-    })?;
+    let model = shelf.asked(set, &told.terms).await.map_err(failed)?;
     let input = committed_input(&model, &told.terms, &told.input).map_err(Failure::input)?;
     let output = model.run(&input).map_err(Failure::input)?;
     Ok(output.root() == hash(record.outputRoot))

@@ -178,7 +178,7 @@ pub(crate) fn run(args: &Args, output: Output) -> Outcome<Exit> {
 
 /// The model as provider and watcher hold it.
 pub(crate) fn load(model: &Model) -> Outcome<Arc<LoadedModel>> {
-    let loaded = LoadedModel::new(model.clone());
+    let loaded = LoadedModel::new(model);
     loaded.map(Arc::new).map_err(Failure::input)
 }
 

@@ -124,7 +124,7 @@ pub(crate) fn verify_file(path: &Path, brought: &Brought) -> Outcome<Verified> {
     let code = receipts::set_code()?;
     let mut model = find_model(&receipt, brought)?;
     let input = match &brought.input {
-        Some(path) => Some(input_bytes(path, &mut model, &brought.symbols)?),
+        Some(path) => Some(input_bytes(path, model.as_ref(), &brought.symbols)?),
         None => None,
     };
     // Without --dim the input tells the length.
@@ -209,8 +209,8 @@ fn find_model(receipt: &Receipt, brought: &Brought) -> Outcome<Option<Model>> {
     model.map(|model| brought.symbols.bind(model)).transpose()
 }
 
-/// The canonical bytes of the input at `path`; the model is bound to its length.
-fn input_bytes(path: &Path, model: &mut Option<Model>, symbols: &SymbolArgs) -> Outcome<Vec<u8>> {
+/// The canonical bytes of the input at `path`.
+fn input_bytes(path: &Path, model: Option<&Model>, symbols: &SymbolArgs) -> Outcome<Vec<u8>> {
     if path.extension().is_some_and(|extension| extension == "bin") {
         return read_file(path);
     }
@@ -218,8 +218,7 @@ fn input_bytes(path: &Path, model: &mut Option<Model>, symbols: &SymbolArgs) -> 
         let what = "the model is needed to turn this into integers";
         return Err(Failure::file(path, what).hint("give --model FILE, or canonical bytes as .bin"));
     };
-    let (bound, read) = inputs::read_bound(path, model.clone(), symbols)?;
-    *model = bound;
+    let (_, read) = inputs::read_bound(path, model.clone(), symbols)?;
     match read.samples.as_slice() {
         [one] => Ok(one.to_bytes()),
         many => {

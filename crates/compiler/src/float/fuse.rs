@@ -207,8 +207,8 @@ impl FloatGraph {
     /// Whether the network works on rows: attention, norms of rows, embeddings. A vector of length 1 as the
     /// answer does not make it so.
     pub(crate) fn is_of_rows(&self) -> bool {
-        let nodes = self.nodes.iter().enumerate();
-        nodes.into_iter().any(|(index, node)| match node.op {
+        let mut nodes = self.nodes.iter().enumerate();
+        nodes.any(|(index, node)| match node.op {
             FloatOp::Normalize { center, .. } => center || self.has_linear_behind(index),
             FloatOp::Softmax | FloatOp::Product { .. } | FloatOp::Embedding { .. } => true,
             FloatOp::Input
@@ -231,9 +231,7 @@ impl FloatGraph {
             | FloatOp::Transpose(_) => false,
         })
     }
-}
 
-impl FloatGraph {
     /// Whether a dense node, a convolution or a product reads node `index`, through others too.
     pub(super) fn has_linear_behind(&self, index: usize) -> bool {
         let mut behind = vec![false; self.nodes.len()];

@@ -359,9 +359,7 @@ impl FloatGraph {
         }
         readers
     }
-}
 
-impl FloatGraph {
     /// The nodes that read each node.
     pub(crate) fn readers_of_each(&self) -> Vec<Vec<usize>> {
         let mut readers = vec![Vec::new(); self.nodes.len()];

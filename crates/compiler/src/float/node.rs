@@ -481,7 +481,7 @@ impl<'a> NodeContext<'a> {
 }
 
 /// Place `index` of `count`, negative ones from the end.
-fn from_either_end(index: i64, count: usize) -> Option<usize> {
+pub(super) fn from_either_end(index: i64, count: usize) -> Option<usize> {
     let signed = i64::try_from(count).unwrap_or(i64::MAX);
     let wrapped = if index < 0 {
         index.checked_add(signed)

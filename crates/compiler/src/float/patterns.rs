@@ -24,8 +24,8 @@ impl FloatGraph {
         // A vector of length 1 within a network does not make it one of rows.
         let is_of_rows = self.is_of_rows();
         self.recognise_by(|graph, index| {
-            let is_last = |_: &_| is_of_rows || !graph.has_linear_behind(index);
-            graph.direction(index).filter(is_last)
+            let found = graph.direction(index)?;
+            (is_of_rows || !graph.has_linear_behind(index)).then_some(found)
         });
     }
 

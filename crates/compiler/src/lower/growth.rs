@@ -9,8 +9,8 @@
 //! c(value)[i][j] = c(maximum)[i][j]     for i, j < extents(value)
 //! ```
 //!
-//! Where two axes of a tensor grow, no dimension of the format holds their product: rows run to the last
-//! of the two, columns from it on.
+//! Where two axes of a tensor grow, no dimension of the format holds their product: what would lie over
+//! such rows or columns is repeated by a move, and [`join`](super::symbols::join) cuts the node's columns.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ use selfsame_ir::{Dim, Move, Op, Walk};
 
 use super::emit::{Place, fit};
 use super::error::CompileError;
-use super::layout::Layout;
+use super::layout::{Layout, strides};
 use super::program::Lowering;
 use crate::float::{FloatGraph, FloatOp};
 
@@ -115,17 +115,12 @@ impl Growth {
 
 /// Whether the first constant, a shape and its values, is the corner of the second one.
 fn is_corner(part: (&[usize], &[f32]), whole: (&[usize], &[f32])) -> bool {
-    let axes = part.0.iter().zip(whole.0);
-    if part.0.len() != whole.0.len() || axes.clone().any(|(part, all)| part > all) {
+    let longer = |(part, all): (&usize, &usize)| part > all;
+    if part.0.len() != whole.0.len() || part.0.iter().zip(whole.0).any(longer) {
         return false;
     }
-    let mut places = vec![0_usize];
-    for (&part, &all) in axes {
-        places = places
-            .iter()
-            .flat_map(|&row| (0..part).map(move |at| row * all + at))
-            .collect();
-    }
+    let axes = part.0.iter().copied().zip(strides(whole.0));
+    let places = Layout::of_axes(axes).source();
     let same = |(&value, &place): (&f32, &usize)| value.to_bits() == whole.1[place].to_bits();
     part.1.iter().zip(&places).all(same)
 }
@@ -161,14 +156,7 @@ impl Lowering<'_> {
         let mut walks = Vec::with_capacity(extents.len());
         let mut shape = Vec::with_capacity(extents.len());
         for (at, &(all, part)) in extents.iter().enumerate() {
-            walks.push(Walk {
-                source: fit(&name, at)?,
-                exact: false,
-                numerator: 1,
-                offset: 0,
-                denominator: 1,
-                extent: Dim::fixed(fit(&name, part)?),
-            });
+            walks.push(Walk::along(fit(&name, at)?, Dim::fixed(fit(&name, part)?)));
             shape.push(Dim::fixed(fit(&name, all)?));
         }
         let op = Op::Move(Move {

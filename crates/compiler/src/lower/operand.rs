@@ -111,12 +111,8 @@ impl Lowering<'_> {
         let mut shape = Vec::with_capacity(axes.len());
         for (at, &(extent, runs)) in axes.iter().enumerate() {
             walks.push(Walk {
-                source: fit(name, at)?,
-                exact: false,
                 numerator: i32::from(runs),
-                offset: 0,
-                denominator: 1,
-                extent: Dim::fixed(fit(name, extent)?),
+                ..Walk::along(fit(name, at)?, Dim::fixed(fit(name, extent)?))
             });
             shape.push(Dim::fixed(fit(name, if runs { extent } else { 1 })?));
         }
@@ -183,12 +179,8 @@ impl Lowering<'_> {
         let walk = |at: usize| -> Result<Walk, CompileError> {
             let extent = if at == 0 { count } else { 1 };
             Ok(Walk {
-                source: fit(name, at)?,
-                exact: false,
                 numerator: 0,
-                offset: 0,
-                denominator: 1,
-                extent: Dim::fixed(fit(name, extent)?),
+                ..Walk::along(fit(name, at)?, Dim::fixed(fit(name, extent)?))
             })
         };
         let rank = self.emitter.input_rank();

@@ -6,7 +6,7 @@
 //! checks it.
 
 use selfsame_ir::{
-    Dim, DimValues, Move, Node, Op, Pointwise, Program, Spread as Lay, Symbol, Tensor,
+    Dim, DimValues, Move, Node, Op, Operand, Pointwise, Program, Spread as Lay, Symbol, Tensor,
 };
 
 use super::error::CompileError;
@@ -44,51 +44,44 @@ impl Line {
     }
 }
 
-/// Joins the programs at several values of a symbol `1..=high`, the largest first.
+/// Joins the programs at two or more values of a symbol, the largest first and the smallest last.
 ///
-/// The symbol's bounds are those of the values. The constants at the largest value stay.
-pub(crate) fn join(
-    name: &str,
-    mut programs: Vec<(u32, Program)>,
-    minimum: u32,
-) -> Result<Program, CompileError> {
-    let refuse = |node: &str, what: &str| CompileError::Symbol {
+/// The symbol's bounds are those two. The constants at the largest value stay.
+pub(crate) fn join(name: &str, mut programs: Vec<(u32, Program)>) -> Result<Program, CompileError> {
+    let refuse = |node: &str, what: String| CompileError::Symbol {
         symbol: name.to_owned(),
         node: node.to_owned(),
-        what: what.to_owned(),
+        what,
     };
-    let nodes = programs.iter().map(|(_, program)| program.nodes.len());
-    let least = nodes.min().unwrap_or(0);
-    for at in 0..least {
+    let form = |(_, program): &(u32, Program)| (program.nodes.len(), program.output);
+    let (nodes, output) = form(&programs[0]);
+    if programs.iter().any(|other| form(other) != (nodes, output)) {
+        let what = "the number of nodes depends on it";
+        return Err(refuse("(all)", what.to_owned()));
+    }
+    for at in 0..nodes {
         cut_squares(&mut programs, at);
     }
-    let others = programs.split_off(1);
-    let [(high, mut joined)] = programs
-        .try_into()
-        .expect("there is a program at the largest value");
-    let Some((low, short)) = others.first() else {
-        return Err(refuse("(all)", "there is one value of it alone"));
-    };
+    let (high, mut joined) = programs.remove(0);
+    let (low, short) = &programs[0];
     let line = Line { low: *low, high };
-    if joined.nodes.len() != short.nodes.len() || joined.output != short.output {
-        return Err(refuse("(all)", "the number of nodes depends on it"));
-    }
+    let labels = joined.notes.nodes.clone();
+    let label = |at: usize| labels.get(at).map_or("", String::as_str);
     for (at, (node, short)) in joined.nodes.iter_mut().zip(&short.nodes).enumerate() {
-        let label = joined.notes.nodes.get(at).map_or("", String::as_str);
-        let other = join_node(line, short, node);
-        *node = other.ok_or_else(|| {
-            refuse(
-                label,
-                "what the node computes depends on it otherwise than by an extent",
-            )
+        *node = join_node(line, short, node).ok_or_else(|| {
+            let what = "what the node computes depends on it otherwise than by an extent";
+            refuse(label(at), what.to_owned())
         })?;
     }
     joined.symbols = vec![Symbol {
-        minimum,
+        minimum: programs.last().map_or(high, |(value, _)| *value),
         maximum: high,
     }];
-    for (value, lowered) in &others {
-        agree(name, &joined, *value, lowered)?;
+    for (value, lowered) in &programs {
+        if let Some(at) = difference(&joined, *value, lowered) {
+            let what = format!("at {value} it is computed otherwise");
+            return Err(refuse(label(at), what));
+        }
     }
     Ok(joined)
 }
@@ -96,45 +89,45 @@ pub(crate) fn join(
 /// Gives elementwise node `at`, of one row whose columns grow faster than the symbol, columns as long as
 /// the symbol and the rest as rows.
 fn cut_squares(programs: &mut [(u32, Program)], at: usize) {
-    fn flat(program: &mut Program, at: usize) -> Option<&mut Pointwise> {
-        let Op::Pointwise(op) = &mut program.nodes[at].op else {
-            return None;
-        };
-        let whole = |lay: Lay| matches!(lay, Lay::Full | Lay::One);
-        let is_flat =
-            op.rows == Dim::fixed(1) && op.second.as_ref().is_none_or(|y| whole(y.spread));
-        is_flat.then_some(op)
-    }
-    let found = programs.iter_mut().map(|(value, program)| {
-        let columns = flat(program, at)?.columns.constant()?;
-        Some((i64::from(*value), i64::from(columns)))
+    let flat = programs.iter_mut().map(|(value, program)| {
+        let op = flat(&mut program.nodes[at].op)?;
+        let columns = op.columns.constant()?;
+        Some((*value, columns, op))
     });
-    let Some(found) = found.collect::<Option<Vec<(i64, i64)>>>() else {
+    let Some(flat) = flat.collect::<Option<Vec<_>>>() else {
         return;
     };
-    let [(high, most), (low, less), rest @ ..] = found.as_slice() else {
+    let points: Vec<(i64, i64)> = flat
+        .iter()
+        .map(|(value, columns, _)| (i64::from(*value), i64::from(*columns)))
+        .collect();
+    let [(high, most), (low, less), rest @ ..] = points.as_slice() else {
         return;
     };
     let on_line = |&(value, columns): &(i64, i64)| {
         (columns - less) * (high - low) == (most - less) * (value - low)
     };
     let divides = |&(value, columns): &(i64, i64)| columns % value == 0;
-    if rest.iter().all(on_line) || !found.iter().all(divides) {
+    if rest.iter().all(on_line) || !points.iter().all(divides) {
         return;
     }
-    for (value, program) in programs {
-        let Some(op) = flat(program, at) else {
-            return;
-        };
-        let Some(columns) = op.columns.constant() else {
-            return;
-        };
-        (op.rows, op.columns) = (Dim::fixed(columns / *value), Dim::fixed(*value));
+    for (value, columns, op) in flat {
+        (op.rows, op.columns) = (Dim::fixed(columns / value), Dim::fixed(value));
     }
 }
 
-/// Refuses if `joined` at `value` is not the program that was lowered at it.
-fn agree(name: &str, joined: &Program, value: u32, lowered: &Program) -> Result<(), CompileError> {
+/// An elementwise node whose elements are one row, and may as well be several.
+fn flat(op: &mut Op) -> Option<&mut Pointwise> {
+    let Op::Pointwise(op) = op else {
+        return None;
+    };
+    let is_whole = |y: &Operand| matches!(y.spread, Lay::Full | Lay::One);
+    let is_flat = op.rows == Dim::fixed(1) && op.second.as_ref().is_none_or(is_whole);
+    is_flat.then_some(op)
+}
+
+/// The first node in which `joined` at `value` is not the program that was lowered at it.
+fn difference(joined: &Program, value: u32, lowered: &Program) -> Option<usize> {
     let values = DimValues(vec![value]);
     let differs = |(a, b): (&Node, &Node)| {
         let shapes = (
@@ -145,22 +138,7 @@ fn agree(name: &str, joined: &Program, value: u32, lowered: &Program) -> Result<
             || !matches!(shapes, (Ok(a), Ok(b)) if a == b)
             || a.op.terms(&values) != b.op.terms(&DimValues::NONE)
     };
-    let counts = (joined.nodes.len(), lowered.nodes.len());
-    let mut pairs = joined.nodes.iter().zip(&lowered.nodes);
-    let (at, what) = match pairs.position(differs) {
-        Some(at) => (at, "otherwise".to_owned()),
-        None if counts.0 == counts.1 => return Ok(()),
-        None => (
-            counts.0.min(counts.1),
-            format!("in {} nodes rather than {}", counts.1, counts.0),
-        ),
-    };
-    let label = lowered.notes.nodes.get(at);
-    Err(CompileError::Symbol {
-        symbol: name.to_owned(),
-        node: label.cloned().unwrap_or_else(|| "(all)".to_owned()),
-        what: format!("at {value} it is computed {what}"),
-    })
+    joined.nodes.iter().zip(&lowered.nodes).position(differs)
 }
 
 /// The node that is `low` and `high` at the two values.

@@ -10,11 +10,23 @@ const FAR: f64 = 16.0;
 /// Head room above what was seen beside a pole.
 const ROOM: f64 = 1.25;
 
-/// The smallest and the largest value of each node.
-///
+/// The smallest and the largest value of each node: those that were seen or may come, but for those that
+/// only zeros met at a pole.
+pub(super) fn ranges(graph: &FloatGraph, nodes: &[Histogram]) -> Vec<(f64, f64)> {
+    let mut ranges = seen_or_allowed(graph, nodes);
+    let readers = graph.readers_of_each();
+    for index in 0..nodes.len() {
+        if let Some(top) = pole(graph, nodes, (&ranges, &readers), index) {
+            let (low, high) = ranges[index];
+            ranges[index] = (low.max(-top), high.min(top));
+        }
+    }
+    ranges
+}
+
 /// A product with a mask that no row has set was 0 in all of them, and is not with a row that sets it: where
 /// only 0 was seen, such values lie where those that they are made of, and 0, may bring them.
-pub(super) fn ranges(graph: &FloatGraph, nodes: &[Histogram]) -> Vec<(f64, f64)> {
+fn seen_or_allowed(graph: &FloatGraph, nodes: &[Histogram]) -> Vec<(f64, f64)> {
     let mut ranges: Vec<(f64, f64)> = Vec::with_capacity(nodes.len());
     for (node, histogram) in graph.nodes().iter().zip(nodes) {
         let (low, high) = histogram.range();
@@ -45,13 +57,6 @@ pub(super) fn ranges(graph: &FloatGraph, nodes: &[Histogram]) -> Vec<(f64, f64)>
         let is_range = allowed.0.is_finite() && allowed.1.is_finite();
         ranges.push(if is_range { allowed } else { seen });
     }
-    let readers = graph.readers_of_each();
-    for index in 0..nodes.len() {
-        if let Some(top) = pole(graph, nodes, (&ranges, &readers), index) {
-            let (low, high) = ranges[index];
-            ranges[index] = (low.max(-top), high.min(top));
-        }
-    }
     ranges
 }
 
@@ -70,12 +75,13 @@ fn pole(
     let FloatOp::Function(f) = &node.op else {
         return None;
     };
-    let (low, high) = ranges[*node.inputs.first()?];
+    let &input = node.inputs.first()?;
+    let (low, high) = ranges[input];
     let zero = magnitude((low, high)) * RESOLUTION;
     if low < -zero {
         return None;
     }
-    let least = nodes[*node.inputs.first()?].bins().first_above(zero)?;
+    let least = nodes[input].bins().first_above(zero)?;
     let top = f.at(least).abs().max(f.at(high).abs()) * ROOM;
     if top == 0.0 || magnitude(ranges[index]) <= FAR * top {
         return None;

@@ -233,12 +233,15 @@ impl NodeContext<'_> {
 
     /// Running sums of whole numbers: of windows of 64 cells, then of 64 such windows side by side.
     fn counted(&mut self, act: &Act, axis: usize, reverse: bool) -> Result<Act, ImportError> {
-        let mut perm: Vec<usize> = (0..act.dims.len()).collect();
-        perm.swap(axis, act.dims.len() - 1);
-        let act = self.apart(act, &[axis])?;
-        let turned = self.turned(&act, &perm)?;
+        self.along_last(act, axis, |context, turned| {
+            context.counted_last(turned, reverse)
+        })
+    }
+
+    /// [`Self::counted`] along the last axis.
+    fn counted_last(&mut self, turned: &Act, reverse: bool) -> Result<Act, ImportError> {
         let shape = self.shape_of(turned.node).to_vec();
-        let cells = act.dims[axis];
+        let cells = turned.dims.last().copied().unwrap_or(1);
         let image = vec![1, shape.iter().product::<usize>() / cells.max(1), cells];
         let mut node = self.view(turned.node, image.clone())?;
         for apart in [1, COUNTED] {
@@ -262,7 +265,10 @@ impl NodeContext<'_> {
             node = self.push(FloatOp::Conv(ones, window, 1), vec![node], image.clone())?;
         }
         let node = self.view(node, shape)?;
-        self.turned(&Act { node, ..turned }, &perm)
+        Ok(Act {
+            node,
+            ..turned.clone()
+        })
     }
 
     /// A dense node over axis `axis`.
@@ -272,12 +278,7 @@ impl NodeContext<'_> {
         axis: usize,
         linear: Linear,
     ) -> Result<Act, ImportError> {
-        let mut perm: Vec<usize> = (0..act.dims.len()).collect();
-        perm.swap(axis, act.dims.len() - 1);
-        let act = self.apart(act, &[axis])?;
-        let turned = self.turned(&act, &perm)?;
-        let made = self.dense(&turned, linear)?;
-        self.turned(&made, &perm)
+        self.along_last(act, axis, |context, turned| context.dense(turned, linear))
     }
 
     /// Dropout at inference: the input itself, and a mask of ones.

@@ -27,12 +27,9 @@ impl NodeContext<'_> {
 
     /// Softmax along one axis.
     pub(super) fn softmax_of(&mut self, act: &Act, axis: usize) -> Result<Act, ImportError> {
-        let act = self.apart(act, &[axis])?;
-        let mut perm: Vec<usize> = (0..act.dims.len()).collect();
-        perm.swap(axis, act.dims.len() - 1);
-        let turned = self.turned(&act, &perm)?;
-        let soft = self.mapped(FloatOp::Softmax, &turned)?;
-        self.turned(&soft, &perm)
+        self.along_last(act, axis, |context, turned| {
+            context.mapped(FloatOp::Softmax, turned)
+        })
     }
 
     /// The axes from `axis` on as one.
@@ -180,12 +177,9 @@ impl NodeContext<'_> {
         let last = act.dims.len() - 1;
         if power == 2 && axis != last {
             // Norms of rows know this one.
-            let act = self.apart(act, &[axis])?;
-            let mut perm: Vec<usize> = (0..=last).collect();
-            perm.swap(axis, last);
-            let turned = self.turned(&act, &perm)?;
-            let normal = self.over_length(&turned, last, power)?;
-            return self.turned(&normal, &perm);
+            return self.along_last(act, axis, |context, turned| {
+                context.over_length(turned, last, power)
+            });
         }
         let function = |f| FloatOp::Function(f);
         let length = match power {

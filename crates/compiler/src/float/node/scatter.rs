@@ -4,7 +4,7 @@
 
 use super::super::constant::{Const, Value};
 use super::super::error::ImportError;
-use super::{Imported, NodeContext};
+use super::{Imported, NodeContext, from_either_end};
 
 impl NodeContext<'_> {
     /// A constant with blocks of it replaced.
@@ -70,16 +70,7 @@ fn scattered<T: Copy>(
     {
         let mut at = 0;
         for (&index, &extent) in tuple.iter().zip(&data.dims) {
-            let signed = i64::try_from(extent).ok()?;
-            let index = if index < 0 {
-                index.checked_add(signed)?
-            } else {
-                index
-            };
-            let index = usize::try_from(index)
-                .ok()
-                .filter(|&index| index < extent)?;
-            at = at * extent + index;
+            at = at * extent + from_either_end(index, extent)?;
         }
         let start = at.checked_mul(block)?;
         elements

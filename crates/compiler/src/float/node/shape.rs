@@ -265,6 +265,21 @@ impl NodeContext<'_> {
         }
     }
 
+    /// What `make` makes along the last axis, made along `axis`.
+    pub(super) fn along_last(
+        &mut self,
+        act: &Act,
+        axis: usize,
+        make: impl FnOnce(&mut Self, &Act) -> Result<Act, ImportError>,
+    ) -> Result<Act, ImportError> {
+        let act = self.apart(act, &[axis])?;
+        let mut perm: Vec<usize> = (0..act.dims.len()).collect();
+        perm.swap(axis, act.dims.len() - 1);
+        let turned = self.turned(&act, &perm)?;
+        let made = make(self, &turned)?;
+        self.turned(&made, &perm)
+    }
+
     /// Axes in another order: axis `j` of the result is axis `perm[j]`. Where only the batch
     /// moves, nothing moves.
     pub(super) fn turned(&mut self, act: &Act, perm: &[usize]) -> Result<Act, ImportError> {
