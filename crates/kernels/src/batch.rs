@@ -44,9 +44,9 @@ pub struct BatchProduct {
     /// Bytes of a packed batch.
     packed_len: usize,
     /// The same for every column.
-    multiplier: Vec<i32>,
+    multiplier: Vec<u16>,
     zeros: Vec<i32>,
-    shift: Vec<i32>,
+    shift: Vec<u8>,
     fits: bool,
     factor_max: i64,
     /// Inputs of 128 each, by which bytes are summed up.
@@ -113,9 +113,9 @@ impl BatchProduct {
             runs,
             blocks,
             planes,
-            multiplier: vec![spec.multiplier; padded],
+            multiplier: vec![spec.multiplier as u16; padded],
             zeros: vec![0; padded],
-            shift: vec![spec.shift; padded],
+            shift: vec![spec.shift as u8; padded],
             fits: rounded < i64::from(i32::MAX),
             factor_max: spec
                 .factor_shift
@@ -442,14 +442,14 @@ impl Part<'_> {
                     lo: spec.lo,
                     hi: spec.hi,
                     flip: product.kernel.flip(),
-                    raised: false,
+                    raises: false,
                     fits: product.fits,
                     table: None,
                     factor_shift: spec.factor_shift,
                     factor_max: product.factor_max,
                 },
                 multiplier: product.multiplier[channel..].as_ptr(),
-                addend_multiplier: product.zeros[channel..].as_ptr(),
+                addend_multiplier: product.zeros[channel..].as_ptr().cast(),
                 shift: product.shift[channel..].as_ptr(),
                 sums: sums.wrapping_add(vector * self.engine.lanes),
                 sums_step: vector_len,

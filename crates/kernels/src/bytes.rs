@@ -26,6 +26,8 @@ mod sealed {
     unsafe impl Plain for u8 {}
     // SAFETY: an integer.
     unsafe impl Plain for i16 {}
+    // SAFETY: an integer.
+    unsafe impl Plain for i32 {}
 }
 
 /// `T[len]`, aligned to 64 bytes, followed by 64 readable bytes; the default one is empty and has none.
@@ -74,6 +76,8 @@ impl Lines {
 pub type Bytes = Cells<u8>;
 /// Stored elements of 16 bits.
 pub type Words = Cells<i16>;
+/// Stored elements of 32 bits.
+pub type Longs = Cells<i32>;
 
 impl<T: sealed::Plain> Cells<T> {
     /// `len` elements, each `value`.
@@ -131,6 +135,22 @@ impl<T: sealed::Plain> Cells<T> {
     pub fn set_len(&mut self, len: usize) {
         assert!(Self::lines_of(len) <= self.lines.count(), "bytes: no room");
         self.len = len;
+    }
+
+    /// `len` elements of another type in the same memory; their values are whatever its bits say.
+    ///
+    /// # Panics
+    ///
+    /// If `len` elements and the slack do not fit.
+    pub fn recast<U: sealed::Plain>(self, len: usize) -> Cells<U> {
+        let element = PhantomData;
+        let mut cells = Cells {
+            lines: self.lines,
+            len: 0,
+            element,
+        };
+        cells.set_len(len);
+        cells
     }
 
     /// The elements.
@@ -204,6 +224,16 @@ mod tests {
             let set = std::panic::catch_unwind(|| Words::filled(4, 0).set_len(len));
             assert!(set.is_err(), "{len} set");
         }
+    }
+
+    #[test]
+    fn memory_serves_every_type_as_far_as_it_reaches() {
+        let longs = Bytes::filled(400, 0xff).recast::<i32>(100);
+        assert_eq!(longs.as_slice(), [-1; 100]);
+        let words = longs.recast::<i16>(200);
+        assert_eq!(words.as_slice(), [-1; 200]);
+        let grown = std::panic::catch_unwind(|| words.recast::<i32>(129).len());
+        assert!(grown.is_err(), "400 bytes and slack are eight lines");
     }
 
     #[test]

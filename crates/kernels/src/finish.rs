@@ -144,13 +144,13 @@ pub(crate) struct Rule<'a> {
     pub(crate) hi: i32,
     /// Stored bytes are combined with this by exclusive or.
     pub(crate) flip: u8,
-    /// Whether constants have been raised by [`raise`]: every shift is 32, and an addend counts
-    /// `2^ADDEND_BITS` times.
+    /// Whether all channels [can be raised](can_be_raised) and shall be: every shift becomes 32, and an
+    /// addend counts `2^ADDEND_BITS` times.
     #[cfg_attr(
         not(target_arch = "x86_64"),
         expect(dead_code, reason = "no vector path here")
     )]
-    pub(crate) raised: bool,
+    pub(crate) raises: bool,
     /// Whether the shifted value of every channel fits 32 bits.
     #[cfg_attr(
         not(target_arch = "x86_64"),
@@ -172,32 +172,15 @@ pub(crate) struct Rule<'a> {
 /// An addend counts `2^ADDEND_BITS` times where constants are raised.
 pub(crate) const ADDEND_BITS: u32 = 2;
 
-/// Multiplies both factors, of sums and of addends, of every channel so that its shift becomes 32 and
-/// its value stays the same, where that leaves them 32 bits; says whether it did. The shifted value
-/// then is the upper half of a sum, which needs no shift. Only for nodes whose shifted values fit 32
-/// bits: their sums fit 64.
-pub(crate) fn raise([multiplier, addend, shift]: &mut [Vec<i32>; 3]) -> bool {
-    let raised = |factor: i32, shift: i32, target: i32| {
-        let left = u32::try_from(target - shift).ok()?;
+/// Whether both factors, of sums and of addends, of a channel can be multiplied so that its shift becomes
+/// 32 and its value stays the same, and keep 32 bits. The shifted value then is the upper half of a sum,
+/// which needs no shift. Only for nodes whose shifted values fit 32 bits: their sums fit 64.
+pub(crate) fn can_be_raised(&[_, m, a, s]: &[i32; 4]) -> bool {
+    let raised = |factor: i32, target: i32| {
+        let left = u32::try_from(target - s).ok()?;
         i32::try_from(i64::from(factor) << left).ok()
     };
-    let addend_target = 32 - ADDEND_BITS as i32;
-    let channels = || multiplier.iter().zip(&*addend).zip(&*shift);
-    let both = channels().map(|((&m, &a), &s)| {
-        let a = if a == 0 {
-            Some(0)
-        } else {
-            raised(a, s, addend_target)
-        };
-        raised(m, s, 32).zip(a)
-    });
-    let Some(both) = both.collect::<Option<Vec<_>>>() else {
-        return false;
-    };
-    for (i, (m, a)) in both.into_iter().enumerate() {
-        (multiplier[i], addend[i], shift[i]) = (m, a, 32);
-    }
-    true
+    raised(m, 32).is_some() && (a == 0 || raised(a, 32 - ADDEND_BITS as i32).is_some())
 }
 
 /// The largest row factor for which `t*g + offset*2^15` with S behind it fits 32 bits, given bounds on
@@ -238,9 +221,9 @@ impl RawFactor {
 #[derive(Clone, Copy)]
 pub(crate) struct Finish<'a> {
     pub(crate) rule: Rule<'a>,
-    pub(crate) multiplier: *const i32,
-    pub(crate) addend_multiplier: *const i32,
-    pub(crate) shift: *const i32,
+    pub(crate) multiplier: *const u16,
+    pub(crate) addend_multiplier: *const u16,
+    pub(crate) shift: *const u8,
     pub(crate) sums: *const i32,
     pub(crate) sums_step: usize,
     /// The sum of all planes is the accumulator.
@@ -293,7 +276,8 @@ pub(crate) unsafe fn scalar(f: &Finish) {
                 let planes = (0..f.planes).map(|plane| i64::from(*sums.add(plane * f.plane_step)));
                 let acc: i64 = planes.sum();
                 let (m, a) = (*f.multiplier.add(c), *f.addend_multiplier.add(c));
-                let s = *f.shift.add(c);
+                let (m, a) = (i32::from(m), i32::from(a));
+                let s = i32::from(*f.shift.add(c));
                 let mut v = if f.rule.factor_shift.is_some() {
                     let factor = *f.factor.at.add(p * f.factor.step);
                     let bias = i64::from(*f.factor.bias.add(c));
@@ -355,30 +339,25 @@ mod tests {
 
     #[test]
     fn raised_constants_keep_the_value_of_every_channel() {
-        let channels = [
+        let sum = |acc: i64, x: i64, m: i64, a: i64| acc * m + x * a;
+        for (m, a, s) in [
             (20_000, 30_000, 25),
             (32_767, 0, 17),
             (1, 32_767, 16),
+            (1, 0, 32),
             (0, 0, 1),
-        ];
-        let mut scale = [
-            channels.map(|c| c.0).to_vec(),
-            channels.map(|c| c.1).to_vec(),
-            channels.map(|c| c.2).to_vec(),
-        ];
-        assert!(raise(&mut scale));
-        let [multiplier, addend, shift] = scale;
-        assert_eq!(shift, [32; 4]);
-        let sum = |acc: i64, x: i64, m: i32, a: i32| acc * i64::from(m) + x * i64::from(a);
-        for (i, (m, a, s)) in channels.into_iter().enumerate() {
+        ] {
+            assert!(can_be_raised(&[0, m, a, s]), "{m} {a} {s}");
+            let (m, a) = (i64::from(m), i64::from(a));
+            let raised = (m << (32 - s), if a == 0 { 0 } else { a << (30 - s) });
             for (acc, x) in [(1, 1), (-70_000, 127), (65_535, -128), (33_333, -32_768)] {
                 let value = (sum(acc, x, m, a) + (1 << (s - 1))) >> s;
-                let raised = sum(acc, x << ADDEND_BITS, multiplier[i], addend[i]);
-                assert_eq!((raised + (1 << 31)) >> 32, value, "{i} {acc} {x}");
+                let upper = sum(acc, x << ADDEND_BITS, raised.0, raised.1) + (1 << 31);
+                assert_eq!(upper >> 32, value, "{m} {a} {s} {acc} {x}");
             }
         }
         for (m, a, s) in [(1, 0, 33), (32_767, 0, 15), (1, 1, 31), (1, 32_767, 13)] {
-            assert!(!raise(&mut [vec![m], vec![a], vec![s]]), "{m} {a} {s}");
+            assert!(!can_be_raised(&[0, m, a, s]), "{m} {a} {s}");
         }
     }
 
@@ -388,7 +367,7 @@ mod tests {
             lo: -127,
             hi: 127,
             flip: 0,
-            raised: false,
+            raises: false,
             fits: true,
             table: None,
             factor_shift: None,
@@ -406,7 +385,7 @@ mod tests {
             lo: i32::MIN,
             hi: i32::MAX,
             flip: 0,
-            raised: false,
+            raises: false,
             fits: false,
             table: None,
             factor_shift: None,

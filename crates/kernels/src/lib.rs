@@ -67,7 +67,7 @@ mod x86;
 
 pub use batch::{BatchOperands, BatchProduct};
 pub use batch_spec::BatchSpec;
-pub use bytes::{Bytes, Cells, Words};
+pub use bytes::{Bytes, Cells, Longs, Words};
 pub use finish::{Addend, Output};
 pub use function::Function;
 pub use grid::{Grid, GridError};

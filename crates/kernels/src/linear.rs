@@ -476,7 +476,7 @@ impl Linear {
             lo: self.lo,
             hi: self.hi,
             flip: self.kernel.flip(),
-            raised: self.packed.raised,
+            raises: self.packed.raises,
             fits: self.packed.reach.fits,
             factor_max: self.packed.reach.factor_max,
             table: self.packed.table.as_deref(),

@@ -9,11 +9,14 @@ use std::ops::Range;
 
 /// The walk of one output axis: the input's offset in elements for each index, or none.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Axis {
-    offsets: Vec<Option<usize>>,
-    /// Distance of the elements that neighbouring indices read, where it is the same for all of them
-    /// and none is filled.
-    step: Option<usize>,
+enum Axis {
+    /// `extent` elements, each `step` behind the one before; most walks are such.
+    Even {
+        first: usize,
+        step: usize,
+        extent: usize,
+    },
+    Listed(Vec<Option<usize>>),
 }
 
 /// Most runs of the output that are turned together.
@@ -46,14 +49,10 @@ impl Movement {
                 assert!(places.iter().all(inside), "movement: a place outside");
                 let step = steps[*axis];
                 let offset = |place: &Option<usize>| place.map(|at| at * step);
-                let offsets: Vec<Option<usize>> = places.iter().map(offset).collect();
-                Axis {
-                    step: even_step(&offsets),
-                    offsets,
-                }
+                Axis::of(places.iter().map(offset).collect())
             })
             .collect();
-        let output_len = axes.iter().map(|axis| axis.offsets.len()).product();
+        let output_len = axes.iter().map(Axis::extent).product();
         Self {
             axes,
             input_len: shape.iter().product(),
@@ -63,7 +62,7 @@ impl Movement {
 
     /// Elements along the last axis of the output.
     pub fn row_len(&self) -> usize {
-        self.axes.last().map_or(1, |axis| axis.offsets.len())
+        self.axes.last().map_or(1, Axis::extent)
     }
 
     /// Moves `input` to the rows `rows` of the output, the runs along its last axis; `output` holds
@@ -86,33 +85,39 @@ impl Movement {
         let mut index = vec![0_usize; outer.len()];
         let mut above = rows.start;
         for (at, axis) in index.iter_mut().zip(outer).rev() {
-            let extent = axis.offsets.len().max(1);
+            let extent = axis.extent().max(1);
             (*at, above) = (above % extent, above / extent);
         }
-        let width = inner.offsets.len().max(1);
+        let width = inner.extent().max(1);
         let mut rest = output;
         while width <= rest.len() {
             let start = outer
                 .iter()
                 .zip(&index)
-                .try_fold(0, |sum, (axis, &at)| Some(sum + axis.offsets[at]?));
+                .try_fold(0, |sum, (axis, &at)| Some(sum + axis.offset(at)?));
             let mut runs = 1;
-            if let (Some(start), Some(step), Some(first)) = (start, inner.step, inner.offsets[0]) {
-                if let (true, Some(above)) = (1 < step, outer.last()) {
-                    let at = index.last().copied().unwrap_or(0);
-                    runs = above.neighbours(at).min(rest.len() / width);
+            match (start, inner) {
+                (None, _) => rest[..width].fill(fill),
+                (Some(start), &Axis::Even { first, step, .. }) => {
+                    if let (true, Some(above)) = (1 < step, outer.last()) {
+                        let at = index.last().copied().unwrap_or(0);
+                        runs = above.neighbours(at).min(rest.len() / width);
+                    }
+                    let (block, _) = rest.split_at_mut(runs * width);
+                    turn(&input[start + first..], step, runs, block);
                 }
-                let (block, _) = rest.split_at_mut(runs * width);
-                turn(&input[start + first..], step, runs, block);
-            } else {
-                fill_run(inner, start, input, fill, &mut rest[..width]);
+                (Some(start), Axis::Listed(offsets)) => {
+                    for (y, offset) in rest.iter_mut().zip(offsets) {
+                        *y = offset.map_or(fill, |offset| input[start + offset]);
+                    }
+                }
             }
             rest = &mut rest[runs * width..];
             // Counts like an odometer, the last of the outer axes fastest.
             let mut more = runs;
             for (at, axis) in index.iter_mut().zip(outer).rev() {
                 *at += more;
-                if *at < axis.offsets.len() {
+                if *at < axis.extent() {
                     break;
                 }
                 (*at, more) = (0, 1);
@@ -122,22 +127,46 @@ impl Movement {
 }
 
 impl Axis {
-    /// Indices from `at` on that read elements which stand next to each other, at most [`TURNED`].
-    fn neighbours(&self, at: usize) -> usize {
-        match self.step {
-            Some(1) => (self.offsets.len() - at).min(TURNED),
-            Some(_) | None => 1,
+    fn of(offsets: Vec<Option<usize>>) -> Self {
+        let (first, step) = match offsets[..] {
+            [Some(first)] => (first, 1),
+            [Some(first), Some(second), ..] if first < second => (first, second - first),
+            _ => return Self::Listed(offsets),
+        };
+        let even = |(at, offset): (usize, &Option<usize>)| *offset == Some(first + at * step);
+        if !offsets.iter().enumerate().all(even) {
+            return Self::Listed(offsets);
+        }
+        Self::Even {
+            first,
+            step,
+            extent: offsets.len(),
         }
     }
-}
 
-/// A run of a movement whose inner axis is no even walk, or which reads nothing.
-fn fill_run<T: Copy>(inner: &Axis, start: Option<usize>, input: &[T], fill: T, run: &mut [T]) {
-    let Some(start) = start else {
-        return run.fill(fill);
-    };
-    for (y, offset) in run.iter_mut().zip(&inner.offsets) {
-        *y = offset.map_or(fill, |offset| input[start + offset]);
+    fn extent(&self) -> usize {
+        match self {
+            Self::Even { extent, .. } => *extent,
+            Self::Listed(offsets) => offsets.len(),
+        }
+    }
+
+    /// Where index `at` reads.
+    fn offset(&self, at: usize) -> Option<usize> {
+        match self {
+            Self::Even { first, step, .. } => Some(first + at * step),
+            Self::Listed(offsets) => offsets[at],
+        }
+    }
+
+    /// Indices from `at` on that read elements which stand next to each other, at most [`TURNED`].
+    fn neighbours(&self, at: usize) -> usize {
+        match self {
+            Self::Even {
+                step: 1, extent, ..
+            } => (extent - at).min(TURNED),
+            Self::Even { .. } | Self::Listed(_) => 1,
+        }
     }
 }
 
@@ -167,17 +196,6 @@ fn turn<T: Copy>(from: &[T], step: usize, runs: usize, to: &mut [T]) {
             }
         }
     }
-}
-
-/// The step between offsets that all stand equally far, each behind the one before.
-fn even_step(offsets: &[Option<usize>]) -> Option<usize> {
-    let step = match offsets {
-        [Some(_)] => 1,
-        [Some(a), Some(b), ..] if a < b => b - a,
-        _ => return None,
-    };
-    let even = |pair: &[Option<usize>]| matches!(pair, [Some(a), Some(b)] if *b == a + step);
-    offsets.windows(2).all(even).then_some(step)
 }
 
 /// Rows `[rows][columns]` of one of the inputs of a concatenation, into columns `first..` of

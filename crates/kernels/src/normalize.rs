@@ -31,10 +31,10 @@ pub struct NormalizeSpec {
     pub hi: i32,
     /// Bias of each column.
     pub bias: Vec<i32>,
-    /// M of each column.
-    pub multiplier: Vec<i32>,
+    /// M of each column, |M| < 2^15.
+    pub multiplier: Vec<i16>,
     /// s of each column, in 1..=46.
-    pub column_shift: Vec<i32>,
+    pub column_shift: Vec<u8>,
 }
 
 /// A normalisation, ready to run.
@@ -187,7 +187,7 @@ fn narrow(spec: &NormalizeSpec, column: usize, row: &Row, values: &mut [i32]) {
         .zip(&spec.column_shift[column..end]);
     let half = 1_i64 << (spec.shift - 1);
     for (value, ((&bias, &m), &s)) in values.iter_mut().zip(constants) {
-        let s = s as u32 & 63;
+        let s = s & 63;
         let difference = (*value << spec.center_bits).wrapping_sub(row.center);
         let product = i64::from(difference) * i64::from(m);
         let t = (product.wrapping_add(((1_u64 << s) >> 1) as i64) as u64 >> s) as i32;

@@ -3,7 +3,7 @@
 use crate::bytes::Bytes;
 use crate::depthwise;
 use crate::excess::{self, Cut, Excess};
-use crate::finish::raise;
+use crate::finish::can_be_raised;
 use crate::kernel::{InstructionSet, Kernel};
 use crate::pack::{self, Block, Runs};
 use crate::pages::Room;
@@ -31,12 +31,12 @@ pub struct Packed {
     pub(crate) start: Vec<i32>,
     /// What is added behind a row factor, where there is one.
     bias: Option<Vec<i32>>,
-    pub(crate) multiplier: Vec<i32>,
+    pub(crate) multiplier: Vec<u16>,
     /// Factors of the addend, where there is one.
-    addend_multiplier: Option<Vec<i32>>,
-    pub(crate) shift: Vec<i32>,
-    /// Whether the constants are raised.
-    pub(crate) raised: bool,
+    addend_multiplier: Option<Vec<u16>>,
+    pub(crate) shift: Vec<u8>,
+    /// Whether requantisation raises the constants.
+    pub(crate) raises: bool,
     pub(crate) reach: Reach,
     pub(crate) table: Option<Box<[i8; 256]>>,
 }
@@ -63,26 +63,18 @@ impl Packed {
         // A block reads whole vectors, from wherever its group begins.
         let group = outputs / spec.groups;
         let padded = outputs - group + group.next_multiple_of(engine.lanes);
-        let column = |i: usize| {
-            // Of its size from the beginning: a vector that grows takes twice as much.
-            let mut column = Vec::with_capacity(padded);
-            column.extend(spec.constants.iter().map(|c| c[i]));
-            column.resize(padded, i32::from(i == 3));
-            column
-        };
+        let bias = || column(spec.constants.iter().map(|c| c[0]), padded, 0);
         let (mut start, bias) = match spec.factor_shift {
-            Some(_) => (vec![0; padded], Some(column(0))),
-            None => (column(0), None),
+            Some(_) => (vec![0; padded], Some(bias())),
+            None => (bias(), None),
         };
         let planes = planes(kernel, spec, runs, &start[..outputs])?;
         if kernel.flip() != 0 && spec.bits == Bits::Eight {
             sums.fold_flip(&mut start);
         }
         let reach = Reach::new(spec, &sums);
-        let mut scale = [1, 2, 3].map(column);
-        let raised = reach.fits && raises(kernel, spec) && raise(&mut scale);
-        let [multiplier, addend_multiplier, shift] = scale;
-        let addend_multiplier = (0 < spec.addend_max).then_some(addend_multiplier);
+        // Factors have 15 bits, shifts six: they have been checked.
+        let factors = |i: usize| column(spec.constants.iter().map(|c| c[i] as u16), padded, 0);
         Ok(Self {
             vectors_max: form.vectors_max,
             blocks,
@@ -93,10 +85,10 @@ impl Packed {
             planes,
             start,
             bias,
-            multiplier,
-            addend_multiplier,
-            shift,
-            raised,
+            multiplier: factors(1),
+            addend_multiplier: (0 < spec.addend_max).then(|| factors(2)),
+            shift: column(spec.constants.iter().map(|c| c[3] as u8), padded, 1),
+            raises: reach.fits && raises(kernel, spec),
             reach,
             table: spec.table.map(|table| Box::new(*table)),
         })
@@ -128,7 +120,7 @@ impl Packed {
 
     /// The factors of the addend, from output channel `channel` on; where there is no addend, they are read
     /// and multiply nothing.
-    pub(crate) fn addend_multipliers(&self, channel: usize) -> *const i32 {
+    pub(crate) fn addend_multipliers(&self, channel: usize) -> *const u16 {
         self.addend_multiplier.as_ref().unwrap_or(&self.multiplier)[channel..].as_ptr()
     }
 
@@ -136,6 +128,15 @@ impl Packed {
     pub(crate) fn has(&self, form: Form) -> bool {
         self.vectors_max == form.vectors_max && self.planar_weights.is_some() == form.planar
     }
+}
+
+/// A constant of all channels, and `rest` in the channels that only fill a vector. Of its size from the
+/// beginning: a vector that grows takes twice as much.
+fn column<T: Copy>(constants: impl Iterator<Item = T>, padded: usize, rest: T) -> Vec<T> {
+    let mut column = Vec::with_capacity(padded);
+    column.extend(constants);
+    column.resize(padded, rest);
+    column
 }
 
 /// The weights in the order of `form`, which lie in `room` as long as there is some, and their blocks, of
@@ -169,7 +170,10 @@ fn raises(kernel: Kernel, spec: &LinearSpec) -> bool {
         | InstructionSet::AvxVnni
         | InstructionSet::Neon => false,
     };
-    set && spec.bits == Bits::Eight && spec.factor_shift.is_none() && spec.addend_max <= 1 << 15
+    set && spec.bits == Bits::Eight
+        && spec.factor_shift.is_none()
+        && spec.addend_max <= 1 << 15
+        && spec.constants.iter().all(can_be_raised)
 }
 
 /// Where planes of sums begin.

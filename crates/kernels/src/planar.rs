@@ -39,8 +39,8 @@ pub(crate) struct PlanarTile<'a> {
     /// `[runs][groups][outputs][4]`.
     pub(crate) weights: *const i8,
     pub(crate) bias: *const i32,
-    pub(crate) multiplier: *const i32,
-    pub(crate) shift: *const i32,
+    pub(crate) multiplier: *const u16,
+    pub(crate) shift: *const u8,
     pub(crate) outputs: usize,
     /// Output at channel 0 of the first position.
     pub(crate) output: *mut u8,

@@ -274,7 +274,7 @@ pub fn average_pool(
         lo: average.lo,
         hi: average.hi,
         flip,
-        raised: false,
+        raises: false,
         fits: false,
         table: None,
         factor_shift: None,

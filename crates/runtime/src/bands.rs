@@ -119,6 +119,8 @@ impl Rows {
 
 #[cfg(test)]
 mod tests {
+    use selfsame_kernels::Longs;
+
     use super::*;
 
     #[test]
@@ -133,7 +135,7 @@ mod tests {
                 worth: 1_000,
             };
             let mut pool = ThreadPool::new(threads);
-            let mut output = Buffer::I32(vec![-1; 3 + 2 * count + 5]);
+            let mut output = Buffer::I32(Longs::filled(3 + 2 * count + 5, -1));
             rows.run(&mut output, Some(&mut pool), &|rows, output| {
                 assert!(rows.start.is_multiple_of(group), "{rows:?}");
                 let Output::I32(y) = output else {
@@ -150,7 +152,7 @@ mod tests {
             let Buffer::I32(output) = output else {
                 unreachable!("a buffer keeps its type");
             };
-            assert_eq!(output, want, "{count} rows in groups of {group}");
+            assert_eq!(*output, *want, "{count} rows in groups of {group}");
         }
     }
 

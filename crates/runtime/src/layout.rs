@@ -22,10 +22,18 @@ pub(crate) struct Need {
 }
 
 /// How a node's output is stored.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Place {
     pub(crate) dtype: DType,
     pub(crate) grid: Grid,
+}
+
+impl Place {
+    /// Bytes of its elements, halo included.
+    pub(crate) fn bytes(&self) -> usize {
+        let size = self.dtype.size() as usize;
+        self.grid.len().saturating_mul(size)
+    }
 }
 
 fn size(extent: u32) -> usize {

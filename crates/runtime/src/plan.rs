@@ -144,7 +144,7 @@ impl Plan {
 
     /// Bytes of all buffers of one workspace.
     pub fn workspace_bytes(&self) -> usize {
-        self.slots.iter().map(Slot::bytes).sum()
+        self.slots.iter().map(|slot| slot.bytes).sum()
     }
 
     /// Multiply-accumulates of one sample in linear nodes.
@@ -190,7 +190,7 @@ impl<'a> Builder<'a> {
                 work,
                 input,
                 output: tensor,
-                grid: place.grid,
+                place,
                 node: Some(index),
             });
         }
@@ -223,7 +223,8 @@ impl<'a> Builder<'a> {
         if grid.is_dense() && view.is_dense() {
             return Ok(((tensor, view), false));
         }
-        let copy = self.lives.begin(Place { dtype, grid: view });
+        let place = Place { dtype, grid: view };
+        let copy = self.lives.begin(place);
         let work = Work::Copy {
             from: grid,
             to: view,
@@ -232,7 +233,7 @@ impl<'a> Builder<'a> {
             work,
             input: tensor,
             output: copy,
-            grid: view,
+            place,
             node: None,
         });
         Ok(((copy, view), true))
@@ -341,14 +342,15 @@ impl<'a> Builder<'a> {
         let grid = layout::grid([1, 1, product.packed_bytes()], [0; 4])
             .map_err(|error| PlanError::Grid { node: index, error })?;
         let dtype = DType::I8;
-        let packed = self.lives.begin(Place { dtype, grid });
+        let packed_place = Place { dtype, grid };
+        let packed = self.lives.begin(packed_place);
         // Nothing else reads it, and all other tensors of the step are there.
         self.lives.end(packed);
         Ok(Work::Batch(Box::new(Batch {
             product,
             y: operands.get(1).map_or(0, |&(slot, _)| slot),
             packed,
-            packed_grid: grid,
+            packed_place,
             factor: factor(node, operands),
         })))
     }
@@ -479,14 +481,17 @@ fn reduce_spec(op: &Reduce, values: &DimValues) -> Result<ReduceSpec, DimError> 
 
 fn normalize_spec(op: &Normalize) -> NormalizeSpec {
     let constants = || op.constants.iter();
+    // A checked program's multipliers have 15 bits beside their sign, its shifts six.
+    let multiplier = |m: i32| i16::try_from(m).unwrap_or_default();
+    let shift = |s: i32| u8::try_from(s).unwrap_or(1);
     NormalizeSpec {
         center_bits: op.center_bits.into(),
         shift: factor_shift(op.shift),
         lo: op.low,
         hi: op.high,
         bias: constants().map(|c| c.bias).collect(),
-        multiplier: constants().map(|c| c.multiplier).collect(),
-        column_shift: constants().map(|c| c.shift).collect(),
+        multiplier: constants().map(|c| multiplier(c.multiplier)).collect(),
+        column_shift: constants().map(|c| shift(c.shift)).collect(),
     }
 }
 

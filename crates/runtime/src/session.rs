@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use selfsame_ir::{DimValues, Tensor};
-use selfsame_kernels::{Grid, Room, ThreadPool};
+use selfsame_kernels::{Room, ThreadPool};
 use selfsame_protocol::Hash;
 
 use crate::elements::{Elements, ElementsMut, zeros};
 use crate::error::{PlanError, RunError};
+use crate::layout::Place;
 use crate::plan::Plan;
 use crate::plans::Plans;
 use crate::queue::{Queue, Samples};
@@ -271,9 +272,9 @@ impl Workspace {
     fn new(plan: &Plan) -> Self {
         let flip = plan.kernel.flip();
         // Buffers are small, all of them are not: in one room they get large pages.
-        let bytes = |slot: &Slot| Room::bytes_of(slot.bytes());
+        let bytes = |slot: &Slot| Room::bytes_of(slot.bytes);
         let room = Room::new(plan.slots.iter().map(bytes).sum());
-        let buffer = |slot: &Slot| Buffer::new(slot.dtype, slot.len, flip, &room);
+        let buffer = |slot: &Slot| Buffer::new(slot, flip, &room);
         Self {
             buffers: plan.slots.iter().map(buffer).collect(),
         }
@@ -288,13 +289,13 @@ impl Workspace {
         mut keep: impl FnMut(usize, &Buffer, Option<&mut ThreadPool>),
     ) {
         let flip = plan.kernel.flip();
-        self.lay_out(plan, plan.input_slot, &plan.places[0].grid);
+        self.lay_out(plan, plan.input_slot, &plan.places[0]);
         self.buffers[plan.input_slot].store(&plan.places[0].grid, flip, input);
         keep(0, &self.buffers[plan.input_slot], pool.as_deref_mut());
         for step in &plan.steps {
-            self.lay_out(plan, step.output, &step.grid);
-            if let Some((slot, grid)) = step.scratch() {
-                self.lay_out(plan, slot, grid);
+            self.lay_out(plan, step.output, &step.place);
+            if let Some((slot, place)) = step.scratch() {
+                self.lay_out(plan, slot, place);
             }
             let (kernel, linears) = (plan.kernel, &plan.linears);
             step.run(kernel, linears, &mut self.buffers, pool.as_deref_mut());
@@ -315,10 +316,10 @@ impl Workspace {
         }
     }
 
-    /// Prepares a slot for an output of `grid`, if other grids use it too.
-    fn lay_out(&mut self, plan: &Plan, slot: usize, grid: &Grid) {
+    /// Prepares a slot for an output of `place`, if other forms use it too.
+    fn lay_out(&mut self, plan: &Plan, slot: usize, place: &Place) {
         if plan.slots[slot].shared {
-            self.buffers[slot].lay_out(grid, plan.kernel.flip());
+            self.buffers[slot].lay_out(place, plan.kernel.flip());
         }
     }
 

@@ -1,59 +1,66 @@
 //! Which buffer each tensor of a plan lies in: those that are not there at the same time share one.
 //!
-//! A slot is a buffer of one element type. A slot of one grid keeps its halo, written once; where several
-//! grids share a slot, whoever writes to it writes the halo again. Two ways to share are tried: in the
-//! order in which tensors come, which prefers memory that was just in use, and the largest tensors
-//! first (Pisarchyk and Lee, "Efficient Memory Management for Deep Neural Net Inference", 2020, section
-//! 4.3), which is taken where it saves much.
+//! A slot of one form keeps its halo, written once; where several forms share a slot, whoever writes to
+//! it writes the halo again. Two ways to share are tried: in the order in which tensors come, which
+//! prefers memory that was just in use, and the largest tensors first (Pisarchyk and Lee, "Efficient
+//! Memory Management for Deep Neural Net Inference", 2020, section 4.3); each with slots of one element
+//! type, which mixes fewer forms, and with slots of any. What mixes more is taken where it saves much.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
-
-use selfsame_ir::DType;
-use selfsame_kernels::Grid;
 
 use crate::layout::Place;
 
 /// A buffer that several tensors use in turn.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Slot {
-    pub(crate) dtype: DType,
-    /// Elements of the largest tensor, halo included.
-    pub(crate) len: usize,
-    /// The grid of the tensor that it holds, or held last.
-    grid: Grid,
-    /// Whether it holds tensors of several grids.
+    /// Bytes of the largest tensor, halo included.
+    pub(crate) bytes: usize,
+    /// The form of the tensor that it holds, or held last.
+    pub(crate) place: Place,
+    /// Whether it holds tensors of several forms.
     pub(crate) shared: bool,
 }
 
 impl Slot {
     fn of(place: Place) -> Self {
         Self {
-            dtype: place.dtype,
-            len: place.grid.len(),
-            grid: place.grid,
+            bytes: place.bytes(),
+            place,
             shared: false,
         }
     }
 
     /// Holds a tensor of `place`, too.
     fn hold(&mut self, place: Place) {
-        self.shared |= self.grid != place.grid;
-        self.len = self.len.max(place.grid.len());
-        self.grid = place.grid;
+        self.shared |= self.place != place;
+        self.bytes = self.bytes.max(place.bytes());
+        self.place = place;
     }
 
-    /// The lower, the better it holds a tensor of `place`: its own grid alone; else it is large enough and
+    /// The lower, the better it holds a tensor of `place`: its own form alone; else it is large enough and
     /// the smallest such, else the largest.
     fn rank(&self, place: Place) -> (bool, bool, usize) {
-        let len = place.grid.len();
-        let same = self.grid == place.grid && !self.shared;
-        (!same, self.len < len, self.len.abs_diff(len))
+        let bytes = place.bytes();
+        let same = self.place == place && !self.shared;
+        (!same, self.bytes < bytes, self.bytes.abs_diff(bytes))
     }
+}
 
-    /// Bytes of its elements.
-    pub(crate) fn bytes(&self) -> usize {
-        self.len.saturating_mul(self.dtype.size() as usize)
+/// Of how many element types the tensors of a slot are.
+#[derive(Debug, Clone, Copy)]
+enum Types {
+    One,
+    Any,
+}
+
+impl Types {
+    /// Whether `slot` may hold a tensor of `place`.
+    fn fit(self, slot: &Slot, place: Place) -> bool {
+        match self {
+            Self::One => slot.place.dtype == place.dtype,
+            Self::Any => true,
+        }
     }
 }
 
@@ -98,15 +105,22 @@ impl Lives {
         self.events += 1;
     }
 
-    /// Tensors with their slots: in order, unless the largest first save an eighth of the bytes.
+    /// Tensors with their slots: in order and of one type, unless another way saves an eighth of the bytes.
     pub(crate) fn share(&self) -> Sharing {
-        let (in_order, by_size) = (self.in_order(), self.by_size());
-        let saves = by_size.bytes().saturating_mul(8) <= in_order.bytes().saturating_mul(7);
-        if saves { by_size } else { in_order }
+        let others = [
+            self.by_size(Types::One),
+            self.in_order(Types::Any),
+            self.by_size(Types::Any),
+        ];
+        let first = self.in_order(Types::One);
+        others.into_iter().fold(first, |best, other| {
+            let saves = other.bytes().saturating_mul(8) <= best.bytes().saturating_mul(7);
+            if saves { other } else { best }
+        })
     }
 
     /// Each tensor takes the best free slot when it begins; where none is free, a new one.
-    fn in_order(&self) -> Sharing {
+    fn in_order(&self, types: Types) -> Sharing {
         let mut sharing = Sharing::default();
         let mut free: Vec<usize> = Vec::new();
         let mut ends: Vec<usize> = (0..self.lives.len()).collect();
@@ -116,8 +130,7 @@ impl Lives {
             while let Some(ended) = ends.next_if(|&index| self.lives[index].until < life.from) {
                 free.push(sharing.slot_of[ended]);
             }
-            let fits =
-                |&(_, &slot): &(usize, &usize)| sharing.slots[slot].dtype == life.place.dtype;
+            let fits = |&(_, &slot): &(usize, &usize)| types.fit(&sharing.slots[slot], life.place);
             let candidates = free.iter().enumerate().filter(fits);
             let best = candidates.min_by_key(|&(_, &slot)| sharing.slots[slot].rank(life.place));
             let best = best.map(|(at, _)| at);
@@ -129,7 +142,7 @@ impl Lives {
     }
 
     /// The largest tensors first, each in a slot of which all tensors so far are there at other times.
-    fn by_size(&self) -> Sharing {
+    fn by_size(&self, types: Types) -> Sharing {
         let mut sharing = Sharing {
             slots: Vec::new(),
             slot_of: vec![0; self.lives.len()],
@@ -137,12 +150,12 @@ impl Lives {
         // Of each slot the end of every life by its beginning.
         let mut busy: Vec<BTreeMap<usize, usize>> = Vec::new();
         let mut order: Vec<usize> = (0..self.lives.len()).collect();
-        order.sort_by_key(|&index| Reverse(self.lives[index].place.grid.len()));
+        order.sort_by_key(|&index| Reverse(self.lives[index].place.bytes()));
         for index in order {
             let life = self.lives[index];
             let fits = |&slot: &usize| {
                 let other = busy[slot].range(..life.until).next_back();
-                sharing.slots[slot].dtype == life.place.dtype
+                types.fit(&sharing.slots[slot], life.place)
                     && other.is_none_or(|(_, &until)| until < life.from)
             };
             let candidates = (0..sharing.slots.len()).filter(fits);
@@ -167,13 +180,16 @@ impl Sharing {
     }
 
     fn bytes(&self) -> usize {
-        let bytes = self.slots.iter().map(Slot::bytes);
+        let bytes = self.slots.iter().map(|slot| slot.bytes);
         bytes.fold(0, usize::saturating_add)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use selfsame_ir::DType;
+    use selfsame_kernels::Grid;
+
     use super::*;
 
     fn place(extent: usize, dtype: DType) -> Place {
@@ -182,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tensor_goes_to_its_own_grid_first_then_to_the_nearest_size_and_never_to_another_type() {
+    fn a_tensor_goes_to_its_own_form_first_then_to_the_nearest_size() {
         let mut lives = Lives::default();
         let taken = [4, 8, 6].map(|extent| lives.begin(place(extent, DType::I8)));
         for tensor in taken {
@@ -193,18 +209,19 @@ mod tests {
             lives.begin(place(extent, DType::I8));
         }
         lives.end(same);
-        lives.begin(place(8, DType::I16));
-        let Sharing { slots, slot_of } = lives.in_order();
+        lives.begin(place(7, DType::I16));
+        let Sharing { slots, slot_of } = lives.in_order(Types::Any);
         assert_eq!(slot_of[..3], [0, 1, 2]);
-        assert_eq!(slot_of[3], 1, "the same grid");
+        assert_eq!(slot_of[3], 1, "the same form");
         assert_eq!(slot_of[4], 2, "the smallest that is large enough");
         assert_eq!(slot_of[5], 0, "what is left grows");
         assert_eq!(slot_of[6], 3, "none is free");
-        assert_eq!(slot_of[7], 4, "another type");
+        assert_eq!(slot_of[7], 1, "a free one grows, whatever it held");
         let shared: Vec<bool> = slots.iter().map(|slot| slot.shared).collect();
-        assert_eq!(shared, [true, false, true, false, false]);
-        assert_eq!(slots[0].len, place(9, DType::I8).grid.len());
-        assert_eq!(slots[2].len, place(6, DType::I8).grid.len());
+        assert_eq!(shared, [true, true, true, false]);
+        assert_eq!(slots[0].bytes, place(9, DType::I8).bytes());
+        assert_eq!(slots[1].bytes, place(7, DType::I16).bytes());
+        assert_eq!(slots[2].bytes, place(6, DType::I8).bytes());
     }
 
     #[test]
@@ -214,11 +231,11 @@ mod tests {
         lives.end(first);
         let small = lives.begin(place(2, DType::I16));
         let third = lives.begin(place(20, DType::I16));
-        assert_eq!(lives.in_order().slots.len(), 3);
+        assert_eq!(lives.in_order(Types::One).slots.len(), 3);
         let Sharing { slots, slot_of } = lives.share();
-        let lens: Vec<usize> = slots.iter().map(|slot| slot.len).collect();
-        let [large, little] = [20, 2].map(|extent| place(extent, DType::I16).grid.len());
-        assert_eq!(lens, [large, large, little]);
+        let sizes: Vec<usize> = slots.iter().map(|slot| slot.bytes).collect();
+        let [large, little] = [20, 2].map(|extent| place(extent, DType::I16).bytes());
+        assert_eq!(sizes, [large, large, little]);
         assert_eq!(slot_of[third], slot_of[first]);
         assert_ne!(slot_of[small], slot_of[second]);
     }
@@ -240,12 +257,18 @@ mod tests {
                 lives.end(open.swap_remove(draw / 8 % open.len()));
             }
         }
-        for Sharing { slots, slot_of } in [lives.in_order(), lives.by_size()] {
+        let ways = [Types::One, Types::Any].into_iter().flat_map(|types| {
+            [
+                (types, lives.in_order(types)),
+                (types, lives.by_size(types)),
+            ]
+        });
+        for (types, Sharing { slots, slot_of }) in ways {
             for (i, a) in lives.lives.iter().enumerate() {
                 let slot = slots[slot_of[i]];
-                assert_eq!(slot.dtype, a.place.dtype);
-                assert!(a.place.grid.len() <= slot.len);
-                assert!(slot.shared || slot.grid == a.place.grid);
+                assert!(a.place.bytes() <= slot.bytes);
+                assert!(slot.shared || slot.place == a.place);
+                assert!(types.fit(&slot, a.place));
                 for (j, b) in lives.lives.iter().enumerate().skip(i + 1) {
                     let together = a.from < b.until && b.from < a.until;
                     assert!(!together || slot_of[i] != slot_of[j], "tensors {i} and {j}");

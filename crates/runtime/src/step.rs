@@ -11,6 +11,7 @@ use selfsame_kernels::{
 };
 
 use crate::bands::Rows;
+use crate::layout::Place;
 use crate::storage::{Buffer, copy_flat};
 
 /// Multiply-accumulates that make a band worth the start of a thread.
@@ -83,7 +84,7 @@ pub(crate) struct Batch {
     pub(crate) product: BatchProduct,
     pub(crate) y: usize,
     pub(crate) packed: usize,
-    pub(crate) packed_grid: Grid,
+    pub(crate) packed_place: Place,
     pub(crate) factor: Option<usize>,
 }
 
@@ -102,7 +103,7 @@ pub(crate) struct Step {
     pub(crate) input: usize,
     pub(crate) output: usize,
     /// How the output is stored.
-    pub(crate) grid: Grid,
+    pub(crate) place: Place,
     /// The node whose output this step completes.
     pub(crate) node: Option<usize>,
 }
@@ -143,9 +144,9 @@ impl Step {
     }
 
     /// The slot that the step works in beside its output, and how it is laid out.
-    pub(crate) fn scratch(&self) -> Option<(usize, &Grid)> {
+    pub(crate) fn scratch(&self) -> Option<(usize, &Place)> {
         match &self.work {
-            Work::Batch(batch) => Some((batch.packed, &batch.packed_grid)),
+            Work::Batch(batch) => Some((batch.packed, &batch.packed_place)),
             Work::Linear { .. }
             | Work::MaxPool { .. }
             | Work::AveragePool { .. }

@@ -1,16 +1,18 @@
 //! Stored tensors: one buffer each, in the form that kernels read.
 
 use selfsame_ir::{DType, Tensor};
-use selfsame_kernels::{Bytes, Grid, Room, Stored, Words};
+use selfsame_kernels::{Bytes, Grid, Longs, Room, Stored, Words};
 
 use crate::elements::{Elements, ElementsMut, zeros};
+use crate::layout::Place;
+use crate::slots::Slot;
 
 /// Elements of one stored tensor, halo included. Eight-bit ones are flipped as the kernel says.
 #[derive(Debug)]
 pub(crate) enum Buffer {
     I8(Bytes),
     I16(Words),
-    I32(Vec<i32>),
+    I32(Longs),
 }
 
 impl Default for Buffer {
@@ -23,12 +25,28 @@ impl Default for Buffer {
 const WRONG_TYPE: &str = "the plan gives every buffer one element type";
 
 impl Buffer {
-    /// A buffer of zeros; that of a narrow type lies in `room` if it fits there.
-    pub(crate) fn new(dtype: DType, len: usize, flip: u8, room: &Room) -> Self {
-        match dtype {
-            DType::I8 => Self::I8(Bytes::filled_in(room, len, flip)),
-            DType::I16 => Self::I16(Words::filled_in(room, len, 0)),
-            DType::I32 => Self::I32(vec![0; len]),
+    /// A buffer for the tensors of `slot`, with zeros of the form that it held last; lies in `room` if it
+    /// fits there.
+    pub(crate) fn new(slot: &Slot, flip: u8, room: &Room) -> Self {
+        let zero = match slot.place.dtype {
+            DType::I8 => flip,
+            DType::I16 | DType::I32 => 0,
+        };
+        Self::I8(Bytes::filled_in(room, slot.bytes, zero)).recast(&slot.place)
+    }
+
+    /// The same memory with the type and the length of `place`.
+    fn recast(self, place: &Place) -> Self {
+        let memory: Bytes = match self {
+            Self::I8(cells) => cells,
+            Self::I16(cells) => cells.recast(0),
+            Self::I32(cells) => cells.recast(0),
+        };
+        let len = place.grid.len();
+        match place.dtype {
+            DType::I8 => Self::I8(memory.recast(len)),
+            DType::I16 => Self::I16(memory.recast(len)),
+            DType::I32 => Self::I32(memory.recast(len)),
         }
     }
 
@@ -47,23 +65,22 @@ impl Buffer {
                 data.copy_from_slice(values);
                 Self::I16(data)
             }
-            Tensor::I32(values) => Self::I32(values.clone()),
+            Tensor::I32(values) => {
+                let mut data = Longs::filled(values.len(), 0);
+                data.copy_from_slice(values);
+                Self::I32(data)
+            }
         }
     }
 
-    /// Makes the buffer one of `grid`: its length and its halo. The buffer was made for as many
-    /// elements or more, so that nothing is allocated.
-    pub(crate) fn lay_out(&mut self, grid: &Grid, flip: u8) {
+    /// Makes the buffer one of `place`: its type, its length and its halo. The buffer was made for as
+    /// many bytes or more, so that nothing is allocated.
+    pub(crate) fn lay_out(&mut self, place: &Place, flip: u8) {
+        *self = std::mem::take(self).recast(place);
         match self {
-            Self::I8(data) => {
-                data.set_len(grid.len());
-                grid.fill_halo(data.as_mut_slice(), flip);
-            }
-            Self::I16(data) => {
-                data.set_len(grid.len());
-                grid.fill_halo(data.as_mut_slice(), 0);
-            }
-            Self::I32(data) => data.resize(grid.len(), 0),
+            Self::I8(data) => place.grid.fill_halo(data, flip),
+            Self::I16(data) => place.grid.fill_halo(data, 0),
+            Self::I32(data) => place.grid.fill_halo(data, 0),
         }
     }
 

@@ -84,6 +84,8 @@ pub(crate) fn probe(
     kernel: Kernel,
     threads: usize,
 ) -> Outcome<Probe> {
+    // What the start of the program left free counts for nobody.
+    trim_heap();
     let before = resident();
     let mut begun = Instant::now();
     let model = symbols.bind(model::read(path)?)?;

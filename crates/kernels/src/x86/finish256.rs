@@ -15,13 +15,14 @@ use core::arch::x86_64::{
     _mm_packs_epi32, _mm_set1_epi8, _mm_storeh_pd, _mm_storel_epi64, _mm_storeu_si128,
     _mm_xor_si128, _mm256_add_epi64, _mm256_and_si256, _mm256_blend_epi32, _mm256_blendv_epi8,
     _mm256_castsi256_si128, _mm256_cmpgt_epi64, _mm256_cvtepi8_epi32, _mm256_cvtepi16_epi32,
-    _mm256_extracti128_si256, _mm256_loadu_si256, _mm256_max_epi8, _mm256_max_epi16,
-    _mm256_max_epi32, _mm256_min_epi8, _mm256_min_epi16, _mm256_min_epi32, _mm256_mul_epi32,
-    _mm256_packs_epi16, _mm256_packs_epi32, _mm256_permute4x64_epi64, _mm256_permutevar8x32_epi32,
-    _mm256_set1_epi8, _mm256_set1_epi16, _mm256_set1_epi32, _mm256_set1_epi64x, _mm256_setr_epi32,
-    _mm256_setzero_si256, _mm256_shuffle_epi32, _mm256_slli_epi32, _mm256_slli_epi64,
-    _mm256_sllv_epi64, _mm256_srav_epi32, _mm256_srli_epi64, _mm256_srlv_epi64,
-    _mm256_storeu_si256, _mm256_sub_epi32, _mm256_sub_epi64, _mm256_xor_si256,
+    _mm256_cvtepu8_epi32, _mm256_cvtepu16_epi32, _mm256_extracti128_si256, _mm256_loadu_si256,
+    _mm256_max_epi8, _mm256_max_epi16, _mm256_max_epi32, _mm256_min_epi8, _mm256_min_epi16,
+    _mm256_min_epi32, _mm256_mul_epi32, _mm256_packs_epi16, _mm256_packs_epi32,
+    _mm256_permute4x64_epi64, _mm256_permutevar8x32_epi32, _mm256_set1_epi8, _mm256_set1_epi16,
+    _mm256_set1_epi32, _mm256_set1_epi64x, _mm256_setr_epi32, _mm256_setzero_si256,
+    _mm256_shuffle_epi32, _mm256_slli_epi32, _mm256_slli_epi64, _mm256_sllv_epi64,
+    _mm256_srav_epi32, _mm256_srli_epi64, _mm256_srlv_epi64, _mm256_storeu_si256, _mm256_sub_epi32,
+    _mm256_sub_epi64, _mm256_xor_si256,
 };
 
 use crate::finish::{self, FACTOR_BITS, Finish, RawAddend, RawOutput};
@@ -135,9 +136,9 @@ impl Constants {
         // SAFETY: the maker of `f` promises whole vectors of constants.
         let (m, a, s) = unsafe {
             (
-                _mm256_loadu_si256(f.multiplier.cast()),
-                _mm256_loadu_si256(f.addend_multiplier.cast()),
-                _mm256_loadu_si256(f.shift.cast()),
+                _mm256_cvtepu16_epi32(_mm_loadu_si128(f.multiplier.cast())),
+                _mm256_cvtepu16_epi32(_mm_loadu_si128(f.addend_multiplier.cast())),
+                _mm256_cvtepu8_epi32(_mm_loadl_epi64(f.shift.cast())),
             )
         };
         let mut offset = [_mm256_setzero_si256(); 2];

@@ -3,19 +3,20 @@
 //! Products, sums and shifts are made in 64-bit lanes, of the even and of the odd channels apart.
 
 use core::arch::x86_64::{
-    __m512i, __mmask16, _mm_mask_storeu_epi8, _mm_maskz_loadu_epi8, _mm_set1_epi8,
+    __m512i, __mmask16, _mm_loadu_si128, _mm_mask_storeu_epi8, _mm_maskz_loadu_epi8, _mm_set1_epi8,
     _mm_storeu_si128, _mm_xor_si128, _mm256_loadu_si256, _mm256_mask_storeu_epi16,
     _mm256_maskz_loadu_epi16, _mm256_storeu_si256, _mm512_add_epi64, _mm512_and_si512,
     _mm512_castsi512_si128, _mm512_castsi512_si256, _mm512_cvtepi8_epi32, _mm512_cvtepi16_epi32,
-    _mm512_cvtepi32_epi8, _mm512_cvtepi32_epi16, _mm512_extracti32x4_epi32,
-    _mm512_extracti64x4_epi64, _mm512_loadu_si512, _mm512_mask_shuffle_epi32,
-    _mm512_mask_storeu_epi32, _mm512_maskz_loadu_epi32, _mm512_max_epi8, _mm512_max_epi16,
-    _mm512_max_epi32, _mm512_max_epi64, _mm512_min_epi8, _mm512_min_epi16, _mm512_min_epi32,
-    _mm512_min_epi64, _mm512_mul_epi32, _mm512_packs_epi16, _mm512_packs_epi32,
+    _mm512_cvtepi32_epi8, _mm512_cvtepi32_epi16, _mm512_cvtepu8_epi32, _mm512_cvtepu16_epi32,
+    _mm512_extracti32x4_epi32, _mm512_extracti64x4_epi64, _mm512_loadu_si512,
+    _mm512_mask_shuffle_epi32, _mm512_mask_storeu_epi32, _mm512_maskz_loadu_epi32, _mm512_max_epi8,
+    _mm512_max_epi16, _mm512_max_epi32, _mm512_max_epi64, _mm512_min_epi8, _mm512_min_epi16,
+    _mm512_min_epi32, _mm512_min_epi64, _mm512_mul_epi32, _mm512_packs_epi16, _mm512_packs_epi32,
     _mm512_permutexvar_epi32, _mm512_permutexvar_epi64, _mm512_set1_epi8, _mm512_set1_epi16,
     _mm512_set1_epi32, _mm512_set1_epi64, _mm512_setr_epi32, _mm512_setr_epi64,
-    _mm512_setzero_si512, _mm512_shuffle_epi32, _mm512_slli_epi32, _mm512_sllv_epi64,
-    _mm512_srav_epi64, _mm512_srli_epi64, _mm512_storeu_si512, _mm512_xor_si512,
+    _mm512_setzero_si512, _mm512_shuffle_epi32, _mm512_slli_epi32, _mm512_sllv_epi32,
+    _mm512_sllv_epi64, _mm512_srav_epi64, _mm512_srli_epi64, _mm512_storeu_si512, _mm512_sub_epi32,
+    _mm512_xor_si512,
 };
 
 use crate::finish::{self, ADDEND_BITS, FACTOR_BITS, Finish, RawAddend, RawOutput};
@@ -34,7 +35,7 @@ pub(super) unsafe fn finish(f: &Finish) {
             return finish::scalar(f);
         }
         let adds = !matches!(f.addend, RawAddend::None);
-        match (adds, f.rule.factor_shift, f.rule.raised) {
+        match (adds, f.rule.factor_shift, f.rule.raises) {
             (false, None, false) => vectors::<false, false, false>(f),
             (true, None, false) => vectors::<true, false, false>(f),
             (false, None, true) => vectors::<false, false, true>(f),
@@ -63,7 +64,7 @@ pub(crate) unsafe fn finish_two(finish: &Finish) -> bool {
     let adds = !matches!(finish.addend, RawAddend::None);
     // SAFETY: the caller passes on both promises.
     unsafe {
-        match (adds, rule.raised) {
+        match (adds, rule.raises) {
             (false, false) => two_vectors::<false, false>(finish, to),
             (true, false) => two_vectors::<true, false>(finish, to),
             (false, true) => two_vectors::<false, true>(finish, to),
@@ -94,7 +95,10 @@ unsafe fn two_vectors<const ADDS: bool, const RAISED: bool>(f: &Finish, to: *mut
     };
     // SAFETY: the maker of `f` promises two vectors of constants, sums and elements.
     unsafe {
-        let (a, b) = (Constants::load(&first), Constants::load(&second));
+        let (a, b) = (
+            Constants::load::<RAISED>(&first),
+            Constants::load::<RAISED>(&second),
+        );
         let mut p = 0;
         while p < f.pixels {
             // The last two positions may overlap the ones before.
@@ -141,14 +145,27 @@ impl Constants {
     /// AVX-512 is there and `f` keeps its promise.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
-    unsafe fn load(f: &Finish) -> Self {
+    unsafe fn load<const RAISED: bool>(f: &Finish) -> Self {
         // SAFETY: the maker of `f` promises whole vectors of constants.
         let (m, a, s) = unsafe {
             (
-                _mm512_loadu_si512(f.multiplier.cast()),
-                _mm512_loadu_si512(f.addend_multiplier.cast()),
-                _mm512_loadu_si512(f.shift.cast()),
+                _mm512_cvtepu16_epi32(_mm256_loadu_si256(f.multiplier.cast())),
+                _mm512_cvtepu16_epi32(_mm256_loadu_si256(f.addend_multiplier.cast())),
+                _mm512_cvtepu8_epi32(_mm_loadu_si128(f.shift.cast())),
             )
+        };
+        let (m, a, s) = if RAISED {
+            // A factor of 0 may be shifted too far: that leaves 0.
+            let left = |target: u32, x| {
+                _mm512_sllv_epi32(x, _mm512_sub_epi32(_mm512_set1_epi32(target as i32), s))
+            };
+            (
+                left(32, m),
+                left(32 - ADDEND_BITS, a),
+                _mm512_set1_epi32(32),
+            )
+        } else {
+            (m, a, s)
         };
         // Behind a row factor an addend counts 2^15 times; A has 15 bits.
         let a = match f.rule.factor_shift {
@@ -261,7 +278,7 @@ unsafe fn vectors<const ADDS: bool, const FACTOR: bool, const RAISED: bool>(f: &
     // SAFETY: the maker of `f` promises whole vectors of constants and sums, and room for
     // `f.channels` elements at each of `f.pixels` positions.
     unsafe {
-        let c = Constants::load(f);
+        let c = Constants::load::<RAISED>(f);
         let clamps_to_bytes = -128 <= f.rule.lo && f.rule.hi <= 127;
         if let (RawOutput::I8(to), true, true) = (f.output, clamps_to_bytes, 4 <= f.pixels) {
             let mut p = 0;

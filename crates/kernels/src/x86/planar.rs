@@ -72,8 +72,8 @@ unsafe fn tile_of<const O: usize>(t: &PlanarTile) {
 /// `(acc * m + 2^(s-1)) >> s` of sixteen positions.
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn shifted(acc: __m512i, m: i32, s: i32) -> __m512i {
-    let (m, half) = (_mm512_set1_epi32(m), _mm512_set1_epi64(1 << (s - 1)));
+fn shifted(acc: __m512i, m: u16, s: u8) -> __m512i {
+    let (m, half) = (_mm512_set1_epi32(m.into()), _mm512_set1_epi64(1 << (s - 1)));
     let s = _mm512_set1_epi64(i64::from(s));
     let odd = _mm512_shuffle_epi32::<0b11_11_01_01>(acc);
     let even = _mm512_srav_epi64(_mm512_add_epi64(_mm512_mul_epi32(acc, m), half), s);
