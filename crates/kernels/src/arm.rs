@@ -4,11 +4,12 @@ use core::arch::aarch64::{
     int8x16_t, int16x8_t, int32x4_t, vaddq_s32, vdupq_n_s32, vget_low_s16, vld1_s8, vld1q_s8,
     vld1q_s32, vld1q_u8, vmovl_s8, vmull_high_s16, vmull_s16, vpaddq_s32, vqtbl1q_s8,
     vreinterpretq_s8_s16, vreinterpretq_s8_s32, vreinterpretq_s16_s8, vreinterpretq_s16_s32,
-    vst1q_s32,
+    vst1q_s32, vzip1q_s16, vzip2q_s16,
 };
 use core::arch::asm;
 
 use crate::accumulate::{Isa, four};
+use crate::depthwise::words::Interleave;
 use crate::finish::{self, Finish};
 use crate::wide::wide_isa;
 
@@ -77,6 +78,45 @@ unsafe impl Isa for Neon {
     unsafe fn finish(finish: &Finish) {
         // SAFETY: the caller passes on the promise of `Finish`.
         unsafe { finish::scalar(finish) }
+    }
+}
+
+// SAFETY: every method inherits the demand of the trait: Neon is there.
+unsafe impl Interleave for Neon {
+    type Pairs = int16x8_t;
+
+    #[inline(always)]
+    unsafe fn interleave(words: [*const u8; 2]) -> [int16x8_t; 2] {
+        // SAFETY: the caller promises Neon and eight words behind each address.
+        unsafe {
+            let [a, b] = words.map(|from| vreinterpretq_s16_s8(vld1q_s8(from.cast())));
+            [vzip1q_s16(a, b), vzip2q_s16(a, b)]
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn load_pairs(from: *const i16) -> int16x8_t {
+        // SAFETY: the caller promises Neon and eight readable words.
+        unsafe { vreinterpretq_s16_s8(vld1q_s8(from.cast())) }
+    }
+
+    #[inline(always)]
+    unsafe fn dot_pairs(sums: int32x4_t, x: int16x8_t, w: int16x8_t) -> int32x4_t {
+        // SAFETY: the caller promises Neon; no memory is touched.
+        unsafe {
+            let low = vmull_s16(vget_low_s16(x), vget_low_s16(w));
+            vaddq_s32(sums, vpaddq_s32(low, vmull_high_s16(x, w)))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn in_order(sums: [int32x4_t; 2]) -> [int32x4_t; 2] {
+        sums
+    }
+
+    #[inline(always)]
+    unsafe fn interleaved(sums: [int32x4_t; 2]) -> [int32x4_t; 2] {
+        sums
     }
 }
 

@@ -1,4 +1,4 @@
-//! Depthwise convolution: every output channel reads its own input channel, so channels lie in the
+//! Depthwise convolution of bytes: every output channel reads its own input channel, so channels lie in the
 //! lanes of inputs and weights alike.
 //!
 //! ```text
@@ -12,6 +12,8 @@
 
 use crate::accumulate::Isa;
 use crate::bytes::Bytes;
+
+pub(crate) mod words;
 
 /// Some positions of one vector of channels. The maker promises that every access of the formula
 /// is inside an allocation, for all lanes of a vector.

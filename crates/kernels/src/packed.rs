@@ -150,7 +150,14 @@ fn blocks_and_weights(
 ) -> (Vec<Block>, Bytes) {
     let lanes = tiles::engine(kernel).lanes;
     if is_depthwise(spec, runs) {
-        let weights = depthwise::pack(spec.weights, spec.kernel, lanes);
+        let weights = match spec.bits {
+            Bits::Eight => depthwise::pack(spec.weights, spec.kernel, lanes),
+            Bits::Sixteen => {
+                let words = depthwise::words::pack(spec.weights, runs.starts.len(), lanes);
+                let bytes = words.len() * size_of::<i16>();
+                words.recast(bytes)
+            }
+        };
         return (Vec::new(), weights);
     }
     let (outputs, width) = (spec.output.channels(), (lanes, spec.bits));
@@ -186,6 +193,7 @@ fn planes(
     let terms = spec.weights.len() / start.len();
     let planes = match spec.bits {
         Bits::Eight => vec![0],
+        Bits::Sixteen if is_depthwise(spec, runs) => vec![0],
         Bits::Sixteen => {
             let run_len = runs.run_len / spec.bits.bytes();
             sums::planes(kernel, spec.weights, start, terms, run_len)
@@ -210,8 +218,12 @@ pub(crate) struct Form {
 
 /// Whether channels lie in the lanes of inputs and weights alike.
 pub(crate) fn is_depthwise(spec: &LinearSpec, runs: &Runs) -> bool {
+    let bias = spec.constants.iter().map(|c| c[0]);
     1 < spec.groups
         && spec.groups == spec.output.channels()
-        && runs.run_len == 1
-        && spec.bits == Bits::Eight
+        && runs.run_len == spec.bits.bytes()
+        && match spec.bits {
+            Bits::Eight => true,
+            Bits::Sixteen => depthwise::words::fits(spec.weights, runs.starts.len(), bias),
+        }
 }

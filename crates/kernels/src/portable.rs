@@ -1,6 +1,7 @@
 //! The portable twin: the operations of a kernel in plain Rust, on eight lanes.
 
 use crate::accumulate::{Isa, LANES_MAX, four};
+use crate::depthwise::words::{Interleave, channel_of};
 use crate::finish::{self, Finish};
 use crate::wide::wide_isa;
 
@@ -76,6 +77,54 @@ unsafe impl Isa for Portable {
     unsafe fn finish(finish: &Finish) {
         // SAFETY: the caller passes on the promise of `Finish`.
         unsafe { finish::scalar(finish) }
+    }
+}
+
+// SAFETY: plain Rust needs no instruction set.
+unsafe impl Interleave for Portable {
+    type Pairs = [[i16; 2]; LANES];
+
+    #[inline(always)]
+    unsafe fn interleave(words: [*const u8; 2]) -> [Self::Pairs; 2] {
+        // SAFETY: the caller promises `2 * LANES` words behind each address.
+        let words = words.map(|from| unsafe { from.cast::<[i16; 2 * LANES]>().read_unaligned() });
+        [0, 1].map(|vector| {
+            core::array::from_fn(|lane| words.map(|words| words[channel_of(vector, lane)]))
+        })
+    }
+
+    #[inline(always)]
+    unsafe fn load_pairs(from: *const i16) -> Self::Pairs {
+        // SAFETY: the caller promises two words for each lane.
+        unsafe { from.cast::<Self::Pairs>().read_unaligned() }
+    }
+
+    #[inline(always)]
+    unsafe fn dot_pairs(mut sums: Self::Sums, x: Self::Pairs, w: Self::Pairs) -> Self::Sums {
+        for ((sum, x), w) in sums.iter_mut().zip(x).zip(w) {
+            for (x, w) in x.into_iter().zip(w) {
+                *sum = sum.wrapping_add(i32::from(x) * i32::from(w));
+            }
+        }
+        sums
+    }
+
+    #[inline(always)]
+    unsafe fn in_order(sums: [Self::Sums; 2]) -> [Self::Sums; 2] {
+        let mut ordered = [0; 2 * LANES];
+        for (vector, sums) in sums.into_iter().enumerate() {
+            for (lane, sum) in sums.into_iter().enumerate() {
+                ordered[channel_of(vector, lane)] = sum;
+            }
+        }
+        let (near, far) = ordered.split_at(LANES);
+        [near, far].map(|half| core::array::from_fn(|lane| half[lane]))
+    }
+
+    #[inline(always)]
+    unsafe fn interleaved(sums: [Self::Sums; 2]) -> [Self::Sums; 2] {
+        let sums = sums.as_flattened();
+        [0, 1].map(|vector| core::array::from_fn(|lane| sums[channel_of(vector, lane)]))
     }
 }
 

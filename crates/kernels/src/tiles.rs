@@ -5,6 +5,7 @@
 //! vectors of channels instead, so that the latency of the products is hidden.
 
 use crate::accumulate::{Isa, SCRATCH, Tile, tile};
+use crate::depthwise::words::{DepthwiseWords, depthwise_words};
 use crate::depthwise::{Depthwise, depthwise};
 use crate::finish::Finish;
 use crate::kernel::{InstructionSet, Kernel};
@@ -29,6 +30,13 @@ pub(crate) type TileTable = fn(usize, usize) -> Option<TileKernel>;
 ///
 /// The instruction set is there, the positions keep their promise, and there is room for the sums.
 pub(crate) type DepthwiseKernel = unsafe fn(&Depthwise, *mut i32);
+
+/// The same for inputs of 16 bits.
+///
+/// # Safety
+///
+/// As for [`DepthwiseKernel`].
+pub(crate) type DepthwiseWordsKernel = unsafe fn(&DepthwiseWords, *mut i32);
 
 /// Computes and requantises one tile of positions in lanes.
 ///
@@ -90,6 +98,8 @@ pub(crate) struct Engine {
     pub(crate) depthwise: DepthwiseKernel,
     /// The same for bytes of which none is negative.
     pub(crate) unsigned_depthwise: DepthwiseKernel,
+    /// The sums of two vectors of channels of a depthwise convolution of 16-bit inputs.
+    pub(crate) wide_depthwise: DepthwiseWordsKernel,
     /// Requantises one vector of channels.
     pub(crate) finish: unsafe fn(&Finish),
     /// Requantises two whole vectors of channels side by side; where it says no, nothing is done.
@@ -131,7 +141,19 @@ macro_rules! depthwise_kernel {
     };
 }
 
+/// The same for inputs of 16 bits.
+macro_rules! wide_depthwise_kernel {
+    ($name:ident, $isa:ty, #[$feature:meta]) => {
+        #[$feature]
+        unsafe fn $name(at: &DepthwiseWords, to: *mut i32) {
+            // SAFETY: the caller passes on its promises.
+            unsafe { depthwise_words::<$isa>(at, to) }
+        }
+    };
+}
+
 depthwise_kernel!(portable_depthwise, Portable, #[inline(never)]);
+wide_depthwise_kernel!(portable_wide_depthwise, Portable, #[inline(never)]);
 tile_table!(portable_tile, Portable, #[inline(never)], 1: [1 2 3 4]);
 tile_table!(portable_wide_tile, PortableWide, #[inline(never)], 1: [1 2 3 4]);
 
@@ -148,6 +170,7 @@ const PORTABLE: Engine = Engine {
     widen: None,
     depthwise: portable_depthwise,
     unsigned_depthwise: portable_depthwise,
+    wide_depthwise: portable_wide_depthwise,
     finish: Portable::finish,
     finish_two: |_| false,
     planar: None,
@@ -156,10 +179,14 @@ const PORTABLE: Engine = Engine {
 
 #[cfg(target_arch = "aarch64")]
 mod arm {
-    use super::{Depthwise, Engine, Isa, SCRATCH, Tile, TileKernel, depthwise, tile};
+    use super::{
+        Depthwise, DepthwiseWords, Engine, Isa, SCRATCH, Tile, TileKernel, depthwise,
+        depthwise_words, tile,
+    };
     use crate::arm::{Neon, NeonWide};
 
     depthwise_kernel!(neon_depthwise, Neon, #[target_feature(enable = "neon,dotprod")]);
+    wide_depthwise_kernel!(neon_wide_depthwise, Neon, #[target_feature(enable = "neon,dotprod")]);
 
     tile_table!(neon_tile, Neon, #[target_feature(enable = "neon,dotprod")],
         1: [1 2 3 4 5 6 7 8 9 10 11 12], 2: [1 2 3 4 5 6 7 8], 4: [1 2 3 4 5]);
@@ -187,6 +214,7 @@ mod arm {
         widen: None,
         depthwise: neon_depthwise,
         unsigned_depthwise: neon_depthwise,
+        wide_depthwise: neon_wide_depthwise,
         finish: Neon::finish,
         finish_two: |_| false,
         planar: None,
@@ -197,7 +225,8 @@ mod arm {
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use super::{
-        Depthwise, Engine, Isa, SCRATCH, Squares, Tile, TileKernel, Widen, depthwise, tile,
+        Depthwise, DepthwiseWords, Engine, Isa, SCRATCH, Squares, Tile, TileKernel, Widen,
+        depthwise, depthwise_words, tile,
     };
     use crate::x86::{
         Avx2, Avx2Paired, Avx2Unsigned, Avx2Wide, Avx2Words, Avx512, Avx512Wide, AvxVnni,
@@ -208,6 +237,11 @@ mod x86 {
     depthwise_kernel!(avx2_unsigned_depthwise, Avx2Unsigned, #[target_feature(enable = "avx2")]);
     depthwise_kernel!(avx_vnni_depthwise, AvxVnni, #[target_feature(enable = "avx2,avxvnni")]);
     depthwise_kernel!(avx512_depthwise, Avx512,
+        #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]);
+    wide_depthwise_kernel!(avx2_wide_depthwise, Avx2, #[target_feature(enable = "avx2")]);
+    wide_depthwise_kernel!(avx_vnni_wide_depthwise, AvxVnni,
+        #[target_feature(enable = "avx2,avxvnni")]);
+    wide_depthwise_kernel!(avx512_wide_depthwise, Avx512,
         #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]);
 
     tile_table!(avx2_tile, Avx2, #[target_feature(enable = "avx2")],
@@ -255,6 +289,7 @@ mod x86 {
         }),
         depthwise: avx2_depthwise,
         unsigned_depthwise: avx2_unsigned_depthwise,
+        wide_depthwise: avx2_wide_depthwise,
         finish: Avx2::finish,
         finish_two: |_| false,
         planar: None,
@@ -282,6 +317,7 @@ mod x86 {
         widen: None,
         depthwise: avx_vnni_depthwise,
         unsigned_depthwise: avx_vnni_depthwise,
+        wide_depthwise: avx_vnni_wide_depthwise,
         finish: AvxVnni::finish,
         finish_two: |_| false,
         planar: None,
@@ -307,6 +343,7 @@ mod x86 {
         widen: None,
         depthwise: avx512_depthwise,
         unsigned_depthwise: avx512_depthwise,
+        wide_depthwise: avx512_wide_depthwise,
         finish: Avx512::finish,
         finish_two: crate::x86::avx512_finish_two,
         planar: Some(crate::x86::planar::tile),

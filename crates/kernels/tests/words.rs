@@ -13,9 +13,10 @@ use selfsame_kernels::{
     Addend, Bits, Grid, Kernel, Linear, LinearSpec, Operands, Output, Stored, ThreadPool, Words,
 };
 
-/// `[3][6][groups * channels]`, without padding.
+/// `[height][width][groups * channels]`, without padding.
 #[derive(Debug)]
 struct Case {
+    input: [usize; 2],
     window: [usize; 2],
     dilation: usize,
     groups: usize,
@@ -24,6 +25,8 @@ struct Case {
     outputs: usize,
     bias: i32,
 }
+
+const INPUT: [usize; 2] = [3, 6];
 
 /// From -most to most, the ends often.
 fn element(index: usize, most: i32) -> i32 {
@@ -36,20 +39,18 @@ fn element(index: usize, most: i32) -> i32 {
 }
 
 impl Case {
-    const INPUT: [usize; 2] = [3, 6];
-
     fn terms(&self) -> usize {
         self.window[0] * self.window[1] * self.channels
     }
 
     fn output(&self) -> Grid {
-        let height = Self::INPUT[0] - (self.window[0] - 1);
-        let width = Self::INPUT[1] - self.dilation * (self.window[1] - 1);
+        let height = self.input[0] - (self.window[0] - 1);
+        let width = self.input[1] - self.dilation * (self.window[1] - 1);
         Grid::dense(height, width, self.groups * self.outputs).expect("small")
     }
 
     fn input(&self) -> Words {
-        let len = Self::INPUT[0] * Self::INPUT[1] * self.groups * self.channels;
+        let len = self.input[0] * self.input[1] * self.groups * self.channels;
         let mut x = Words::filled(len, 0);
         for (i, x) in x.iter_mut().enumerate() {
             *x = element(i, 32_767) as i16;
@@ -74,7 +75,7 @@ impl Case {
             let first = output / self.outputs * self.channels;
             for cell in 0..self.window[0] * self.window[1] {
                 let (i, j) = (cell / self.window[1], cell % self.window[1]);
-                let at = (row + i) * Self::INPUT[1] + column + j * self.dilation;
+                let at = (row + i) * self.input[1] + column + j * self.dilation;
                 let x = &x[at * self.groups * self.channels + first..][..self.channels];
                 let w = &weights[output * self.terms() + cell * self.channels..];
                 let products = x.iter().zip(w).map(|(&x, &w)| i64::from(x) * i64::from(w));
@@ -90,7 +91,7 @@ impl Case {
         let (x, weights, output) = (self.input(), self.weights(), self.output());
         let constants = vec![[self.bias, 1, 0, 13]; output.channels()];
         let expected = self.expected(&x, &weights);
-        let [height, width] = Self::INPUT;
+        let [height, width] = self.input;
         let input = Grid::dense(height, width, self.groups * self.channels).expect("small");
         let spec = LinearSpec {
             bits: Bits::Sixteen,
@@ -124,6 +125,7 @@ fn groups_of_many_channels_start_where_they_are() {
         for (window, dilation) in [([1, 1], 1), ([1, 3], 1), ([3, 2], 1), ([2, 3], 2)] {
             for (groups, outputs) in [(1, 5), (2, 3), (3, 17)] {
                 Case {
+                    input: INPUT,
                     window,
                     dilation,
                     groups,
@@ -134,5 +136,43 @@ fn groups_of_many_channels_start_where_they_are() {
                 .check();
             }
         }
+    }
+}
+
+/// Channels of their own lie in lanes, two vectors at a time.
+#[test]
+fn depthwise_windows_agree_for_every_rest_of_channels() {
+    let windows = [[1, 1], [1, 2], [3, 3], [2, 3], [1, 4], [3, 5]];
+    let both = windows.into_iter().flat_map(|w| [(w, 1), (w, 2)]);
+    for (window, dilation) in both.filter(|&([_, w], dilation)| dilation * (w - 1) < INPUT[1]) {
+        for groups in [2, 7, 8, 9, 15, 16, 17, 31, 32, 33, 48, 70] {
+            Case {
+                input: INPUT,
+                window,
+                dilation,
+                groups,
+                channels: 1,
+                outputs: 1,
+                bias: -(1 << 30),
+            }
+            .check();
+        }
+    }
+}
+
+/// Beside a bias of 2^30 these windows may leave 32 bits, and have planes.
+#[test]
+fn depthwise_windows_of_many_taps_agree() {
+    for (window, groups) in [([16, 16], 5), ([17, 17], 5), ([17, 17], 40), ([25, 25], 18)] {
+        Case {
+            input: [26, 27],
+            window,
+            dilation: 1,
+            groups,
+            channels: 1,
+            outputs: 1,
+            bias: 1 << 30,
+        }
+        .check();
     }
 }

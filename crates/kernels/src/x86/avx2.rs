@@ -22,12 +22,14 @@
 use core::arch::x86_64::{
     __m256i, _mm_loadl_epi64, _mm_loadu_si128, _mm_unpackhi_epi16, _mm_unpacklo_epi8,
     _mm_unpacklo_epi16, _mm256_abs_epi8, _mm256_add_epi16, _mm256_add_epi32, _mm256_cvtepi8_epi16,
-    _mm256_loadu_si256, _mm256_madd_epi16, _mm256_maddubs_epi16, _mm256_set_m128i,
-    _mm256_set1_epi16, _mm256_set1_epi32, _mm256_sign_epi8, _mm256_storeu_si256,
+    _mm256_loadu_si256, _mm256_madd_epi16, _mm256_maddubs_epi16, _mm256_permute2x128_si256,
+    _mm256_set_m128i, _mm256_set1_epi16, _mm256_set1_epi32, _mm256_sign_epi8, _mm256_storeu_si256,
+    _mm256_unpackhi_epi16, _mm256_unpacklo_epi16,
 };
 
 use super::finish256::finish as finish_avx2;
 use crate::accumulate::{Isa, four};
+use crate::depthwise::words::Interleave;
 use crate::finish::Finish;
 use crate::wide::wide_isa;
 
@@ -97,6 +99,50 @@ unsafe impl Isa for Avx2 {
     unsafe fn finish(finish: &Finish) {
         // SAFETY: the caller passes on both promises.
         unsafe { finish_avx2(finish) }
+    }
+}
+
+// SAFETY: every method inherits the demand of the trait: AVX2 is there.
+unsafe impl Interleave for Avx2 {
+    type Pairs = __m256i;
+
+    #[inline(always)]
+    unsafe fn interleave(words: [*const u8; 2]) -> [__m256i; 2] {
+        // SAFETY: the caller promises AVX2 and sixteen words behind each address.
+        unsafe {
+            let [a, b] = words.map(|from| _mm256_loadu_si256(from.cast()));
+            [_mm256_unpacklo_epi16(a, b), _mm256_unpackhi_epi16(a, b)]
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn load_pairs(from: *const i16) -> __m256i {
+        // SAFETY: the caller promises AVX2 and sixteen readable words.
+        unsafe { _mm256_loadu_si256(from.cast()) }
+    }
+
+    #[inline(always)]
+    unsafe fn dot_pairs(sums: __m256i, x: __m256i, w: __m256i) -> __m256i {
+        // SAFETY: the caller promises AVX2; no memory is touched.
+        unsafe { _mm256_add_epi32(sums, _mm256_madd_epi16(x, w)) }
+    }
+
+    #[inline(always)]
+    unsafe fn in_order([low, high]: [__m256i; 2]) -> [__m256i; 2] {
+        // SAFETY: the caller promises AVX2; no memory is touched.
+        unsafe {
+            [
+                _mm256_permute2x128_si256::<0x20>(low, high),
+                _mm256_permute2x128_si256::<0x31>(low, high),
+            ]
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn interleaved(sums: [__m256i; 2]) -> [__m256i; 2] {
+        // Two parts of two vectors: the exchange of the inner ones is its own reverse.
+        // SAFETY: the caller's promise, passed on.
+        unsafe { Self::in_order(sums) }
     }
 }
 

@@ -6,12 +6,14 @@
 use core::arch::x86_64::{
     __m512i, _mm_loadu_si128, _mm_setr_epi8, _mm256_loadu_si256, _mm512_broadcast_i32x4,
     _mm512_cvtepi8_epi16, _mm512_dpbusd_epi32, _mm512_dpwssd_epi32, _mm512_loadu_si512,
-    _mm512_mask_broadcast_i32x4, _mm512_permutexvar_epi32, _mm512_set1_epi32, _mm512_setr_epi32,
-    _mm512_shuffle_epi8, _mm512_storeu_si512,
+    _mm512_mask_broadcast_i32x4, _mm512_permutex2var_epi64, _mm512_permutexvar_epi32,
+    _mm512_set1_epi32, _mm512_setr_epi32, _mm512_setr_epi64, _mm512_shuffle_epi8,
+    _mm512_storeu_si512, _mm512_unpackhi_epi16, _mm512_unpacklo_epi16,
 };
 
 use super::finish512::finish as finish_avx512;
 use crate::accumulate::Isa;
+use crate::depthwise::words::Interleave;
 use crate::finish::Finish;
 use crate::wide::wide_isa;
 
@@ -71,6 +73,52 @@ unsafe impl Isa for Avx512 {
     unsafe fn finish(finish: &Finish) {
         // SAFETY: the caller passes on both promises.
         unsafe { finish_avx512(finish) }
+    }
+}
+
+// SAFETY: every method inherits the demand of the trait: the five features are there.
+unsafe impl Interleave for Avx512 {
+    type Pairs = __m512i;
+
+    #[inline(always)]
+    unsafe fn interleave(words: [*const u8; 2]) -> [__m512i; 2] {
+        // SAFETY: the caller promises AVX-512 and 32 words behind each address.
+        unsafe {
+            let [a, b] = words.map(|from| _mm512_loadu_si512(from.cast()));
+            [_mm512_unpacklo_epi16(a, b), _mm512_unpackhi_epi16(a, b)]
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn load_pairs(from: *const i16) -> __m512i {
+        // SAFETY: the caller promises AVX-512 and 32 readable words.
+        unsafe { _mm512_loadu_si512(from.cast()) }
+    }
+
+    #[inline(always)]
+    unsafe fn dot_pairs(sums: __m512i, x: __m512i, w: __m512i) -> __m512i {
+        // SAFETY: the caller promises AVX-512 VNNI; no memory is touched.
+        unsafe { _mm512_dpwssd_epi32(sums, x, w) }
+    }
+
+    #[inline(always)]
+    unsafe fn in_order([low, high]: [__m512i; 2]) -> [__m512i; 2] {
+        // SAFETY: the caller promises AVX-512; no memory is touched.
+        unsafe {
+            let near = _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11);
+            let far = _mm512_setr_epi64(4, 5, 12, 13, 6, 7, 14, 15);
+            [near, far].map(|order| _mm512_permutex2var_epi64(low, order, high))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn interleaved([near, far]: [__m512i; 2]) -> [__m512i; 2] {
+        // SAFETY: the caller promises AVX-512; no memory is touched.
+        unsafe {
+            let low = _mm512_setr_epi64(0, 1, 4, 5, 8, 9, 12, 13);
+            let high = _mm512_setr_epi64(2, 3, 6, 7, 10, 11, 14, 15);
+            [low, high].map(|order| _mm512_permutex2var_epi64(near, order, far))
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use core::arch::x86_64::{
 use super::avx2::{Avx2, turned};
 use super::finish256::finish as finish_avx2;
 use crate::accumulate::{Isa, four};
+use crate::depthwise::words::Interleave;
 use crate::finish::Finish;
 use crate::wide::wide_isa;
 
@@ -70,6 +71,41 @@ unsafe impl Isa for AvxVnni {
     unsafe fn finish(finish: &Finish) {
         // SAFETY: the caller passes on both promises.
         unsafe { finish_avx2(finish) }
+    }
+}
+
+// SAFETY: every method inherits the demand of the trait: AVX-VNNI, and with it AVX2, is there.
+unsafe impl Interleave for AvxVnni {
+    type Pairs = __m256i;
+
+    #[inline(always)]
+    unsafe fn interleave(words: [*const u8; 2]) -> [__m256i; 2] {
+        // SAFETY: the caller's promise, passed on.
+        unsafe { Avx2::interleave(words) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_pairs(from: *const i16) -> __m256i {
+        // SAFETY: the caller's promise, passed on.
+        unsafe { Avx2::load_pairs(from) }
+    }
+
+    #[inline(always)]
+    unsafe fn dot_pairs(sums: __m256i, x: __m256i, w: __m256i) -> __m256i {
+        // SAFETY: the caller promises the instruction set; no memory is touched.
+        unsafe { _mm256_dpwssd_avx_epi32(sums, x, w) }
+    }
+
+    #[inline(always)]
+    unsafe fn in_order(sums: [__m256i; 2]) -> [__m256i; 2] {
+        // SAFETY: the caller's promise, passed on.
+        unsafe { Avx2::in_order(sums) }
+    }
+
+    #[inline(always)]
+    unsafe fn interleaved(sums: [__m256i; 2]) -> [__m256i; 2] {
+        // SAFETY: the caller's promise, passed on.
+        unsafe { Avx2::interleaved(sums) }
     }
 }
 
