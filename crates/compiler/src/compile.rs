@@ -29,7 +29,7 @@ pub fn compile(
     calibration: &Calibration,
     options: &Options,
 ) -> Result<Compiled, CompileError> {
-    let wide = widths(&graph, calibration)?;
+    let wide = widths(&graph, calibration, options.pixels.is_some())?;
     let mut constants = Constants::default();
     let lowered = lower(&graph, calibration, &wide, options, &mut constants)?;
     let program = checked(lowered.program)?;

@@ -42,7 +42,7 @@ pub fn compile_open<E: From<CompileError>>(
         return Err(dimension.refused(what).into());
     }
     let values = Values {
-        wide: widths(&graph, calibration)?,
+        wide: widths(&graph, calibration, options.pixels.is_some())?,
         graph: &graph,
         at,
         calibration,

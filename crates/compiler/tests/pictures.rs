@@ -120,7 +120,8 @@ fn convolutions_in_front_of_rows_are_as_fine_as_their_answers_need() {
     let (compiled, snr_db) = imported(&hybrid(1.0));
     assert_eq!(read(&compiled), [DType::I8; 2], "{snr_db:.1} dB");
     let (compiled, snr_db) = imported(&hybrid(0.01));
-    assert_eq!(read(&compiled), [DType::I16; 4]);
+    // Two planes, and one: the second convolution has weights of -1, 0 and 1.
+    assert_eq!(read(&compiled), [DType::I16; 3]);
     assert!(snr_db > 26.0, "{snr_db:.1} dB");
 }
 

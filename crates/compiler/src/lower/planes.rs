@@ -6,7 +6,8 @@
 //! ```
 //!
 //! A deep network can amplify any perturbation so far that int8 weights alone leave nothing of its
-//! answers, however finely its values stand. Such a network pays for a second product in each node.
+//! answers, however finely its values stand. Such a network pays for a second product in as many nodes as
+//! it takes.
 
 use selfsame_ir::{DType, Linear};
 use selfsame_protocol::constants::{MULTIPLIER_MAX, TERMS_MAX};
@@ -15,11 +16,15 @@ use super::error::CompileError;
 use super::linear::LinearSpec;
 use super::widths::answer_snr_db;
 use crate::float::{self, FloatGraph, FloatOp, InputKind, single};
-use crate::quant::{Calibration, INT8_LEVELS, power, to_i8};
+use crate::quant::{Calibration, INT8_LEVELS, INT16_LEVELS, power, to_i8};
 
 /// Signal over noise, in decibels, that weights and inputs of int8, together with the values as they
 /// were chosen, may leave of the answers.
 const ANSWER_SNR_DB: f64 = 25.0;
+/// What a network with planes need not exceed.
+const ENOUGH_SNR_DB: f64 = 30.0;
+/// Decibels below what planes of all nodes keep that are as good as them.
+const NEARLY_DB: f64 = 1.0;
 /// Bits by which the step of the finer plane's sums is below that of the whole.
 const FINER_BITS: u32 = 8;
 
@@ -36,20 +41,23 @@ pub(super) struct Finer {
     pub(super) step: f64,
 }
 
-/// For each node whether its weights stand in two planes: all that can, or none. `steps` are those of
-/// the values between the nodes, with the number of them on either side of 0.
-pub(super) fn planes(
+/// What a network needs whose answers int8 weights and inputs lose.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Finesse {
+    /// Whether it is such a network: its input is int16, unless that is a picture.
+    pub(super) sensitive: bool,
+    /// For each node whether its weights stand in two planes.
+    pub(super) weights: Vec<bool>,
+}
+
+/// As few nodes in two planes as keep [`ENOUGH_SNR_DB`], or nearly what planes of all nodes keep. `steps`
+/// are those of the values between the nodes, with the number of them on either side of 0.
+pub(super) fn finesse(
     graph: &FloatGraph,
     calibration: &Calibration,
-    mut steps: Vec<Option<(f64, f64)>>,
-) -> Vec<bool> {
-    for (index, input) in graph.inputs().iter().enumerate() {
-        let step = calibration.largest(index) / INT8_LEVELS;
-        let rounded = input.kind == InputKind::Float && !graph.input_is_features();
-        if rounded && step > 0.0 {
-            steps[index] = Some((step, INT8_LEVELS));
-        }
-    }
+    steps: &[Option<(f64, f64)>],
+    pictures: bool,
+) -> Finesse {
     let of_rows = graph.is_of_rows();
     let mut rounded = graph.clone();
     for node in &mut rounded.nodes {
@@ -60,11 +68,122 @@ pub(super) fn planes(
             round(linear);
         }
     }
-    let loses = answer_snr_db(&rounded, calibration, &steps) < ANSWER_SNR_DB;
-    let nodes = graph.nodes().iter();
-    nodes
-        .map(|node| loses && is_rounded(&node.op, of_rows) && has_room(&node.op))
-        .collect()
+    let nodes = graph.nodes();
+    let can = |&index: &usize| is_rounded(&nodes[index].op, of_rows) && has_room(graph, index);
+    let candidates: Vec<usize> = (0..nodes.len()).filter(can).collect();
+    let mut weights = vec![false; nodes.len()];
+    let bytes = with_inputs(graph, calibration, steps, INT8_LEVELS);
+    let sensitive =
+        !candidates.is_empty() && answer_snr_db(&rounded, calibration, &bytes) < ANSWER_SNR_DB;
+    if sensitive {
+        let words = with_inputs(graph, calibration, steps, INT16_LEVELS);
+        let search = Search {
+            graph,
+            rounded,
+            calibration,
+            steps: if pictures { bytes } else { words },
+        };
+        for index in search.fewest(candidates) {
+            weights[index] = true;
+        }
+    }
+    Finesse { sensitive, weights }
+}
+
+/// The steps with those of inputs that are rounded to so many levels.
+fn with_inputs(
+    graph: &FloatGraph,
+    calibration: &Calibration,
+    steps: &[Option<(f64, f64)>],
+    levels: f64,
+) -> Vec<Option<(f64, f64)>> {
+    let mut steps = steps.to_vec();
+    for (index, input) in graph.inputs().iter().enumerate() {
+        let step = calibration.largest(index) / levels;
+        let rounded = input.kind == InputKind::Float && !graph.input_is_features();
+        if rounded && step > 0.0 {
+            steps[index] = Some((step, levels));
+        }
+    }
+    steps
+}
+
+/// The network with int8 weights, some of which are put back as they were.
+struct Search<'a> {
+    graph: &'a FloatGraph,
+    rounded: FloatGraph,
+    calibration: &'a Calibration,
+    steps: Vec<Option<(f64, f64)>>,
+}
+
+impl Search<'_> {
+    /// The nodes of `from_front` that need planes. Errors at the front are amplified by all that follows in networks of
+    /// random weights, and in trained ones single nodes have weights that int8 does not suit: so nodes are
+    /// taken from the front, or those that lose most of their weights, whichever takes fewer products.
+    fn fewest(&self, from_front: Vec<usize>) -> Vec<usize> {
+        let all = self.snr_db(&from_front);
+        let enough = ENOUGH_SNR_DB.min(all - NEARLY_DB);
+        let mut by_loss = from_front.clone();
+        by_loss.sort_by(|&a, &b| self.loss(b).total_cmp(&self.loss(a)));
+        let front = self.shortest(from_front, enough);
+        let losing = self.shortest(by_loss, enough);
+        if self.products(&losing) < self.products(&front) {
+            losing
+        } else {
+            front
+        }
+    }
+
+    /// The first of `nodes` that are enough, as few as halving finds; all of them are.
+    fn shortest(&self, mut nodes: Vec<usize>, enough: f64) -> Vec<usize> {
+        let (mut short, mut long) = (0, nodes.len());
+        while short < long {
+            let middle = short.midpoint(long);
+            if self.snr_db(&nodes[..middle]) >= enough {
+                long = middle;
+            } else {
+                short = middle + 1;
+            }
+        }
+        nodes.truncate(long);
+        nodes
+    }
+
+    /// Signal over noise of the answers with the weights of `fine` as they are.
+    fn snr_db(&self, fine: &[usize]) -> f64 {
+        let mut graph = self.rounded.clone();
+        for &index in fine {
+            graph.nodes[index].op = self.graph.nodes()[index].op.clone();
+        }
+        answer_snr_db(&graph, self.calibration, &self.steps)
+    }
+
+    /// Noise over signal of a node's weights.
+    fn loss(&self, index: usize) -> f64 {
+        let (exact, found) = (
+            linear_of(self.graph, index),
+            linear_of(&self.rounded, index),
+        );
+        let (Some(exact), Some(found)) = (exact, found) else {
+            return 0.0;
+        };
+        let pairs = exact.weights.iter().zip(&found.weights);
+        let (mut signal, mut noise) = (0.0_f64, 0.0_f64);
+        for (&exact, &found) in pairs {
+            signal += f64::from(exact).powi(2);
+            noise += (f64::from(exact) - f64::from(found)).powi(2);
+        }
+        if signal > 0.0 { noise / signal } else { 0.0 }
+    }
+
+    /// Products of some nodes.
+    fn products(&self, nodes: &[usize]) -> usize {
+        let of = |&index: &usize| {
+            let terms = linear_of(self.graph, index).map_or(0, float::Linear::row_len);
+            self.graph.nodes()[index].elements().saturating_mul(terms)
+        };
+        nodes.iter().map(of).fold(0, usize::saturating_add)
+    }
 }
 
 /// Whether the weights of a node have one scale for each output channel; dense nodes of networks of
@@ -73,12 +192,16 @@ fn is_rounded(op: &FloatOp, of_rows: bool) -> bool {
     matches!(op, FloatOp::Conv(..)) || (!of_rows && matches!(op, FloatOp::Dense(_)))
 }
 
-/// Whether the weights of a node can stand in two planes: each of them is one node of the program.
-fn has_room(op: &FloatOp) -> bool {
-    let (FloatOp::Dense(linear) | FloatOp::Conv(linear, ..)) = op else {
-        return false;
+fn linear_of(graph: &FloatGraph, index: usize) -> Option<&float::Linear> {
+    let (FloatOp::Dense(linear) | FloatOp::Conv(linear, ..)) = &graph.nodes()[index].op else {
+        return None;
     };
-    linear.row_len() <= TERMS_MAX as usize
+    Some(linear)
+}
+
+/// Whether the weights of a node can stand in two planes: each of them is one node of the program.
+fn has_room(graph: &FloatGraph, index: usize) -> bool {
+    linear_of(graph, index).is_some_and(|linear| linear.row_len() <= TERMS_MAX as usize)
 }
 
 /// Every weight as int8, the largest of its output channel as 127.

@@ -349,7 +349,7 @@ impl Lowering<'_> {
         let (linear, finer, factor) = if input.factor.is_some() {
             let (linear, shift) = spec.quantize_factored(f64::from(input.dtype.range().1))?;
             (linear, None, Some(shift))
-        } else if self.widths.weights[chain.body] {
+        } else if self.widths.finesse.weights[chain.body] {
             let Planes { coarse, finer } = spec.quantize_planes()?;
             (coarse, Some(finer), None)
         } else {
@@ -427,9 +427,9 @@ impl Lowering<'_> {
         Ok((DType::I16, ratio_value(ratio)))
     }
 
-    /// Whether some weights stand in two planes.
+    /// Whether int8 weights and inputs lose the answers.
     pub(super) fn is_sensitive(&self) -> bool {
-        self.widths.weights.contains(&true)
+        self.widths.finesse.sensitive
     }
 
     pub(super) fn is_wide(&self, index: usize) -> bool {

@@ -8,7 +8,7 @@
 
 use super::chain::chains;
 use super::error::CompileError;
-use super::planes::planes;
+use super::planes::{Finesse, finesse};
 use super::table::Stretch;
 use crate::float::{FloatGraph, FloatNode, FloatOp};
 use crate::quant::{Calibration, INT8_LEVELS, INT16_HEADROOM_LEVELS, map_rows};
@@ -35,16 +35,18 @@ pub(super) fn calibration_of(
 pub(crate) struct Widths {
     /// For each node of the float graph whether its value is int16.
     pub(super) values: Vec<bool>,
-    /// For each node whether its weights stand in two planes.
-    pub(super) weights: Vec<bool>,
+    /// What the network needs where weights of int8 lose its answers.
+    pub(super) finesse: Finesse,
     /// Whether convolutions read int16 as it is.
     pub(super) words: bool,
 }
 
-/// The widths of a graph. The calibration must have been made on this very graph.
+/// The widths of a graph, whose input is a picture or not. The calibration must have been made on this
+/// very graph.
 pub(crate) fn widths(
     graph: &FloatGraph,
     calibration: &Calibration,
+    pictures: bool,
 ) -> Result<Widths, CompileError> {
     calibration_of(calibration, graph)?;
     let readers = graph.readers();
@@ -80,15 +82,19 @@ pub(crate) fn widths(
                 readers[mean] == 1 && matches!(graph.nodes()[mean].op, FloatOp::AvgPool(_));
         }
     }
-    let weights = if words {
-        planes(graph, calibration, value_steps(graph, calibration, &wide))
+    let finesse = if words {
+        let steps = value_steps(graph, calibration, &wide);
+        finesse(graph, calibration, &steps, pictures)
     } else {
         // Norms hold the errors of weights down.
-        vec![false; wide.len()]
+        Finesse {
+            sensitive: false,
+            weights: vec![false; wide.len()],
+        }
     };
     Ok(Widths {
         values: wide,
-        weights,
+        finesse,
         words,
     })
 }
