@@ -209,12 +209,21 @@ fn value_steps(
     steps
 }
 
-/// What only passes an int16 value on is int16.
+/// What only passes an int16 value on is int16, also beside a factor, which changes the step alone.
 fn views_too(graph: &FloatGraph, mut wide: Vec<bool>) -> Vec<bool> {
-    for (index, node) in graph.nodes().iter().enumerate() {
-        if let (true, &[input]) = (node.op.passes(), node.inputs.as_slice()) {
-            wide[index] = wide[input];
+    let nodes = graph.nodes();
+    for (index, node) in nodes.iter().enumerate() {
+        let (true, &[mut input]) = (node.op.passes(), node.inputs.as_slice()) else {
+            continue;
+        };
+        while let (FloatOp::Affine { .. }, false, &[scaled]) = (
+            &nodes[input].op,
+            wide[input],
+            nodes[input].inputs.as_slice(),
+        ) {
+            input = scaled;
         }
+        wide[index] = wide[input];
     }
     wide
 }
