@@ -10,7 +10,7 @@ use compared::compared;
 use fixtures::read;
 use onnx_writer::{Attr, Model};
 use selfsame_compiler::Compiled;
-use selfsame_compiler::float::{FloatGraph, FloatOp};
+use selfsame_compiler::float::{FloatGraph, FloatNode, FloatOp};
 use selfsame_compiler::onnx::OnnxModel;
 use selfsame_ir::{DType, Op};
 
@@ -244,5 +244,29 @@ fn the_committed_table_of_vision_models_has_the_counts_of_its_entries_and_the_pa
         let is_near = line["snr_db"].as_f64().is_some_and(|db| db >= 20.0);
         let is_named = page.contains(name);
         assert!(is_near || is_named, "{name}");
+    }
+}
+
+#[test]
+fn a_maximum_over_a_prime_number_of_cells_is_one_of_windows_that_overlap() {
+    let sizes: [[&str; 2]; 4] = [["1", "127"], ["1", "508"], ["67", "3"], ["71", "5"]];
+    for size in sizes {
+        let model = Model::new(&["batch", "1", size[0], size[1]])
+            .floats("w", &[512, 1, 1, 1], &Numbers(3).many(512))
+            .node("conv", "Conv", &["x", "w"], "a", &[])
+            .node("pool", "GlobalMaxPool", &["a"], "y", &[]);
+        let model = OnnxModel::decode(&model.encode()).unwrap();
+        let graph = FloatGraph::from_onnx(&model).unwrap();
+        let mut numbers = Numbers(7);
+        let cells = graph.input_shape().iter().product();
+        let rows: Vec<Vec<f32>> = (0..24).map(|_| numbers.many(cells)).collect();
+        let fused = graph.clone().fuse();
+        let is_pool = |node: &&FloatNode| matches!(node.op, FloatOp::MaxPool(_));
+        assert_eq!(fused.nodes().iter().filter(is_pool).count(), 2, "{size:?}");
+        for row in &rows {
+            assert_eq!(graph.run(row).unwrap(), fused.run(row).unwrap());
+        }
+        let (_, comparison) = compared(fused, &rows, 16);
+        assert!(comparison.snr_db > 30.0, "{size:?}: {comparison:?}");
     }
 }

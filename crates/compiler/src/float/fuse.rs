@@ -292,17 +292,19 @@ fn split_pool(node: &FloatNode, nodes: &[FloatNode]) -> Option<(FloatNode, Float
         .flat_map(|a| divisors(width).map(move |b| [a, b]))
         .filter(|[a, b]| a * b <= POOL_CELLS_MAX)
         .filter(|[a, b]| opened(height / a * (width / b), h / a * (w / b)) <= POOL_CELLS_MAX)
-        .max_by_key(|[a, b]| a * b)?;
-    let first = Window2 {
-        strides: part,
-        ..Window2::whole(part[0], part[1])
+        .max_by_key(|[a, b]| a * b);
+    let (first, kernel) = match part {
+        Some(part) => {
+            let kernel = [height / part[0], width / part[1]];
+            (side_by_side(part), kernel)
+        }
+        // A maximum may count a cell twice.
+        None if !is_mean && window.kernel == [h, w] => overlapping(h, w)?,
+        None => return None,
     };
-    let kernel = [height / part[0], width / part[1]];
-    let second = Window2 {
-        strides: kernel,
-        ..Window2::whole(kernel[0], kernel[1])
-    };
-    let pooled = vec![channels, h / part[0], w / part[1]];
+    let second = side_by_side(kernel);
+    let pooled = [(0, h), (1, w)].map(|(axis, extent)| first.output(axis, extent));
+    let pooled = vec![channels, pooled[0]?, pooled[1]?];
     let op = |window| {
         if is_mean {
             FloatOp::AvgPool(window)
@@ -317,6 +319,38 @@ fn split_pool(node: &FloatNode, nodes: &[FloatNode]) -> Option<(FloatNode, Float
         shape: pooled,
     };
     Some((first, op(second)))
+}
+
+/// Windows without cells between them or in common.
+fn side_by_side(kernel: [usize; 2]) -> Window2 {
+    Window2 {
+        strides: kernel,
+        ..Window2::whole(kernel[0], kernel[1])
+    }
+}
+
+/// Windows that cover a picture of `h` by `w` cells and overlap, and how many of them: the fewest cells that are read
+/// twice, among those of at most `POOL_CELLS_MAX` cells whose number is no larger.
+fn overlapping(h: usize, w: usize) -> Option<(Window2, [usize; 2])> {
+    // `count` windows at distances of `stride`, the last one up to the end.
+    let covers = |extent: usize| {
+        let count = 1..=extent.min(POOL_CELLS_MAX);
+        count.map(move |count| {
+            let stride = extent / count;
+            (extent - (count - 1) * stride, stride, count)
+        })
+    };
+    let pairs = covers(h).flat_map(|row| covers(w).map(move |column| (row, column)));
+    let ((a, down, rows), (b, right, columns)) = pairs
+        .filter(|((a, _, rows), (b, _, columns))| {
+            a * b <= POOL_CELLS_MAX && rows * columns <= POOL_CELLS_MAX
+        })
+        .min_by_key(|((a, _, rows), (b, _, columns))| a * b * rows * columns)?;
+    let window = Window2 {
+        strides: [down, right],
+        ..Window2::whole(a, b)
+    };
+    Some((window, [rows, columns]))
 }
 
 /// Whether `second` (a clamp or function) behind `first` (a view or pool) may go in front of it.

@@ -9,6 +9,10 @@ use super::super::walk::{AxisWalk, STEP_MAX};
 use super::{Imported, NodeContext};
 use crate::onnx::ELEMENTS_MAX;
 
+/// The least end of a slice along the batch that means all samples, whatever their number: tf2onnx writes it, others
+/// the largest number of a type.
+const ALL_SAMPLES_MIN: i64 = 1_000_000_000;
+
 impl NodeContext<'_> {
     /// Walks over the axes of `act`, one for each of its dimensions; nothing if nothing moves.
     pub(super) fn walk(
@@ -86,7 +90,7 @@ impl NodeContext<'_> {
             let is_activation = self.constant_of(act.node).is_none();
             if act.batch.axis() == Some(axis) && !(start == 0 && end == i64::MAX && step == 1) {
                 // The whole batch is no slice.
-                let whole = start == 0 && end >= i64::from(i32::MAX) && step == 1;
+                let whole = start == 0 && end >= ALL_SAMPLES_MIN && step == 1;
                 if !whole && self.importer.batch.known().is_none() {
                     return Err(self.mixes_samples("Slice along the batch axis".to_owned()));
                 }
