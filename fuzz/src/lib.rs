@@ -140,7 +140,15 @@ pub fn onnx(data: &[u8]) -> bool {
 
 /// A `.npz` archive.
 pub fn npz(data: &[u8]) -> bool {
-    npz::read_npz(data).is_ok()
+    let read = npz::read_npz(data);
+    if let Ok(arrays) = &read {
+        let shapes = npz::shapes(data).unwrap_or_default();
+        assert!(
+            arrays.iter().all(|(name, _)| shapes.contains_key(name)),
+            "every array has a shape"
+        );
+    }
+    read.is_ok()
 }
 
 /// A `.npy` array.

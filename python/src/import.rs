@@ -7,7 +7,7 @@ use std::sync::Arc;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 use selfsame::{
-    Compared, ImportOptions, ImportReport, Imported, OpenDimension, Pixels, SourceOptions,
+    Compared, Extent, Given, ImportOptions, ImportReport, Imported, OpenDimension, Pixels, SourceOptions,
     floats_of_pictures,
 };
 
@@ -81,6 +81,9 @@ pub(crate) struct Reading {
     open: BTreeMap<String, (u32, u32)>,
     output: Option<String>,
     no_batch: bool,
+    shapes: BTreeMap<String, Vec<usize>>,
+    arrays: BTreeMap<String, Vec<usize>>,
+    constants: BTreeMap<String, i64>,
 }
 
 impl Reading {
@@ -102,6 +105,11 @@ impl Reading {
             open,
             output: self.output,
             no_batch: self.no_batch,
+            given: Given {
+                shapes: self.shapes,
+                arrays: self.arrays,
+                constants: self.constants,
+            },
         })
     }
 }
@@ -160,6 +168,9 @@ pub(crate) fn import_rows(
     });
     let (imported, report) = made.map_err(|error| errors::import(&error))?;
     let report = report_dict(py, &imported, &report, options.calibration_rows)?;
+    let extents = kept.extents().iter().map(|extent| extent_dict(py, extent));
+    let extents: PyResult<Vec<_>> = extents.collect();
+    report.set_item("extents", extents?)?;
     Ok(Model::new(&imported.model, run_options)?.imported(kept, report.unbind()))
 }
 
@@ -237,6 +248,16 @@ pub(crate) fn figures<'py>(py: Python<'py>, compared: &Compared) -> PyResult<Bou
     figures.set_item("float_accuracy", compared.float_accuracy)?;
     figures.set_item("exact_accuracy", compared.exact_accuracy)?;
     Ok(figures)
+}
+
+/// A dimension whose extent the samples have said.
+fn extent_dict<'py>(py: Python<'py>, extent: &Extent) -> PyResult<Bound<'py, PyDict>> {
+    let row = PyDict::new(py);
+    row.set_item("input", &extent.input)?;
+    row.set_item("axis", extent.axis)?;
+    row.set_item("name", extent.name.as_deref())?;
+    row.set_item("extent", extent.extent)?;
+    Ok(row)
 }
 
 fn report_dict<'py>(

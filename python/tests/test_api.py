@@ -197,5 +197,11 @@ class Refusals(unittest.TestCase):
             self.refuse(refused, '"length"', selfsame.import_onnx, onnx, digits(9), **wishes)
         self.refuse(refused, "the program has 0 open dimensions", selfsame.load(MLP).at, 3)
 
+    def test_shapes_and_constants_that_do_not_fit_are_refused(self):
+        onnx = fixtures.SHIPPED[1].onnx
+        refused = selfsame.OnnxError
+        for wishes in ({"shapes": {"nothing": (1, 4)}}, {"constants": {"nothing": 4}}):
+            self.refuse(refused, '"nothing"', selfsame.import_onnx, onnx, digits(9), **wishes)
+
     def test_a_text_that_is_no_receipt_is_refused(self):
         self.refuse(selfsame.ReceiptError, "", selfsame.check_receipt, "{}")

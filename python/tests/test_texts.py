@@ -1,5 +1,7 @@
 """Models of several inputs and of an open length: a sentence encoder against ONNX Runtime."""
 
+import os
+import tempfile
 import unittest
 
 import numpy as np
@@ -26,6 +28,20 @@ class Texts(unittest.TestCase):
         self.assertEqual(self.model.inputs, [("ids", 32), ("mask", 32)])
         self.assertEqual((self.model.dimensions, self.model.sizes), ([(2, 32)], [32]))
         self.assertEqual(self.model.report["samples"], 256)
+
+    def test_a_length_that_is_not_given_is_that_of_the_texts_and_is_told(self):
+        extent = {"input": "ids", "axis": 1, "name": "seq", "extent": 32}
+        few = {name: array[:24] for name, array in fixtures.texts().items()}
+        with tempfile.TemporaryDirectory() as folder:
+            archive = os.path.join(folder, "texts.npz")
+            np.savez_compressed(archive, **few)
+            for texts in (few, archive):
+                model = selfsame.import_onnx(fixtures.ENCODER, texts, name="")
+                self.assertEqual(model.report["extents"], [extent])
+        given = selfsame.import_onnx(
+            fixtures.ENCODER, few, name="", shapes={"ids": (1, 32), "mask": (1, 32)}
+        )
+        self.assertEqual((given.report["extents"], given.inputs), ([], model.inputs))
 
     def test_embeddings_are_those_of_onnx_runtime(self):
         texts = cut(32)

@@ -1,5 +1,6 @@
 //! Rows to calibrate and to test on: an archive, an array, a folder of pictures, or noise.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use selfsame::{Pixels, floats_of_pictures};
@@ -22,29 +23,73 @@ const SAMPLES_MAX: usize = 1 << 30;
 /// Edge of a blotch, in pixels.
 const BLOTCH: usize = 4;
 
-/// Reads what `--calibrate` names, for a model of these inputs.
-pub(crate) fn read(path: &Path, takes: &Takes, args: &PixelArgs) -> Outcome<DataSet> {
-    let named = |what: String| Failure::file(path, what);
-    if path.as_os_str() == "synthetic" && !path.exists() {
-        return DataSet::synthetic(takes, args).map_err(named);
+/// What `--calibrate` names, before it is known what the model takes.
+#[derive(Debug)]
+pub(crate) enum Data<'p> {
+    /// Rows are to be made up.
+    Synthetic(&'p Path),
+    /// A folder of pictures.
+    Folder(&'p Path),
+    /// The array of an only input.
+    Array(&'p Path, Array),
+    /// An archive of arrays, as bytes.
+    Archive(&'p Path, Vec<u8>),
+}
+
+impl<'p> Data<'p> {
+    /// Opens what stands at `path`, or what the word there means.
+    pub(crate) fn open(path: &'p Path) -> Outcome<Self> {
+        if path.as_os_str() == "synthetic" && !path.exists() {
+            return Ok(Self::Synthetic(path));
+        }
+        if path.is_dir() {
+            return Ok(Self::Folder(path));
+        }
+        let bytes = read_file(path)?;
+        let is_array = path
+            .extension()
+            .is_some_and(|e| e.eq_ignore_ascii_case("npy"));
+        if !is_array {
+            return Ok(Self::Archive(path, bytes));
+        }
+        let array = npz::read_npy(&bytes).map_err(|error| Failure::file(path, error))?;
+        Ok(Self::Array(path, array))
     }
-    if path.is_dir() {
-        let none = || named(format!("the model takes {takes}, no pictures"));
-        return DataSet::folder(path, takes.real().ok_or_else(none)?, args);
+
+    /// Shapes of the arrays, by their names; that of a file is `x`. Pictures are fitted to the model, and say
+    /// nothing of it.
+    pub(crate) fn shapes(&self) -> Outcome<BTreeMap<String, Vec<usize>>> {
+        match self {
+            Self::Synthetic(_) | Self::Folder(_) => Ok(BTreeMap::new()),
+            Self::Array(_, array) => Ok([("x".to_owned(), array.shape.clone())].into()),
+            Self::Archive(path, bytes) => {
+                npz::shapes(bytes).map_err(|error| Failure::file(path, error))
+            }
+        }
     }
-    let bytes = read_file(path)?;
-    if path
-        .extension()
-        .is_some_and(|e| e.eq_ignore_ascii_case("npy"))
-    {
-        let array = npz::read_npy(&bytes).map_err(|error| named(error.to_string()))?;
-        let data = match takes.real() {
-            Some(shape) => DataSet::new(&array, Vec::new(), shape, args),
-            None => takes.rows(&[array]).map(DataSet::unlabelled),
-        };
-        return data.map_err(named);
+
+    /// The rows, for a model of these inputs.
+    pub(crate) fn rows(self, takes: &Takes, args: &PixelArgs) -> Outcome<DataSet> {
+        match self {
+            Self::Synthetic(path) => {
+                DataSet::synthetic(takes, args).map_err(|what| Failure::file(path, what))
+            }
+            Self::Folder(path) => {
+                let none = || Failure::file(path, format!("the model takes {takes}, no pictures"));
+                DataSet::folder(path, takes.real().ok_or_else(none)?, args)
+            }
+            Self::Array(path, array) => {
+                let data = match takes.real() {
+                    Some(shape) => DataSet::new(&array, Vec::new(), shape, args),
+                    None => takes.rows(&[array]).map(DataSet::unlabelled),
+                };
+                data.map_err(|what| Failure::file(path, what))
+            }
+            Self::Archive(path, bytes) => {
+                DataSet::read(&bytes, takes, args).map_err(|what| Failure::file(path, what))
+            }
+        }
     }
-    DataSet::read(&bytes, takes, args).map_err(named)
 }
 
 /// How samples of eight bits become floats.

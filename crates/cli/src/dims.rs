@@ -2,25 +2,39 @@
 //!
 //! ```text
 //! source     --dim seq=32          --open seq=2..128          --output-name embedding
+//!            --shape x=1,3,48,192  --constant rate=16000
 //! program    --dim seq=17          or --dim 17: an artefact keeps no names of its symbols
 //! ```
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
-use selfsame::{Model, OpenDimension, SourceOptions};
+use selfsame::{Extent, Given, Model, OpenDimension, Source, SourceOptions};
+use serde::Serialize;
 
+use crate::dataset::Data;
 use crate::failure::{Failure, Outcome};
+use crate::output::Output;
 
 /// How an ONNX model is read.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct SourceArgs {
-    /// The value that a named dimension of the model has in the data; once for each name.
+    /// The value that a named dimension of the model has in the data; once for each name. What nothing is
+    /// said of has the extent of the data's array.
     #[arg(long, value_name = "NAME=VALUE", value_parser = named)]
     dim: Vec<(String, usize)>,
     /// A dimension that the program keeps open, between these values; without --dim the data has the
     /// largest one.
     #[arg(long, value_name = "NAME=MIN..MAX", value_parser = open)]
     open: Option<OpenDimension>,
+    /// The shape of an input as if the file declared it, the batch (1) with it; for axes without a name, once
+    /// for each input.
+    #[arg(long, value_name = "INPUT=A,B,..", value_parser = shape)]
+    shape: Vec<(String, Vec<usize>)>,
+    /// The value of an input of one whole number, such as a rate, which is a constant of the program; once
+    /// for each input.
+    #[arg(long, value_name = "INPUT=NUMBER", value_parser = constant)]
+    constant: Vec<(String, i64)>,
     /// The output that the program answers with; the model's first one if not given.
     #[arg(long, value_name = "NAME")]
     output_name: Option<String>,
@@ -30,15 +44,9 @@ pub(crate) struct SourceArgs {
 }
 
 impl SourceArgs {
-    /// The same for the library.
-    pub(crate) fn options(&self) -> Outcome<SourceOptions> {
-        let mut dims = BTreeMap::new();
-        for (name, value) in &self.dim {
-            if dims.insert(name.clone(), *value).is_some() {
-                let what = format!("--dim gives {name} twice");
-                return Err(Failure::usage(what));
-            }
-        }
+    /// The same for the library, with the shapes of the data's arrays by their names.
+    fn options(&self, arrays: BTreeMap<String, Vec<usize>>) -> Outcome<SourceOptions> {
+        let mut dims = once("--dim", &self.dim)?;
         if let Some(open) = &self.open {
             dims.entry(open.name.clone())
                 .or_insert(open.maximum as usize);
@@ -48,8 +56,65 @@ impl SourceArgs {
             open: self.open.clone(),
             output: self.output_name.clone(),
             no_batch: self.no_batch,
+            given: Given {
+                shapes: once("--shape", &self.shape)?,
+                arrays,
+                constants: once("--constant", &self.constant)?,
+            },
         })
     }
+}
+
+/// A dimension whose extent the data has said.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct ExtentRow {
+    input: String,
+    axis: usize,
+    name: Option<String>,
+    extent: usize,
+    #[serde(skip)]
+    text: String,
+}
+
+/// Reads the source that rows of `data` are for; what they say of its dimensions is told, and that it comes from `what`.
+pub(crate) fn open_source(
+    model: &Path,
+    args: &SourceArgs,
+    (data, what): (&Data<'_>, &str),
+    output: Output,
+) -> Outcome<(Source, Vec<ExtentRow>)> {
+    let source = Source::open(model, &args.options(data.shapes()?)?);
+    let source = source.map_err(|error| Failure::file(model, error))?;
+    let row = |extent: &Extent| ExtentRow {
+        input: extent.input.clone(),
+        axis: extent.axis,
+        name: extent.name.clone(),
+        extent: extent.extent,
+        text: extent.to_string(),
+    };
+    let extents: Vec<ExtentRow> = source.extents().iter().map(row).collect();
+    if !extents.is_empty() {
+        let said = extent_text(&extents);
+        output.note(&format!("{said}, from the {what}"));
+    }
+    Ok((source, extents))
+}
+
+/// What the data has said: `width = 160, axis 2 of x = 48`.
+pub(crate) fn extent_text(extents: &[ExtentRow]) -> String {
+    let texts: Vec<&str> = extents.iter().map(|row| row.text.as_str()).collect();
+    texts.join(", ")
+}
+
+/// What is given by name, once for each.
+fn once<T: Clone>(flag: &str, given: &[(String, T)]) -> Outcome<BTreeMap<String, T>> {
+    let mut by_name = BTreeMap::new();
+    for (name, value) in given {
+        if by_name.insert(name.clone(), value.clone()).is_some() {
+            return Err(Failure::usage(format!("{flag} gives {name} twice")));
+        }
+    }
+    Ok(by_name)
 }
 
 /// The values of a program's symbols.
@@ -116,6 +181,23 @@ fn named(text: &str) -> Result<(String, usize), String> {
     Ok((name.to_owned(), value))
 }
 
+fn shape(text: &str) -> Result<(String, Vec<usize>), String> {
+    let (name, extents) = last_pair(text).ok_or("give INPUT=A,B,.., as in x=1,3,48,192")?;
+    let extent = |text: &str| match text.trim().parse() {
+        Ok(0) => Err("a dimension is at least 1".to_owned()),
+        Ok(extent) => Ok(extent),
+        Err(error) => Err(format!("{text:?}: {error}")),
+    };
+    let extents: Result<Vec<usize>, String> = extents.split(',').map(extent).collect();
+    Ok((name.to_owned(), extents?))
+}
+
+fn constant(text: &str) -> Result<(String, i64), String> {
+    let (name, value) = last_pair(text).ok_or("give INPUT=NUMBER, as in rate=16000")?;
+    let parsed = value.parse().map_err(|error| format!("{value:?}: {error}"));
+    Ok((name.to_owned(), parsed?))
+}
+
 fn open(text: &str) -> Result<OpenDimension, String> {
     let form = "give NAME=MIN..MAX, as in seq=2..128";
     let (name, bounds) = pair(text).ok_or(form)?;
@@ -145,6 +227,11 @@ fn pair(text: &str) -> Option<(&str, &str)> {
     text.split_once('=').filter(|(name, _)| !name.is_empty())
 }
 
+/// The same for names of inputs, which may hold anything.
+fn last_pair(text: &str) -> Option<(&str, &str)> {
+    text.rsplit_once('=').filter(|(name, _)| !name.is_empty())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -162,6 +249,19 @@ mod tests {
         ] {
             assert!(open(text).is_err(), "{text}");
         }
+        assert_eq!(
+            shape("a=b:0=1,3,48"),
+            Ok(("a=b:0".to_owned(), vec![1, 3, 48]))
+        );
+        for text in ["x", "=1,3", "x=", "x=1,0", "x=1,,3", "x=1,-3", "x=1,w"] {
+            assert!(shape(text).is_err(), "{text}");
+        }
+        assert_eq!(constant("rate=-1"), Ok(("rate".to_owned(), -1)));
+        for text in ["rate", "=1", "rate=", "rate=1.5"] {
+            assert!(constant(text).is_err(), "{text}");
+        }
+        let twice = [("x".to_owned(), 1), ("x".to_owned(), 1)];
+        assert!(once("--shape", &twice).is_err());
         assert_eq!(symbol("17"), Ok((String::new(), 17)));
         assert_eq!(symbol("seq=17"), Ok(("seq".to_owned(), 17)));
         assert!(symbol("seq=").is_err());

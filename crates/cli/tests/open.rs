@@ -8,7 +8,7 @@ use std::path::Path;
 
 use common::{Endpoint, json, on_chain, provide, scratch, selfsame, stderr, stdout};
 use selfsame_compiler::npz::{self, Array, write_npy_i32};
-use serde_json::Value;
+use serde_json::{Value, json as object};
 
 const ENCODER: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
@@ -273,12 +273,43 @@ fn synthetic_ids_and_masks_make_a_program_and_a_loud_warning() {
 }
 
 #[test]
+fn a_dimension_without_a_value_is_that_of_the_data_and_this_is_said() {
+    let folder = scratch("open-said");
+    let (code, given) = import(&folder, TEXTS, &["--dim", "seq=32"]);
+    assert_eq!((code, given["extents"].to_string().as_str()), (0, "[]"));
+    let (code, said) = import(&folder, TEXTS, &["--html", "e.html"]);
+    assert_eq!((code, &said["model_id"]), (0, &given["model_id"]));
+    let extents = object!([{"input": "ids", "axis": 1, "name": "seq", "extent": 32}]);
+    assert_eq!(said["extents"], extents);
+    let page = fs::read_to_string(folder.join("e.html")).expect("it was written");
+    assert!(page.contains("seq = 32"), "the page says it, too");
+    let text = |arguments: &[&str]| {
+        let output = selfsame(&folder, arguments);
+        assert!(output.status.success(), "{}", stderr(&output));
+        stderr(&output)
+    };
+    let plain = ["import", ENCODER, "--calibrate", TEXTS, "-o", "e.selfsame"];
+    let note = "seq = 32, from the calibration data\n";
+    assert_eq!(text(&plain), note);
+    let shape = [&plain[..], &["--shape", "ids=1,32"]].concat();
+    assert_eq!(text(&shape), "", "what is given needs no word");
+    let compared = ["compare", ENCODER, "e.selfsame", "--data", TEXTS];
+    assert_eq!(text(&compared), "seq = 32, from the data\n");
+}
+
+#[test]
 fn what_is_missing_is_named() {
     let folder = scratch("open-refused");
     let arguments = |data| ["import", ENCODER, "--calibrate", data, "-o", "e.selfsame"];
     let refused = |data, more: &[&str]| refusal(&folder, &[&arguments(data)[..], more].concat());
-    let (code, said) = refused(TEXTS, &[]);
+    let (code, said) = refused("synthetic", &[]);
     assert!(code == 5 && said.contains("--dim seq="), "{said}");
+    let (code, said) = refused(TEXTS, &["--shape", "ids=1,16,2"]);
+    let given = "[batch, seq], and [1, 16, 2] is given";
+    assert!(code == 5 && said.contains(given), "{said}");
+    let (code, said) = refused(TEXTS, &["--constant", "ids=4"]);
+    let named = "whole numbers of shape [batch, seq]";
+    assert!(code == 5 && said.contains(named), "{said}");
     let (code, said) = refused(TEXTS, &["--dim", "seq=16"]);
     assert!(
         code == 5 && said.contains("array ids has shape [512, 32]"),

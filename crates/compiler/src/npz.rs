@@ -5,11 +5,15 @@
 //!
 //! Source: numpy, NEP 1 (format versions 1.0 to 3.0).
 
+use std::collections::BTreeMap;
+
 use crate::onnx::RANK_MAX;
 use crate::zip::{self, ZipError};
 
 /// Longest header that is parsed.
 const HEADER_BYTES_MAX: usize = 65_536;
+/// The same with what stands in front of it.
+const HEAD_BYTES_MAX: usize = HEADER_BYTES_MAX + 12;
 
 /// An array in C order.
 #[derive(Debug, Clone, PartialEq)]
@@ -174,6 +178,22 @@ pub fn read_npz_array(bytes: &[u8], wanted: &str) -> Result<Array, NpzError> {
     }
 }
 
+/// Shapes of the arrays of an `.npz` archive, by name without `.npy`; what is no array is left out, and nothing
+/// but headers is read.
+pub fn shapes(bytes: &[u8]) -> Result<BTreeMap<String, Vec<usize>>, NpzError> {
+    let mut shapes = BTreeMap::new();
+    for member in zip::members(bytes)? {
+        let stem = member.name.strip_suffix(".npy").unwrap_or(&member.name);
+        let Ok(head) = zip::head(bytes, &member, HEAD_BYTES_MAX) else {
+            continue;
+        };
+        if let Ok(header) = header(&head, stem) {
+            shapes.insert(stem.to_owned(), header.shape);
+        }
+    }
+    Ok(shapes)
+}
+
 /// Reads an `.npy` file.
 pub fn read_npy(bytes: &[u8]) -> Result<Array, NpzError> {
     parse(bytes, "array")
@@ -230,6 +250,30 @@ fn npy_header(descr: &str, shape: &[usize]) -> Vec<u8> {
 }
 
 fn parse(bytes: &[u8], name: &str) -> Result<Array, NpzError> {
+    let Header {
+        descr,
+        order,
+        shape,
+        body,
+    } = header(bytes, name)?;
+    if order.starts_with("True") && shape.len() > 1 {
+        return Err(NpzError::Order {
+            name: name.to_owned(),
+        });
+    }
+    elements(name, descr, shape, body)
+}
+
+/// What stands in front of the elements.
+struct Header<'a> {
+    descr: &'a str,
+    order: &'a str,
+    shape: Vec<usize>,
+    /// The elements.
+    body: &'a [u8],
+}
+
+fn header<'a>(bytes: &'a [u8], name: &str) -> Result<Header<'a>, NpzError> {
     let header_error = |what: &str| NpzError::Header {
         name: name.to_owned(),
         what: what.to_owned(),
@@ -263,12 +307,12 @@ fn parse(bytes: &[u8], name: &str) -> Result<Array, NpzError> {
     let shape = field(header, "shape")
         .and_then(extents)
         .ok_or_else(|| header_error("has no shape of at most eight whole numbers"))?;
-    if order.starts_with("True") && shape.len() > 1 {
-        return Err(NpzError::Order {
-            name: name.to_owned(),
-        });
-    }
-    elements(name, descr, shape, body)
+    Ok(Header {
+        descr,
+        order,
+        shape,
+        body,
+    })
 }
 
 /// Text behind `'key':`.
@@ -355,6 +399,21 @@ mod tests {
         assert_eq!(array.to_f32(), elements);
         let array = read_npy(&write_npy_i32(&[2], &[-5, 6])).unwrap();
         assert_eq!(array.to_i64().unwrap(), [-5, 6]);
+    }
+
+    #[test]
+    fn the_shapes_of_an_archive_are_those_of_its_arrays() {
+        for archive in [
+            "models/data/digits.npz",
+            "crates/compiler/tests/data/encoder.npz",
+        ] {
+            let path = format!("{}/../../{archive}", env!("CARGO_MANIFEST_DIR"));
+            let bytes = std::fs::read(path).unwrap();
+            let arrays = read_npz(&bytes).unwrap().into_iter();
+            let expected: BTreeMap<String, Vec<usize>> =
+                arrays.map(|(name, array)| (name, array.shape)).collect();
+            assert_eq!(shapes(&bytes).unwrap(), expected, "{archive}");
+        }
     }
 
     #[test]

@@ -211,8 +211,8 @@ fn member(cursor: &mut Cursor<'_>) -> Result<Member, ZipError> {
     })
 }
 
-/// The bytes of one member.
-pub(crate) fn read(bytes: &[u8], member: &Member) -> Result<Vec<u8>, ZipError> {
+/// The bytes of one member as the archive holds them, and how many they unfold to.
+fn packed<'a>(bytes: &'a [u8], member: &Member) -> Result<(&'a [u8], usize), ZipError> {
     let name = || member.name.clone();
     if member.flags & 1 != 0 || !matches!(member.method, 0 | 8) {
         return Err(ZipError::Method {
@@ -237,7 +237,30 @@ pub(crate) fn read(bytes: &[u8], member: &Member) -> Result<Vec<u8>, ZipError> {
     cursor.take(22, record)?;
     let skipped = u64::from(cursor.u16(record)?) + u64::from(cursor.u16(record)?);
     cursor.take(skipped, record)?;
-    let packed = cursor.take(member.packed, "member")?;
+    Ok((cursor.take(member.packed, "member")?, size))
+}
+
+/// The first bytes of one member, at most `limit`; nothing is checked but that they unfold.
+pub(crate) fn head(bytes: &[u8], member: &Member, limit: usize) -> Result<Vec<u8>, ZipError> {
+    let (packed, size) = packed(bytes, member)?;
+    let limit = limit.min(size);
+    if member.method == 0 {
+        return Ok(packed.get(..limit).unwrap_or(packed).to_vec());
+    }
+    match decompress_to_vec_with_limit(packed, limit) {
+        Ok(head) => Ok(head),
+        Err(error) if error.status == TINFLStatus::HasMoreOutput => Ok(error.output),
+        Err(_) => Err(ZipError::Damaged {
+            name: member.name.clone(),
+            what: "is no deflate stream".to_owned(),
+        }),
+    }
+}
+
+/// The bytes of one member.
+pub(crate) fn read(bytes: &[u8], member: &Member) -> Result<Vec<u8>, ZipError> {
+    let name = || member.name.clone();
+    let (packed, size) = packed(bytes, member)?;
     let content = if member.method == 0 {
         packed.to_vec()
     } else {

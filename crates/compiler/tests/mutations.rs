@@ -14,7 +14,7 @@ use fixtures::read;
 use proptest::prelude::*;
 use selfsame_compiler::float::FloatGraph;
 use selfsame_compiler::image::read_png;
-use selfsame_compiler::npz::{ArrayData, read_npy, read_npz};
+use selfsame_compiler::npz::{ArrayData, read_npy, read_npz, shapes};
 use selfsame_compiler::onnx::OnnxModel;
 use selfsame_compiler::{Calibration, Options, TrainingRows, compile};
 
@@ -155,6 +155,7 @@ proptest! {
             let mut bytes = original.clone();
             mutate(&mut bytes, steps);
             let _ = read_npz(&bytes);
+            let _ = shapes(&bytes);
             let mut tail = original[original.len() - 400..].to_vec();
             mutate(&mut tail, steps);
             let joined = [&original[..original.len() - 400], &tail].concat();
@@ -166,6 +167,7 @@ proptest! {
     fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
         import(&bytes);
         let _ = read_npz(&bytes);
+        let _ = shapes(&bytes);
         let _ = read_npy(&bytes);
         let _ = read_npy(&[b"\x93NUMPY\x01\x00\x40\x00".as_slice(), &bytes].concat());
         let _ = read_png(&bytes);

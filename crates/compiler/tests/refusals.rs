@@ -163,8 +163,8 @@ fn inputs_need_a_batch_axis_and_fixed_extents() {
         (&["8", "4"][..], "leading dimension is 8"),
         (&["batch", "width"], "\"width\" has no value"),
         (&["batch"], "1 dimensions"),
-        (&["batch", "0"], "fixed dimensions"),
-        (&["batch", "-5"], "fixed dimensions"),
+        (&["batch", "0"], "axis 1 of [batch, ?] has no value"),
+        (&["-1", "3", "-5"], "--shape x=1,3,128"),
         (&["batch", "4000000000", "4000000000"], "fixed dimensions"),
     ] {
         assert_refused(&with_node(dims, "Relu", &["x"], &[]), &[part, "supported"]);

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use selfsame_compiler::float::{self, FloatGraph};
+use selfsame_compiler::float::{self, Extent, FloatGraph, Given};
 use selfsame_compiler::onnx::{DecodeError, Dim, OnnxModel};
 use selfsame_compiler::{
     Calibration, CalibrationError, CompileError, Compiled, ImportReport, OpenDimension, Options,
@@ -169,6 +169,9 @@ pub struct SourceOptions {
     pub output: Option<String>,
     /// Whether the leading axis belongs to the sample like any other, so that the model has no batch.
     pub no_batch: bool,
+    /// Shapes and constants of inputs, and the arrays of the data, which say what has no value otherwise
+    /// ([`Source::extents`]).
+    pub given: Given,
 }
 
 /// An ONNX model, read and simplified, still in floating point.
@@ -176,6 +179,7 @@ pub struct SourceOptions {
 pub struct Source {
     model: OnnxModel,
     options: SourceOptions,
+    extents: Vec<Extent>,
     pub(crate) graph: FloatGraph,
 }
 
@@ -205,14 +209,26 @@ impl Source {
         Self::of(OnnxModel::read(path.as_ref())?, options)
     }
 
-    fn of(model: OnnxModel, options: &SourceOptions) -> Result<Self, ImportError> {
+    fn of(mut model: OnnxModel, options: &SourceOptions) -> Result<Self, ImportError> {
         check_names(&model, options)?;
-        let graph = graph_at(&model, options, None)?;
+        let mut settled = graph_options(options);
+        let extents = options.given.settle(&mut model, &mut settled)?;
+        let options = SourceOptions {
+            dims: settled.dims,
+            ..options.clone()
+        };
+        let graph = graph_at(&model, &options, None)?;
         Ok(Self {
             model,
-            options: options.clone(),
+            options,
+            extents,
             graph,
         })
+    }
+
+    /// What the arrays of the data have said of dimensions without a value.
+    pub fn extents(&self) -> &[Extent] {
+        &self.extents
     }
 
     /// Name and shape of each input, in the order in which a sample holds them.
@@ -329,23 +345,26 @@ pub(crate) fn check_labels(labels: &[i64], rows: usize) -> Result<(), ImportErro
     Err(ImportError::Labels { labels, rows })
 }
 
+/// The part of the options that concerns the graph.
+fn graph_options(options: &SourceOptions) -> float::ImportOptions {
+    float::ImportOptions {
+        dims: options.dims.clone(),
+        output: options.output.clone(),
+        no_batch: options.no_batch,
+    }
+}
+
 /// The fused graph of one output, at `open` of the open dimension if it is given.
 fn graph_at(
     model: &OnnxModel,
     options: &SourceOptions,
     open: Option<u32>,
 ) -> Result<FloatGraph, ImportError> {
-    let mut dims = options.dims.clone();
+    let mut options_at = graph_options(options);
     if let (Some(dimension), Some(value)) = (&options.open, open) {
+        let dims = &mut options_at.dims;
         dims.insert(dimension.name.clone(), value as usize);
     }
-    let output = options.output.clone();
-    let no_batch = options.no_batch;
-    let options_at = float::ImportOptions {
-        dims,
-        output,
-        no_batch,
-    };
     let graph = FloatGraph::import(model, &options_at)?;
     let graph = match &options.output {
         None => graph.with_first_output(),

@@ -58,7 +58,7 @@ pub use import::{
 pub use model::{Model, NamedInput, Port};
 pub use runner::{Engine, INTERPRETER, MEMORY_BYTES_MAX, Packed, RunOptions, Runner};
 #[cfg(feature = "import")]
-pub use selfsame_compiler::float::InputKind;
+pub use selfsame_compiler::float::{Extent, Given, InputKind};
 #[cfg(feature = "import")]
 pub use selfsame_compiler::onnx::DecodeError as OnnxError;
 #[cfg(feature = "import")]

@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 import numpy as _numpy
@@ -66,6 +67,8 @@ def import_onnx(
     open=None,
     output=None,
     no_batch=False,
+    shapes=None,
+    constants=None,
     threads=1,
     kernel="auto",
 ):
@@ -81,12 +84,16 @@ def import_onnx(
     samples; `open={"seq": (2, 128)}` keeps one of them open between bounds. `output` names the output that
     the model answers with, the first one if it is None. `no_batch=True` reads a file that has no axis for the
     batch: every axis belongs to the sample.
+
+    Dimensions without a value have the extents of the samples; `model.report["extents"]` says which. `shapes={"x":
+    (1, 3, 48, 192)}` gives the whole shape of an input, the batch with it; `constants={"rate": 16000}` makes an
+    input of one whole number a constant of the program.
     """
     if name is None:
         path = isinstance(onnx, (str, os.PathLike))
         name = os.path.splitext(os.path.basename(os.fspath(onnx)))[0] if path else ""
-    source = _source(onnx, dims, open, output, no_batch)
-    rows, found = _rows(calibration, source)
+    given = (shapes, constants)
+    source, rows, found = _read(onnx, calibration, dims, open, output, no_batch, given)
     labels = found if labels is None else labels
     wishes = {
         "name": name,
@@ -112,15 +119,17 @@ def compare(
     dims=None,
     output=None,
     no_batch=False,
+    shapes=None,
+    constants=None,
 ):
     """How near `model` comes to its source on `rows`: a dictionary of figures.
 
     `onnx` is the path or the bytes of the source, or None for a model that was imported here. Float
-    answers are those of the importer's own float reference. `dims`, `output` and `no_batch` are
-    those of the import.
+    answers are those of the importer's own float reference. `dims`, `output`, `no_batch`, `shapes` and
+    `constants` are those of the import.
     """
-    source = None if onnx is None else _source(onnx, dims, None, output, no_batch)
-    rows, found = _rows(rows, source)
+    given = (shapes, constants)
+    source, rows, found = _read(onnx, rows, dims, None, output, no_batch, given)
     labels = found if labels is None else labels
     scaling = _scaling(divisor, mean, deviation)
     return model.compare_rows(source, rows, _labels(labels), scaling)
@@ -130,34 +139,65 @@ def compare(
 Model.compare = compare
 
 
-def _source(onnx, dims, open_, output, no_batch):
-    data = isinstance(onnx, (bytes, bytearray, memoryview))
-    reading = {
-        "dims": dims or {},
-        "open": open_ or {},
-        "output": output,
-        "no_batch": bool(no_batch),
-    }
-    return _native.Source(bytes(onnx) if data else os.fspath(onnx), reading)
+def _read(onnx, data, dims, open_, output, no_batch, given):
+    """The source (None for none), samples on axis 0, and labels if the file has them."""
+    shapes, constants = given
+    path = os.fspath(data) if isinstance(data, (str, os.PathLike)) else None
+    if path is not None:
+        data = _numpy.load(path, allow_pickle=False)
+    archive = path is not None and not isinstance(data, _numpy.ndarray)
+    with data if archive else contextlib.nullcontext():
+        source = None
+        if onnx is not None:
+            reading = {
+                "dims": dims or {},
+                "open": open_ or {},
+                "output": output,
+                "no_batch": bool(no_batch),
+                "shapes": {name: list(shape) for name, shape in (shapes or {}).items()},
+                "arrays": _archive_shapes(data) if archive else _shapes(data),
+                "constants": constants or {},
+            }
+            bytes_given = isinstance(onnx, (bytes, bytearray, memoryview))
+            source = _native.Source(bytes(onnx) if bytes_given else os.fspath(onnx), reading)
+        rows, labels = _rows(data, path, source) if archive else (data, None)
+    return source, rows, labels
 
 
-def _rows(data, source):
-    """Samples on axis 0, and labels if the file has them."""
-    if not isinstance(data, (str, os.PathLike)):
-        return data, None
-    loaded = _numpy.load(data, allow_pickle=False)
-    if isinstance(loaded, _numpy.ndarray):
-        return loaded, None
-    with loaded:
-        names = [name for name, _ in source.inputs] if source else []
-        labels = loaded["y"] if "y" in loaded and "y" not in names else None
-        if "x" in loaded and len(names) < 2:
-            return loaded["x"], labels
-        missing = [name for name in names or ["x"] if name not in loaded]
-        if missing:
-            wanted, found = ", ".join(missing), ", ".join(loaded)
-            raise InputError(f"{os.fspath(data)}: no array {wanted}, only {found}")
-        return {name: loaded[name] for name in names}, labels
+def _shapes(data):
+    """Shapes of the arrays by name; that of a single one is `x`."""
+    shapes = {}
+    for name, array in data.items() if isinstance(data, dict) else [("x", data)]:
+        # What is no array is refused where it is read.
+        with contextlib.suppress(TypeError, ValueError):
+            shapes[name] = list(_numpy.shape(array))
+    return shapes
+
+
+def _archive_shapes(archive):
+    """The same of an archive, whose arrays are not read for it."""
+    shapes = {}
+    for member in archive.zip.namelist():
+        if not member.endswith(".npy"):
+            continue
+        with contextlib.suppress(ValueError), archive.zip.open(member) as file:
+            first = _numpy.lib.format.read_magic(file) == (1, 0)
+            read = "read_array_header_1_0" if first else "read_array_header_2_0"
+            shapes[member.removesuffix(".npy")] = list(getattr(_numpy.lib.format, read)(file)[0])
+    return shapes
+
+
+def _rows(loaded, path, source):
+    """Samples of an archive, and labels if it has them."""
+    names = [name for name, _ in source.inputs] if source else []
+    labels = loaded["y"] if "y" in loaded and "y" not in names else None
+    if "x" in loaded and len(names) < 2:
+        return loaded["x"], labels
+    missing = [name for name in names or ["x"] if name not in loaded]
+    if missing:
+        wanted, found = ", ".join(missing), ", ".join(loaded)
+        raise InputError(f"{path}: no array {wanted}, only {found}")
+    return {name: loaded[name] for name in names}, labels
 
 
 def _labels(labels):

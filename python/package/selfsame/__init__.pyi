@@ -31,6 +31,12 @@ class Layer(TypedDict):
     op: str
     snr_db: float
 
+class Extent(TypedDict):
+    input: str
+    axis: int
+    name: str | None
+    extent: int
+
 class Report(Figures):
     test_from: int
     calibration_rows: int
@@ -38,6 +44,7 @@ class Report(Figures):
     tensor_bytes: int
     macs: int
     layers: list[Layer]
+    extents: list[Extent]
 
 class Roots(TypedDict):
     input: str
@@ -107,6 +114,8 @@ class Model:
         dims: Mapping[str, int] | None = None,
         output: str | None = None,
         no_batch: bool = False,
+        shapes: Mapping[str, Sequence[int]] | None = None,
+        constants: Mapping[str, int] | None = None,
     ) -> Figures: ...
     def to_bytes(self) -> bytes: ...
     def save(self, path: str | PathLike[str]) -> None: ...
@@ -132,6 +141,8 @@ def import_onnx(
     open: Mapping[str, tuple[int, int]] | None = None,
     output: str | None = None,
     no_batch: bool = False,
+    shapes: Mapping[str, Sequence[int]] | None = None,
+    constants: Mapping[str, int] | None = None,
     threads: int = 1,
     kernel: str = "auto",
 ) -> Model: ...
@@ -147,6 +158,8 @@ def compare(
     dims: Mapping[str, int] | None = None,
     output: str | None = None,
     no_batch: bool = False,
+    shapes: Mapping[str, Sequence[int]] | None = None,
+    constants: Mapping[str, int] | None = None,
 ) -> Figures: ...
 def check_receipt(
     text: str, model: Model | None = None, input: bytes | None = None

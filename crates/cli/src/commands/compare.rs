@@ -10,8 +10,8 @@ use serde::Serialize;
 use crate::commands::compare_layers;
 use crate::commands::report_page::{self, LayerRow, Quality, SizeFacts, fact};
 use crate::comparison;
-use crate::dataset::{self, PixelArgs};
-use crate::dims::SourceArgs;
+use crate::dataset::{Data, PixelArgs};
+use crate::dims::{self, SourceArgs};
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 use crate::model::{self, file_bytes, write_file};
@@ -65,9 +65,9 @@ struct Compared {
 /// Runs the command.
 pub(crate) fn run(args: &Args, output: Output) -> Outcome<Exit> {
     let model = model::read(&args.file)?;
-    let graph = Source::open(&args.model, &args.source.options()?)
-        .map_err(|error| Failure::file(&args.model, error))?;
-    let data = dataset::read(&args.data, &Takes::of(&graph), &args.pixels)?;
+    let data = Data::open(&args.data)?;
+    let (graph, _) = dims::open_source(&args.model, &args.source, (&data, "data"), output)?;
+    let data = data.rows(&Takes::of(&graph), &args.pixels)?;
     let count = data.rows.len();
     if count <= args.from {
         let what = format!("--from {} leaves none of {count} rows", args.from);

@@ -2,15 +2,15 @@
 
 use std::path::PathBuf;
 
-use selfsame::{ImportError, ImportOptions, ImportReport, Source};
+use selfsame::{ImportError, ImportOptions, ImportReport};
 use selfsame_compiler::page::{Page, Value};
 use selfsame_compiler::{NodeSizes, node_sizes};
 use serde::Serialize;
 
 use crate::certificate::{CertificateReport, certificate};
 use crate::commands::report_page::{self, LayerRow, Quality, SizeFacts, fact};
-use crate::dataset::{self, PixelArgs};
-use crate::dims::SourceArgs;
+use crate::dataset::{Data, PixelArgs};
+use crate::dims::{self, ExtentRow, SourceArgs};
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 use crate::model::write_file;
@@ -61,6 +61,8 @@ struct Imported {
     sizes: SizeFacts,
     calibration_rows: usize,
     test_from: usize,
+    /// Dimensions whose extents the calibration data has said.
+    extents: Vec<ExtentRow>,
     #[serde(flatten)]
     quality: Quality,
     /// Worst first.
@@ -70,10 +72,11 @@ struct Imported {
 
 /// Runs the command.
 pub(crate) fn run(args: &Args, output: Output) -> Outcome<Exit> {
-    let named = |error: ImportError| Failure::file(&args.model, error);
-    let source = Source::open(&args.model, &args.source.options()?).map_err(named)?;
+    let data = Data::open(&args.calibrate)?;
+    let rows = (&data, "calibration data");
+    let (source, extents) = dims::open_source(&args.model, &args.source, rows, output)?;
     let takes = Takes::of(&source);
-    let data = dataset::read(&args.calibrate, &takes, &args.pixels)?;
+    let data = data.rows(&takes, &args.pixels)?;
     if data.synthetic {
         output.note(
             "WARNING: calibrated on noise that was made up here, not on data. Scales will not fit real inputs, \
@@ -101,6 +104,7 @@ pub(crate) fn run(args: &Args, output: Output) -> Outcome<Exit> {
         test_from: Some(test_from),
     };
     let bar = output.bar(3, "calibrating");
+    let named = |error: ImportError| Failure::file(&args.model, error);
     let imported = source.import(&data.rows, &options).map_err(named)?;
     bar.inc(1);
     bar.set_message("comparing with float");
@@ -120,6 +124,7 @@ pub(crate) fn run(args: &Args, output: Output) -> Outcome<Exit> {
         sizes: SizeFacts::new(artefact.len() as u64, &report.sizes),
         calibration_rows: options.calibration_rows.min(test_from),
         test_from,
+        extents,
         quality: Quality::new(&report.comparison)
             .with_accuracy(report.float_accuracy(), report.exact_accuracy()),
         layers: LayerRow::worst_first(&report.layers, &sizes),
@@ -154,7 +159,7 @@ fn page(
         report.rows,
         found.test_from,
     );
-    let run = vec![
+    let mut run = vec![
         fact(
             "calibration_rows",
             "rows of the calibration",
@@ -166,6 +171,13 @@ fn page(
             Value::Count(found.test_from as u64),
         ),
     ];
+    if !found.extents.is_empty() {
+        run.push(fact(
+            "extents",
+            "dimensions, from the calibration data",
+            Value::Text(dims::extent_text(&found.extents)),
+        ));
+    }
     report_page::Source {
         title: &found.name,
         summary,

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::act::{Act, Batch, Kind};
 use super::constant::{Const, Value, product};
 use super::error::ImportError;
+use super::given::{Declared, named};
 use super::graph::{
     FloatGraph, FloatNode, FloatOp, GraphInput, GraphOutput, INPUT_ELEMENTS_MAX, InputKind,
 };
@@ -249,7 +250,10 @@ pub(super) fn constant(tensor: &OnnxTensor) -> Option<Value> {
 
 /// The inputs, without those that tf2onnx leaves behind where it folds a constant of Keras: they have no batch,
 /// while another one has, and no node reads them.
-fn read_inputs<'m>(model: &'m OnnxModel, options: &ImportOptions) -> Vec<&'m OnnxValueInfo> {
+pub(super) fn read_inputs<'m>(
+    model: &'m OnnxModel,
+    options: &ImportOptions,
+) -> Vec<&'m OnnxValueInfo> {
     let all: Vec<&OnnxValueInfo> = model.inputs.iter().collect();
     if options.no_batch || batch_name(&all, options).is_none() {
         return all;
@@ -268,7 +272,7 @@ fn read_inputs<'m>(model: &'m OnnxModel, options: &ImportOptions) -> Vec<&'m Onn
 const MADE_UP: &str = "unk__";
 
 /// The name of the batch: that of the first leading dimension that has a name and no value.
-fn batch_name(inputs: &[&OnnxValueInfo], options: &ImportOptions) -> Option<String> {
+pub(super) fn batch_name(inputs: &[&OnnxValueInfo], options: &ImportOptions) -> Option<String> {
     inputs.iter().find_map(|info| match info.dims.as_deref() {
         Some([Dim::Name(name), ..]) if !options.dims.contains_key(name) => Some(name.clone()),
         _ => None,
@@ -276,7 +280,7 @@ fn batch_name(inputs: &[&OnnxValueInfo], options: &ImportOptions) -> Option<Stri
 }
 
 /// What an input's elements are.
-fn kind_of(input: &OnnxValueInfo) -> Result<Kind, ImportError> {
+pub(super) fn kind_of(input: &OnnxValueInfo) -> Result<Kind, ImportError> {
     match input.element_type {
         1 | 10 | 11 | 16 => Ok(Kind::Float),
         2 | 3 | 6 | 7 => Ok(Kind::Int),
@@ -316,6 +320,29 @@ fn check_axes(
     Ok(())
 }
 
+/// What the leading axis of an input is, where inputs have a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Leading {
+    Batch,
+    Sample,
+    /// A size that is not that of a batch of one sample.
+    Refused(i64),
+}
+
+/// What the leading axis `dim` is, beside a batch of the name `batch`.
+pub(super) fn leading_of(dim: &Dim, batch: Option<&str>, options: &ImportOptions) -> Leading {
+    match dim {
+        Dim::Name(name) if options.dims.contains_key(name) => Leading::Sample,
+        Dim::Name(name)
+            if batch.is_some_and(|batch| batch != name) && !name.starts_with(MADE_UP) =>
+        {
+            Leading::Sample
+        }
+        Dim::Size(1) | Dim::Name(_) | Dim::Unknown => Leading::Batch,
+        Dim::Size(size) => Leading::Refused(*size),
+    }
+}
+
 /// Splits the batch axis from the shape of an input and puts values for names.
 fn input_act(
     input: &OnnxValueInfo,
@@ -330,44 +357,45 @@ fn input_act(
         supported,
     };
     let declared = input.dims.as_deref().unwrap_or_default();
-    let value = |dim: &Dim| match dim {
+    let value = |(axis, dim): (usize, &Dim)| match dim {
         Dim::Size(size) => Ok(usize::try_from(*size).ok().filter(|&n| n >= 1)),
-        Dim::Name(name) => match options.dims.get(name) {
-            Some(&value) => Ok(Some(value).filter(|&n| n >= 1)),
-            None => Err(ImportError::Dimension {
+        Dim::Name(name) if options.dims.contains_key(name) => {
+            Ok(options.dims.get(name).copied().filter(|&n| n >= 1))
+        }
+        Dim::Name(_) | Dim::Unknown => Err(match named(dim) {
+            Some(name) => ImportError::Dimension {
                 input: input.name.clone(),
-                name: name.clone(),
-            }),
-        },
-        Dim::Unknown => Ok(None),
+                name: name.to_owned(),
+            },
+            None => ImportError::Axis {
+                input: input.name.clone(),
+                axis,
+                declared: Declared(declared.to_vec()),
+            },
+        }),
     };
     let (dims, has_batch): (Result<Vec<Option<usize>>, ImportError>, bool) = if options.no_batch {
-        (declared.iter().map(value).collect(), false)
+        (declared.iter().enumerate().map(value).collect(), false)
     } else {
-        let (leading, rest) = declared.split_first().ok_or_else(|| shapeless(input))?;
-        let (front, has_batch) = match leading {
-            Dim::Name(name) if options.dims.contains_key(name) => (value(leading)?, false),
-            Dim::Name(name)
-                if batch.is_some_and(|batch| batch != name) && !name.starts_with(MADE_UP) =>
-            {
-                (value(leading)?, false)
-            }
-            Dim::Size(1) | Dim::Name(_) | Dim::Unknown => (Some(1), true),
-            Dim::Size(size) => {
+        let leading = declared.first().ok_or_else(|| shapeless(input))?;
+        let (front, has_batch) = match leading_of(leading, batch, options) {
+            Leading::Sample => (value((0, leading))?, false),
+            Leading::Batch => (Some(1), true),
+            Leading::Refused(size) => {
                 return Err(refuse(
                     format!("the leading dimension is {size}"),
                     "1 or a name: export with a dynamic batch axis, or import with --no-batch if the axis belongs to the sample",
                 ));
             }
         };
-        let rest = rest.iter().map(value);
+        let rest = declared.iter().enumerate().skip(1).map(value);
         (core::iter::once(Ok(front)).chain(rest).collect(), has_batch)
     };
     let dims: Option<Vec<usize>> = dims?.into_iter().collect();
     let dims = dims.filter(|dims| product(dims).is_some_and(|n| n <= INPUT_ELEMENTS_MAX));
     let dims = dims.ok_or_else(|| {
         refuse(
-            format!("the shape is {declared:?}"),
+            format!("the shape is {}", Declared(declared.to_vec())),
             "fixed dimensions of 1 or more with a product of at most 16777216",
         )
     })?;

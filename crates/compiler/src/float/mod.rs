@@ -13,6 +13,7 @@ mod cuts;
 mod error;
 mod function;
 mod fuse;
+mod given;
 mod graph;
 mod import;
 mod lanes;
@@ -35,6 +36,7 @@ mod window;
 pub(crate) use constant::transposed_order;
 pub use error::ImportError;
 pub use function::{Function, Primitive};
+pub use given::{Declared, Extent, Given};
 pub use graph::{
     Arithmetic, FloatGraph, FloatNode, FloatOp, GraphInput, GraphOutput, INPUT_ELEMENTS_MAX,
     InputKind, Linear, ReduceKind,

@@ -254,7 +254,7 @@ impl<'a> NodeContext<'a> {
                 return self.refuse(
                     format!("input {index} depends on the batch size"),
                     "constant whole numbers",
-                    "import one sample: --dim NAME=1 with the name of the leading axis",
+                    "import one sample: --dim NAME=1 with the name of the leading axis, or --shape INPUT=1,.. where it has none",
                 );
             }
             self.refuse(
@@ -475,7 +475,7 @@ impl<'a> NodeContext<'a> {
         self.refuse(
             what,
             "operators that keep the batch axis in front and the samples apart",
-            "a program maps one sample: take this step out of the model, or, where it keeps samples apart all the same, import one of them: --dim NAME=1 with the name of the leading axis",
+            "a program maps one sample: take this step out of the model, or, where it keeps samples apart all the same, import one of them: --dim NAME=1 with the name of the leading axis, or --shape INPUT=1,.. where it has none",
         )
     }
 }

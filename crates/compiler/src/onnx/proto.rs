@@ -89,11 +89,11 @@ pub struct OnnxValueInfo {
 /// One declared dimension.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Dim {
-    /// A number.
+    /// A number, 1 or more.
     Size(i64),
     /// A name, e.g. `batch`.
     Name(String),
-    /// Neither.
+    /// Neither, or the number -1 or 0, which exporters write for an extent that may be any.
     Unknown,
 }
 
@@ -414,7 +414,14 @@ fn decode_dim(mut reader: Reader<'_>) -> Result<Dim, DecodeError> {
     let mut dim = Dim::Unknown;
     while let Some(field) = reader.next()? {
         match field.number {
-            1 => dim = Dim::Size(field.int64()?),
+            1 => {
+                let size = field.int64()?;
+                dim = if size < 1 {
+                    Dim::Unknown
+                } else {
+                    Dim::Size(size)
+                };
+            }
             2 => {
                 let name = field.text(NAME_BYTES_MAX)?;
                 dim = if name.is_empty() {

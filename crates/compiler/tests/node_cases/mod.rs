@@ -117,6 +117,11 @@ fn imported(case: &Case) -> Result<FloatGraph, (&'static str, String)> {
         ImportError::Output { .. } => ("output", error.to_string()),
         ImportError::Count { .. }
         | ImportError::Dimension { .. }
+        | ImportError::Axis { .. }
+        | ImportError::Array { .. }
+        | ImportError::Extents(_)
+        | ImportError::Shape { .. }
+        | ImportError::NoInput { .. }
         | ImportError::Nodes { .. }
         | ImportError::Input { .. } => ("input", error.to_string()),
     })?;

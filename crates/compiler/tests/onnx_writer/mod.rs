@@ -74,6 +74,12 @@ impl Model {
         self
     }
 
+    /// Another input of whole numbers.
+    pub(crate) fn input_of_ids(mut self, name: &str, dims: &[&str]) -> Self {
+        bytes_field(&mut self.graph, 11, &value_info(name, 7, &shape(dims)));
+        self
+    }
+
     /// Another output.
     pub(crate) fn output(mut self, name: &str) -> Self {
         bytes_field(&mut self.graph, 12, &value_info(name, 1, &[]));
