@@ -7,8 +7,8 @@ use std::sync::Arc;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 use selfsame::{
-    Compared, Extent, Given, ImportOptions, ImportReport, Imported, OpenDimension, Pixels, SourceOptions,
-    floats_of_pictures,
+    Compared, Extent, Given, ImportOptions, ImportReport, Imported, OpenDimension, Pixels,
+    SourceOptions, floats_of_pictures,
 };
 
 use crate::arrays::Input;
