@@ -178,6 +178,7 @@ impl Importer {
             hints: self.hints,
         };
         graph.drop_unread();
+        graph.read_picks_as_whole();
         if graph.nodes.len() > NODES_MAX {
             return Err(ImportError::Nodes {
                 nodes: graph.nodes.len(),

@@ -6,6 +6,7 @@
 
 use selfsame_protocol::constants::{INT8_MAX, MULTIPLIER_MAX};
 
+use super::function::Function;
 use super::graph::{Arithmetic, FloatGraph, FloatNode, FloatOp, InputKind, Linear};
 
 /// Largest magnitude of a whole number of an input: all below it stand exactly in single precision.
@@ -73,6 +74,35 @@ impl FloatGraph {
         }
         let kept = spans.into_iter().zip(wanted);
         kept.map(|(span, wanted)| span.filter(|_| wanted)).collect()
+    }
+
+    /// Real inputs whose whole parts pick rows of a table become inputs of whole numbers: the token ids of
+    /// Keras are real numbers if nobody says otherwise, and a rounded one would pick another row.
+    pub(super) fn read_picks_as_whole(&mut self) {
+        for index in 0..self.nodes.len() {
+            if !matches!(self.nodes[index].op, FloatOp::Embedding { .. }) {
+                continue;
+            }
+            let mut casts = Vec::new();
+            let mut source = self.nodes[index].inputs[0];
+            loop {
+                let node = &self.nodes[source];
+                if node.op == FloatOp::Function(Function::whole_part()) {
+                    casts.push(source);
+                } else if !node.op.passes() && !matches!(node.op, FloatOp::Clip(..)) {
+                    break;
+                }
+                source = node.inputs[0];
+            }
+            let input = self.inputs.get_mut(source);
+            let Some(input) = input.filter(|_| !casts.is_empty()) else {
+                continue;
+            };
+            input.kind = InputKind::Index;
+            for cast in casts {
+                self.nodes[cast].op = FloatOp::Reshape;
+            }
+        }
     }
 
     /// The bounds of one node by those of the nodes before it.

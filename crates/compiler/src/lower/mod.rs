@@ -4,6 +4,7 @@
 mod attention;
 mod chain;
 mod conv;
+mod curve;
 mod dense;
 mod emit;
 mod error;

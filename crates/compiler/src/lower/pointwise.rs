@@ -32,6 +32,9 @@ const MASKED_ROOM: f64 = 20.0;
 /// would leave no bits to the scores'.
 const MASK_RATIO_MAX: f64 = 8.0;
 
+/// Steps of an int32 sum for one of the coarser operand.
+const LONG_ROOM: f64 = 256.0;
+
 /// What is added to scores besides the large negative numbers of a mask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Mask {
@@ -43,15 +46,15 @@ enum Mask {
 
 /// Multipliers of a pointwise node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Factors {
-    a: i32,
+pub(super) struct Factors {
+    pub(super) a: i32,
     b: i32,
-    shift: u8,
+    pub(super) shift: u8,
 }
 
 impl Factors {
     /// Of a sum with these ratios of the operands' steps to the output's.
-    fn sum(x: f64, y: f64) -> Option<Self> {
+    pub(super) fn sum(x: f64, y: f64) -> Option<Self> {
         let most = x.abs().max(y.abs());
         let fits = |shift: &u32| (most * power(*shift)).round() <= f64::from(MULTIPLIER_MAX);
         let shift = (1..=SHIFT_MAX).rev().find(fits).filter(|_| most > 0.0)?;
@@ -63,7 +66,7 @@ impl Factors {
     }
 
     /// Of a product with this ratio of the product of the operands' steps to the output's.
-    fn product(ratio: f64) -> Option<Self> {
+    pub(super) fn product(ratio: f64) -> Option<Self> {
         let (multiplier, shift) = requantizer(ratio, SHIFT_MAX)?;
         Some(Self {
             a: i32::try_from(multiplier).ok()?,
@@ -80,6 +83,8 @@ struct Ending {
     /// Step of what the multipliers make.
     step_sum: f64,
     activation: Option<Activation>,
+    /// The float node whose value that is.
+    float: usize,
 }
 
 impl Lowering<'_> {
@@ -94,6 +99,11 @@ impl Lowering<'_> {
     pub(super) fn pointwise(&mut self, chain: &Chain) -> Result<Place, CompileError> {
         let name = self.node(chain.end).name.clone();
         let (x, second, arithmetic) = self.operands(chain)?;
+        if second.is_none()
+            && let Some(place) = self.function_of_one(chain, &x)?
+        {
+            return Ok(place);
+        }
         let ending = self.ending(chain, &x, second.as_ref())?;
         let x_ratio = x.step / ending.step_sum;
         let mut y_ratio = second.as_ref().map_or(0.0, |y| y.step / ending.step_sum);
@@ -134,7 +144,26 @@ impl Lowering<'_> {
         let op = elementwise.op(&name, x.dtype)?;
         let inputs = core::iter::once(x.node).chain(node).collect();
         let place = (x.layout, ending.dtype, ending.step_out);
-        self.emitter.push(&name, op, inputs, place, Some(chain.end))
+        let float = ending.float;
+        let place = self.emitter.push(&name, op, inputs, place, Some(float))?;
+        self.applied(chain, place, float)
+    }
+
+    /// The function of a chain of one operand, if it is one of int16.
+    fn function_of_one(
+        &mut self,
+        chain: &Chain,
+        x: &Place,
+    ) -> Result<Option<Place>, CompileError> {
+        let activation = (chain.end != chain.sum).then(|| &self.node(chain.end).op);
+        let Some(FloatOp::Function(f)) = activation.filter(|_| self.is_wide(chain.end)) else {
+            return Ok(None);
+        };
+        let f = f.clone();
+        if let Some(square) = self.long_square(chain, x, &f)? {
+            return Ok(Some(square));
+        }
+        self.interpolated(chain, x, &f).map(Some)
     }
 
     /// The operands, in orders that fit each other, and what is done with them.
@@ -211,6 +240,7 @@ impl Lowering<'_> {
                 step_out,
                 step_sum: stretch.step,
                 activation: Some(Activation::Lookup(entries)),
+                float: chain.end,
             });
         }
         // A clamp alone keeps the grid that its values stand on.
@@ -220,7 +250,7 @@ impl Lowering<'_> {
             match self.mask(chain, second) {
                 Some(Mask::Hides) => (DType::I16, masked_step(x.step)),
                 Some(Mask::Adds) => (DType::I16, x.step),
-                None => self.output_of(chain.end)?,
+                None => self.sum_of(chain, x, second)?,
             }
         };
         Ok(Ending {
@@ -228,6 +258,7 @@ impl Lowering<'_> {
             step_out,
             step_sum: step_out,
             activation: None,
+            float: chain.end,
         })
     }
 
@@ -256,50 +287,51 @@ impl Lowering<'_> {
         Some(if high <= 0.0 { Mask::Hides } else { Mask::Adds })
     }
 
-    /// Function `f` of operands of `finest` steps as int16.
+    /// Function `f` of a pair whose values have `finest` steps as int16: in the node, if one interpolation does, else
+    /// behind it.
     fn wide_function(
         &self,
         chain: &Chain,
         f: &Function,
         finest: f64,
     ) -> Result<Ending, CompileError> {
+        if self.bends(chain.sum, chain.end, f) {
+            let step = self.long_step(chain.sum, finest / LONG_ROOM);
+            return Ok(Ending {
+                dtype: DType::I32,
+                step_out: step,
+                step_sum: step,
+                activation: None,
+                float: chain.sum,
+            });
+        }
         let (dtype, step_out) = self.word_of(chain.end)?;
-        let (low, high) = self.calibration.range(chain.sum);
-        // As much head room as the values themselves have.
-        let room = if self.is_sensitive() { 2.0 } else { 1.0 };
-        let range = (low * room, high * room);
-        let stretch = Stretch::interpolated(f, range, step_out, (INT16_LEVELS, finest));
+        let stretch = self.stretch(chain.sum, f, (step_out, finest));
         Ok(Ending {
             dtype,
             step_out,
             step_sum: stretch.step,
-            activation: Some(Activation::Interpolate(stretch.nodes(f, step_out))),
+            activation: Some(Activation::Interpolate(
+                stretch.nodes(|x| f.at(x), step_out),
+            )),
+            float: chain.end,
         })
     }
 
-    /// Function `f` of an int16 value, as int16.
-    pub(super) fn interpolated(
-        &mut self,
+    /// Type and step of a pair without a function.
+    fn sum_of(
+        &self,
         chain: &Chain,
         x: &Place,
-        f: &Function,
-    ) -> Result<Place, CompileError> {
-        let name = self.node(chain.end).name.clone();
-        let ending = self.wide_function(chain, f, x.step)?;
-        let factors = Factors::sum(x.step / ending.step_sum, 0.0);
-        let factors = factors.ok_or_else(|| self.no_scale(chain.end))?;
-        let elementwise = Elementwise {
-            rows: 1,
-            columns: x.layout.elements(),
-            scale: (factors.a, factors.shift),
-            bounds: (-32_768, 32_767),
-            activation: ending.activation,
-            ..Elementwise::of_rows(1)
-        };
-        let op = elementwise.op(&name, x.dtype)?;
-        let place = (x.layout.clone(), ending.dtype, ending.step_out);
-        self.emitter
-            .push(&name, op, vec![x.node], place, Some(chain.end))
+        second: Option<&Second>,
+    ) -> Result<(DType, f64), CompileError> {
+        match second {
+            Some(y) if chain.pair.0 == Arithmetic::Add && self.feeds_bends(chain.end) => {
+                let finest = x.step.max(y.step) / LONG_ROOM;
+                Ok((DType::I32, self.long_step(chain.end, finest)))
+            }
+            Some(_) | None => self.output_of(chain.end),
+        }
     }
 
     /// `x * scale + shift` with one scale and one shift.

@@ -52,7 +52,11 @@ impl Lowering<'_> {
         } else {
             x
         };
-        let (dtype, step) = self.output_of(chain.end)?;
+        let (dtype, step) = if kind.squares() && self.feeds_bends(chain.end) {
+            (DType::I32, self.long_step(chain.end, ratio))
+        } else {
+            self.output_of(chain.end)?
+        };
         let reduction = Reduction {
             kind,
             columns,

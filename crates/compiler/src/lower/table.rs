@@ -63,12 +63,25 @@ impl Stretch {
     }
 
     /// The nodes of an interpolation: 513 points, 128 steps apart.
-    pub(super) fn nodes(self, f: &Function, step_out: f64) -> Vec<i16> {
+    pub(super) fn nodes(self, f: impl Fn(f64) -> f64, step_out: f64) -> Vec<i16> {
         let node = |k: i32| {
             let at = self.center + f64::from(128 * k - 32_768) * self.step;
-            to_i16(f.at(at) / step_out)
+            to_i16(f(at) / step_out)
         };
         (0..513).map(node).collect()
+    }
+
+    /// What nodes give at a real argument, before rounding.
+    pub(super) fn interpolate(self, nodes: &[i16], at: f64) -> f64 {
+        let index = ((at - self.center) / self.step).clamp(-32_768.0, 32_767.0) / 128.0 + 256.0;
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "between 0 and 511"
+        )]
+        let cell = index.floor() as usize;
+        let (from, to) = (f64::from(nodes[cell]), f64::from(nodes[cell + 1]));
+        from + (to - from) * (index - index.floor())
     }
 
     /// The entries.

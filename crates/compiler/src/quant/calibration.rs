@@ -203,6 +203,11 @@ impl Calibration {
         self.bytes[node].loss
     }
 
+    /// Magnitudes of a node's values, and how often they were seen.
+    pub(crate) fn magnitudes(&self, node: usize) -> Bins {
+        self.nodes[node].bins()
+    }
+
     /// A few rows that it has seen.
     pub(crate) fn samples(&self) -> &[Sample] {
         &self.samples

@@ -181,6 +181,11 @@ impl Histogram {
 pub(crate) struct Bins(Vec<(f64, f64)>);
 
 impl Bins {
+    /// The magnitudes and their counts.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (f64, f64)> {
+        self.0.iter().copied()
+    }
+
     /// The smallest magnitude that is at least `least`.
     pub(crate) fn first_above(&self, least: f64) -> Option<f64> {
         let bin = self.0.iter().find(|(middle, _)| *middle >= least);
