@@ -28,10 +28,8 @@ const CELLS: f64 = 254.0;
 const INNER_CELLS: [f64; 3] = [4.0, 16.0, 64.0];
 /// Most interpolations of one function: they span 2^30, and no integer has more.
 const LEVELS_MAX: usize = 6;
-/// Signal over noise, in decibels, that an interpolation may leave.
-const SNR_DB: f64 = 45.0;
-/// The same in a network whose weights stand in two planes since it amplifies all noise.
-const SENSITIVE_SNR_DB: f64 = 65.0;
+/// Signal over noise, in decibels, that an interpolation may leave: near what rounding to int16 does.
+const SNR_DB: f64 = 60.0;
 /// Decibels that several interpolations must gain over one.
 const GAIN_DB: f64 = 6.0;
 /// Integers of the largest magnitude seen of a value as int32.
@@ -65,15 +63,14 @@ impl Term {
 }
 
 impl Curve {
-    /// The one interpolation on `stretch` whose value has `step_out`, or as many as leave `snr_db` of the values
-    /// at the arguments that were seen: magnitudes on the sides of 0 that `range` has. Arguments that stand at
+    /// The one interpolation on `stretch` whose value has `step_out`, or as many as leave [`SNR_DB`] of the
+    /// values at the arguments that were seen: magnitudes on the sides of 0 that `range` has. Arguments that stand at
     /// `finest` steps see no cell that is finer.
     fn of(
         f: &Function,
         (stretch, step_out): (Stretch, f64),
         (seen, range): (&Bins, (f64, f64)),
         finest: f64,
-        snr_db: f64,
     ) -> Self {
         let points = points(f, step_out, seen, range);
         let noise = |curve: &Self| curve.noise(f, step_out, &points);
@@ -87,7 +84,7 @@ impl Curve {
         };
         let first = noise(&one);
         let (mut best, mut least) = (one.clone(), first);
-        while best.terms.len() < LEVELS_MAX && snr(signal, least) < snr_db {
+        while best.terms.len() < LEVELS_MAX && snr(signal, least) < SNR_DB {
             let finer = INNER_CELLS.map(|cells| best.with_inner(cells));
             let finer = finer.into_iter().filter(|curve| curve.cell() >= finest);
             let finer = finer.map(|curve| (noise(&curve), curve));
@@ -196,12 +193,7 @@ impl Lowering<'_> {
         let stretch = self.stretch(sum, f, (step_out, finest));
         let seen = self.calibration.magnitudes(sum);
         let range = self.calibration.seen(sum);
-        let snr_db = if self.is_sensitive() {
-            SENSITIVE_SNR_DB
-        } else {
-            SNR_DB
-        };
-        Curve::of(f, (stretch, step_out), (&seen, range), finest, snr_db)
+        Curve::of(f, (stretch, step_out), (&seen, range), finest)
     }
 
     /// Function `f` of a value, as int16.
@@ -284,14 +276,19 @@ impl Lowering<'_> {
         finest.max(self.calibration.largest(index) / INT32_LEVELS)
     }
 
-    /// Whether only functions that bend within the first steps of int16 read a value, or sums that they read.
+    /// Whether only functions that bend within the first steps of int16 read an int16 value, or sums that they
+    /// read.
     pub(super) fn feeds_bends(&self, index: usize) -> bool {
+        self.is_wide(index) && self.calibration.largest(index) > 0.0 && self.only_bends_read(index)
+    }
+
+    fn only_bends_read(&self, index: usize) -> bool {
         let reads = |&reader: &usize| match &self.node(reader).op {
             FloatOp::Function(f) => self.is_wide(reader) && self.bends(index, reader, f),
-            FloatOp::Add | FloatOp::Pair(Arithmetic::Add, _) => {
-                self.is_wide(reader) && self.feeds_bends(reader)
-            }
-            FloatOp::Reshape | FloatOp::Transpose(_) => self.feeds_bends(reader),
+            FloatOp::Add
+            | FloatOp::Pair(Arithmetic::Add, _)
+            | FloatOp::Reshape
+            | FloatOp::Transpose(_) => self.only_bends_read(reader),
             FloatOp::Input
             | FloatOp::Constant(_)
             | FloatOp::Dense(_)
@@ -312,8 +309,7 @@ impl Lowering<'_> {
             | FloatOp::Embedding { .. } => false,
         };
         let readers = self.readers_of(index);
-        let is_seen = self.calibration.largest(index) > 0.0 && self.is_wide(index);
-        is_seen && !readers.is_empty() && readers.iter().all(reads)
+        !readers.is_empty() && readers.iter().all(reads)
     }
 
     /// Whether value `end`, a function of value `sum`, takes several interpolations if that stands finely enough.
@@ -354,5 +350,88 @@ impl Lowering<'_> {
         let place = (x.layout.clone(), DType::I32, step);
         let (inputs, float) = (vec![x.node, x.node], Some(chain.end));
         self.emitter.push(&name, op, inputs, place, float).map(Some)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::quant::Histogram;
+
+    const STEP_OUT: f64 = 1e-3;
+
+    /// The curve of `f` for values that were seen, and its error at them as signal over noise.
+    fn curve(f: &Function, seen: &[f32], step_out: f64) -> (Curve, f64) {
+        let mut histogram = Histogram::new();
+        histogram.add(seen);
+        let (low, high) = histogram.range();
+        let range = (f64::from(low), f64::from(high));
+        let stretch = Stretch::interpolated(f, range, step_out, (INT16_LEVELS, 1e-9));
+        let bins = histogram.bins();
+        let curve = Curve::of(f, (stretch, step_out), (&bins, range), 1e-9);
+        let points = points(f, step_out, &bins, range);
+        let signal: f64 = points.iter().map(|p| p.count * p.value * p.value).sum();
+        let snr_db = snr(signal, curve.noise(f, step_out, &points));
+        (curve, snr_db)
+    }
+
+    /// Magnitudes from `2^-20` to `2^6`, as many of each size.
+    fn powers() -> Vec<f32> {
+        let size =
+            |size: u16| 1.0 / f32::from(1_u16 << (size / 2)) / f32::from(1_u16 << size.div_ceil(2));
+        let of_size =
+            |s: u16| (0_u16..100).map(move |i| size(s) * (64.0 + 64.0 * f32::from(i) / 100.0));
+        (0..26).flat_map(of_size).collect()
+    }
+
+    #[test]
+    fn logarithms_and_roots_of_powers_take_finer_interpolations_near_0() {
+        let log = Function::primitive(Primitive::Log);
+        let root = Function::primitive(Primitive::Sqrt);
+        for (f, least) in [(log, 50.0), (root, 50.0)] {
+            let (curve, snr_db) = curve(&f, &powers(), STEP_OUT);
+            assert!(curve.terms.len() > 1, "{f:?}");
+            assert!(snr_db > least, "{f:?}: {snr_db} dB");
+        }
+    }
+
+    #[test]
+    fn a_large_value_does_not_take_the_bends_of_a_hard_swish_from_small_ones() {
+        let mut seen: Vec<f32> = (0_u16..400).map(|i| f32::from(i) / 50.0 - 4.0).collect();
+        let f = Function::hard_swish();
+        assert_eq!(curve(&f, &seen, STEP_OUT).0.terms.len(), 1);
+        seen.push(400.0);
+        seen.extend((0_u16..9000).map(|i| f32::from(i % 80) / 10.0 - 4.0));
+        let (curve, snr_db) = curve(&f, &seen, 400.0 / 16_383.0);
+        assert!(curve.terms.len() == 2, "{curve:?}");
+        assert!(snr_db > 40.0, "{snr_db} dB");
+    }
+
+    #[test]
+    fn the_terms_add_up_to_the_function() {
+        let f = Function::hard_swish();
+        let stretch = Stretch {
+            center: 0.0,
+            step: 0.01,
+        };
+        let one = Curve {
+            terms: vec![Term {
+                stretch,
+                outer: None,
+                inner: None,
+            }],
+        };
+        let three = one.with_inner(16.0).with_inner(4.0);
+        for i in -3000..3000 {
+            let x = f64::from(i) / 10.0;
+            let sum: f64 = three.terms.iter().map(|term| term.at(&f, x)).sum();
+            assert!((sum - f.at(x)).abs() < 1e-9, "{x}");
+        }
+        // The bounds of a term are nodes of its interpolation.
+        for pair in three.terms.windows(2) {
+            let cells = pair[0].inner.unwrap() / (128.0 * pair[0].stretch.step);
+            assert!((cells - cells.round()).abs() < 1e-9, "{cells}");
+            assert_eq!(pair[0].inner, pair[1].outer);
+        }
     }
 }

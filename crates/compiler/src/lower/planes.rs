@@ -14,13 +14,10 @@ use selfsame_protocol::constants::{MULTIPLIER_MAX, TERMS_MAX};
 
 use super::error::CompileError;
 use super::linear::LinearSpec;
-use super::widths::answer_snr_db;
+use super::widths::{ANSWER_SNR_DB, answer_snr_db};
 use crate::float::{self, FloatGraph, FloatOp, InputKind, single};
 use crate::quant::{Calibration, INT8_LEVELS, INT16_LEVELS, power, to_i8};
 
-/// Signal over noise, in decibels, that weights and inputs of int8, together with the values as they
-/// were chosen, may leave of the answers.
-const ANSWER_SNR_DB: f64 = 25.0;
 /// What a network with planes need not exceed.
 const ENOUGH_SNR_DB: f64 = 30.0;
 /// Decibels below what planes of all nodes keep that are as good as them.
@@ -41,92 +38,68 @@ pub(super) struct Finer {
     pub(super) step: f64,
 }
 
-/// What a network needs whose answers int8 weights and inputs lose.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Finesse {
-    /// Whether it is such a network: its input is int16, unless that is a picture.
-    pub(super) sensitive: bool,
-    /// For each node whether its weights stand in two planes.
-    pub(super) weights: Vec<bool>,
-}
+/// The steps of values, and how many of them there are on either side of 0.
+type ValueSteps = [Option<(f64, f64)>];
 
-/// As few nodes in two planes as keep [`ENOUGH_SNR_DB`], or nearly what planes of all nodes keep. `steps`
-/// are those of the values between the nodes, with the number of them on either side of 0.
-pub(super) fn finesse(
-    graph: &FloatGraph,
-    calibration: &Calibration,
-    steps: &[Option<(f64, f64)>],
-    pictures: bool,
-) -> Finesse {
-    let of_rows = graph.is_of_rows();
-    let mut rounded = graph.clone();
-    for node in &mut rounded.nodes {
-        let is_rounded = is_rounded(&node.op, of_rows);
-        if let FloatOp::Dense(linear) | FloatOp::Conv(linear, ..) = &mut node.op
-            && is_rounded
-        {
-            round(linear);
-        }
-    }
-    let nodes = graph.nodes();
-    let can = |&index: &usize| is_rounded(&nodes[index].op, of_rows) && has_room(graph, index);
-    let candidates: Vec<usize> = (0..nodes.len()).filter(can).collect();
-    let mut weights = vec![false; nodes.len()];
-    let bytes = with_inputs(graph, calibration, steps, INT8_LEVELS);
-    let sensitive =
-        !candidates.is_empty() && answer_snr_db(&rounded, calibration, &bytes) < ANSWER_SNR_DB;
-    if sensitive {
-        let words = with_inputs(graph, calibration, steps, INT16_LEVELS);
-        let search = Search {
-            graph,
-            rounded,
-            calibration,
-            steps: if pictures { bytes } else { words },
-        };
-        for index in search.fewest(candidates) {
-            weights[index] = true;
-        }
-    }
-    Finesse { sensitive, weights }
-}
-
-/// The steps with those of inputs that are rounded to so many levels.
-fn with_inputs(
-    graph: &FloatGraph,
-    calibration: &Calibration,
-    steps: &[Option<(f64, f64)>],
-    levels: f64,
-) -> Vec<Option<(f64, f64)>> {
-    let mut steps = steps.to_vec();
-    for (index, input) in graph.inputs().iter().enumerate() {
-        let step = calibration.largest(index) / levels;
-        let rounded = input.kind == InputKind::Float && !graph.input_is_features();
-        if rounded && step > 0.0 {
-            steps[index] = Some((step, levels));
-        }
-    }
-    steps
-}
-
-/// The network with int8 weights, some of which are put back as they were.
-struct Search<'a> {
+/// A network with int8 weights, some of which can be put back as they were.
+pub(super) struct Rounded<'a> {
     graph: &'a FloatGraph,
-    rounded: FloatGraph,
     calibration: &'a Calibration,
-    steps: Vec<Option<(f64, f64)>>,
+    bytes: FloatGraph,
+    /// The nodes that can stand in two planes, from the front.
+    candidates: Vec<usize>,
 }
 
-impl Search<'_> {
-    /// The nodes of `from_front` that need planes. Errors at the front are amplified by all that follows in networks of
+impl<'a> Rounded<'a> {
+    pub(super) fn new(graph: &'a FloatGraph, calibration: &'a Calibration) -> Self {
+        let of_rows = graph.is_of_rows();
+        let mut bytes = graph.clone();
+        for node in &mut bytes.nodes {
+            let is_rounded = is_rounded(&node.op, of_rows);
+            if let FloatOp::Dense(linear) | FloatOp::Conv(linear, ..) = &mut node.op
+                && is_rounded
+            {
+                round(linear);
+            }
+        }
+        let nodes = graph.nodes();
+        let can = |&index: &usize| is_rounded(&nodes[index].op, of_rows) && has_room(graph, index);
+        Self {
+            graph,
+            calibration,
+            bytes,
+            candidates: (0..nodes.len()).filter(can).collect(),
+        }
+    }
+
+    /// Whether weights and inputs of int8 lose the answers, and planes can help, where values have these steps.
+    pub(super) fn loses(&self, values: &ValueSteps) -> bool {
+        let steps = with_inputs(self.graph, self.calibration, values, INT8_LEVELS);
+        !self.candidates.is_empty() && self.snr_db(&[], &steps) < ANSWER_SNR_DB
+    }
+
+    /// For each node whether its weights stand in two planes: as few as keep [`ENOUGH_SNR_DB`], or nearly what
+    /// planes of all nodes keep. The input is int16, or a picture of int8.
+    pub(super) fn planes(&self, values: &ValueSteps, pictures: bool) -> Vec<bool> {
+        let levels = if pictures { INT8_LEVELS } else { INT16_LEVELS };
+        let steps = with_inputs(self.graph, self.calibration, values, levels);
+        let mut planes = vec![false; self.graph.nodes().len()];
+        for index in self.fewest(&steps) {
+            planes[index] = true;
+        }
+        planes
+    }
+
+    /// The nodes that need planes. Errors at the front are amplified by all that follows in networks of
     /// random weights, and in trained ones single nodes have weights that int8 does not suit: so nodes are
     /// taken from the front, or those that lose most of their weights, whichever takes fewer products.
-    fn fewest(&self, from_front: Vec<usize>) -> Vec<usize> {
-        let all = self.snr_db(&from_front);
+    fn fewest(&self, steps: &ValueSteps) -> Vec<usize> {
+        let all = self.snr_db(&self.candidates, steps);
         let enough = ENOUGH_SNR_DB.min(all - NEARLY_DB);
-        let mut by_loss = from_front.clone();
+        let mut by_loss = self.candidates.clone();
         by_loss.sort_by(|&a, &b| self.loss(b).total_cmp(&self.loss(a)));
-        let front = self.shortest(from_front, enough);
-        let losing = self.shortest(by_loss, enough);
+        let front = self.shortest(self.candidates.clone(), steps, enough);
+        let losing = self.shortest(by_loss, steps, enough);
         if self.products(&losing) < self.products(&front) {
             losing
         } else {
@@ -135,11 +108,11 @@ impl Search<'_> {
     }
 
     /// The first of `nodes` that are enough, as few as halving finds; all of them are.
-    fn shortest(&self, mut nodes: Vec<usize>, enough: f64) -> Vec<usize> {
+    fn shortest(&self, mut nodes: Vec<usize>, steps: &ValueSteps, enough: f64) -> Vec<usize> {
         let (mut short, mut long) = (0, nodes.len());
         while short < long {
             let middle = short.midpoint(long);
-            if self.snr_db(&nodes[..middle]) >= enough {
+            if self.snr_db(&nodes[..middle], steps) >= enough {
                 long = middle;
             } else {
                 short = middle + 1;
@@ -150,20 +123,17 @@ impl Search<'_> {
     }
 
     /// Signal over noise of the answers with the weights of `fine` as they are.
-    fn snr_db(&self, fine: &[usize]) -> f64 {
-        let mut graph = self.rounded.clone();
+    fn snr_db(&self, fine: &[usize], steps: &ValueSteps) -> f64 {
+        let mut graph = self.bytes.clone();
         for &index in fine {
             graph.nodes[index].op = self.graph.nodes()[index].op.clone();
         }
-        answer_snr_db(&graph, self.calibration, &self.steps)
+        answer_snr_db(&graph, self.calibration, steps)
     }
 
     /// Noise over signal of a node's weights.
     fn loss(&self, index: usize) -> f64 {
-        let (exact, found) = (
-            linear_of(self.graph, index),
-            linear_of(&self.rounded, index),
-        );
+        let (exact, found) = (linear_of(self.graph, index), linear_of(&self.bytes, index));
         let (Some(exact), Some(found)) = (exact, found) else {
             return 0.0;
         };
@@ -190,6 +160,24 @@ impl Search<'_> {
 /// rows have one for each row besides, and norms around them.
 fn is_rounded(op: &FloatOp, of_rows: bool) -> bool {
     matches!(op, FloatOp::Conv(..)) || (!of_rows && matches!(op, FloatOp::Dense(_)))
+}
+
+/// The steps with those of inputs that are rounded to so many levels.
+fn with_inputs(
+    graph: &FloatGraph,
+    calibration: &Calibration,
+    steps: &ValueSteps,
+    levels: f64,
+) -> Vec<Option<(f64, f64)>> {
+    let mut steps = steps.to_vec();
+    for (index, input) in graph.inputs().iter().enumerate() {
+        let step = calibration.largest(index) / levels;
+        let rounded = input.kind == InputKind::Float && !graph.input_is_features();
+        if rounded && step > 0.0 {
+            steps[index] = Some((step, levels));
+        }
+    }
+    steps
 }
 
 fn linear_of(graph: &FloatGraph, index: usize) -> Option<&float::Linear> {

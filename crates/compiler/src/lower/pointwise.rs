@@ -150,20 +150,12 @@ impl Lowering<'_> {
     }
 
     /// The function of a chain of one operand, if it is one of int16.
-    fn function_of_one(
-        &mut self,
-        chain: &Chain,
-        x: &Place,
-    ) -> Result<Option<Place>, CompileError> {
-        let activation = (chain.end != chain.sum).then(|| &self.node(chain.end).op);
-        let Some(FloatOp::Function(f)) = activation.filter(|_| self.is_wide(chain.end)) else {
+    fn function_of_one(&mut self, chain: &Chain, x: &Place) -> Result<Option<Place>, CompileError> {
+        let is_function = matches!(self.node(chain.end).op, FloatOp::Function(_));
+        if !is_function || !self.is_wide(chain.end) {
             return Ok(None);
-        };
-        let f = f.clone();
-        if let Some(square) = self.long_square(chain, x, &f)? {
-            return Ok(Some(square));
         }
-        self.interpolated(chain, x, &f).map(Some)
+        self.applied(chain, x.clone(), chain.sum).map(Some)
     }
 
     /// The operands, in orders that fit each other, and what is done with them.

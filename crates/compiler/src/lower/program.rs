@@ -349,7 +349,7 @@ impl Lowering<'_> {
         let (linear, finer, factor) = if input.factor.is_some() {
             let (linear, shift) = spec.quantize_factored(f64::from(input.dtype.range().1))?;
             (linear, None, Some(shift))
-        } else if self.widths.finesse.weights[chain.body] {
+        } else if self.widths.planes[chain.body] {
             let Planes { coarse, finer } = spec.quantize_planes()?;
             (coarse, Some(finer), None)
         } else {
@@ -379,6 +379,9 @@ impl Lowering<'_> {
         let FloatOp::Function(f) = self.node(chain.end).op.clone() else {
             return Ok(place);
         };
+        if let Some(square) = self.long_square(chain, &place, &f)? {
+            return Ok(square);
+        }
         self.interpolated(chain, &place, &f)
     }
 
@@ -429,7 +432,7 @@ impl Lowering<'_> {
 
     /// Whether int8 weights and inputs lose the answers.
     pub(super) fn is_sensitive(&self) -> bool {
-        self.widths.finesse.sensitive
+        self.widths.sensitive
     }
 
     pub(super) fn is_wide(&self, index: usize) -> bool {

@@ -8,13 +8,16 @@
 
 use super::chain::chains;
 use super::error::CompileError;
-use super::planes::{Finesse, finesse};
+use super::planes::Rounded;
 use super::table::Stretch;
 use crate::float::{FloatGraph, FloatNode, FloatOp};
 use crate::quant::{Calibration, INT8_LEVELS, INT16_HEADROOM_LEVELS, map_rows};
 
-/// Signal over noise, in decibels, that rounding to int8 may leave of the answers.
-const ANSWER_SNR_DB: f64 = 26.0;
+/// Signal over noise, in decibels, that rounding to int8 may leave of the answers: of values, and of values
+/// and weights.
+pub(super) const ANSWER_SNR_DB: f64 = 26.0;
+/// The same of the values where weights stand in two planes: what those keep, the values must not lose.
+const SENSITIVE_SNR_DB: f64 = 32.0;
 /// Parts of the values that are tried as int16, in quarters.
 const QUARTERS: usize = 4;
 
@@ -35,8 +38,10 @@ pub(super) fn calibration_of(
 pub(crate) struct Widths {
     /// For each node of the float graph whether its value is int16.
     pub(super) values: Vec<bool>,
-    /// What the network needs where weights of int8 lose its answers.
-    pub(super) finesse: Finesse,
+    /// Whether int8 weights and inputs lose the answers: then the input is int16, unless it is a picture.
+    pub(super) sensitive: bool,
+    /// For each node whether its weights stand in two planes.
+    pub(super) planes: Vec<bool>,
     /// Whether convolutions read int16 as it is.
     pub(super) words: bool,
 }
@@ -49,12 +54,40 @@ pub(crate) fn widths(
     pictures: bool,
 ) -> Result<Widths, CompileError> {
     calibration_of(calibration, graph)?;
-    let readers = graph.readers();
-    let (mut wide, words) = if graph.is_of_rows() {
+    let of_rows = graph.is_of_rows();
+    let (chosen, words) = if of_rows {
         rows_by_loss(graph, calibration)
     } else {
-        (by_loss(graph, calibration), true)
+        (by_loss(graph, calibration, ANSWER_SNR_DB), true)
     };
+    let mut values = with_ends(graph, chosen);
+    // In other networks of rows norms hold the errors of weights down.
+    let rounded = words.then(|| Rounded::new(graph, calibration));
+    let loses = |rounded: &Rounded| rounded.loses(&value_steps(graph, calibration, &values));
+    let Some(rounded) = rounded.filter(loses) else {
+        return Ok(Widths {
+            planes: vec![false; values.len()],
+            sensitive: false,
+            values,
+            words,
+        });
+    };
+    if !of_rows {
+        values = with_ends(graph, by_loss(graph, calibration, SENSITIVE_SNR_DB));
+    }
+    let steps = value_steps(graph, calibration, &values);
+    Ok(Widths {
+        planes: rounded.planes(&steps, pictures),
+        sensitive: true,
+        values,
+        words,
+    })
+}
+
+/// The values that were chosen, and those that are int16 in every network: features, the answer and what it is
+/// a view of, means that a factor follows.
+fn with_ends(graph: &FloatGraph, mut wide: Vec<bool>) -> Vec<bool> {
+    let readers = graph.readers();
     // Features are standardised once, before anything is added up: int8 would lose what they tell.
     if graph.input_is_features() {
         let reads_input = |index: usize| graph.nodes()[index].inputs.contains(&0);
@@ -82,21 +115,7 @@ pub(crate) fn widths(
                 readers[mean] == 1 && matches!(graph.nodes()[mean].op, FloatOp::AvgPool(_));
         }
     }
-    let finesse = if words {
-        let steps = value_steps(graph, calibration, &wide);
-        finesse(graph, calibration, &steps, pictures)
-    } else {
-        // Norms hold the errors of weights down.
-        Finesse {
-            sensitive: false,
-            weights: vec![false; wide.len()],
-        }
-    };
-    Ok(Widths {
-        values: wide,
-        finesse,
-        words,
-    })
+    wide
 }
 
 /// The values of a network of rows that are int16, and whether convolutions read them as they are:
@@ -153,14 +172,14 @@ fn rows_of(graph: &FloatGraph, words: bool) -> Vec<bool> {
     wide
 }
 
-/// The values that must be int16 for the answers to be those of the float model.
-fn by_loss(graph: &FloatGraph, calibration: &Calibration) -> Vec<bool> {
+/// The values that must be int16 for the answers to keep `snr_db`.
+fn by_loss(graph: &FloatGraph, calibration: &Calibration, snr_db: f64) -> Vec<bool> {
     let none = vec![false; graph.nodes().len()];
     let answers = |wide: &[bool]| {
         let steps = value_steps(graph, calibration, wide);
         answer_snr_db(graph, calibration, &steps)
     };
-    if answers(&none) >= ANSWER_SNR_DB {
+    if answers(&none) >= snr_db {
         return none;
     }
     let mut losing: Vec<usize> = chains(graph).iter().map(|chain| chain.end).collect();
@@ -174,7 +193,7 @@ fn by_loss(graph: &FloatGraph, calibration: &Calibration) -> Vec<bool> {
         for &end in &losing[..losing.len() * quarters / QUARTERS] {
             wide[end] = true;
         }
-        if quarters == QUARTERS || answers(&wide) >= ANSWER_SNR_DB {
+        if quarters == QUARTERS || answers(&wide) >= snr_db {
             return views_too(graph, wide);
         }
     }
