@@ -22,7 +22,7 @@ fn spectrum(f: &str, floor: f32) -> FloatGraph {
         (0..count).map(|at| angle(at).sin() / 8.0).collect()
     };
     let model = Model::new(&["batch", "32"])
-        .floats("c", &[32, BINS], &weights(1.570_8))
+        .floats("c", &[32, BINS], &weights(core::f32::consts::FRAC_PI_2))
         .floats("s", &[32, BINS], &weights(0.0))
         .floats("two", &[], &[2.0])
         .floats("floor", &[], &[floor])
