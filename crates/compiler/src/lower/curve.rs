@@ -279,16 +279,26 @@ impl Lowering<'_> {
     /// Whether only functions that bend within the first steps of int16 read an int16 value, or sums that they
     /// read.
     pub(super) fn feeds_bends(&self, index: usize) -> bool {
-        self.is_wide(index) && self.calibration.largest(index) > 0.0 && self.only_bends_read(index)
+        self.is_wide(index) && self.calibration.largest(index) > 0.0 && self.only_bends_read[index]
     }
 
-    fn only_bends_read(&self, index: usize) -> bool {
+    /// For each node whether only functions that bend read it, or sums and views that they read.
+    pub(super) fn read_by_bends(&self) -> Vec<bool> {
+        // Readers stand behind what they read, so each node is looked at once, however sums branch.
+        let mut only_bends = vec![false; self.graph.nodes().len()];
+        for index in (0..only_bends.len()).rev() {
+            only_bends[index] = self.is_read_by(index, &only_bends);
+        }
+        only_bends
+    }
+
+    fn is_read_by(&self, index: usize, only_bends: &[bool]) -> bool {
         let reads = |&reader: &usize| match &self.node(reader).op {
             FloatOp::Function(f) => self.is_wide(reader) && self.bends(index, reader, f),
             FloatOp::Add
             | FloatOp::Pair(Arithmetic::Add, _)
             | FloatOp::Reshape
-            | FloatOp::Transpose(_) => self.only_bends_read(reader),
+            | FloatOp::Transpose(_) => only_bends[reader],
             FloatOp::Input
             | FloatOp::Constant(_)
             | FloatOp::Dense(_)

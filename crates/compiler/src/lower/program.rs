@@ -82,7 +82,9 @@ pub(crate) fn lower(
         constants,
         multiplies_words: widths.words,
         takes_pictures: options.pixels.is_some(),
+        only_bends_read: Vec::new(),
     };
+    lowering.only_bends_read = lowering.read_by_bends();
     lowering.inputs()?;
     let chains = chains(graph);
     let mut next = chains.iter().peekable();
@@ -114,6 +116,8 @@ pub(super) struct Lowering<'a> {
     multiplies_words: bool,
     /// Whether the input is made from pictures of 8-bit samples.
     pub(super) takes_pictures: bool,
+    /// For each node whether [functions that bend](Lowering::bends) alone read it.
+    pub(super) only_bends_read: Vec<bool>,
 }
 
 impl Lowering<'_> {
