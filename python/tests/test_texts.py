@@ -106,8 +106,6 @@ class Texts(unittest.TestCase):
             self.assertIn(text, str(caught.exception))
         with self.assertRaises(selfsame.InputError):
             self.model.at(33)
-        with self.assertRaisesRegex(selfsame.OnnxError, "seq"):
-            selfsame.import_onnx(fixtures.ENCODER, fixtures.texts())
         with self.assertRaisesRegex(selfsame.OnnxError, "one may stay open"):
             selfsame.import_onnx(
                 fixtures.ENCODER, texts, open={"seq": (2, 32), "batch": (1, 4)}
