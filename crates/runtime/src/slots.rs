@@ -11,6 +11,9 @@ use std::collections::BTreeMap;
 
 use crate::layout::Place;
 
+/// Bytes that are worth writing halos again: less is not given back to anybody.
+const PAGE: usize = 4096;
+
 /// A buffer that several tensors use in turn.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Slot {
@@ -105,7 +108,8 @@ impl Lives {
         self.events += 1;
     }
 
-    /// Tensors with their slots: in order and of one type, unless another way saves an eighth of the bytes.
+    /// Tensors with their slots: in order and of one type, unless another way saves an eighth of the bytes, a page
+    /// at least.
     pub(crate) fn share(&self) -> Sharing {
         let others = [
             self.by_size(Types::One),
@@ -114,8 +118,13 @@ impl Lives {
         ];
         let first = self.in_order(Types::One);
         others.into_iter().fold(first, |best, other| {
-            let saves = other.bytes().saturating_mul(8) <= best.bytes().saturating_mul(7);
-            if saves { other } else { best }
+            let (bytes, most) = (other.bytes(), best.bytes());
+            let saves = bytes.saturating_mul(8) <= most.saturating_mul(7);
+            if saves && bytes.saturating_add(PAGE) <= most {
+                other
+            } else {
+                best
+            }
         })
     }
 
@@ -227,14 +236,14 @@ mod tests {
     #[test]
     fn the_largest_first_where_a_small_tensor_would_hold_the_place_of_a_large_one() {
         let mut lives = Lives::default();
-        let [first, second] = [20, 20].map(|extent| lives.begin(place(extent, DType::I16)));
+        let [first, second] = [40, 40].map(|extent| lives.begin(place(extent, DType::I16)));
         lives.end(first);
         let small = lives.begin(place(2, DType::I16));
-        let third = lives.begin(place(20, DType::I16));
+        let third = lives.begin(place(40, DType::I16));
         assert_eq!(lives.in_order(Types::One).slots.len(), 3);
         let Sharing { slots, slot_of } = lives.share();
         let sizes: Vec<usize> = slots.iter().map(|slot| slot.bytes).collect();
-        let [large, little] = [20, 2].map(|extent| place(extent, DType::I16).bytes());
+        let [large, little] = [40, 2].map(|extent| place(extent, DType::I16).bytes());
         assert_eq!(sizes, [large, large, little]);
         assert_eq!(slot_of[third], slot_of[first]);
         assert_ne!(slot_of[small], slot_of[second]);
