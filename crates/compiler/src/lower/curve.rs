@@ -20,7 +20,7 @@ use super::program::Lowering;
 use super::rows::Elementwise;
 use super::table::Stretch;
 use crate::float::{Arithmetic, FloatOp, Function, Primitive};
-use crate::quant::{Bins, INT16_LEVELS};
+use crate::quant::{Bins, INT16_LEVELS, decibels};
 
 /// Cells of an interpolation from 0 to its last node but two.
 const CELLS: f64 = 254.0;
@@ -84,7 +84,7 @@ impl Curve {
         };
         let first = noise(&one);
         let (mut best, mut least) = (one.clone(), first);
-        while best.terms.len() < LEVELS_MAX && snr(signal, least) < SNR_DB {
+        while best.terms.len() < LEVELS_MAX && decibels(signal, least) < SNR_DB {
             let finer = INNER_CELLS.map(|cells| best.with_inner(cells));
             let finer = finer.into_iter().filter(|curve| curve.cell() >= finest);
             let finer = finer.map(|curve| (noise(&curve), curve));
@@ -93,7 +93,7 @@ impl Curve {
                 Some(_) | None => break,
             }
         }
-        if snr(first, least) >= GAIN_DB {
+        if decibels(first, least) >= GAIN_DB {
             best
         } else {
             one
@@ -164,15 +164,6 @@ fn points(f: &Function, step_out: f64, seen: &Bins, (low, high): (f64, f64)) -> 
     seen.iter().flat_map(of_bin).collect()
 }
 
-/// Signal over noise in decibels.
-fn snr(signal: f64, noise: f64) -> f64 {
-    if noise == 0.0 {
-        f64::INFINITY
-    } else {
-        10.0 * (signal / noise).log10()
-    }
-}
-
 impl Lowering<'_> {
     /// The stretch of one interpolation of `f`, from value `sum` of `finest` steps to values of `step_out`.
     pub(super) fn stretch(
@@ -229,17 +220,10 @@ impl Lowering<'_> {
         (step, nodes): (f64, Vec<i16>),
         (step_out, float): (f64, Option<usize>),
     ) -> Result<Place, CompileError> {
-        let factors = Factors::sum(x.step / step, 0.0).ok_or_else(|| CompileError::Scale {
-            node: name.to_owned(),
-            channel: 0,
-        })?;
         let elementwise = Elementwise {
-            rows: 1,
-            columns: x.layout.elements(),
-            scale: (factors.a, factors.shift),
             bounds: (-32_768, 32_767),
             activation: Some(Activation::Interpolate(nodes)),
-            ..Elementwise::of_rows(1)
+            ..Elementwise::rescaled(name, x, step)?
         };
         let op = elementwise.op(name, x.dtype)?;
         let place = (x.layout.clone(), DType::I16, step_out);
@@ -324,7 +308,7 @@ impl Lowering<'_> {
 
     /// Whether value `end`, a function of value `sum`, takes several interpolations if that stands finely enough.
     pub(super) fn bends(&self, sum: usize, end: usize, f: &Function) -> bool {
-        let finest = self.calibration.largest(sum) / INT32_LEVELS;
+        let finest = self.long_step(sum, 0.0);
         self.word_of(end)
             .is_ok_and(|(_, step_out)| self.curve(sum, f, (step_out, finest)).terms.len() > 1)
     }
@@ -381,7 +365,7 @@ mod tests {
         let curve = Curve::of(f, (stretch, step_out), (&bins, range), 1e-9);
         let points = points(f, step_out, &bins, range);
         let signal: f64 = points.iter().map(|p| p.count * p.value * p.value).sum();
-        let snr_db = snr(signal, curve.noise(f, step_out, &points));
+        let snr_db = decibels(signal, curve.noise(f, step_out, &points));
         (curve, snr_db)
     }
 

@@ -387,16 +387,9 @@ impl Lowering<'_> {
         if x.dtype == dtype && x.step.to_bits() == step.to_bits() {
             return Ok(x);
         }
-        let factors = Factors::sum(x.step / step, 0.0).ok_or_else(|| CompileError::Scale {
-            node: name.to_owned(),
-            channel: 0,
-        })?;
         let elementwise = Elementwise {
-            rows: 1,
-            columns: x.layout.elements(),
-            scale: (factors.a, factors.shift),
             bounds: dtype.range(),
-            ..Elementwise::of_rows(1)
+            ..Elementwise::rescaled(name, &x, step)?
         };
         let op = elementwise.op(name, x.dtype)?;
         let place = (x.layout, dtype, step);

@@ -17,6 +17,7 @@ use selfsame_ir::{
 use super::emit::{Emitter, Place, fit};
 use super::error::CompileError;
 use super::layout::{Axis, Layout};
+use super::pointwise::Factors;
 use crate::quant::INT8_LEVELS;
 
 /// Exponent of the numerator of a row's reciprocal: a magnitude has 15 bits.
@@ -89,6 +90,19 @@ impl Elementwise {
             bounds: DType::I32.range(),
             activation: None,
         }
+    }
+
+    /// One value at another step; the caller bounds it.
+    pub(super) fn rescaled(name: &str, x: &Place, step: f64) -> Result<Self, CompileError> {
+        let factors = Factors::sum(x.step / step, 0.0).ok_or_else(|| CompileError::Scale {
+            node: name.to_owned(),
+            channel: 0,
+        })?;
+        Ok(Self {
+            columns: x.layout.elements(),
+            scale: (factors.a, factors.shift),
+            ..Self::of_rows(1)
+        })
     }
 
     /// The operator.

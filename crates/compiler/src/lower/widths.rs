@@ -11,7 +11,7 @@ use super::error::CompileError;
 use super::planes::Rounded;
 use super::table::Stretch;
 use crate::float::{FloatGraph, FloatNode, FloatOp};
-use crate::quant::{Calibration, INT8_LEVELS, INT16_HEADROOM_LEVELS, map_rows};
+use crate::quant::{Calibration, INT8_LEVELS, INT16_HEADROOM_LEVELS, decibels, map_rows};
 
 /// Signal over noise, in decibels, that rounding to int8 may leave of the answers: of values, and of values
 /// and weights.
@@ -272,11 +272,7 @@ pub(super) fn answer_snr_db(
             noise += (f64::from(*w) - f64::from(*f)).powi(2);
         }
     }
-    if noise == 0.0 {
-        f64::INFINITY
-    } else {
-        10.0 * (signal / noise).log10()
-    }
+    decibels(signal, noise)
 }
 
 /// Values as whole multiples of a step, at most `levels` of them.

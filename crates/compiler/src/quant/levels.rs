@@ -1,4 +1,5 @@
-//! The integers that values become: how many there are of each type, and the rounding to them.
+//! The integers that values become: how many there are of each type, the rounding to them, and how what it
+//! leaves is measured.
 
 /// Largest integer of an int8 weight or activation; -128 is not used.
 pub(crate) const INT8_LEVELS: f64 = 127.0;
@@ -6,6 +7,15 @@ pub(crate) const INT8_LEVELS: f64 = 127.0;
 pub(crate) const INT16_LEVELS: f64 = 32_767.0;
 /// The same with head room: twice the largest magnitude that calibration saw still fits.
 pub(crate) const INT16_HEADROOM_LEVELS: f64 = 16_383.0;
+
+/// Signal over noise in decibels; infinite without noise.
+pub(crate) fn decibels(signal: f64, noise: f64) -> f64 {
+    if noise == 0.0 {
+        f64::INFINITY
+    } else {
+        10.0 * (signal / noise).log10()
+    }
+}
 
 /// The nearest int8, at most [`INT8_LEVELS`] from 0.
 #[expect(

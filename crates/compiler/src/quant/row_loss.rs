@@ -9,6 +9,7 @@
 
 use std::collections::BTreeMap;
 
+use super::levels::decibels;
 use crate::float::{FloatGraph, FloatOp, Linear};
 
 /// Rows of a sample, and outputs, evenly spaced, that it is measured on.
@@ -79,11 +80,7 @@ impl RowLosses {
     /// Signal over noise of the node's sums, in decibels; infinite where nothing was measured.
     pub(crate) fn snr_db(&self, node: usize) -> f64 {
         let loss = self.0.get(&node).copied().unwrap_or_default();
-        if loss.noise == 0.0 {
-            f64::INFINITY
-        } else {
-            10.0 * (loss.signal / loss.noise).log10()
-        }
+        decibels(loss.signal, loss.noise)
     }
 }
 

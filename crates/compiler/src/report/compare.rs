@@ -1,6 +1,7 @@
 //! Agreement of two sets of answers.
 
 use super::rank::{mean_spearman, pair_spearman};
+use crate::quant::decibels;
 
 /// How near exact answers are to float answers.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -113,10 +114,7 @@ impl Noise {
 
     /// Infinite without noise.
     pub(crate) fn snr_db(&self) -> f64 {
-        if self.error == 0.0 {
-            return f64::INFINITY;
-        }
-        10.0 * (self.signal / self.error).log10()
+        decibels(self.signal, self.error)
     }
 }
 
